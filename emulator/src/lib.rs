@@ -1,0 +1,171 @@
+//! The server APIs of Volcengine RTC and IM and of ZEGO, on loopback: for tests that need no network and no account.
+//!
+//! The emulator checks what the vendors check (signatures, clocks, ids, sizes, quotas) and answers as they do. Users come and go
+//! through the control API at `/_emulator/`, which also tells what arrived; the README of this package describes it.
+//!
+//! ```
+//! use rtcmsg_emulator::{Emulator, Options};
+//!
+//! let emulator = Emulator::start(Options::default())?;
+//! println!("point your client at {}", emulator.url());
+//! emulator.stop();
+//! # Ok::<(), rtcmsg_emulator::StartError>(())
+//! ```
+
+mod connection;
+mod control;
+mod hex;
+mod moment;
+mod options;
+mod presence;
+mod quota;
+mod record;
+mod request;
+mod router;
+mod server;
+mod service;
+mod state;
+mod tls;
+mod volcengine;
+mod zego;
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+pub use self::options::{
+    BinaryLimitCounts, Options, Secret, SteadyClock, TlsFiles, VolcengineAccount, WallClock, ZegoAccount,
+};
+use self::service::Service;
+
+/// A running emulator, on a thread of its own. Dropping it stops it.
+#[derive(Debug)]
+pub struct Emulator {
+    address: SocketAddr,
+    url: String,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Emulator {
+    /// Starts an emulator. When this returns, its port takes connections.
+    ///
+    /// # Errors
+    /// A host that is not loopback without `allow_remote`, a port that cannot be had, TLS files that cannot be used.
+    pub fn start(options: Options) -> Result<Self, StartError> {
+        if !options.host.is_loopback() && !options.allow_remote {
+            return Err(StartError::NotLoopback(options.host.to_string()));
+        }
+        let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
+        let wanted = SocketAddr::new(options.host, options.port);
+        let listen = |fault| StartError::Listen { address: wanted, fault };
+        let listener = TcpListener::bind(wanted).map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        listener.set_nonblocking(true).map_err(listen)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(StartError::Thread)?;
+        let listener = {
+            let _entered = runtime.enter();
+            tokio::net::TcpListener::from_std(listener).map_err(listen)?
+        };
+
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let router = router::router(Arc::new(Service::new(options)));
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("rtcmsg-emulator".to_owned())
+            .spawn(move || runtime.block_on(server::serve(listener, tls, router, stopped)))
+            .map_err(StartError::Thread)?;
+        Ok(Self {
+            address,
+            url: format!("{scheme}://{address}"),
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Where the emulator listens, to be set as the endpoint of both vendors: `http://127.0.0.1:43211`, without a slash at its end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The port that the emulator listens on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The address that the emulator listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops the emulator: no new connections, and at most 2 s for the requests in flight. Dropping does the same.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Why an emulator did not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The host can be reached by other machines, and `allow_remote` is not set.
+    NotLoopback(String),
+    /// The address could not be listened on.
+    Listen {
+        /// The address as it was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        fault: io::Error,
+    },
+    /// A file of the TLS certificate cannot be used.
+    Tls {
+        /// The file at fault.
+        file: PathBuf,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// The system gave no thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotLoopback(host) => {
+                write!(
+                    formatter,
+                    "{host} is no loopback address: whoever reaches the emulator controls it, allow that with --allow-remote"
+                )
+            }
+            Self::Listen { address, fault } => write!(formatter, "cannot listen on {address}: {fault}"),
+            Self::Tls { file, fault } => write!(formatter, "cannot use {}: {fault}", file.display()),
+            Self::Thread(fault) => write!(formatter, "cannot start the emulator's thread: {fault}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Listen { fault, .. } | Self::Thread(fault) => Some(fault),
+            Self::NotLoopback(_) | Self::Tls { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The command line of the emulator: arguments in, one URL line and an `export` block out, then serve until told to stop.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use rtcmsg_emulator::{BinaryLimitCounts, Emulator, Options, Secret, TlsFiles, VolcengineAccount, ZegoAccount};
+
+/// The server APIs of Volcengine RTC and IM and of ZEGO, on loopback
+///
+/// Point a client at the URL that the first line of output says: the vendors share it. The emulator checks signatures, clocks,
+/// ids, sizes and quotas as the vendors do, and answers as they do. Users join and leave through the control API at /_emulator/,
+/// which also shows what arrived: see the README.
+#[derive(Parser)]
+#[command(version, after_help = AFTER_HELP)]
+struct Arguments {
+    /// Port to listen on; 0 takes any free one
+    #[arg(long, value_name = "N", default_value_t = 8089, help_heading = "Where to listen")]
+    port: u16,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = parse_host, help_heading = "Where to listen")]
+    host: IpAddr,
+    /// Allow a --host that other machines can reach; whoever reaches the emulator controls it
+    #[arg(long, help_heading = "Where to listen")]
+    allow_remote: bool,
+    /// Serve HTTPS with this certificate chain, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "Where to listen")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of --tls-cert, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "Where to listen")]
+    tls_key: Option<PathBuf>,
+
+    /// Access key that Volcengine requests are signed with [default: AKLTdemo]
+    #[arg(long, value_name = "ID", help_heading = "Volcengine account")]
+    access_key: Option<String>,
+    /// Secret key of --access-key [default: demo-secret-key==]
+    #[arg(long, value_name = "SECRET", help_heading = "Volcengine account")]
+    secret_key: Option<String>,
+    /// STS session token taken with these keys; requests without one are taken too [default: demo-session-token]
+    #[arg(long, value_name = "TOKEN", help_heading = "Volcengine account")]
+    session_token: Option<String>,
+    /// AppId of RTC [default: 661e000000000000000demo1]
+    #[arg(long, value_name = "ID", help_heading = "Volcengine account")]
+    rtc_app_id: Option<String>,
+    /// AppId of IM, a number [default: 666675]
+    #[arg(long, value_name = "N", help_heading = "Volcengine account")]
+    im_app_id: Option<i64>,
+
+    /// AppId of ZEGO [default: 1234567890]
+    #[arg(long, value_name = "N", help_heading = "ZEGO account")]
+    zego_app_id: Option<u32>,
+    /// ServerSecret of --zego-app-id [default: 0123456789abcdef0123456789abcdef]
+    #[arg(long, value_name = "SECRET", help_heading = "ZEGO account")]
+    zego_server_secret: Option<String>,
+
+    /// Let through any number of requests per second
+    #[arg(long, help_heading = "Strictness")]
+    no_quota: bool,
+    /// Take a ZEGO SignatureNonce again and again
+    #[arg(long, help_heading = "Strictness")]
+    allow_nonce_reuse: bool,
+    /// What Volcengine's size limit counts of a binary message; the vendor does not say
+    #[arg(long, value_name = "WHAT", default_value = "decoded", help_heading = "Strictness")]
+    binary_limit_counts: Counts,
+
+    /// Write no line for each request to standard error
+    #[arg(long)]
+    quiet: bool,
+}
+
+const AFTER_HELP: &str = "\
+Try it:
+  rtcmsg-emulator --port 8089 &
+  curl -d '{\"room_id\":\"room\",\"user_id\":\"alice\"}' http://127.0.0.1:8089/_emulator/volcengine/join
+  (send to alice with any client of the vendor)
+  curl 'http://127.0.0.1:8089/_emulator/inbox?vendor=volcengine&user=alice'
+
+SIGTERM and SIGINT stop it, after the requests in flight.";
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Counts {
+    Base64,
+    Decoded,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "rtcmsg-emulator: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // Before anybody can know that it runs, so that no signal finds the default action.
+        let stopped = stop_signal()?;
+        let options = options(arguments);
+        let emulator = Emulator::start(options.clone())?;
+        // Whoever closed our standard output does not want to read it.
+        let _ = announce(&mut io::stdout().lock(), emulator.url(), &options);
+        stopped.await;
+        emulator.stop();
+        Ok(())
+    })
+}
+
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => (),
+            _ = interrupt.recv() => (),
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+fn options(arguments: Arguments) -> Options {
+    let demo = Options::default();
+    Options {
+        host: arguments.host,
+        port: arguments.port,
+        allow_remote: arguments.allow_remote,
+        tls: arguments
+            .tls_cert
+            .zip(arguments.tls_key)
+            .map(|(certificate, key)| TlsFiles { certificate, key }),
+        volcengine: VolcengineAccount {
+            access_key: arguments.access_key.unwrap_or(demo.volcengine.access_key),
+            secret_key: arguments.secret_key.map_or(demo.volcengine.secret_key, Secret::from),
+            session_token: arguments
+                .session_token
+                .map_or(demo.volcengine.session_token, Secret::from),
+            rtc_app_id: arguments.rtc_app_id.unwrap_or(demo.volcengine.rtc_app_id),
+            im_app_id: arguments.im_app_id.unwrap_or(demo.volcengine.im_app_id),
+        },
+        zego: ZegoAccount {
+            app_id: arguments.zego_app_id.unwrap_or(demo.zego.app_id),
+            server_secret: arguments
+                .zego_server_secret
+                .map_or(demo.zego.server_secret, Secret::from),
+        },
+        quota: !arguments.no_quota,
+        allow_nonce_reuse: arguments.allow_nonce_reuse,
+        binary_limit_counts: match arguments.binary_limit_counts {
+            Counts::Base64 => BinaryLimitCounts::Base64,
+            Counts::Decoded => BinaryLimitCounts::Decoded,
+        },
+        request_log: !arguments.quiet,
+        clock: demo.clock,
+        steady_clock: demo.steady_clock,
+    }
+}
+
+fn parse_host(text: &str) -> Result<IpAddr, String> {
+    if text == "localhost" {
+        return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    text.parse()
+        .map_err(|_| "must be an IP address or localhost".to_owned())
+}
+
+/// Says where the emulator is, in a first line for programs and a block that a shell can take over.
+fn announce(out: &mut impl Write, url: &str, options: &Options) -> io::Result<()> {
+    writeln!(out, "rtcmsg-emulator listening on {url}")?;
+    let volcengine = &options.volcengine;
+    export(out, "VOLCENGINE_ENDPOINT", url)?;
+    export(out, "VOLCENGINE_ACCESS_KEY", &volcengine.access_key)?;
+    export_secret(
+        out,
+        "VOLCENGINE_SECRET_KEY",
+        &volcengine.secret_key,
+        "demo-secret-key==",
+    )?;
+    export(out, "VOLCENGINE_RTC_APP_ID", &volcengine.rtc_app_id)?;
+    export(out, "VOLCENGINE_IM_APP_ID", &volcengine.im_app_id.to_string())?;
+    export(out, "ZEGO_ENDPOINT", url)?;
+    export(out, "ZEGO_APP_ID", &options.zego.app_id.to_string())?;
+    export_secret(
+        out,
+        "ZEGO_SERVER_SECRET",
+        &options.zego.server_secret,
+        "0123456789abcdef0123456789abcdef",
+    )?;
+    out.flush()
+}
+
+fn export(out: &mut impl Write, name: &str, value: &str) -> io::Result<()> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
+    if value.bytes().all(plain) && !value.is_empty() {
+        return writeln!(out, "export RTCMSG_{name}={value}");
+    }
+    writeln!(out, "export RTCMSG_{name}='{}'", value.replace('\'', r"'\''"))
+}
+
+/// A secret of the user's own is not shown, and its line is a comment, lest a shell take the hint for the value.
+fn export_secret(out: &mut impl Write, name: &str, secret: &Secret, demo: &str) -> io::Result<()> {
+    if *secret == Secret::from(demo) {
+        return export(out, name, demo);
+    }
+    writeln!(out, "# export RTCMSG_{name}=<as given>")
+}

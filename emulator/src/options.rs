@@ -1,0 +1,174 @@
+//! What an emulator is started with: the accounts it knows, how strict it is, and the clocks it reads.
+//!
+//! The defaults are the demo account that the command line prints at its start. Clocks are fields, so that a test can stand
+//! at the edge of a signature's life without waiting for it.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// The wall clock: signatures and `Date` headers are measured against it.
+pub type WallClock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// A clock that only moves forward, from an origin of its own: quotas and the times of the ledger are measured by it.
+pub type SteadyClock = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// What an emulator is started with. `Options::default()` is the demo account on any free port of 127.0.0.1, without a request log.
+#[derive(Clone)]
+pub struct Options {
+    /// The address to listen on: a loopback address, unless `allow_remote` is set.
+    pub host: IpAddr,
+    /// The port to listen on; 0 takes any free one, see [`Emulator::port`](crate::Emulator::port).
+    pub port: u16,
+    /// Allows a `host` that other machines can reach. Whoever reaches the emulator controls it.
+    pub allow_remote: bool,
+    /// Serves HTTPS, and no HTTP, with this certificate.
+    pub tls: Option<TlsFiles>,
+    /// The Volcengine account, for RTC and IM.
+    pub volcengine: VolcengineAccount,
+    /// The ZEGO project.
+    pub zego: ZegoAccount,
+    /// Whether the vendors' limits of requests per second hold.
+    pub quota: bool,
+    /// Whether ZEGO takes a `SignatureNonce` a second time. That it does not is an assumption: ZEGO names no code for it.
+    pub allow_nonce_reuse: bool,
+    /// What Volcengine's size limit counts of a binary message.
+    pub binary_limit_counts: BinaryLimitCounts,
+    /// Writes a line for each vendor request to standard error.
+    pub request_log: bool,
+    /// The vendors' wall clock.
+    pub clock: WallClock,
+    /// The clock of quotas and of the ledger's times.
+    pub steady_clock: SteadyClock,
+}
+
+/// The one Volcengine account that the emulator knows.
+#[derive(Clone, Debug)]
+pub struct VolcengineAccount {
+    /// The access key id.
+    pub access_key: String,
+    /// The secret key that requests are signed with.
+    pub secret_key: Secret,
+    /// The STS session token taken with these keys. A request without any token is taken too.
+    pub session_token: Secret,
+    /// The RTC app: a string.
+    pub rtc_app_id: String,
+    /// The IM app: another app, with an integer for its id.
+    pub im_app_id: i64,
+}
+
+/// The one ZEGO project that the emulator knows.
+#[derive(Clone, Debug)]
+pub struct ZegoAccount {
+    /// The project's AppId.
+    pub app_id: u32,
+    /// The project's ServerSecret.
+    pub server_secret: Secret,
+}
+
+/// Two PEM files: the certificate chain and its private key.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The certificate, followed by its intermediates.
+    pub certificate: PathBuf,
+    /// The private key of the certificate.
+    pub key: PathBuf,
+}
+
+/// What Volcengine's size limit counts of a binary message. The vendor does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BinaryLimitCounts {
+    /// The payload that the receiver gets.
+    Decoded,
+    /// The base64 text in the request.
+    Base64,
+}
+
+/// A signing secret or session token: its `Debug` prints `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("***")
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let start = Instant::now();
+        Self {
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+            allow_remote: false,
+            tls: None,
+            volcengine: VolcengineAccount::default(),
+            zego: ZegoAccount::default(),
+            quota: true,
+            allow_nonce_reuse: false,
+            binary_limit_counts: BinaryLimitCounts::Decoded,
+            request_log: false,
+            clock: Arc::new(SystemTime::now),
+            steady_clock: Arc::new(move || start.elapsed()),
+        }
+    }
+}
+
+impl Default for VolcengineAccount {
+    fn default() -> Self {
+        Self {
+            access_key: "AKLTdemo".to_owned(),
+            secret_key: "demo-secret-key==".into(),
+            session_token: "demo-session-token".into(),
+            rtc_app_id: "661e000000000000000demo1".to_owned(),
+            im_app_id: 666_675,
+        }
+    }
+}
+
+impl Default for ZegoAccount {
+    fn default() -> Self {
+        Self {
+            app_id: 1_234_567_890,
+            server_secret: "0123456789abcdef0123456789abcdef".into(),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Options")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("allow_remote", &self.allow_remote)
+            .field("tls", &self.tls)
+            .field("volcengine", &self.volcengine)
+            .field("zego", &self.zego)
+            .field("quota", &self.quota)
+            .field("allow_nonce_reuse", &self.allow_nonce_reuse)
+            .field("binary_limit_counts", &self.binary_limit_counts)
+            .field("request_log", &self.request_log)
+            .finish_non_exhaustive()
+    }
+}

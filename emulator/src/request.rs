@@ -1,0 +1,117 @@
+//! One request as it came in, before any vendor looks at it: raw enough that a signature can be checked over it.
+
+use bytes::Bytes;
+
+/// A received request. Header names are lower case, as the HTTP layer hands them out; values are the received bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub method: String,
+    pub path: String,
+    pub raw_query: String,
+    pub headers: Vec<(String, Bytes)>,
+    pub body: Bytes,
+}
+
+impl Request {
+    /// The value of a header: of all its lines, joined by commas, as HTTP reads repeated headers. `None` without the header.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let mut lines = self.headers.iter().filter(|(candidate, _)| candidate == name);
+        let first = String::from_utf8_lossy(&lines.next()?.1).into_owned();
+        Some(lines.fold(first, |joined, (_, line)| joined + "," + &String::from_utf8_lossy(line)))
+    }
+
+    pub fn query(&self) -> Query {
+        Query::parse(&self.raw_query)
+    }
+}
+
+/// The pairs of a query, decoded, in the order of the query. They are bytes: UTF-8 is for the reader to demand.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Query(pub Vec<(Vec<u8>, Vec<u8>)>);
+
+impl Query {
+    /// Reads a query as form decoders do: `+` is a space, and a `%` that begins no escape stands for itself.
+    pub fn parse(raw: &str) -> Self {
+        let pairs = raw.split('&').filter(|pair| !pair.is_empty());
+        Self(
+            pairs
+                .map(|pair| {
+                    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                    (form_decoded(name), form_decoded(value))
+                })
+                .collect(),
+        )
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        self.all(name).next().is_some()
+    }
+
+    /// The values of a name, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.0
+            .iter()
+            .filter(move |(candidate, _)| candidate == name.as_bytes())
+            .map(|(_, value)| value.as_slice())
+    }
+
+    /// The first value of a name, if it is UTF-8.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(candidate, _)| candidate == name.as_bytes())?;
+        std::str::from_utf8(value).ok()
+    }
+}
+
+fn form_decoded(text: &str) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = match (first, after) {
+            (b'%', [high, low, ..]) => hex_digit(*high).zip(hex_digit(*low)),
+            _ => None,
+        };
+        if let Some((high, low)) = escaped {
+            decoded.push(high << 4 | low);
+            rest = &rest[3..];
+        } else {
+            decoded.push(if *first == b'+' { b' ' } else { *first });
+            rest = after;
+        }
+    }
+    decoded
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_read_as_form_decoders_read_it() {
+        let query = Query::parse("RoomId=a+b&ToUserId%5B%5D=%E4%BD%A0&ToUserId[]=u%2B1&Flag&&Odd=100%");
+        assert_eq!(query.text("RoomId"), Some("a b"));
+        assert_eq!(query.all("ToUserId[]").collect::<Vec<_>>(), ["你".as_bytes(), b"u+1"]);
+        assert_eq!(query.text("Flag"), Some(""));
+        assert_eq!(query.text("Odd"), Some("100%"));
+        assert!(!query.contains("ToUserId"));
+    }
+
+    #[test]
+    fn a_repeated_header_is_joined_by_commas() {
+        let line = |value: &'static str| ("x-seen".to_owned(), Bytes::from_static(value.as_bytes()));
+        let request = Request {
+            method: "POST".to_owned(),
+            path: "/".to_owned(),
+            raw_query: String::new(),
+            headers: vec![line("a"), line("b")],
+            body: Bytes::new(),
+        };
+        assert_eq!(request.header("x-seen").as_deref(), Some("a,b"));
+        assert_eq!(request.header("x-other"), None);
+    }
+}

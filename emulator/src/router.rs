@@ -1,0 +1,101 @@
+//! The HTTP face: the control API under its own prefix, and everything else for the vendors.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::http::{StatusCode, Uri, header, request::Parts};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+
+use crate::connection::Connection;
+use crate::control;
+use crate::record::Vendor;
+use crate::request::Request;
+use crate::service::{Arrival, Service, vendor_of};
+
+/// More than any message needs, even one escaped to the last character.
+const BODY_LIMIT_BYTES: usize = 4 * 1024 * 1024;
+
+pub(crate) fn router(service: Arc<Service>) -> Router {
+    Router::new()
+        .nest("/_emulator", control::router())
+        .fallback(serve_vendor)
+        .with_state(service)
+}
+
+async fn serve_vendor(
+    State(service): State<Arc<Service>>,
+    Extension(connection): Extension<Arc<Connection>>,
+    request: axum::extract::Request,
+) -> Response {
+    let request_on_connection = connection.count_request();
+    let (parts, body) = request.into_parts();
+    let body = match axum::body::to_bytes(body, BODY_LIMIT_BYTES).await {
+        Ok(body) => body,
+        Err(_) => return plain_error(StatusCode::PAYLOAD_TOO_LARGE, "the body is cut short or above 4 MiB"),
+    };
+    let request = received(&parts, body);
+    let Some(vendor) = vendor_of(&request) else {
+        return plain_error(StatusCode::NOT_FOUND, &nobody_serves(&request));
+    };
+    if request_on_connection == 1 {
+        service.vendor_connections.fetch_add(1, Ordering::Relaxed);
+    }
+    let arrival = Arrival {
+        connection: connection.number,
+        request_on_connection,
+    };
+    let reply = service.answer(vendor, arrival, request);
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let content_type = match vendor {
+        Vendor::Volcengine => "application/json; charset=utf-8",
+        Vendor::Zego => "application/json",
+    };
+    // The date is the emulator's clock, not the machine's: clients measure their skew by it.
+    let date = service.now().civil().http_date();
+    (
+        status,
+        [(header::CONTENT_TYPE, content_type.to_owned()), (header::DATE, date)],
+        Body::from(reply.body),
+    )
+        .into_response()
+}
+
+fn received(parts: &Parts, body: Bytes) -> Request {
+    let value = |value: &axum::http::HeaderValue| Bytes::copy_from_slice(value.as_bytes());
+    Request {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        raw_query: raw_query(&parts.uri).to_owned(),
+        headers: parts
+            .headers
+            .iter()
+            .map(|(name, line)| (name.as_str().to_owned(), value(line)))
+            .collect(),
+        body,
+    }
+}
+
+fn raw_query(uri: &Uri) -> &str {
+    uri.query().unwrap_or_default()
+}
+
+fn nobody_serves(request: &Request) -> String {
+    if request.path == "/" {
+        return "neither vendor's: Volcengine needs Action and Version in the query, ZEGO its common parameters"
+            .to_owned();
+    }
+    format!(
+        "nothing is at {:?}: the vendors are at /, the control API is at /_emulator/",
+        request.path
+    )
+}
+
+/// An answer of the emulator itself, for what is no vendor's business.
+pub(crate) fn plain_error(status: StatusCode, message: &str) -> Response {
+    let body = serde_json::json!({ "error": message }).to_string();
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}

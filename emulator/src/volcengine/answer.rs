@@ -1,0 +1,173 @@
+//! What Volcengine answers: the envelope, and every refusal with its code and status. // VENDORS.md, Response
+
+use serde::Serialize;
+
+/// A request turned down. The gateway speaks by HTTP status; the service behind it does so only in version 2023-07-20.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    layer: Layer,
+    status: u16,
+    code_n: Option<u32>,
+    pub code: &'static str,
+    message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layer {
+    Gateway,
+    Service,
+}
+
+impl Refusal {
+    /// A refusal before the service is reached. Some codes of the gateway have no number.
+    pub fn by_gateway(code: &'static str, message: impl Into<String>) -> Self {
+        let (code_n, status) = match code {
+            "MissingParameter" => (Some(100_002), 400),
+            "MissingAuthenticationToken" => (Some(100_003), 401),
+            "MissingSignature" => (Some(100_005), 401),
+            "InvalidTimestamp" => (Some(100_006), 400),
+            "InvalidActionOrVersion" => (Some(100_008), 404),
+            "InvalidAccessKey" => (Some(100_009), 401),
+            "SignatureDoesNotMatch" => (Some(100_010), 401),
+            "MethodNotAllowed" => (Some(100_020), 405),
+            "InvalidSecretToken" => (None, 401),
+            _ => (None, 400),
+        };
+        Self {
+            layer: Layer::Gateway,
+            status,
+            code_n,
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// A request that the service cannot take as it is.
+    pub fn invalid(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            layer: Layer::Service,
+            status: 400,
+            code_n: None,
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// A request above an RTC quota.
+    pub fn rtc_flow_limit() -> Self {
+        let message = "the four RTC sends together are above 500 requests per second";
+        Self {
+            layer: Layer::Service,
+            status: 429,
+            code_n: None,
+            code: "FlowLimitExceeded.QPSOverLimit",
+            message: message.to_owned(),
+        }
+    }
+
+    /// A request above an IM quota.
+    pub fn im_flow_limit(message: &str) -> Self {
+        Self {
+            layer: Layer::Service,
+            status: 429,
+            code_n: Some(100_018),
+            code: "FlowLimitExceeded",
+            message: message.to_owned(),
+        }
+    }
+
+    pub fn status(&self, version: Option<&str>) -> u16 {
+        match self.layer {
+            Layer::Service if version != Some("2023-07-20") => 200,
+            _ => self.status,
+        }
+    }
+
+    pub fn is_by_service(&self) -> bool {
+        self.layer == Layer::Service
+    }
+}
+
+/// The `Result` of a send that was taken.
+#[derive(Debug, Serialize)]
+#[serde(untagged, rename_all_fields = "PascalCase")]
+pub(crate) enum Success {
+    Rtc {
+        message: &'static str,
+    },
+    Im {
+        #[serde(rename = "P2PResult")]
+        rows: Vec<ImRow>,
+        /// A string on the wire, and in the answer of P2PSendUserMessage alone.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        success_count: Option<String>,
+    },
+}
+
+/// What became of an IM message for one user on one device.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ImRow {
+    pub user_id: i64,
+    pub code: &'static str,
+    pub device_platform: String,
+}
+
+/// The names that an envelope carries.
+#[derive(Debug)]
+pub(crate) struct Labels<'a> {
+    pub request_id: &'a str,
+    pub action: &'a str,
+    pub version: &'a str,
+    pub service: &'a str,
+    pub region: &'a str,
+}
+
+/// The bytes of an answer.
+pub(crate) fn envelope(labels: &Labels<'_>, verdict: &Result<Success, Refusal>) -> Vec<u8> {
+    let envelope = Envelope {
+        response_metadata: Metadata {
+            request_id: labels.request_id,
+            action: labels.action,
+            version: labels.version,
+            service: labels.service,
+            region: labels.region,
+            error: verdict.as_ref().err().map(|refusal| ErrorPart {
+                code_n: refusal.code_n,
+                code: refusal.code,
+                message: &refusal.message,
+            }),
+        },
+        result: verdict.as_ref().ok(),
+    };
+    serde_json::to_vec(&envelope).expect("an envelope holds nothing that JSON cannot")
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Envelope<'a> {
+    response_metadata: Metadata<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a Success>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata<'a> {
+    request_id: &'a str,
+    action: &'a str,
+    version: &'a str,
+    service: &'a str,
+    region: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorPart<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ErrorPart<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code_n: Option<u32>,
+    code: &'a str,
+    message: &'a str,
+}

@@ -1,0 +1,110 @@
+//! Volcengine's server API: the gateway in front, the RTC and IM services behind it. // VENDORS.md, Volcengine
+
+mod answer;
+mod gateway;
+mod im;
+mod rtc;
+mod signature;
+
+use serde_json::Value;
+
+use self::answer::{Labels, Refusal, Success, envelope};
+pub(crate) use self::rtc::is_id;
+use crate::service::Reply;
+use crate::state::Visit;
+
+const DEFAULT_REGION: &str = "cn-north-1";
+
+/// What can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Rtc(rtc::Send),
+    ImToConversation,
+    ImToUsers,
+}
+
+impl Action {
+    /// The action of a name in a version. IM knows 2020-12-01 alone.
+    fn find(name: &str, version: &str) -> Option<Self> {
+        let action = match name {
+            "SendUnicast" => Self::Rtc(rtc::Send::Unicast),
+            "SendRoomUnicast" => Self::Rtc(rtc::Send::RoomUnicast),
+            "SendBroadcast" => Self::Rtc(rtc::Send::Broadcast),
+            "BatchSendRoomUnicast" => Self::Rtc(rtc::Send::BatchRoomUnicast),
+            "P2PSendMessage" => Self::ImToConversation,
+            "P2PSendUserMessage" => Self::ImToUsers,
+            _ => return None,
+        };
+        let known = match version {
+            "2020-12-01" => true,
+            "2023-07-20" => matches!(action, Self::Rtc(_)),
+            _ => false,
+        };
+        known.then_some(action)
+    }
+}
+
+/// Answers a request, and notes in the visit what became of it.
+pub(crate) fn answer(visit: &mut Visit<'_>) -> Reply {
+    let query = visit.request.query();
+    let action = query.text("Action").unwrap_or_default().to_owned();
+    let version = query.text("Version").unwrap_or_default().to_owned();
+    visit.findings.action.clone_from(&action);
+    visit.findings.version = query.text("Version").map(str::to_owned);
+
+    let mut region = DEFAULT_REGION.to_owned();
+    let verdict = admit(visit, &action, &version, &mut region).and_then(|action| serve(visit, action));
+    visit.findings.accepted = verdict.is_ok();
+
+    let from_service = verdict.as_ref().err().is_none_or(Refusal::is_by_service);
+    let im = Action::find(&action, &version).is_some_and(|action| !matches!(action, Action::Rtc(_)));
+    let (service, region) = if im && from_service {
+        ("", "")
+    } else {
+        ("rtc", region.as_str())
+    };
+    let labels = Labels {
+        request_id: &visit.request_id,
+        action: &action,
+        version: &version,
+        service,
+        region,
+    };
+    Reply {
+        status: verdict
+            .as_ref()
+            .map_or_else(|refusal| refusal.status(Some(&version)), |_| 200),
+        code: Value::from(verdict.as_ref().err().map_or("", |refusal| refusal.code)),
+        body: envelope(&labels, &verdict),
+    }
+}
+
+/// The gateway: what it lets through has an action that exists.
+fn admit(visit: &Visit<'_>, action: &str, version: &str, region: &mut String) -> Result<Action, Refusal> {
+    for (name, value) in [("Action", action), ("Version", version)] {
+        if value.is_empty() {
+            return Err(Refusal::by_gateway(
+                "MissingParameter",
+                format!("the query has no {name}"),
+            ));
+        }
+    }
+    gateway::check(visit, region)?;
+    let Some(found) = Action::find(action, version) else {
+        let message = format!("there is no action {action:?} in version {version:?}");
+        return Err(Refusal::by_gateway("InvalidActionOrVersion", message));
+    };
+    if visit.request.method != "POST" {
+        let message = format!("{action} takes POST, not {}", visit.request.method);
+        return Err(Refusal::by_gateway("MethodNotAllowed", message));
+    }
+    Ok(found)
+}
+
+fn serve(visit: &mut Visit<'_>, action: Action) -> Result<Success, Refusal> {
+    match action {
+        Action::Rtc(send) => rtc::serve(visit, send),
+        Action::ImToConversation => im::send_to_conversation(visit),
+        Action::ImToUsers => im::send_to_users(visit),
+    }
+}

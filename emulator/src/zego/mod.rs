@@ -1,0 +1,137 @@
+//! ZEGO's server API: everything in the query of a GET, every answer inside HTTP 200. // VENDORS.md, ZEGO
+
+mod common;
+mod nonces;
+mod send;
+
+use serde::Serialize;
+use serde_json::Value;
+
+pub(crate) use self::nonces::Nonces;
+use crate::service::Reply;
+use crate::state::Visit;
+
+/// Codes of ZEGO. // VENDORS.md, SendCustomCommand
+mod code {
+    pub const BAD_PARAMETER: i64 = 2;
+    pub const TOO_LONG: i64 = 3;
+    pub const TOO_MANY_REQUESTS: i64 = 7;
+    pub const NO_SUCH_ROOM: i64 = 104;
+    pub const NO_SUCH_USER: i64 = 105;
+    pub const EMPTY_CONTENT: i64 = 1008;
+    pub const USER_NOT_ONLINE: i64 = 50_003;
+    pub const TOO_MANY_USERS: i64 = 50_011;
+    pub const MESSAGE_TOO_LONG: i64 = 50_012;
+    pub const COMMON_PARAMETER_MISSING: i64 = 100_000_001;
+    pub const COMMON_PARAMETER_MALFORMED: i64 = 100_000_002;
+    pub const SIGNATURE_VERSION: i64 = 100_000_003;
+    pub const SIGNATURE_EXPIRED: i64 = 100_000_004;
+    pub const BAD_SIGNATURE: i64 = 100_000_005;
+    pub const UNKNOWN_ACTION: i64 = 100_000_007;
+    pub const UNKNOWN_APP: i64 = 100_000_010;
+}
+
+/// A request turned down.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    code: i64,
+    message: String,
+}
+
+impl Refusal {
+    fn new(code: i64, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+/// The `Data` of an answer.
+#[derive(Debug, Serialize)]
+#[serde(untagged, rename_all_fields = "PascalCase")]
+enum Data {
+    CustomCommand { fail_users: Vec<FailUser> },
+    Message { message_id: u64 },
+    Nothing {},
+}
+
+/// A recipient that the message did not reach.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct FailUser {
+    uid: String,
+    code: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    CustomCommand,
+    BroadcastMessage,
+    BarrageMessage,
+}
+
+impl Action {
+    fn find(name: &str) -> Option<Self> {
+        match name {
+            "SendCustomCommand" => Some(Self::CustomCommand),
+            "SendBroadcastMessage" => Some(Self::BroadcastMessage),
+            "SendBarrageMessage" => Some(Self::BarrageMessage),
+            _ => None,
+        }
+    }
+}
+
+/// Answers a request, and notes in the visit what became of it.
+pub(crate) fn answer(visit: &mut Visit<'_>) -> Reply {
+    let query = visit.request.query();
+    let action = query.text("Action").unwrap_or_default().to_owned();
+    visit.findings.action.clone_from(&action);
+
+    let verdict = common::check(visit, &query).and_then(|parameters| {
+        let Some(action) = Action::find(&action) else {
+            return Err(Refusal::new(
+                code::UNKNOWN_ACTION,
+                format!("there is no action {action:?}"),
+            ));
+        };
+        common::check_quota(visit, parameters.is_test)?;
+        match action {
+            Action::CustomCommand => send::custom_command(visit, &query),
+            Action::BroadcastMessage | Action::BarrageMessage => send::room_message(visit, &query),
+        }
+    });
+    visit.findings.accepted = verdict.is_ok();
+    reply(visit, Action::find(&action), verdict)
+}
+
+fn reply(visit: &Visit<'_>, action: Option<Action>, verdict: Result<Data, Refusal>) -> Reply {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer<'a> {
+        code: i64,
+        message: &'a str,
+        request_id: Value,
+        data: Data,
+    }
+    let (code, message, data) = match verdict {
+        Ok(data) => (0, "success".to_owned(), data),
+        Err(refusal) => (refusal.code, refusal.message, Data::Nothing {}),
+    };
+    // The vendor writes it as a string here and as a number there: a client must read both.
+    let request_id = match action {
+        Some(Action::BroadcastMessage) => visit.request_id.parse::<u64>().map_or(Value::Null, Value::from),
+        _ => Value::from(visit.request_id.as_str()),
+    };
+    let answer = Answer {
+        code,
+        message: &message,
+        request_id,
+        data,
+    };
+    Reply {
+        status: 200,
+        code: Value::from(code),
+        body: serde_json::to_vec(&answer).expect("an answer holds nothing that JSON cannot"),
+    }
+}

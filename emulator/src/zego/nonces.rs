@@ -1,0 +1,43 @@
+//! The nonces seen while their signatures live, so that none is taken twice.
+
+use std::collections::{BTreeMap, HashSet};
+
+/// Nonces by the second in which their signature dies, so that the dead ones are dropped in one cut.
+#[derive(Debug, Default)]
+pub(crate) struct Nonces {
+    seen: HashSet<u64>,
+    by_last_second: BTreeMap<i64, Vec<u64>>,
+}
+
+impl Nonces {
+    /// Takes a nonce down; false if it was there already.
+    pub fn take(&mut self, nonce: u64, last_second: i64, now: i64) -> bool {
+        let living = self.by_last_second.split_off(&now);
+        for dead in std::mem::replace(&mut self.by_last_second, living)
+            .into_values()
+            .flatten()
+        {
+            self.seen.remove(&dead);
+        }
+        let fresh = self.seen.insert(nonce);
+        if fresh {
+            self.by_last_second.entry(last_second).or_default().push(nonce);
+        }
+        fresh
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nonce_is_remembered_through_the_last_second_of_its_signature() {
+        let mut nonces = Nonces::default();
+        assert!(nonces.take(7, 600, 0));
+        assert!(!nonces.take(7, 1200, 600));
+        assert!(nonces.take(8, 700, 600));
+        assert!(nonces.take(7, 1201, 601));
+        assert!(!nonces.take(8, 1201, 601));
+    }
+}

@@ -1,0 +1,250 @@
+//! The four RTC sends: what is refused and by which code, and who receives what is taken.
+
+mod lab;
+
+use lab::{
+    Lab, VolcengineRequest, batch_send_room_unicast, send_broadcast, send_room_unicast, send_unicast, with, without,
+};
+use rtcmsg_emulator::BinaryLimitCounts;
+use serde_json::{Value, json};
+
+const VERSION: &str = "2020-12-01";
+
+#[test]
+fn each_fault_of_a_body_has_its_own_code() {
+    let long = "x".repeat(129);
+    let table: [(&str, Value, &str); 28] = [
+        ("SendUnicast", without(send_unicast(), "AppId"), "IllegalAppId"),
+        ("SendUnicast", with(send_unicast(), "AppId", json!("")), "IllegalAppId"),
+        (
+            "SendUnicast",
+            with(send_unicast(), "AppId", json!("a b")),
+            "IllegalAppId",
+        ),
+        (
+            "SendUnicast",
+            with(send_unicast(), "AppId", json!("661e000000000000000other")),
+            "NotExistAppId",
+        ),
+        (
+            "SendUnicast",
+            with(send_unicast(), "AppId", json!(666_675)),
+            "Unmarshal",
+        ),
+        ("SendUnicast", without(send_unicast(), "From"), "IllegalFrom"),
+        ("SendUnicast", with(send_unicast(), "From", json!("a b")), "IllegalFrom"),
+        ("SendUnicast", with(send_unicast(), "From", json!(long)), "IllegalFrom"),
+        ("SendUnicast", without(send_unicast(), "To"), "IllegalTo"),
+        ("SendUnicast", with(send_unicast(), "To", json!("")), "IllegalTo"),
+        ("SendUnicast", with(send_unicast(), "To", json!("你")), "IllegalTo"),
+        ("SendUnicast", with(send_unicast(), "To", json!(["alice"])), "Unmarshal"),
+        ("SendUnicast", with(send_unicast(), "To", json!(7)), "Unmarshal"),
+        ("SendUnicast", without(send_unicast(), "Binary"), "Unmarshal"),
+        (
+            "SendUnicast",
+            with(send_unicast(), "Binary", json!("false")),
+            "Unmarshal",
+        ),
+        ("SendUnicast", without(send_unicast(), "Message"), "BodyIsEmpty"),
+        ("SendUnicast", with(send_unicast(), "Message", json!("")), "BodyIsEmpty"),
+        ("SendUnicast", with(send_unicast(), "Message", json!({})), "Unmarshal"),
+        ("SendUnicast", with(send_unicast(), "Binary", json!(true)), "Unmarshal"),
+        ("SendUnicast", json!([]), "Unmarshal"),
+        (
+            "SendRoomUnicast",
+            without(send_room_unicast(), "RoomId"),
+            "IllegalRoomID",
+        ),
+        (
+            "SendRoomUnicast",
+            with(send_room_unicast(), "RoomId", json!("a/b")),
+            "IllegalRoomID",
+        ),
+        (
+            "SendBroadcast",
+            with(send_broadcast(), "RoomId", json!("")),
+            "IllegalRoomID",
+        ),
+        (
+            "BatchSendRoomUnicast",
+            without(batch_send_room_unicast(), "To"),
+            "IllegalTo",
+        ),
+        (
+            "BatchSendRoomUnicast",
+            with(batch_send_room_unicast(), "To", json!([])),
+            "IllegalTo",
+        ),
+        (
+            "BatchSendRoomUnicast",
+            with(batch_send_room_unicast(), "To", json!(["alice", ""])),
+            "IllegalTo",
+        ),
+        (
+            "BatchSendRoomUnicast",
+            with(batch_send_room_unicast(), "To", json!("alice")),
+            "Unmarshal",
+        ),
+        (
+            "BatchSendRoomUnicast",
+            with(batch_send_room_unicast(), "To", json!(vec!["u"; 601])),
+            "UserCountOverLimit",
+        ),
+    ];
+    let lab = Lab::new();
+    for (action, body, code) in table {
+        let answer = lab.volcengine(action, VERSION, &body);
+        let code = format!("InvalidParameter.{code}");
+        assert_eq!(
+            (answer.status, answer.error()),
+            (200, (0, code.as_str())),
+            "{action} {body}"
+        );
+    }
+}
+
+#[test]
+fn a_body_that_is_no_json_is_told_from_an_empty_one() {
+    let lab = Lab::new();
+    for (body, code) in [
+        ("", "InvalidParameter.BodyIsEmpty"),
+        ("{", "InvalidParameter.Unmarshal"),
+        ("hello", "InvalidParameter.Unmarshal"),
+    ] {
+        let request = VolcengineRequest::new("SendUnicast", VERSION, &Value::Null).with_body(body.as_bytes());
+        assert_eq!(request.send(&lab).error().1, code, "{body:?}");
+    }
+}
+
+#[test]
+fn a_text_may_have_64_kib_and_20_kib_in_a_batch() {
+    let lab = Lab::new();
+    let table = [
+        ("SendUnicast", send_unicast(), 64 * 1024),
+        ("SendRoomUnicast", send_room_unicast(), 64 * 1024),
+        ("SendBroadcast", send_broadcast(), 64 * 1024),
+        ("BatchSendRoomUnicast", batch_send_room_unicast(), 20 * 1024),
+    ];
+    for (action, body, limit) in table {
+        let of = |bytes: usize| with(body.clone(), "Message", json!("x".repeat(bytes)));
+        assert_eq!(lab.volcengine(action, VERSION, &of(limit)).error().1, "", "{action}");
+        assert_eq!(
+            lab.volcengine(action, VERSION, &of(limit + 1)).error().1,
+            "InvalidParameter.SizeOverLimit",
+            "{action}"
+        );
+    }
+}
+
+#[test]
+fn a_binary_message_is_counted_decoded_or_as_base64() {
+    let base64_of_zeros = |bytes: usize| "A".repeat(bytes / 3 * 4);
+    let body = |bytes: usize| {
+        with(
+            with(send_unicast(), "Binary", json!(true)),
+            "Message",
+            json!(base64_of_zeros(bytes)),
+        )
+    };
+    let table = [
+        (BinaryLimitCounts::Decoded, 65_535, 65_538),
+        (BinaryLimitCounts::Base64, 49_152, 49_155),
+    ];
+    for (counts, fits, too_long) in table {
+        let lab = Lab::with(|options| options.binary_limit_counts = counts);
+        assert_eq!(
+            lab.volcengine("SendUnicast", VERSION, &body(fits)).error().1,
+            "",
+            "{counts:?}"
+        );
+        assert_eq!(
+            lab.volcengine("SendUnicast", VERSION, &body(too_long)).error().1,
+            "InvalidParameter.SizeOverLimit",
+            "{counts:?}"
+        );
+    }
+}
+
+#[test]
+fn a_batch_may_have_600_users() {
+    let body = with(batch_send_room_unicast(), "To", json!(vec!["u"; 600]));
+    assert_eq!(
+        Lab::new().volcengine("BatchSendRoomUnicast", VERSION, &body).error().1,
+        ""
+    );
+}
+
+#[test]
+fn a_unicast_reaches_a_user_who_is_logged_in() {
+    let lab = Lab::new();
+    lab.volcengine("SendUnicast", VERSION, &send_unicast());
+    assert_eq!(
+        lab.last_ledger_entry()["recipients"],
+        json!([{ "user": "alice", "outcome": "absent", "code": "" }])
+    );
+    lab.control("volcengine/login", json!({ "user_id": "alice" }));
+    let answer = lab.volcengine("SendUnicast", VERSION, &send_unicast());
+    lab.control("volcengine/logout", json!({ "user_id": "alice" }));
+    lab.volcengine("SendUnicast", VERSION, &send_unicast());
+    let request_id = &answer.body["ResponseMetadata"]["RequestId"];
+    let expected = json!([{
+        "sequence": 2, "action": "SendUnicast", "from": "server", "binary": false, "payload": "hello",
+        "payload_base64": "aGVsbG8=", "request_id": request_id,
+    }]);
+    assert_eq!(json!(lab.inbox("volcengine", "alice")), expected);
+}
+
+#[test]
+fn a_binary_message_arrives_decoded() {
+    let lab = Lab::new();
+    lab.control("volcengine/login", json!({ "user_id": "alice" }));
+    let body = with(with(send_unicast(), "Binary", json!(true)), "Message", json!("/wAB"));
+    lab.volcengine("SendUnicast", VERSION, &body);
+    let message = &lab.inbox("volcengine", "alice")[0];
+    assert_eq!(
+        (&message["binary"], &message["payload"], &message["payload_base64"]),
+        (&json!(true), &Value::Null, &json!("/wAB"))
+    );
+    assert_eq!(lab.last_ledger_entry()["payload_base64"], "/wAB");
+}
+
+#[test]
+fn the_room_sends_reach_those_in_the_room_alone() {
+    let lab = Lab::new();
+    lab.control("volcengine/join", json!({ "room_id": "room", "user_id": "alice" }));
+    lab.control("volcengine/join", json!({ "room_id": "room", "user_id": "carol" }));
+    lab.control("volcengine/join", json!({ "room_id": "other", "user_id": "bob" }));
+    lab.volcengine("SendRoomUnicast", VERSION, &send_room_unicast());
+    lab.volcengine("BatchSendRoomUnicast", VERSION, &batch_send_room_unicast());
+    lab.control("volcengine/leave", json!({ "room_id": "room", "user_id": "alice" }));
+    lab.volcengine("SendBroadcast", VERSION, &send_broadcast());
+    let actions = |user: &str| {
+        lab.inbox("volcengine", user)
+            .iter()
+            .map(|message| message["action"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(actions("alice"), ["SendRoomUnicast", "BatchSendRoomUnicast"]);
+    assert_eq!(actions("bob"), Vec::<Value>::new());
+    assert_eq!(actions("carol"), ["SendBroadcast"]);
+    assert_eq!(lab.inbox("volcengine", "carol")[0]["room_id"], "room");
+}
+
+#[test]
+fn the_ledger_says_what_became_of_each_recipient() {
+    let lab = Lab::new();
+    lab.control("volcengine/join", json!({ "room_id": "room", "user_id": "alice" }));
+    let answer = lab.volcengine("BatchSendRoomUnicast", VERSION, &batch_send_room_unicast());
+    let connection = lab.last_ledger_entry()["connection"].clone();
+    let expected = json!([{
+        "sequence": 1, "connection": connection, "request_on_connection": 2, "vendor": "volcengine",
+        "action": "BatchSendRoomUnicast", "version": VERSION, "status": 200, "code": "",
+        "request_id": answer.body["ResponseMetadata"]["RequestId"], "from": "server", "room_id": "room",
+        "payload_base64": "aGVsbG8=", "accepted": true, "received_at_ns": 0,
+        "recipients": [
+            { "user": "alice", "outcome": "delivered", "code": "" },
+            { "user": "bob", "outcome": "absent", "code": "" },
+        ],
+    }]);
+    assert_eq!(lab.look("ledger"), expected);
+}

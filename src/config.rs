@@ -1,0 +1,335 @@
+//! Every setting, in one table: key, range, default and meaning. The keys are the same in C, C++, Python, Go, the
+//! environment and docs/CONFIGURATION.md, which is generated from this table; keys and defaults are part of the ABI.
+//!
+//! To add a setting: one constant, its line in [`SETTINGS`], `make header` for the page, and a reader of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::error::{Error, grouped};
+use crate::log::Logger;
+use crate::secret::Secret;
+
+mod docs;
+mod endpoint;
+
+pub use docs::configuration_md;
+pub(crate) use endpoint::Endpoint;
+
+/// What a setting's text may be.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// Any text without NUL, of at most 4,096 bytes.
+    Text,
+    /// The same, and never shown.
+    Secret,
+    /// A whole number in decimal digits, both ends included.
+    Integer { min: i64, max: i64, unit: &'static str },
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// `scheme://host[:port]`, nothing behind it.
+    Endpoint,
+}
+
+/// One setting: a row of the table.
+#[derive(Debug)]
+pub struct Setting {
+    pub key: &'static str,
+    pub kind: Kind,
+    /// The value when none is set; empty means not given.
+    pub default: &'static str,
+    pub doc: &'static str,
+}
+
+const BOOL: Kind = Kind::Choice(&["false", "true"]);
+const MAX_TEXT: usize = 4096;
+
+macro_rules! settings {
+    ($($name:ident: $key:literal, $kind:expr, $default:literal, $doc:literal;)+) => {
+        $(pub const $name: Setting = Setting { key: $key, kind: $kind, default: $default, doc: $doc };)+
+
+        /// The table.
+        pub const SETTINGS: &[Setting] = &[$($name),+];
+    };
+}
+
+settings! {
+    VOLCENGINE_ACCESS_KEY: "volcengine.access_key", Kind::Text, "",
+        "Access key id of the account. `rtcmsg_config_load_env` also takes it from `VOLC_ACCESSKEY`, the name of the vendor's own tools.";
+    VOLCENGINE_SECRET_KEY: "volcengine.secret_key", Kind::Secret, "",
+        "Secret key of the account, as the console shows it. `rtcmsg_config_load_env` also takes it from `VOLC_SECRETKEY`.";
+    VOLCENGINE_SESSION_TOKEN: "volcengine.session_token", Kind::Secret, "",
+        "Session token, when the two keys are temporary ones of STS.";
+    VOLCENGINE_RTC_APP_ID: "volcengine.rtc_app_id", Kind::Text, "",
+        "AppId of the RTC app: needed by the four RTC sends. Not the IM app's.";
+    VOLCENGINE_IM_APP_ID: "volcengine.im_app_id", Kind::Integer { min: 1, max: i64::MAX, unit: "" }, "",
+        "AppId of the IM app, a number: needed by P2PSendMessage. Not the RTC app's.";
+    VOLCENGINE_ENDPOINT: "volcengine.endpoint", Kind::Endpoint, "https://rtc.volcengineapi.com",
+        "Where requests go. Another host is another region, with its own data and accounts: set `volcengine.region` with it.";
+    VOLCENGINE_REGION: "volcengine.region", Kind::Text, "cn-north-1",
+        "Region in the signature.";
+    VOLCENGINE_SERVICE: "volcengine.service", Kind::Text, "rtc",
+        "Service in the signature; `rtc` for RTC and IM alike.";
+    VOLCENGINE_RTC_VERSION: "volcengine.rtc_version", Kind::Choice(&["2020-12-01", "2023-07-20"]), "2020-12-01",
+        "API version of the four RTC sends. IM has `2020-12-01` alone.";
+    VOLCENGINE_PAYLOAD_LIMIT_COUNTS: "volcengine.payload_limit_counts", Kind::Choice(&["decoded", "base64"]), "decoded",
+        "What the limit of a binary payload (64 KB, batch 20 KB) counts: the bytes, or their base64. The vendor does not say.";
+    VOLCENGINE_P2P_MAX_CONTENT: "volcengine.p2p_max_content", Kind::Integer { min: 1, max: 16_777_216, unit: "bytes" }, "65536",
+        "Longest content of a P2PSendMessage. The vendor states none.";
+    VOLCENGINE_P2P_MAX_USERS: "volcengine.p2p_max_users", Kind::Integer { min: 1, max: 100_000, unit: "users" }, "500",
+        "Longest list of a P2PSendMessage, of receivers or of those left out. The vendor states none; its sibling action takes 500.";
+    ZEGO_APP_ID: "zego.app_id", Kind::Integer { min: 1, max: u32::MAX as i64, unit: "" }, "",
+        "AppId of the ZEGO project.";
+    ZEGO_SERVER_SECRET: "zego.server_secret", Kind::Secret, "",
+        "ServerSecret of the ZEGO project.";
+    ZEGO_ENDPOINT: "zego.endpoint", Kind::Endpoint, "https://rtc-api.zego.im",
+        "Where requests go. The default serves any region; `https://rtc-api-sha.zego.im` and its siblings (`hkg`, `fra`, `lax`, `bom`, `sgp`) one each.";
+    ZEGO_IS_TEST: "zego.is_test", Kind::Choice(&["omit", "false", "true"]), "omit",
+        "The `IsTest` parameter: only projects made up to 2021-11-16 need it.";
+    ZEGO_PAYLOAD_LIMIT_COUNTS: "zego.payload_limit_counts", Kind::Choice(&["decoded", "encoded"]), "decoded",
+        "What the limit of 1,024 bytes counts: the content, or its URL encoding. The vendor does not say.";
+    ZEGO_MAX_ID_LENGTH: "zego.max_id_length", Kind::Integer { min: 1, max: 1024, unit: "bytes" }, "128",
+        "Longest room or user id, in UTF-8 bytes. The page of SendCustomCommand states none.";
+    HTTP_TIMEOUT_MS: "http.timeout_ms", Kind::Integer { min: 1, max: 86_400_000, unit: "ms" }, "10000",
+        "Deadline of one call: DNS, connect, TLS and answer together. A call can set its own.";
+    HTTP_MAX_CONNECTIONS: "http.max_connections", Kind::Integer { min: 1, max: 10_000, unit: "connections" }, "64",
+        "Idle connections kept per host. Set it to the number of threads that send at once; more threads still work, but reconnect.";
+    HTTP_MAX_IDLE_MS: "http.max_idle_ms", Kind::Integer { min: 0, max: 3_600_000, unit: "ms" }, "30000",
+        "An idle connection older than this is not used again.";
+    HTTP_MAX_CONNECTION_AGE_MS: "http.max_connection_age_ms", Kind::Integer { min: 1_000, max: 86_400_000, unit: "ms" }, "300000",
+        "A connection is replaced at this age, so that changes in DNS are followed.";
+    HTTP_DNS_TTL_MS: "http.dns_ttl_ms", Kind::Integer { min: 0, max: 86_400_000, unit: "ms" }, "60000",
+        "Addresses older than this are looked up again, in the background: until that succeeds the old ones serve.";
+    HTTP_ALLOW_PLAINTEXT: "http.allow_plaintext", BOOL, "false",
+        "Allows `http://` endpoints that are not on this machine's loopback. Signatures and messages can then be read on the way.";
+    HTTP_PROXY: "http.proxy", Kind::Secret, "",
+        "`http://[user:password@]host:port` of a CONNECT proxy, or `env` to follow `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`. Not given: no proxy, whatever the environment says.";
+    TLS_CA_FILE: "tls.ca_file", Kind::Text, "",
+        "PEM file with the only root certificates to trust. Not given: the Mozilla roots built into the library.";
+}
+
+/// Settings on their way to a client: text by key, each checked as it is set.
+#[derive(Clone, Default)]
+pub struct Config {
+    values: BTreeMap<&'static str, Secret>,
+    pub(crate) logger: Logger,
+}
+
+impl Config {
+    pub fn new() -> Config {
+        Config::default()
+    }
+
+    /// Sets a key. An empty value sets it back to its default.
+    ///
+    /// # Errors
+    /// `InvalidArgument` naming the key: unknown (with the nearest one), or a value it does not take.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), Error> {
+        let setting = find(key)?;
+        if value.is_empty() {
+            self.values.remove(setting.key);
+            return Ok(());
+        }
+        setting.check(value)?;
+        self.values.insert(setting.key, Secret::new(value));
+        Ok(())
+    }
+
+    /// Takes settings from the environment: `RTCMSG_` and the key in capitals with `_` for `.`, as in
+    /// `RTCMSG_ZEGO_APP_ID`, and the vendor's own `VOLC_ACCESSKEY` and `VOLC_SECRETKEY`, which give way to ours.
+    /// An empty variable counts as not set. What is found replaces what was set before.
+    ///
+    /// # Errors
+    /// As for [`Config::set`]; a variable of ours with an unknown key is an error too. On an error nothing is taken.
+    pub fn load_env(&mut self) -> Result<(), Error> {
+        self.load_vars(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))))
+    }
+
+    fn load_vars(&mut self, vars: impl Iterator<Item = (String, std::ffi::OsString)>) -> Result<(), Error> {
+        const OFFICIAL: [(&str, Setting); 2] = [
+            ("VOLC_ACCESSKEY", VOLCENGINE_ACCESS_KEY),
+            ("VOLC_SECRETKEY", VOLCENGINE_SECRET_KEY),
+        ];
+        let mut official = Vec::new();
+        let mut ours = Vec::new();
+        for (name, value) in vars.filter(|(_, value)| !value.is_empty()) {
+            let (list, key) = if let Some((_, setting)) = OFFICIAL.iter().find(|(official, _)| *official == name) {
+                (&mut official, setting.key)
+            } else if let Some(key) = key_of_variable(&name)? {
+                (&mut ours, key)
+            } else {
+                continue;
+            };
+            let value = Secret::new(
+                value
+                    .into_string()
+                    .map_err(|_| Error::invalid(key, format!("the variable {name} is not UTF-8")))?,
+            );
+            list.push((key, value));
+        }
+        let mut loaded = self.clone();
+        for (key, value) in official.iter().chain(&ours) {
+            loaded.set(key, value.expose())?;
+        }
+        *self = loaded;
+        Ok(())
+    }
+
+    /// Where log lines go.
+    pub fn set_logger(&mut self, logger: Logger) {
+        self.logger = logger;
+    }
+
+    /// The value as set, or the default; empty means not given.
+    pub(crate) fn text(&self, setting: &Setting) -> &str {
+        self.values.get(setting.key).map_or(setting.default, Secret::expose)
+    }
+
+    pub(crate) fn secret(&self, setting: &Setting) -> Secret {
+        Secret::new(self.text(setting))
+    }
+
+    /// `None` if not given. `set` has let only numbers in.
+    pub(crate) fn optional_integer(&self, setting: &Setting) -> Option<i64> {
+        self.text(setting).parse().ok()
+    }
+
+    /// For settings whose default is a number.
+    pub(crate) fn integer(&self, setting: &Setting) -> u64 {
+        let number = self.optional_integer(setting).unwrap_or_default();
+        number.try_into().unwrap_or_default()
+    }
+
+    pub(crate) fn millis(&self, setting: &Setting) -> std::time::Duration {
+        std::time::Duration::from_millis(self.integer(setting))
+    }
+
+    pub(crate) fn flag(&self, setting: &Setting) -> bool {
+        self.text(setting) == "true"
+    }
+
+    pub(crate) fn endpoint(&self, setting: &Setting) -> Result<Endpoint, Error> {
+        Endpoint::parse(setting.key, self.text(setting))
+    }
+
+    pub(crate) fn is_given(&self, setting: &Setting) -> bool {
+        self.values.contains_key(setting.key)
+    }
+}
+
+/// The keys that are set; values only where they are no secret.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for (key, value) in &self.values {
+            match find(key).map(|setting| setting.kind) {
+                Ok(Kind::Secret) | Err(_) => map.entry(key, value),
+                Ok(_) => map.entry(key, &value.expose()),
+            };
+        }
+        map.finish()
+    }
+}
+
+impl Setting {
+    fn check(&self, value: &str) -> Result<(), Error> {
+        if value.contains('\0') {
+            return Err(Error::invalid(self.key, "the value contains a NUL character"));
+        }
+        if value.len() > MAX_TEXT {
+            let text = format!(
+                "the value is {} bytes long, at most {} are taken",
+                grouped(value.len()),
+                grouped(MAX_TEXT)
+            );
+            return Err(Error::invalid(self.key, text));
+        }
+        match self.kind {
+            Kind::Text => header_safe(self.key, value),
+            Kind::Secret => header_safe(self.key, value),
+            Kind::Integer { min, max, unit } => check_integer(self.key, value, min, max, unit),
+            Kind::Choice(words) if words.contains(&value) => Ok(()),
+            Kind::Choice(words) => Err(Error::invalid(
+                self.key,
+                format!("\"{}\" is none of {}", value.escape_debug(), words.join(", ")),
+            )),
+            Kind::Endpoint => Endpoint::parse(self.key, value).map(drop),
+        }
+    }
+}
+
+/// Texts of settings end up in headers, URLs and paths: control characters have no place in any of them.
+fn header_safe(key: &'static str, value: &str) -> Result<(), Error> {
+    match value.chars().find(|c| c.is_control()) {
+        Some(c) => Err(Error::invalid(
+            key,
+            format!("the value contains the control character {}", c.escape_unicode()),
+        )),
+        None if value.trim() != value => Err(Error::invalid(key, "the value begins or ends with a space")),
+        None => Ok(()),
+    }
+}
+
+fn check_integer(key: &'static str, value: &str, min: i64, max: i64, unit: &str) -> Result<(), Error> {
+    let in_digits = value.bytes().all(|b| b.is_ascii_digit());
+    match value.parse::<i64>() {
+        Ok(number) if in_digits && (min..=max).contains(&number) => Ok(()),
+        _ => {
+            let (min, max) = (grouped(min), grouped(max));
+            let range = format!("a whole number from {min} to {max} {unit}");
+            Err(Error::invalid(
+                key,
+                format!("\"{}\" is not {}", value.escape_debug(), range.trim_end()),
+            ))
+        }
+    }
+}
+
+fn find(key: &str) -> Result<&'static Setting, Error> {
+    SETTINGS
+        .iter()
+        .find(|setting| setting.key == key)
+        .ok_or_else(|| unknown_key(key, nearest(key, SETTINGS.iter().map(|setting| setting.key.to_owned()))))
+}
+
+fn unknown_key(key: &str, nearest: Option<String>) -> Error {
+    let shown: String = key.chars().take(64).flat_map(char::escape_debug).collect();
+    let text = match nearest {
+        Some(nearest) => format!("unknown setting \"{shown}\"; did you mean {nearest}?"),
+        None => format!("unknown setting \"{shown}\"; docs/CONFIGURATION.md lists them"),
+    };
+    Error::invalid(shown, text)
+}
+
+fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
+    if name.len() > 128 {
+        return None; // Too far from every key; the distance is not worth its cost.
+    }
+    known
+        .map(|candidate| (strsim::jaro_winkler(name, &candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+fn variable_of(setting: &Setting) -> String {
+    format!("RTCMSG_{}", setting.key.to_uppercase().replace('.', "_"))
+}
+
+/// The key a variable sets. Names outside our sections (`RTCMSG_LIBRARY`) belong to others and are left alone.
+fn key_of_variable(name: &str) -> Result<Option<&'static str>, Error> {
+    if let Some(setting) = SETTINGS.iter().find(|setting| variable_of(setting) == name) {
+        return Ok(Some(setting.key));
+    }
+    let is_ours = SETTINGS.iter().any(|setting| {
+        let section = setting.key.split('.').next().unwrap_or_default();
+        name.starts_with(&format!("RTCMSG_{}_", section.to_uppercase()))
+    });
+    if is_ours {
+        return Err(unknown_key(name, nearest(name, SETTINGS.iter().map(variable_of))));
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests;

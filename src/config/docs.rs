@@ -1,0 +1,54 @@
+//! docs/CONFIGURATION.md, from the table.
+
+use std::fmt::Write;
+
+use super::{Kind, SETTINGS, Setting, variable_of};
+use crate::error::grouped;
+
+/// The page as it is checked in; `make check` holds the two together.
+pub fn configuration_md() -> String {
+    let mut page = String::from(
+        "# Configuration\n\n\
+         Generated from `src/config.rs` by `make header`; not to be edited by hand.\n\n\
+         Settings are text by key: `rtcmsg_config_set(config, \"zego.app_id\", \"1234567890\", &error)`. An unknown key or a value \
+         out of range is an error that names the key. An empty value sets a key back to its default. Keys and defaults are part \
+         of the ABI.\n\n\
+         `rtcmsg_config_load_env` takes every setting from the environment, under the name in the second column; an empty \
+         variable counts as not set. The variables `VOLC_ACCESSKEY` and `VOLC_SECRETKEY` of Volcengine's own tools are taken \
+         too, and give way to ours. A client reads its settings once, in `rtcmsg_client_new`.\n\n\
+         A vendor is configured when any of its credentials or app ids is set; then its credentials must be complete.\n\n\
+         | key | variable | value | default | meaning |\n|---|---|---|---|---|\n",
+    );
+    for setting in SETTINGS {
+        let default = if setting.default.is_empty() {
+            "–".to_owned()
+        } else {
+            format!("`{}`", setting.default)
+        };
+        let _ = writeln!(
+            page,
+            "| `{}` | `{}` | {} | {default} | {} |",
+            setting.key,
+            variable_of(setting),
+            value_of(setting),
+            setting.doc
+        );
+    }
+    page
+}
+
+fn value_of(setting: &Setting) -> String {
+    match setting.kind {
+        Kind::Text => "text".to_owned(),
+        Kind::Secret => "text, secret".to_owned(),
+        Kind::Integer { min, max, unit } => format!("{} to {} {unit}", grouped(min), grouped(max))
+            .trim_end()
+            .to_owned(),
+        Kind::Choice(words) => words
+            .iter()
+            .map(|word| format!("`{word}`"))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Kind::Endpoint => "URL: scheme, host, port".to_owned(),
+    }
+}

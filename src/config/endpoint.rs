@@ -1,0 +1,159 @@
+//! Where a vendor is reached: scheme, host and port, parsed once.
+
+use http::Uri;
+
+use crate::error::Error;
+
+/// `scheme://host[:port]`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    tls: bool,
+    host: String,
+    port: u16,
+}
+
+impl Endpoint {
+    pub fn parse(key: &'static str, text: &str) -> Result<Endpoint, Error> {
+        if text.contains('@') {
+            // Not repeated in the text: what stands before the @ may be a password.
+            return Err(Error::invalid(key, "an endpoint takes no user name and no password"));
+        }
+        let refuse = |why: &str| Error::invalid(key, format!("\"{}\" {why}", text.escape_debug()));
+        let uri: Uri = text
+            .parse()
+            .map_err(|_| refuse("is no URL: write https://host or https://host:port"))?;
+        let tls = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(refuse("does not begin with https:// or http://")),
+        };
+        let authority = uri.authority().ok_or_else(|| refuse("has no host"))?;
+        if uri.path() != "/" && !uri.path().is_empty() || uri.query().is_some() {
+            return Err(refuse(
+                "has something behind the host: an endpoint is https://host or https://host:port",
+            ));
+        }
+        let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+        if host.is_empty() || host == "[]" {
+            return Err(refuse("has no host"));
+        }
+        let named_port = authority.as_str().len() > authority.host().len();
+        let port = match uri.port_u16() {
+            Some(0) => return Err(refuse("has port 0")),
+            Some(port) => port,
+            None if named_port => return Err(refuse("has a port that is not from 1 to 65535")),
+            None if tls => 443,
+            None => 80,
+        };
+        Ok(Endpoint { tls, host, port })
+    }
+
+    /// What every URL of this endpoint begins with, without the `/` of the path.
+    pub fn origin(&self) -> String {
+        let (scheme, usual) = if self.tls { ("https", 443) } else { ("http", 80) };
+        match self.port {
+            port if port == usual => format!("{scheme}://{}", self.host),
+            port => format!("{scheme}://{}:{port}", self.host),
+        }
+    }
+
+    /// The Host header as the vendor signs it: the port is left out for 80 and 443 alone. VENDORS.md, Signature.
+    pub fn host_header(&self) -> String {
+        match self.port {
+            80 | 443 => self.host.clone(),
+            port => format!("{}:{port}", self.host),
+        }
+    }
+
+    pub fn is_plaintext(&self) -> bool {
+        !self.tls
+    }
+
+    pub fn is_loopback(&self) -> bool {
+        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        match bare.parse::<std::net::IpAddr>() {
+            Ok(address) => address.is_loopback(),
+            Err(_) => bare == "localhost",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Endpoint, Error> {
+        Endpoint::parse("zego.endpoint", text)
+    }
+
+    #[test]
+    fn an_endpoint_is_scheme_host_and_port() {
+        for (text, origin, host) in [
+            (
+                "https://rtc.volcengineapi.com",
+                "https://rtc.volcengineapi.com",
+                "rtc.volcengineapi.com",
+            ),
+            (
+                "https://rtc.volcengineapi.com:443/",
+                "https://rtc.volcengineapi.com",
+                "rtc.volcengineapi.com",
+            ),
+            ("http://127.0.0.1:8089", "http://127.0.0.1:8089", "127.0.0.1:8089"),
+            ("http://[::1]:8089", "http://[::1]:8089", "[::1]:8089"),
+            ("http://LOCALHOST", "http://localhost", "localhost"),
+            ("https://example.com:80", "https://example.com:80", "example.com"),
+        ] {
+            let endpoint = parse(text).unwrap();
+            assert_eq!(
+                (endpoint.origin().as_str(), endpoint.host_header().as_str()),
+                (origin, host),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_endpoint_is_refused_by_name() {
+        for text in [
+            "",
+            "rtc.volcengineapi.com",
+            "ftp://example.com",
+            "https://",
+            "https://:443",
+            "https://host/path",
+            "https://host?x=1",
+            "https://host:0",
+            "https://host:99999",
+            "https://host:",
+            "https://ho st",
+            "not a url",
+            "http://[::1",
+            "/",
+            "*",
+        ] {
+            let error = parse(text).expect_err(text);
+            assert_eq!(error.field, "zego.endpoint", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_endpoint_is_refused_and_not_repeated() {
+        let error = parse("https://user:hunter2@example.com").unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn loopback_is_known_by_address_and_by_name() {
+        for (text, loopback) in [
+            ("http://127.0.0.1:1", true),
+            ("http://127.9.9.9", true),
+            ("http://[::1]:1", true),
+            ("http://localhost:1", true),
+            ("http://localhost.example.com", false),
+            ("http://192.168.0.1", false),
+        ] {
+            assert_eq!(parse(text).unwrap().is_loopback(), loopback, "{text}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The boundary that every exported function stands in: no panic crosses it, nothing is printed, and every error
+//! reaches the caller's `rtcmsg_error`.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::ptr;
+use std::sync::Once;
+
+use super::constants::{RTCMSG_INTERNAL, RTCMSG_INVALID_ARGUMENT, RTCMSG_OK, rtcmsg_code};
+use super::error::{self, rtcmsg_error};
+use crate::error::{Code, Error};
+use crate::log::{Level, Logger};
+
+/// The body of an exported function. Two shapes, by what the function returns:
+/// `boundary!(name, error, { … Ok(()) })`: a code, with the failure in `error`;
+/// `boundary!(name, or DEFAULT, { … })`: a value, which is DEFAULT after a panic.
+macro_rules! boundary {
+    ($name:ident, or $default:expr, $body:block) => {
+        $crate::ffi::boundary::value(stringify!($name), $default, move || $body)
+    };
+    ($name:ident, $error:ident, $body:block) => {
+        $crate::ffi::boundary::fallible(stringify!($name), $error, move || $body)
+    };
+}
+
+/// Runs a body that can fail. `error` is set on every path; one that cannot be written to is itself the failure.
+pub(super) fn fallible(
+    name: &'static str,
+    error: *mut rtcmsg_error,
+    body: impl FnOnce() -> Result<(), Error>,
+) -> rtcmsg_code {
+    // SAFETY: `error` is NULL or the caller's, by the header's rules; its size is checked before it is written to.
+    if !unsafe { error::is_writable(error) } {
+        return RTCMSG_INVALID_ARGUMENT;
+    }
+    let result = caught(name, body).unwrap_or_else(|panic| Err(Error::new(Code::Internal, "", panic)));
+    // SAFETY: as above.
+    unsafe { error::write(error, result.as_ref().err()) };
+    match result {
+        Ok(()) => RTCMSG_OK,
+        Err(error) => error.code as rtcmsg_code,
+    }
+}
+
+/// Runs a body that only gives a value.
+pub(super) fn value<T>(name: &'static str, default: T, body: impl FnOnce() -> T) -> T {
+    caught(name, body).unwrap_or(default)
+}
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    static LOGGER: Cell<*const Logger> = const { Cell::new(ptr::null()) };
+    static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// From here to the end of the call, a panic is logged there. The logger's owner outlives the call.
+pub(super) fn log_panics_to(logger: &Logger) {
+    LOGGER.set(logger);
+}
+
+fn caught<T>(name: &'static str, body: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(install_hook);
+    DEPTH.set(DEPTH.get() + 1);
+    let outer = LOGGER.get();
+    let result = panic::catch_unwind(AssertUnwindSafe(body));
+    let logger = LOGGER.replace(outer);
+    DEPTH.set(DEPTH.get() - 1);
+    result.map_err(|panic| {
+        let text = described(name, panic);
+        // SAFETY: set by `log_panics_to` during this call, or NULL.
+        if let Some(logger) = unsafe { logger.as_ref() } {
+            logger.log(Level::Error, || text.clone());
+        }
+        text
+    })
+}
+
+fn described(name: &str, panic: Box<dyn Any + Send>) -> String {
+    // Dropping a panic's payload may itself panic; there is nothing in it that the hook has not seen.
+    std::mem::forget(panic);
+    // The thread may be past its end, in a destructor of the host's: then the text is gone.
+    let what = LAST_PANIC.try_with(RefCell::take).unwrap_or_default();
+    format!("a defect of the library, please report it: {name}: {what}")
+}
+
+/// A panic inside the boundary is kept for the log; any other goes to the hook that was there before.
+fn install_hook() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info: &PanicHookInfo| {
+        if DEPTH.try_with(Cell::get).unwrap_or(0) == 0 {
+            return before(info);
+        }
+        let _ = LAST_PANIC.try_with(|last| last.replace(info.to_string().replace('\n', " ")));
+    }));
+}
+
+const _: () = assert!(RTCMSG_INTERNAL == Code::Internal as rtcmsg_code);

@@ -1,0 +1,234 @@
+//! `rtcmsg_client`: made, asked, sent with, closed, freed.
+
+use std::ffi::c_char;
+use std::ptr;
+use std::time::Duration;
+
+use super::config::rtcmsg_config;
+use super::constants::{RTCMSG_VOLCENGINE, RTCMSG_ZEGO, rtcmsg_code};
+use super::error::rtcmsg_error;
+use super::message::{Fields, rtcmsg_message};
+use super::report::rtcmsg_report;
+use super::{boundary, input, rtcmsg_str};
+use crate::client::{CallOptions, CallTimeout, Client};
+use crate::error::{Code, Error};
+use crate::message::Vendor;
+use crate::report::Report;
+
+/// Sends messages. Any number of threads may use one at the same time.
+pub struct rtcmsg_client {
+    client: Client,
+}
+
+/// How one call differs from the client's settings; NULL is all defaults.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct rtcmsg_call {
+    /// sizeof(rtcmsg_call), set by RTCMSG_INIT.
+    pub struct_size: usize,
+    /// Deadline in milliseconds, for DNS, connect, TLS and answer together. 0: http.timeout_ms. -1: no limit, a vendor
+    /// that never answers then holds the thread forever.
+    pub timeout_ms: i32,
+    /// 0.
+    pub reserved: u32,
+}
+
+/// Makes a client: copies the configuration and checks all of it, the CA file too. No network I/O.
+/// `*client` is NULL on failure; rtcmsg_client_free() frees it.
+///
+/// RTCMSG_NOT_CONFIGURED: no vendor's credentials are set, or they are incomplete. RTCMSG_INVALID_ARGUMENT: a setting
+/// that cannot be; the error names it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_client_new(
+    config: *const rtcmsg_config,
+    client: *mut *mut rtcmsg_client,
+    error: *mut rtcmsg_error,
+) -> rtcmsg_code {
+    boundary!(rtcmsg_client_new, error, {
+        // SAFETY: the header's rules for arguments.
+        let (client, config) = unsafe { (cleared(client, "client")?, input::required(config, "config")?) };
+        boundary::log_panics_to(&config.config.logger);
+        let made = Client::new(&config.config)?;
+        *client = Box::into_raw(Box::new(rtcmsg_client { client: made }));
+        Ok(())
+    })
+}
+
+/// Whether rtcmsg_client_send() would take this message in. No I/O.
+///
+/// RTCMSG_INVALID_ARGUMENT, RTCMSG_UNSUPPORTED, RTCMSG_NOT_CONFIGURED, RTCMSG_CLOSED, RTCMSG_FORKED: the error names the
+/// field and the limit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_client_check(
+    client: *mut rtcmsg_client,
+    message: *const rtcmsg_message,
+    error: *mut rtcmsg_error,
+) -> rtcmsg_code {
+    boundary!(rtcmsg_client_check, error, {
+        // SAFETY: the header's rules for arguments.
+        let (client, fields) = unsafe { (known(client)?, Fields::read(message)?) };
+        client.check(&fields.message()?)
+    })
+}
+
+/// Sends a message and waits for what became of it, on the caller's thread (an ordinary stack of 256 KiB or more).
+///
+/// `*report` is set if and only if the message was taken in, whatever the code; rtcmsg_report_free() frees it. It is NULL
+/// for RTCMSG_INVALID_ARGUMENT, RTCMSG_UNSUPPORTED, RTCMSG_NOT_CONFIGURED, RTCMSG_FORKED, and for RTCMSG_CLOSED on a
+/// client that was closed before: then nothing was sent. `report` itself must not be NULL. RTCMSG_OK: every recipient is
+/// accepted or delivered. Nothing is sent twice: a failed send is not repeated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_client_send(
+    client: *mut rtcmsg_client,
+    message: *const rtcmsg_message,
+    call: *const rtcmsg_call,
+    report: *mut *mut rtcmsg_report,
+    error: *mut rtcmsg_error,
+) -> rtcmsg_code {
+    boundary!(rtcmsg_client_send, error, {
+        // SAFETY: the header's rules for arguments.
+        let (report, client, fields, options) = unsafe {
+            (
+                cleared(report, "report")?,
+                known(client)?,
+                Fields::read(message)?,
+                options(call)?,
+            )
+        };
+        hand_over(client.send(&fields.message()?, &options)?, report)
+    })
+}
+
+/// Sends any other action of the two APIs, signed, and waits for the answer: `vendor` is RTCMSG_VOLCENGINE or RTCMSG_ZEGO,
+/// `action` the vendor's name of it. `json` is an object. For Volcengine it is the request's body and goes out byte for
+/// byte, and `version` is the action's date, such as "2020-12-01". For ZEGO its members become query parameters, a list
+/// as `Name[]` repeated, and `version` is NULL.
+///
+/// The report says whether the vendor accepted it, and rtcmsg_report_body() has the raw answer. It is set as by
+/// rtcmsg_client_send(). RTCMSG_INVALID_ARGUMENT also for the actions that have a message of their own.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_client_call(
+    client: *mut rtcmsg_client,
+    vendor: u32,
+    action: *const c_char,
+    version: *const c_char,
+    json: rtcmsg_str,
+    call: *const rtcmsg_call,
+    report: *mut *mut rtcmsg_report,
+    error: *mut rtcmsg_error,
+) -> rtcmsg_code {
+    boundary!(rtcmsg_client_call, error, {
+        // SAFETY: the header's rules for arguments.
+        unsafe {
+            let (report, client) = (cleared(report, "report")?, known(client)?);
+            let vendor = match vendor {
+                RTCMSG_VOLCENGINE => Vendor::Volcengine,
+                RTCMSG_ZEGO => Vendor::Zego,
+                other => {
+                    let text = format!("{other} is no vendor; take RTCMSG_VOLCENGINE or RTCMSG_ZEGO");
+                    return Err(Error::invalid("vendor", text));
+                }
+            };
+            let action = input::c_text(action, "action")?;
+            let version = if version.is_null() {
+                ""
+            } else {
+                input::c_text(version, "version")?
+            };
+            let json = input::text(json, || "json".to_owned())?;
+            hand_over(client.call(vendor, action, version, json, &options(call)?)?, report)
+        }
+    })
+}
+
+/// Ends intake: every call but rtcmsg_client_close() and rtcmsg_client_free() then gives RTCMSG_CLOSED. Waits up to
+/// `timeout_ms` for the calls under way (0: not at all, -1: without limit) and then cuts their connections, so that each
+/// returns with what is known of it. Any thread, as often as one likes.
+///
+/// RTCMSG_INVALID_ARGUMENT: `timeout_ms` below -1. RTCMSG_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_client_close(
+    client: *mut rtcmsg_client,
+    timeout_ms: i32,
+    error: *mut rtcmsg_error,
+) -> rtcmsg_code {
+    boundary!(rtcmsg_client_close, error, {
+        // SAFETY: the header's rules for arguments.
+        let client = unsafe { known(client)? };
+        let timeout = input::wait(timeout_ms)?;
+        if client.is_forked() {
+            return Err(Error::new(
+                Code::Forked,
+                "",
+                "this client was made before a fork; it is the parent's to close",
+            ));
+        }
+        client.close(timeout);
+        Ok(())
+    })
+}
+
+/// Closes and frees a client; no other thread may still be in a call with it, or begin one. NULL is allowed. In a forked
+/// child it touches nothing of the parent's client, and leaks its memory.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_client_free(client: *mut rtcmsg_client) {
+    boundary!(rtcmsg_client_free, or(), {
+        // SAFETY: from `rtcmsg_client_new`, and given up by the caller.
+        let Some(handle) = (unsafe { client.as_ref() }) else {
+            return;
+        };
+        if handle.client.is_forked() {
+            return;
+        }
+        handle.client.close(Some(Duration::ZERO));
+        // SAFETY: as above; the borrow has ended.
+        drop(unsafe { Box::from_raw(client) });
+    })
+}
+
+/// The client behind a handle, which also takes the log line of a panic.
+///
+/// # Safety
+/// `client` is NULL or a live handle.
+unsafe fn known<'a>(client: *const rtcmsg_client) -> Result<&'a Client, Error> {
+    // SAFETY: the caller's promise.
+    let client = unsafe { &input::required(client, "client")?.client };
+    boundary::log_panics_to(&client.logger);
+    Ok(client)
+}
+
+/// An out-param, set to NULL before anything can fail.
+///
+/// # Safety
+/// `out` is NULL or the caller's to write to.
+unsafe fn cleared<'a, T>(out: *mut *mut T, name: &'static str) -> Result<&'a mut *mut T, Error> {
+    // SAFETY: the caller's promise.
+    let out = unsafe { input::required_mut(out, name)? };
+    *out = ptr::null_mut();
+    Ok(out)
+}
+
+/// # Safety
+/// `call` is NULL or an `rtcmsg_call` of any version.
+unsafe fn options(call: *const rtcmsg_call) -> Result<CallOptions, Error> {
+    if call.is_null() {
+        return Ok(CallOptions::default());
+    }
+    // SAFETY: the caller's promise.
+    let call = unsafe { input::versioned(call, "call")? };
+    if call.reserved != 0 {
+        return Err(Error::invalid("reserved", "call: must be 0"));
+    }
+    let timeout = match call.timeout_ms {
+        0 => CallTimeout::Default,
+        timeout_ms => input::wait(timeout_ms)?.map_or(CallTimeout::Never, CallTimeout::After),
+    };
+    Ok(CallOptions { timeout })
+}
+
+/// The report goes to the caller, its failure into the code and the error.
+fn hand_over(report: Report, out: &mut *mut rtcmsg_report) -> Result<(), Error> {
+    let error = report.error();
+    *out = Box::into_raw(Box::new(rtcmsg_report::new(report)));
+    error.map_or(Ok(()), Err)
+}

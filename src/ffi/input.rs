@@ -1,0 +1,132 @@
+//! What comes in from C, checked and borrowed: handles, texts, lists, structs of other versions.
+
+use std::ffi::{CStr, c_char};
+use std::mem::size_of;
+use std::slice;
+use std::time::Duration;
+
+use super::rtcmsg_str;
+use crate::error::{Code, Error};
+
+/// No struct of any version is larger: a `struct_size` above it is garbage.
+const MAX_STRUCT_SIZE: usize = 4096;
+
+/// A pointer that must not be NULL.
+///
+/// # Safety
+/// `pointer` is NULL or points to a `T` that lives for the call.
+pub(super) unsafe fn required<'a, T>(pointer: *const T, name: &'static str) -> Result<&'a T, Error> {
+    // SAFETY: the caller's promise.
+    unsafe { pointer.as_ref() }.ok_or_else(|| null(name))
+}
+
+/// The same for what the call writes to.
+///
+/// # Safety
+/// As for [`required`], and nobody else uses it during the call.
+pub(super) unsafe fn required_mut<'a, T>(pointer: *mut T, name: &'static str) -> Result<&'a mut T, Error> {
+    // SAFETY: the caller's promise.
+    unsafe { pointer.as_mut() }.ok_or_else(|| null(name))
+}
+
+/// A NUL-terminated text that must be given.
+///
+/// # Safety
+/// `text` is NULL or a NUL-terminated string that lives for the call.
+pub(super) unsafe fn c_text<'a>(text: *const c_char, name: &'static str) -> Result<&'a str, Error> {
+    if text.is_null() {
+        return Err(null(name));
+    }
+    // SAFETY: the caller's promise.
+    let text = unsafe { CStr::from_ptr(text) };
+    text.to_str()
+        .map_err(|error| not_utf8(name.to_owned(), error.valid_up_to()))
+}
+
+/// Text by pointer and length; empty if not given.
+///
+/// # Safety
+/// `text.data` is NULL or points to `text.len` bytes that live for the call.
+pub(super) unsafe fn text<'a>(text: rtcmsg_str, name: impl Fn() -> String) -> Result<&'a str, Error> {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { list(text.data.cast::<u8>(), text.len, &name) }?;
+    std::str::from_utf8(bytes).map_err(|error| not_utf8(name(), error.valid_up_to()))
+}
+
+/// A list by pointer and length; empty if not given.
+///
+/// # Safety
+/// `data` is NULL or points to `len` aligned items that live for the call.
+pub(super) unsafe fn list<'a, T>(data: *const T, len: usize, name: impl Fn() -> String) -> Result<&'a [T], Error> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if data.is_null() {
+        return Err(Error::invalid(name(), format!("is NULL with a length of {len}")));
+    }
+    if len > isize::MAX as usize / size_of::<T>() {
+        return Err(Error::invalid(
+            name(),
+            format!("has a length of {len}, more than memory holds"),
+        ));
+    }
+    if !data.is_aligned() {
+        return Err(Error::invalid(name(), "is not aligned for its type"));
+    }
+    // SAFETY: not NULL, aligned, of a size that can be; the rest is the caller's promise.
+    Ok(unsafe { slice::from_raw_parts(data, len) })
+}
+
+/// A struct that grows at its end: one byte-wise copy of what this version knows.
+///
+/// # Safety
+/// `T` is `repr(C)`, begins with `struct_size: usize` and is valid for every bit pattern. `pointer` is NULL or points to
+/// a struct of any version of it, as large as its `struct_size` says.
+pub(super) unsafe fn versioned<T: Copy>(pointer: *const T, name: &'static str) -> Result<T, Error> {
+    if pointer.is_null() {
+        return Err(null(name));
+    }
+    let known = size_of::<T>();
+    // SAFETY: every version begins with its size.
+    let struct_size = unsafe { pointer.cast::<usize>().read_unaligned() };
+    if struct_size < known {
+        let text =
+            format!("{name}: struct_size is {struct_size}, at least {known} is needed: start it with RTCMSG_INIT");
+        return Err(Error::invalid("struct_size", text));
+    }
+    if struct_size > MAX_STRUCT_SIZE {
+        let text = format!(
+            "{name}: struct_size is {struct_size}, at most {MAX_STRUCT_SIZE} can be: start it with RTCMSG_INIT"
+        );
+        return Err(Error::invalid("struct_size", text));
+    }
+    // SAFETY: the struct is as large as it says.
+    let tail = unsafe { slice::from_raw_parts(pointer.cast::<u8>().add(known), struct_size - known) };
+    if tail.iter().any(|byte| *byte != 0) {
+        let text =
+            format!("{name}: a field behind byte {known} is set, which this version of the library does not know");
+        return Err(Error::new(Code::Unsupported, name, text));
+    }
+    // SAFETY: checked above; valid for every bit pattern.
+    Ok(unsafe { pointer.read_unaligned() })
+}
+
+/// 0 or more is a time, −1 is without limit.
+pub(super) fn wait(timeout_ms: i32) -> Result<Option<Duration>, Error> {
+    match timeout_ms {
+        -1 => Ok(None),
+        0.. => Ok(Some(Duration::from_millis(timeout_ms as u64))),
+        _ => Err(Error::invalid(
+            "timeout_ms",
+            format!("is {timeout_ms}; it takes 0 or more, or -1 for no limit"),
+        )),
+    }
+}
+
+fn null(name: &'static str) -> Error {
+    Error::invalid(name, "is NULL")
+}
+
+fn not_utf8(name: String, valid_up_to: usize) -> Error {
+    Error::invalid(name, format!("is not UTF-8 at byte {valid_up_to}"))
+}

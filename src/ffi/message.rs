@@ -1,0 +1,267 @@
+//! `rtcmsg_message` into a [`Message`]: a field that the action has no use for must be empty.
+
+use std::ffi::c_void;
+
+use super::constants::*;
+use super::input;
+use super::rtcmsg_str;
+use crate::error::Error;
+use crate::message::{Message, Payload, Signal};
+
+/// A message of any action. Zero means "not given" for every field, and a field that the action has no use for must not
+/// be given. Everything is borrowed until the call returns. Start it as `rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);`
+///
+/// Ids of Volcengine RTC take 1 to 128 letters, digits, _ @ - and . ; ZEGO's any text without NUL of up to
+/// zego.max_id_length bytes; IM ids are numbers from 1 to INT64_MAX. KB is 1,024 bytes.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct rtcmsg_message {
+    /// sizeof(rtcmsg_message), set by RTCMSG_INIT.
+    pub struct_size: usize,
+    /// One of RTCMSG_VOLCENGINE_SEND_UNICAST and so on, which name their fields.
+    pub action: u32,
+    /// 0 or RTCMSG_BINARY.
+    pub flags: u32,
+    /// Volcengine RTC, ZEGO: the room.
+    pub room_id: rtcmsg_str,
+    /// Volcengine RTC, ZEGO: the sender that receivers see. Not the id of a real user; a fixed one is advised.
+    pub from: rtcmsg_str,
+    /// Volcengine RTC, ZEGO: the recipients, each once. An empty list never means everybody: that is an action of its own.
+    pub to: *const rtcmsg_str,
+    pub to_count: usize,
+    /// IM: the conversation.
+    pub conversation_id: i64,
+    /// IM: the sender, a member of the conversation.
+    pub sender_id: i64,
+    /// IM: the receivers, or those to leave out, each once. 1 to volcengine.p2p_max_users.
+    pub user_ids: *const i64,
+    pub user_id_count: usize,
+    /// IM: the type agreed between the app's server and its clients, 1 or more.
+    pub msg_type: i32,
+    /// 0.
+    pub reserved: u32,
+    /// The message: UTF-8 text, or bytes with RTCMSG_BINARY. Not empty.
+    pub payload: *const c_void,
+    pub payload_len: usize,
+}
+
+/// The checked fields, borrowed from C, with what is allocated to borrow from.
+pub(super) struct Fields<'a> {
+    action: u32,
+    flags: u32,
+    room_id: &'a str,
+    from: &'a str,
+    to: Vec<&'a str>,
+    conversation_id: i64,
+    sender_id: i64,
+    user_ids: &'a [i64],
+    msg_type: i32,
+    payload: &'a [u8],
+}
+
+/// The fields an action uses, besides the payload that all have.
+struct Uses {
+    binary: bool,
+    room_id: bool,
+    from: bool,
+    to: bool,
+    im: bool,
+    user_ids: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// # Safety
+    /// `message` is NULL or an `rtcmsg_message` whose pointers and lengths hold for the call.
+    pub unsafe fn read(message: *const rtcmsg_message) -> Result<Fields<'a>, Error> {
+        // SAFETY: the caller's promise, here and below.
+        unsafe {
+            let raw = input::versioned(message, "message")?;
+            let named = |name: &'static str| move || name.to_owned();
+            let to = input::list(raw.to, raw.to_count, named("to"))?;
+            let to = to
+                .iter()
+                .enumerate()
+                .map(|(index, id)| input::text(*id, || format!("to[{index}]")));
+            let fields = Fields {
+                action: raw.action,
+                flags: raw.flags,
+                room_id: input::text(raw.room_id, named("room_id"))?,
+                from: input::text(raw.from, named("from"))?,
+                to: to.collect::<Result<_, _>>()?,
+                conversation_id: raw.conversation_id,
+                sender_id: raw.sender_id,
+                user_ids: input::list(raw.user_ids, raw.user_id_count, named("user_ids"))?,
+                msg_type: raw.msg_type,
+                payload: input::list(raw.payload.cast::<u8>(), raw.payload_len, named("payload"))?,
+            };
+            if raw.reserved != 0 {
+                return Err(Error::invalid("reserved", "must be 0"));
+            }
+            Ok(fields)
+        }
+    }
+
+    /// The message, if the fields are those of its action.
+    pub fn message(&self) -> Result<Message<'_>, Error> {
+        let uses = |binary, room_id, from, to| Uses {
+            binary,
+            room_id,
+            from,
+            to,
+            im: false,
+            user_ids: false,
+        };
+        let uses_im = |user_ids| Uses {
+            binary: false,
+            room_id: false,
+            from: false,
+            to: false,
+            im: true,
+            user_ids,
+        };
+        let (room_id, from) = (self.room_id, self.from);
+        match self.action {
+            RTCMSG_VOLCENGINE_SEND_UNICAST => {
+                self.hold_to("SendUnicast", uses(true, false, true, true))?;
+                Ok(Message::SendUnicast {
+                    from,
+                    to: self.only_recipient("SendUnicast")?,
+                    payload: self.payload()?,
+                })
+            }
+            RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST => {
+                self.hold_to("SendRoomUnicast", uses(true, true, true, true))?;
+                let to = self.only_recipient("SendRoomUnicast")?;
+                Ok(Message::SendRoomUnicast {
+                    room_id,
+                    from,
+                    to,
+                    payload: self.payload()?,
+                })
+            }
+            RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST => {
+                self.hold_to("BatchSendRoomUnicast", uses(true, true, true, true))?;
+                Ok(Message::BatchSendRoomUnicast {
+                    room_id,
+                    from,
+                    to: &self.to,
+                    payload: self.payload()?,
+                })
+            }
+            RTCMSG_VOLCENGINE_SEND_BROADCAST => {
+                self.hold_to("SendBroadcast", uses(true, true, true, false))?;
+                Ok(Message::SendBroadcast {
+                    room_id,
+                    from,
+                    payload: self.payload()?,
+                })
+            }
+            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS => {
+                self.hold_to("P2PSendMessage to users", uses_im(true))?;
+                Ok(Message::P2PSendMessageToUsers {
+                    signal: self.signal()?,
+                    user_ids: self.user_ids,
+                })
+            }
+            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL => {
+                self.hold_to("P2PSendMessage to all", uses_im(false))?;
+                Ok(Message::P2PSendMessageToAll { signal: self.signal()? })
+            }
+            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT => {
+                self.hold_to("P2PSendMessage to all except", uses_im(true))?;
+                Ok(Message::P2PSendMessageToAllExcept {
+                    signal: self.signal()?,
+                    user_ids: self.user_ids,
+                })
+            }
+            RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS => {
+                self.hold_to("SendCustomCommand to users", uses(false, true, true, true))?;
+                Ok(Message::SendCustomCommandToUsers {
+                    room_id,
+                    from,
+                    to: &self.to,
+                    content: self.text()?,
+                })
+            }
+            RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM => {
+                self.hold_to("SendCustomCommand to the room", uses(false, true, true, false))?;
+                Ok(Message::SendCustomCommandToRoom {
+                    room_id,
+                    from,
+                    content: self.text()?,
+                })
+            }
+            unknown => {
+                let text = format!("{unknown} is no action; take one of RTCMSG_VOLCENGINE_… and RTCMSG_ZEGO_…");
+                Err(Error::invalid("action", text))
+            }
+        }
+    }
+
+    fn hold_to(&self, action: &str, uses: Uses) -> Result<(), Error> {
+        if self.flags & !RTCMSG_BINARY != 0 {
+            return Err(Error::invalid(
+                "flags",
+                format!("{:#x} holds an unknown flag; RTCMSG_BINARY is the only one", self.flags),
+            ));
+        }
+        if self.flags & RTCMSG_BINARY != 0 && !uses.binary {
+            return Err(Error::invalid(
+                "flags",
+                format!("RTCMSG_BINARY: {action} takes text alone"),
+            ));
+        }
+        let given = [
+            ("room_id", uses.room_id, !self.room_id.is_empty()),
+            ("from", uses.from, !self.from.is_empty()),
+            ("to", uses.to, !self.to.is_empty()),
+            ("conversation_id", uses.im, self.conversation_id != 0),
+            ("sender_id", uses.im, self.sender_id != 0),
+            ("msg_type", uses.im, self.msg_type != 0),
+            ("user_ids", uses.user_ids, !self.user_ids.is_empty()),
+        ];
+        match given.into_iter().find(|(_, is_used, is_given)| *is_given && !is_used) {
+            Some((field, ..)) => Err(Error::invalid(
+                field,
+                format!("is given, but {action} has no use for it"),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn only_recipient(&self, action: &str) -> Result<&'a str, Error> {
+        match self.to[..] {
+            [to] => Ok(to),
+            _ => Err(Error::invalid(
+                "to",
+                format!("{} recipients, {action} takes 1", self.to.len()),
+            )),
+        }
+    }
+
+    fn signal(&self) -> Result<Signal<'a>, Error> {
+        Ok(Signal {
+            conversation_id: self.conversation_id,
+            sender_id: self.sender_id,
+            msg_type: self.msg_type,
+            content: self.text()?,
+        })
+    }
+
+    fn payload(&self) -> Result<Payload<'a>, Error> {
+        if self.flags & RTCMSG_BINARY != 0 {
+            return Ok(Payload::Binary(self.payload));
+        }
+        self.text().map(Payload::Text)
+    }
+
+    fn text(&self) -> Result<&'a str, Error> {
+        std::str::from_utf8(self.payload).map_err(|error| {
+            let at = error.valid_up_to();
+            Error::invalid(
+                "payload",
+                format!("is not UTF-8 at byte {at}; bytes go with RTCMSG_BINARY, on Volcengine RTC"),
+            )
+        })
+    }
+}

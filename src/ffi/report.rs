@@ -1,0 +1,267 @@
+//! `rtcmsg_report`: a [`Report`] laid out as C rows, which live until it is freed.
+
+use std::ffi::{CStr, CString, c_char};
+use std::ptr;
+
+use super::constants::{RTCMSG_INVALID_ARGUMENT, delivery_of, rtcmsg_code};
+use crate::report::{Device, Recipient, Report, Request, User};
+
+/// What became of a message. One thread at a time. Rows and texts live until it is freed.
+pub struct rtcmsg_report {
+    report: Report,
+    text: CString,
+    requests: Vec<rtcmsg_request>,
+    recipients: Vec<rtcmsg_recipient>,
+    devices: Vec<rtcmsg_device>,
+    /// What the rows point to.
+    _texts: Vec<CString>,
+}
+
+/// One HTTP request, sent or given up. Texts are never NULL.
+#[repr(C)]
+pub struct rtcmsg_request {
+    /// The vendor's id of it, for its support; empty if no answer gave one.
+    pub request_id: *const c_char,
+    /// The vendor's error code as text, such as "FlowLimitExceeded.QPSOverLimit"; empty if none.
+    pub vendor_name: *const c_char,
+    /// What the vendor says of it; empty if nothing.
+    pub vendor_text: *const c_char,
+    /// Why it ended like this, in a sentence; empty on success.
+    pub text: *const c_char,
+    /// The vendor's error code as a number, 0 if none.
+    pub vendor_code: i32,
+    pub code: rtcmsg_code,
+    /// One of RTCMSG_NOT_SENT and so on.
+    pub delivery: u32,
+    /// 0 if no answer came.
+    pub http_status: u32,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When the vendor wants to be asked again, in milliseconds; 0 if it did not say.
+    pub retry_after_ms: u32,
+}
+
+/// One recipient. Read rows through rtcmsg_report_recipient(), never by sizeof: they grow at the end.
+#[repr(C)]
+pub struct rtcmsg_recipient {
+    /// Volcengine RTC, ZEGO: the user; NULL for IM.
+    pub user: *const c_char,
+    /// IM: the user; 0 for the others.
+    pub user_id: i64,
+    /// One of RTCMSG_NOT_SENT and so on.
+    pub delivery: u32,
+    pub code: rtcmsg_code,
+    /// The vendor's code for this recipient, 0 if none.
+    pub vendor_code: i32,
+    /// Index of the request that carried it.
+    pub request: u32,
+    /// IM: index of its first device, and how many there are.
+    pub first_device: u32,
+    pub device_count: u32,
+    /// The vendor's word for this recipient, such as "NOT_ONLINE"; never NULL, empty if none.
+    pub vendor_text: *const c_char,
+}
+
+/// One device of a recipient (IM).
+#[repr(C)]
+pub struct rtcmsg_device {
+    /// "Android", "IOS", "Web", or "Default" for a user who is offline.
+    pub platform: *const c_char,
+    /// The vendor's word, such as "SUCCESS".
+    pub vendor_text: *const c_char,
+    /// One of RTCMSG_NOT_SENT and so on.
+    pub delivery: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
+const EMPTY: &CStr = c"";
+
+impl rtcmsg_report {
+    pub(super) fn new(report: Report) -> rtcmsg_report {
+        let mut texts = Vec::new();
+        let requests = report
+            .requests()
+            .iter()
+            .map(|request| request_row(request, &mut texts))
+            .collect();
+        let mut devices = Vec::new();
+        let recipients = report
+            .recipients()
+            .iter()
+            .map(|recipient| recipient_row(recipient, &mut devices, &mut texts))
+            .collect();
+        rtcmsg_report {
+            text: c_string(&report.text()),
+            requests,
+            recipients,
+            devices,
+            _texts: texts,
+            report,
+        }
+    }
+}
+
+fn request_row(request: &Request, texts: &mut Vec<CString>) -> rtcmsg_request {
+    rtcmsg_request {
+        request_id: kept(&request.request_id, texts),
+        vendor_name: kept(&request.vendor_name, texts),
+        vendor_text: kept(&request.vendor_text, texts),
+        text: kept(&request.text, texts),
+        vendor_code: request.vendor_code,
+        code: request.code as rtcmsg_code,
+        delivery: request.delivery as u32,
+        http_status: request.http_status.into(),
+        attempts: request.attempts,
+        retry_after_ms: request.retry_after_ms,
+    }
+}
+
+fn recipient_row(
+    recipient: &Recipient,
+    devices: &mut Vec<rtcmsg_device>,
+    texts: &mut Vec<CString>,
+) -> rtcmsg_recipient {
+    let (user, user_id) = match &recipient.user {
+        User::Name(name) => (kept(name, texts), 0),
+        User::Id(id) => (ptr::null(), *id),
+    };
+    let first_device = devices.len() as u32;
+    devices.extend(recipient.devices.iter().map(|device| device_row(device, texts)));
+    rtcmsg_recipient {
+        user,
+        user_id,
+        delivery: recipient.delivery as u32,
+        code: recipient.code as rtcmsg_code,
+        vendor_code: recipient.vendor_code,
+        request: recipient.request as u32,
+        first_device,
+        device_count: recipient.devices.len() as u32,
+        vendor_text: kept(&recipient.vendor_text, texts),
+    }
+}
+
+fn device_row(device: &Device, texts: &mut Vec<CString>) -> rtcmsg_device {
+    rtcmsg_device {
+        platform: kept(&device.platform, texts),
+        vendor_text: kept(&device.vendor_text, texts),
+        delivery: device.delivery as u32,
+        reserved: 0,
+    }
+}
+
+/// A C text that lives as long as `texts`.
+fn kept(text: &str, texts: &mut Vec<CString>) -> *const c_char {
+    if text.is_empty() {
+        return EMPTY.as_ptr();
+    }
+    let text = c_string(text);
+    let pointer = text.as_ptr();
+    texts.push(text);
+    pointer
+}
+
+/// NUL is no part of a C text; the answers' readers have replaced it already.
+fn c_string(text: &str) -> CString {
+    CString::new(text).unwrap_or_else(|_| CString::new(text.replace('\0', "\u{FFFD}")).unwrap_or_default())
+}
+
+/// # Safety
+/// `report` is NULL or a live report.
+unsafe fn row<'a, T>(report: *const rtcmsg_report, index: usize, rows: fn(&'a rtcmsg_report) -> &'a [T]) -> *const T {
+    // SAFETY: the caller's promise.
+    let found = unsafe { report.as_ref() }.and_then(|report| rows(report).get(index));
+    found.map_or(ptr::null(), ptr::from_ref)
+}
+
+/// The code that the call returned. RTCMSG_INVALID_ARGUMENT for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_report_code(report: *const rtcmsg_report) -> rtcmsg_code {
+    boundary!(rtcmsg_report_code, or RTCMSG_INVALID_ARGUMENT, {
+        // SAFETY: NULL or a live report, here and below.
+        unsafe { report.as_ref() }.map_or(RTCMSG_INVALID_ARGUMENT, |report| report.report.code() as rtcmsg_code)
+    })
+}
+
+/// The delivery of the whole: that of its least certain part, in the order unknown, not sent, not delivered, accepted,
+/// delivered. 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_report_delivery(report: *const rtcmsg_report) -> u32 {
+    boundary!(rtcmsg_report_delivery, or 0, {
+        unsafe { report.as_ref() }.map_or(0, |report| report.report.delivery() as u32)
+    })
+}
+
+/// One line for a log: no secrets, no payload. Never NULL; empty for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_report_text(report: *const rtcmsg_report) -> *const c_char {
+    boundary!(rtcmsg_report_text, or EMPTY.as_ptr(), {
+        unsafe { report.as_ref() }.map_or(EMPTY.as_ptr(), |report| report.text.as_ptr())
+    })
+}
+
+/// How many recipients are of that delivery; 0 counts all.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_report_count(report: *const rtcmsg_report, delivery: u32) -> usize {
+    boundary!(rtcmsg_report_count, or 0, {
+        let Some(report) = (unsafe { report.as_ref() }) else { return 0 };
+        match delivery {
+            0 => report.recipients.len(),
+            other => delivery_of(other).map_or(0, |delivery| report.report.count(delivery)),
+        }
+    })
+}
+
+/// How many HTTP requests the message took.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_report_request_count(report: *const rtcmsg_report) -> usize {
+    boundary!(rtcmsg_report_request_count, or 0, {
+        unsafe { report.as_ref() }.map_or(0, |report| report.requests.len())
+    })
+}
+
+/// A request; NULL past the end.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_report_request(report: *const rtcmsg_report, index: usize) -> *const rtcmsg_request {
+    boundary!(rtcmsg_report_request, or ptr::null(), { unsafe { row(report, index, |report| &report.requests) } })
+}
+
+/// A recipient; NULL past the end. They stand in the caller's order. There is none for a room. For an IM message to all,
+/// or to all but some, they are those the vendor spoke of, in its order.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_report_recipient(
+    report: *const rtcmsg_report,
+    index: usize,
+) -> *const rtcmsg_recipient {
+    boundary!(rtcmsg_report_recipient, or ptr::null(), { unsafe { row(report, index, |report| &report.recipients) } })
+}
+
+/// A device; NULL past the end. A recipient says which are its own.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_report_device(report: *const rtcmsg_report, index: usize) -> *const rtcmsg_device {
+    boundary!(rtcmsg_report_device, or ptr::null(), { unsafe { row(report, index, |report| &report.devices) } })
+}
+
+/// The raw answer to rtcmsg_client_call(); `*len` is its length in bytes (`len` may be NULL). Not NUL-terminated. NULL and
+/// 0 if there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_report_body(report: *const rtcmsg_report, len: *mut usize) -> *const c_char {
+    boundary!(rtcmsg_report_body, or ptr::null(), {
+        let body = unsafe { report.as_ref() }.map_or(&[][..], |report| report.report.body());
+        if let Some(len) = unsafe { len.as_mut() } {
+            *len = body.len();
+        }
+        if body.is_empty() { ptr::null() } else { body.as_ptr().cast() }
+    })
+}
+
+/// Frees a report with its rows and texts. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_report_free(report: *mut rtcmsg_report) {
+    boundary!(rtcmsg_report_free, or(), {
+        if !report.is_null() {
+            // SAFETY: from this library, and given up by the caller.
+            drop(unsafe { Box::from_raw(report) });
+        }
+    })
+}

@@ -1,0 +1,236 @@
+//! ureq, set up for requests with side effects: nothing is ever replayed or redirected, everything ends by a deadline,
+//! and a failure says whether request bytes may have left.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use ureq::Proxy;
+use ureq::config::AutoHeaderValue;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, TcpConnector};
+
+use super::ledger::{self, Ledger, Reached, Step};
+use super::resolver::{CachedResolver, Unresolved};
+use crate::config::{self, Config};
+use crate::deadline::Deadline;
+use crate::error::{Code, Error};
+use crate::log::Logger;
+
+/// An answer, read to its end.
+pub(crate) type Answer = Response<Vec<u8>>;
+
+/// Answers longer than this are no answers of these vendors.
+const MAX_ANSWER: u64 = 1024 * 1024;
+/// ureq's default takes half a MiB per TLS connection.
+const BUFFER_SIZE: usize = 16 * 1024;
+
+/// Why an attempt brought no answer.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub code: Code,
+    /// Whether any byte of the request may have left.
+    pub may_have_left: bool,
+    /// The status, if the head of an answer came and only its body failed.
+    pub status: Option<u16>,
+    pub text: String,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    max_connections: usize,
+    max_idle: Duration,
+    max_age: Duration,
+    dns_ttl: Duration,
+    proxy: Option<Proxy>,
+    roots: RootCerts,
+}
+
+impl Settings {
+    /// Reads and checks everything now, the CA file too, so that no send can fail for it later.
+    pub fn new(config: &Config) -> Result<Settings, Error> {
+        Ok(Settings {
+            max_connections: config.integer(&config::HTTP_MAX_CONNECTIONS) as usize,
+            max_idle: config.millis(&config::HTTP_MAX_IDLE_MS),
+            max_age: config.millis(&config::HTTP_MAX_CONNECTION_AGE_MS),
+            dns_ttl: config.millis(&config::HTTP_DNS_TTL_MS),
+            proxy: proxy(config.text(&config::HTTP_PROXY))?,
+            roots: roots(config.text(&config::TLS_CA_FILE))?,
+        })
+    }
+}
+
+fn proxy(text: &str) -> Result<Option<Proxy>, Error> {
+    let key = config::HTTP_PROXY.key;
+    match text {
+        "" => Ok(None),
+        "env" => Ok(Proxy::try_from_env()),
+        // The URL may hold a password, so the error does not repeat it.
+        url if url.starts_with("http://") || url.starts_with("https://") => Proxy::new(url)
+            .map(Some)
+            .map_err(|_| Error::invalid(key, "is no URL: write http://host:port")),
+        _ => Err(Error::invalid(key, "takes http://host:port or env")),
+    }
+}
+
+fn roots(ca_file: &str) -> Result<RootCerts, Error> {
+    if ca_file.is_empty() {
+        return Ok(RootCerts::WebPki);
+    }
+    let refuse = |why: String| Error::invalid(config::TLS_CA_FILE.key, format!("{ca_file}: {why}"));
+    let pem = fs::read(ca_file).map_err(|error| refuse(error.to_string()))?;
+    let mut certificates: Vec<Certificate<'static>> = Vec::new();
+    for item in ureq::tls::parse_pem(&pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
+            Ok(_) => {}
+            Err(error) => return Err(refuse(format!("no valid PEM: {error}"))),
+        }
+    }
+    if certificates.is_empty() {
+        return Err(refuse("holds no certificate in PEM form".to_owned()));
+    }
+    Ok(RootCerts::Specific(Arc::new(certificates)))
+}
+
+/// A pool of connections and the way to make them; any thread may use it.
+pub(crate) struct Agent {
+    agent: ureq::Agent,
+    resolver: CachedResolver,
+}
+
+impl Agent {
+    pub fn new(settings: Settings, logger: Logger) -> Agent {
+        let has_proxy = settings.proxy.is_some();
+        let tls = TlsConfig::builder().root_certs(settings.roots).build();
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(settings.proxy)
+            .tls_config(tls)
+            .user_agent(concat!("rtcmsg/", env!("CARGO_PKG_VERSION")))
+            .accept(AutoHeaderValue::None)
+            .accept_encoding(AutoHeaderValue::None)
+            .input_buffer_size(BUFFER_SIZE)
+            .output_buffer_size(BUFFER_SIZE)
+            .max_idle_connections(settings.max_connections.saturating_mul(2))
+            .max_idle_connections_per_host(settings.max_connections)
+            .max_idle_age(settings.max_idle)
+            .build();
+        let connector = ()
+            .chain(Reached {
+                step: Step::Connecting,
+                has_proxy,
+            })
+            .chain(ConnectProxyConnector::default())
+            .chain(TcpConnector::default())
+            .chain(Reached {
+                step: Step::TlsHandshake,
+                has_proxy,
+            })
+            .chain(RustlsConnector::default())
+            .chain(Ledger {
+                max_age: settings.max_age,
+                has_proxy,
+            });
+        let resolver = CachedResolver::new(settings.dns_ttl, logger);
+        Agent {
+            agent: ureq::Agent::with_parts(config, connector, resolver.clone()),
+            resolver,
+        }
+    }
+
+    /// Sends the request once and reads the answer to its end, all by the deadline.
+    pub fn exchange(&self, request: Request<Vec<u8>>, deadline: Deadline) -> Result<Answer, Failure> {
+        let uri = request.uri().clone();
+        let request = self
+            .agent
+            .configure_request(request)
+            .timeout_global(deadline.remaining())
+            .build();
+        ledger::begin();
+        let response = self.agent.run(request).map_err(|error| {
+            if ledger::step() <= Step::TlsHandshake {
+                self.resolver.forget(&uri);
+            }
+            failure(&error, &uri, ledger::step(), None)
+        })?;
+        let (head, mut body) = response.into_parts();
+        let status = head.status.as_u16();
+        match body.with_config().limit(MAX_ANSWER).read_to_vec() {
+            Ok(body) => Ok(Response::from_parts(head, body)),
+            Err(error) => Err(failure(&error, &uri, ledger::step(), Some(status))),
+        }
+    }
+
+    /// Ends every connection, also those in use: whoever waits on one gets a failure now.
+    pub fn shut_down(&self) {
+        self.agent.clone().shutdown();
+    }
+}
+
+fn failure(error: &ureq::Error, uri: &http::Uri, step: Step, status: Option<u16>) -> Failure {
+    let (code, what) = describe(error, step);
+    // Host and port alone: ZEGO's query holds the message.
+    let peer = uri.authority().map_or("", |authority| authority.as_str());
+    Failure {
+        code,
+        may_have_left: step == Step::RequestWritten,
+        status,
+        text: format!("{peer}: {what}"),
+    }
+}
+
+fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
+    if let ureq::Error::Timeout(_) = error {
+        return (Code::Timeout, format!("the deadline passed while {}", doing(step)));
+    }
+    match step {
+        Step::Resolving => {
+            let why = match error {
+                ureq::Error::Other(other) => other
+                    .downcast_ref::<Unresolved>()
+                    .map(|unresolved| unresolved.0.clone()),
+                _ => None,
+            };
+            (
+                Code::Resolve,
+                format!("no address: {}", why.unwrap_or_else(|| error.to_string())),
+            )
+        }
+        Step::Connecting => (Code::Connect, format!("cannot connect: {error}")),
+        Step::TlsHandshake => (Code::Tls, format!("the TLS handshake failed: {error}")),
+        Step::Connected => (
+            Code::Connect,
+            format!("the connection ended before the request: {error}"),
+        ),
+        Step::RequestWritten => match error {
+            ureq::Error::Io(error) => (
+                Code::Disconnected,
+                format!("the connection ended before the answer did: {error}"),
+            ),
+            ureq::Error::BodyExceedsLimit(limit) => {
+                (Code::BadResponse, format!("the answer is longer than {limit} bytes"))
+            }
+            error => (Code::BadResponse, format!("the answer is no HTTP: {error}")),
+        },
+    }
+}
+
+fn doing(step: Step) -> &'static str {
+    match step {
+        Step::Resolving => "looking up the host",
+        Step::Connecting => "connecting",
+        Step::TlsHandshake => "in the TLS handshake",
+        Step::Connected => "about to send",
+        Step::RequestWritten => "sending or waiting for the answer",
+    }
+}
+
+impl std::fmt::Debug for Agent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Agent")
+    }
+}

@@ -1,0 +1,80 @@
+use super::*;
+
+fn accepted() -> Request {
+    Request::failed(Code::Ok, Delivery::Accepted, 200, String::new())
+}
+
+fn report(rows: &[(Delivery, Code)]) -> Report {
+    let row = |(index, (delivery, code)): (usize, &(Delivery, Code))| {
+        Recipient::new(User::Name(format!("u{index}")), *delivery, *code)
+    };
+    Report::new(
+        "SendCustomCommand",
+        accepted(),
+        rows.iter().enumerate().map(row).collect(),
+    )
+}
+
+const OK: (Delivery, Code) = (Delivery::Accepted, Code::Ok);
+const HAS_IT: (Delivery, Code) = (Delivery::Delivered, Code::Ok);
+const OFFLINE: (Delivery, Code) = (Delivery::NotDelivered, Code::Undelivered);
+const UNCLEAR: (Delivery, Code) = (Delivery::Unknown, Code::BadResponse);
+const UNSENT: (Delivery, Code) = (Delivery::NotSent, Code::Connect);
+
+#[test]
+fn the_whole_is_as_certain_as_its_least_certain_part() {
+    for (rows, delivery, code) in [
+        (&[][..], Delivery::Accepted, Code::Ok),
+        (&[HAS_IT, HAS_IT], Delivery::Delivered, Code::Ok),
+        (&[HAS_IT, OK], Delivery::Accepted, Code::Ok),
+        (&[HAS_IT, OFFLINE], Delivery::NotDelivered, Code::Partial),
+        (&[OFFLINE, OFFLINE], Delivery::NotDelivered, Code::Undelivered),
+        (&[OFFLINE, UNSENT], Delivery::NotSent, Code::Partial),
+        (&[OFFLINE, UNCLEAR, OK], Delivery::Unknown, Code::Partial),
+        (&[UNSENT, UNSENT], Delivery::NotSent, Code::Connect),
+        (&[UNCLEAR], Delivery::Unknown, Code::BadResponse),
+    ] {
+        let report = report(rows);
+        assert_eq!((report.delivery(), report.code()), (delivery, code), "{rows:?}");
+        assert_eq!(report.error().is_some(), code != Code::Ok);
+    }
+}
+
+#[test]
+fn the_text_is_one_line_with_the_counts_and_the_vendors_words() {
+    let mut request = accepted();
+    request.request_id = "r1".to_owned();
+    let rows = vec![
+        Recipient::new(User::Name("a".to_owned()), OK.0, OK.1),
+        Recipient::new(User::Name("b".to_owned()), OFFLINE.0, OFFLINE.1),
+    ];
+    let text = Report::new("SendCustomCommand", request, rows).text();
+    let expected =
+        "SendCustomCommand: RTCMSG_PARTIAL, not delivered (1 accepted, 1 not delivered); HTTP 200; request r1";
+    assert_eq!(text, expected);
+
+    let mut refused = Request::failed(
+        Code::Throttled,
+        Delivery::NotDelivered,
+        429,
+        "Volcengine refused".to_owned(),
+    );
+    refused.vendor_name = "FlowLimitExceeded.QPSOverLimit".to_owned();
+    refused.vendor_text = "too many\nrequests".to_owned();
+    let text = Report::new("SendUnicast", refused, Vec::new()).text();
+    assert!(
+        text.contains("FlowLimitExceeded.QPSOverLimit: too many requests"),
+        "{text}"
+    );
+    assert!(!text.contains('\n'));
+}
+
+#[test]
+fn counts_are_by_delivery() {
+    let report = report(&[OK, OK, OFFLINE]);
+    assert_eq!(
+        (report.count(Delivery::Accepted), report.count(Delivery::NotDelivered)),
+        (2, 1)
+    );
+    assert_eq!(report.count(Delivery::Delivered), 0);
+}

@@ -1,0 +1,127 @@
+//! The parameters of ZEGO's actions, names as the vendor spells them. VENDORS.md, SendCustomCommand.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::error::{Code, Error};
+use crate::message::Message;
+
+/// Name and value, in the order they are sent.
+pub(crate) type Parameters<'a> = Vec<(&'a str, &'a str)>;
+
+/// The parameters of a message; `Unsupported` for a message of another vendor.
+pub(crate) fn parameters<'a>(message: &Message<'a>) -> Result<Parameters<'a>, Error> {
+    let (room_id, from, to, content) = match *message {
+        Message::SendCustomCommandToUsers {
+            room_id,
+            from,
+            to,
+            content,
+        } => (room_id, from, to, content),
+        Message::SendCustomCommandToRoom { room_id, from, content } => (room_id, from, &[][..], content),
+        _ => {
+            let text = format!("{} is no action of ZEGO", message.action());
+            return Err(Error::new(Code::Unsupported, "action", text));
+        }
+    };
+    let mut parameters = vec![("RoomId", room_id), ("FromUserId", from)];
+    parameters.extend(to.iter().map(|id| ("ToUserId[]", *id)));
+    parameters.push(("MessageContent", content));
+    Ok(parameters)
+}
+
+/// The members of a JSON object as query parameters: text, numbers as they are written, truth values; a list repeats
+/// its name with `[]`.
+///
+/// # Errors
+/// `InvalidArgument` naming the member: an empty list (which ZEGO would take for everybody), a nested value, a member
+/// twice, or one that the library sets itself.
+pub(crate) fn parameters_of_json(json: &str) -> Result<Vec<(String, String)>, Error> {
+    const OWN: [&str; 7] = [
+        "Action",
+        "AppId",
+        "SignatureNonce",
+        "Timestamp",
+        "Signature",
+        "SignatureVersion",
+        "IsTest",
+    ];
+    let members = crate::json::members(json).map_err(|why| Error::invalid("json", why))?;
+    let mut parameters: Vec<(String, String)> = Vec::new();
+    for (name, value) in members {
+        let refuse = |why: &str| Error::invalid("json", format!("\"{}\" {why}", name.escape_debug()));
+        let bare = name.strip_suffix("[]").unwrap_or(&name);
+        if OWN.contains(&bare) {
+            return Err(refuse("is set by the library"));
+        }
+        match serde_json::from_str::<Vec<&RawValue>>(value.get()) {
+            Ok(items) if items.is_empty() => {
+                return Err(refuse("is an empty list, which ZEGO would take for everybody"));
+            }
+            Ok(items) => {
+                for item in items {
+                    let item =
+                        scalar(item).ok_or_else(|| refuse("holds something that is no text, number or truth value"))?;
+                    parameters.push((format!("{bare}[]"), item.into_owned()));
+                }
+            }
+            Err(_) => {
+                let value = scalar(value).ok_or_else(|| refuse("is no text, number, truth value or list of them"))?;
+                parameters.push((name, value.into_owned()));
+            }
+        }
+    }
+    Ok(parameters)
+}
+
+fn scalar(value: &RawValue) -> Option<Cow<'_, str>> {
+    let text = value.get();
+    match text.as_bytes().first()? {
+        b'"' => serde_json::from_str::<String>(text).ok().map(Cow::Owned),
+        b'{' | b'[' | b'n' => None,
+        _ => Some(Cow::Borrowed(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_members_become_parameters_with_numbers_as_written() {
+        let json = r#"{"RoomId":"r\u00e9","Id":7221856821303361536,"Rate":1.50,"Flag":true,"UserId[]":["a",2]}"#;
+        let parameters = parameters_of_json(json).unwrap();
+        let expected = [
+            ("RoomId", "ré"),
+            ("Id", "7221856821303361536"),
+            ("Rate", "1.50"),
+            ("Flag", "true"),
+            ("UserId[]", "a"),
+            ("UserId[]", "2"),
+        ];
+        assert_eq!(
+            parameters,
+            expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
+    }
+
+    #[test]
+    fn what_no_query_can_say_is_refused_by_name() {
+        for (json, named) in [
+            (r#"{"ToUserId":[]}"#, "ToUserId"),
+            (r#"{"ToUserId":null}"#, "ToUserId"),
+            (r#"{"ToUserId":{}}"#, "ToUserId"),
+            (r#"{"ToUserId":[["a"]]}"#, "ToUserId"),
+            (r#"{"Signature":"x"}"#, "Signature"),
+            (r#"{"A":1,"A":2}"#, "A"),
+            ("[]", "object"),
+            ("{", "JSON"),
+            ("", "JSON"),
+        ] {
+            let error = parameters_of_json(json).expect_err(json);
+            assert_eq!(error.field, "json");
+            assert!(error.text.contains(named), "{json}: {error}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+use super::*;
+
+fn deliveries(rows: &[Recipient]) -> Vec<Delivery> {
+    rows.iter().map(|row| row.delivery).collect()
+}
+
+/// The request's code and delivery for these recipients.
+fn verdict(recipients: Recipients, status: u16, body: &str) -> (Code, Delivery) {
+    let (request, _) = read(recipients, status, body.as_bytes());
+    (request.code, request.delivery)
+}
+
+#[test]
+fn the_pages_own_answer_names_who_did_not_get_it() {
+    let page = include_str!("../../../tests/answers/zego-SendCustomCommand.json");
+    let (request, rows) = read(Recipients::Names(&["user1", "1111"]), 200, page.as_bytes());
+    assert_eq!(
+        (request.code, request.request_id.as_str()),
+        (Code::Ok, "3005402395393320157")
+    );
+    assert_eq!(request.vendor_text, "success");
+    assert_eq!(deliveries(&rows), [Delivery::Accepted, Delivery::NotDelivered]);
+    assert_eq!((rows[1].code, rows[1].vendor_code), (Code::Undelivered, 50003));
+}
+
+#[test]
+fn a_request_id_may_be_a_number_and_a_code_may_be_text() {
+    let body = br#"{"Code":"0","RequestId":3005402395393320157,"Data":{"FailUsers":[{"Uid":1111,"Code":"50003"}]}}"#;
+    let (request, rows) = read(Recipients::Names(&["1111"]), 200, body);
+    assert_eq!(request.request_id, "3005402395393320157");
+    assert_eq!(
+        (deliveries(&rows), rows[0].vendor_code),
+        (vec![Delivery::NotDelivered], 50003)
+    );
+}
+
+#[test]
+fn a_fail_users_row_that_names_nobody_leaves_the_others_unknown() {
+    for list in [r#"[{"Code":50003},{"Uid":"a","Code":50003}]"#, r#"{"a":50003}"#] {
+        let body = format!(r#"{{"Code":0,"Data":{{"FailUsers":{list}}}}}"#);
+        let (_, rows) = read(Recipients::Names(&["a", "b"]), 200, body.as_bytes());
+        assert_eq!(rows[1].delivery, Delivery::Unknown, "{list}");
+        assert_ne!(rows[0].delivery, Delivery::Accepted, "{list}");
+    }
+}
+
+#[test]
+fn codes_say_what_became_of_the_command() {
+    let one = Recipients::Names(&["a"]);
+    let two = Recipients::Names(&["a", "b"]);
+    for (recipients, code, expected) in [
+        (one, 0, (Code::Ok, Delivery::Accepted)),
+        (one, 1, (Code::VendorFault, Delivery::Unknown)),
+        (one, 104, (Code::Undelivered, Delivery::NotDelivered)),
+        (one, 7, (Code::Throttled, Delivery::NotDelivered)),
+        (one, 50012, (Code::Rejected, Delivery::NotDelivered)),
+        (one, 50013, (Code::VendorFault, Delivery::NotDelivered)),
+        (two, 50013, (Code::VendorFault, Delivery::Unknown)),
+        (Recipients::Everybody, 50013, (Code::VendorFault, Delivery::Unknown)),
+        (one, 100000004, (Code::Clock, Delivery::NotDelivered)),
+        (one, 100000005, (Code::Unauthenticated, Delivery::NotDelivered)),
+        (one, 424242, (Code::VendorFault, Delivery::Unknown)),
+    ] {
+        let body = format!(r#"{{"Code":{code},"Message":"m","RequestId":"r"}}"#);
+        assert_eq!(verdict(recipients, 200, &body), expected, "{code}");
+    }
+    assert_eq!(
+        verdict(one, 400, r#"{"Code":424242}"#),
+        (Code::Rejected, Delivery::NotDelivered)
+    );
+}
+
+#[test]
+fn those_named_in_a_failed_answer_did_not_get_it() {
+    let body = br#"{"Code":50013,"Data":{"FailUsers":[{"Uid":"b","Code":50003}]}}"#;
+    let (_, rows) = read(Recipients::Names(&["a", "b"]), 200, body);
+    assert_eq!(deliveries(&rows), [Delivery::Unknown, Delivery::NotDelivered]);
+}
+
+#[test]
+fn what_is_no_answer_of_the_vendor_is_judged_by_its_status() {
+    for body in [
+        "",
+        "<html>",
+        "{}",
+        r#"{"Code":null}"#,
+        r#"{"Code":1.5}"#,
+        r#"{"Code":99999999999}"#,
+    ] {
+        assert_eq!(
+            verdict(Recipients::Everybody, 200, body),
+            (Code::BadResponse, Delivery::Unknown),
+            "{body}"
+        );
+        assert_eq!(
+            verdict(Recipients::Everybody, 502, body),
+            (Code::BadResponse, Delivery::Unknown),
+            "{body}"
+        );
+        assert_eq!(
+            verdict(Recipients::Everybody, 403, body),
+            (Code::Forbidden, Delivery::NotDelivered),
+            "{body}"
+        );
+    }
+    let ok_in_500 = verdict(Recipients::Everybody, 500, r#"{"Code":0}"#);
+    assert_eq!(ok_in_500, (Code::BadResponse, Delivery::Unknown));
+}

@@ -1,0 +1,77 @@
+//! Our signatures, held to the vendors' own: the vectors are data, some published, some made by the vendors' signers.
+
+use rtcmsg::Secret;
+use rtcmsg::sign::{volcengine, zego};
+use serde_json::Value;
+
+fn vectors(json: &str) -> Vec<Value> {
+    serde_json::from_str(json).expect("vectors are a JSON list")
+}
+
+fn text<'a>(vector: &'a Value, name: &str) -> &'a str {
+    vector[name].as_str().unwrap_or_else(|| panic!("{name} in {vector}"))
+}
+
+#[test]
+fn volcengine_requests_are_signed_as_the_vendor_signs_them() {
+    for vector in vectors(include_str!("vectors/volcengine-sign.json")) {
+        let name = text(&vector, "name");
+        let query: Vec<(String, String)> = serde_json::from_value(vector["query"].clone()).expect("query");
+        let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let headers: std::collections::BTreeMap<String, String> =
+            serde_json::from_value(vector["signed_headers"].clone()).expect("signed_headers");
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let body_sha256 = volcengine::sha256_hex(text(&vector, "body").as_bytes());
+        let query = volcengine::canonical_query(&query);
+        let signable = volcengine::Signable {
+            method: text(&vector, "method"),
+            path: text(&vector, "path"),
+            query: &query,
+            headers: &headers,
+            body_sha256: &body_sha256,
+        };
+        let scope = volcengine::Scope {
+            x_date: text(&vector, "x_date"),
+            region: text(&vector, "region"),
+            service: text(&vector, "service"),
+        };
+        let secret = Secret::new(text(&vector, "secret_key"));
+        let canonical = volcengine::sha256_hex(signable.canonical_request().as_bytes());
+        assert_eq!(canonical, text(&vector, "canonical_request_sha256"), "{name}");
+        if let Some(key) = vector["signing_key"].as_str() {
+            let ours: String = scope
+                .signing_key(&secret)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(ours, key, "{name}");
+        }
+        assert_eq!(
+            signable.signature(&secret, &scope),
+            text(&vector, "signature"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn zego_requests_are_signed_as_the_vendor_signs_them() {
+    for vector in vectors(include_str!("vectors/zego-sign.json")) {
+        let signature = zego::signature(
+            &vector["app_id"].to_string(),
+            text(&vector, "signature_nonce"),
+            &Secret::new(text(&vector, "server_secret")),
+            &vector["timestamp"].to_string(),
+        );
+        assert_eq!(signature, text(&vector, "signature"), "{}", text(&vector, "name"));
+    }
+}
+
+#[test]
+fn a_nonce_is_sixteen_hex_digits() {
+    assert_eq!(
+        zego::nonce([0x4f, 0xd2, 0x46, 0x87, 0x29, 0x6d, 0xd9, 0xf3]),
+        "4fd24687296dd9f3"
+    );
+    assert_eq!(zego::nonce([0; 8]), "0000000000000000");
+}

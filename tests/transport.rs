@@ -1,0 +1,437 @@
+//! When the network fails: did request bytes leave? The peers here are sockets that do as the test says.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::{COMMAND, Peer, UNICAST, answer, client, client_with, emulator, outcome, read_request, send};
+use rtcmsg::{CallOptions, CallTimeout, Code, Delivery, Message, Payload, Report};
+use rtcmsg_emulator::{Emulator, Options, TlsFiles};
+
+const SUCCESS: &str = r#"{"ResponseMetadata":{"RequestId":"r1"},"Result":{"Message":"Success"}}"#;
+
+fn http(status: &str, headers: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+        body.len()
+    )
+}
+
+/// What a send comes to when the peer answers with these bytes and closes.
+fn answered_with(bytes: String) -> Report {
+    let peer = Peer::new(1, move |mut stream| answer(&mut stream, &bytes));
+    let report = send(&client(&peer.url), &UNICAST);
+    peer.join();
+    report
+}
+
+#[test]
+fn where_nobody_listens_nothing_is_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let report = send(&client(&url), &UNICAST);
+    assert_eq!(
+        outcome(&report),
+        (Code::Connect, Delivery::NotSent),
+        "{}",
+        report.text()
+    );
+    assert_eq!(report.recipients()[0].delivery, Delivery::NotSent);
+    let request = &report.requests()[0];
+    assert_eq!((request.http_status, request.request_id.as_str()), (0, ""));
+}
+
+#[test]
+fn a_name_without_an_address_is_not_sent() {
+    let report = send(
+        &client_with("http://localhost:1", &[("volcengine.endpoint", "https://name.invalid")]),
+        &UNICAST,
+    );
+    assert_eq!(
+        outcome(&report),
+        (Code::Resolve, Delivery::NotSent),
+        "{}",
+        report.text()
+    );
+}
+
+#[test]
+fn a_connection_cut_after_the_request_leaves_the_outcome_unknown() {
+    for message in [UNICAST, COMMAND] {
+        let peer = Peer::new(1, |mut stream| drop(read_request(&mut stream)));
+        let report = send(&client(&peer.url), &message);
+        assert_eq!(
+            outcome(&report),
+            (Code::Disconnected, Delivery::Unknown),
+            "{}",
+            report.text()
+        );
+        peer.join();
+    }
+}
+
+#[test]
+fn a_vendor_that_never_answers_leaves_the_outcome_unknown_at_the_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = client(&format!("http://{}", listener.local_addr().unwrap()));
+    let options = CallOptions {
+        timeout: CallTimeout::After(Duration::from_millis(50)),
+    };
+    let report = client.send(&UNICAST, &options).unwrap();
+    assert_eq!(
+        outcome(&report),
+        (Code::Timeout, Delivery::Unknown),
+        "{}",
+        report.text()
+    );
+}
+
+#[test]
+fn a_deadline_of_nothing_sends_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = client(&format!("http://{}", listener.local_addr().unwrap()));
+    let report = client
+        .send(
+            &UNICAST,
+            &CallOptions {
+                timeout: CallTimeout::After(Duration::ZERO),
+            },
+        )
+        .unwrap();
+    assert_eq!(
+        outcome(&report),
+        (Code::Timeout, Delivery::NotSent),
+        "{}",
+        report.text()
+    );
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "nobody connected");
+}
+
+#[test]
+fn a_large_message_cut_in_the_middle_leaves_the_outcome_unknown() {
+    let payload = "x".repeat(64 * 1024);
+    let message = Message::SendUnicast {
+        from: "server",
+        to: "alice",
+        payload: Payload::Text(&payload),
+    };
+    let peer = Peer::new(1, |mut stream| drop(stream.read_exact(&mut [0; 1000])));
+    let report = send(&client(&peer.url), &message);
+    assert_eq!(report.delivery(), Delivery::Unknown, "{}", report.text());
+    peer.join();
+}
+
+#[test]
+fn an_answer_that_is_not_the_vendors_is_judged_by_its_status() {
+    let html = "<html><h1>Bad Gateway</h1></html>";
+    for (status, headers, body, expected) in [
+        (
+            "502 Bad Gateway",
+            "Content-Type: text/html\r\n",
+            html,
+            (Code::BadResponse, Delivery::Unknown),
+        ),
+        (
+            "404 Not Found",
+            "Content-Type: text/html\r\n",
+            html,
+            (Code::Rejected, Delivery::NotDelivered),
+        ),
+        (
+            "301 Moved",
+            "Location: http://127.0.0.1:1/\r\n",
+            "",
+            (Code::Rejected, Delivery::NotDelivered),
+        ),
+        ("200 OK", "", "", (Code::BadResponse, Delivery::Unknown)),
+        ("200 OK", "", SUCCESS, (Code::Ok, Delivery::Accepted)),
+    ] {
+        assert_eq!(
+            outcome(&answered_with(http(status, headers, body))),
+            expected,
+            "{status} {body}"
+        );
+    }
+    let too_long = " ".repeat(1024 * 1024 + 1);
+    let report = answered_with(http("200 OK", "", &too_long));
+    assert_eq!(
+        outcome(&report),
+        (Code::BadResponse, Delivery::Unknown),
+        "{}",
+        report.text()
+    );
+    let cut = format!("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{SUCCESS}");
+    assert_eq!(answered_with(cut).delivery(), Delivery::Unknown);
+    assert_eq!(
+        answered_with("SSH-2.0-OpenSSH\r\n\r\n".to_owned()).delivery(),
+        Delivery::Unknown
+    );
+}
+
+#[test]
+fn retry_after_is_told_in_milliseconds() {
+    let report = answered_with(http("429 Too Many Requests", "Retry-After: 2\r\n", ""));
+    assert_eq!(outcome(&report), (Code::Throttled, Delivery::NotDelivered));
+    assert_eq!(report.requests()[0].retry_after_ms, 2000);
+}
+
+#[test]
+fn a_connection_is_used_again_and_one_closed_while_idle_costs_no_message() {
+    let (closed, wait_closed) = std::sync::mpsc::channel();
+    let peer = Peer::new(2, move |mut stream| {
+        answer(&mut stream, &http("200 OK", "", SUCCESS));
+        answer(&mut stream, &http("200 OK", "", SUCCESS));
+        drop(stream);
+        closed.send(()).unwrap();
+    });
+    let client = client(&peer.url);
+    for _ in 0..2 {
+        for _ in 0..2 {
+            assert_eq!(send(&client, &UNICAST).code(), Code::Ok);
+        }
+        wait_closed.recv().unwrap();
+    }
+    peer.join();
+}
+
+#[test]
+fn requests_are_these_bytes() {
+    let (seen, requests) = std::sync::mpsc::channel();
+    let peer = Peer::new(2, move |mut stream| {
+        seen.send(read_request(&mut stream)).unwrap();
+        stream
+            .write_all(http("200 OK", "Connection: close\r\n", "{}").as_bytes())
+            .unwrap();
+    });
+    let client = client_with(&peer.url, &[("volcengine.session_token", "token")]);
+    let message = Message::SendRoomUnicast {
+        room_id: "r",
+        from: "s",
+        to: "a",
+        payload: Payload::Text("你\""),
+    };
+    send(&client, &message);
+    let request = requests.recv().unwrap();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let host = peer.url.strip_prefix("http://").unwrap();
+    assert_eq!(
+        body,
+        r#"{"AppId":"661e000000000000000demo1","RoomId":"r","From":"s","To":"a","Binary":false,"Message":"你\""}"#
+    );
+    assert!(
+        head.starts_with("POST /?Action=SendRoomUnicast&Version=2020-12-01 HTTP/1.1\r\n"),
+        "{head}"
+    );
+    for line in [
+        &format!("host: {host}"),
+        "content-type: application/json",
+        "x-security-token: token",
+    ] {
+        assert_eq!(head.to_ascii_lowercase().matches(line).count(), 1, "{line} in {head}");
+    }
+    let signed = "SignedHeaders=content-type;host;x-content-sha256;x-date;x-security-token";
+    assert!(head.contains(signed), "{head}");
+    assert!(!head.to_ascii_lowercase().contains("accept-encoding"), "{head}");
+
+    let to = ["a+b", "c d"];
+    send(
+        &client,
+        &Message::SendCustomCommandToUsers {
+            room_id: "r",
+            from: "s",
+            to: &to,
+            content: "你 &",
+        },
+    );
+    let request = requests.recv().unwrap();
+    assert!(
+        request.starts_with("GET /?Action=SendCustomCommand&AppId=1234567890&SignatureNonce="),
+        "{request}"
+    );
+    let tail = "&SignatureVersion=2.0&RoomId=r&FromUserId=s&ToUserId%5B%5D=a%2Bb&ToUserId%5B%5D=c%20d&MessageContent=%E4%BD%A0%20%26 HTTP/1.1\r\n";
+    assert!(request.contains(tail), "{request}");
+    peer.join();
+}
+
+/// A certificate for `name`, signed by nobody but itself, in files of this test's own.
+fn certificate(test: &str, name: &str) -> TlsFiles {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
+    std::fs::create_dir_all(&folder).unwrap();
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let files = TlsFiles {
+        certificate: folder.join("cert.pem"),
+        key: folder.join("key.pem"),
+    };
+    std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    files
+}
+
+fn https(files: &TlsFiles) -> Emulator {
+    Emulator::start(Options {
+        tls: Some(files.clone()),
+        ..Options::default()
+    })
+    .unwrap()
+}
+
+#[test]
+fn over_tls_the_certificate_decides_whether_anything_is_sent() {
+    let files = certificate("over_tls", "localhost");
+    let ca_file = files.certificate.to_str().unwrap();
+    let emulator = https(&files);
+    let by_name = emulator.url().replace("127.0.0.1", "localhost");
+
+    let trusting = client_with(&by_name, &[("tls.ca_file", ca_file)]);
+    for _ in 0..2 {
+        assert_eq!(outcome(&send(&trusting, &UNICAST)), (Code::Ok, Delivery::Accepted));
+    }
+    let report = send(&client(&by_name), &UNICAST);
+    assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
+    let report = send(&client_with(emulator.url(), &[("tls.ca_file", ca_file)]), &UNICAST);
+    assert_eq!(
+        outcome(&report),
+        (Code::Tls, Delivery::NotSent),
+        "a certificate for another name: {}",
+        report.text()
+    );
+}
+
+#[test]
+fn a_peer_that_speaks_no_tls_gets_no_request() {
+    let peer = Peer::new(1, |mut stream| {
+        let _ = stream.read(&mut [0; 100]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    });
+    let report = send(&client(&peer.url.replace("http://", "https://")), &UNICAST);
+    assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
+    peer.join();
+}
+
+#[test]
+fn tls_bytes_after_the_handshake_count_as_sent() {
+    let files = certificate("tls_bytes", "localhost");
+    let ca_file = files.certificate.to_str().unwrap().to_owned();
+    let emulator = https(&files);
+    let behind = emulator.address();
+    // Passes the handshake on and cuts the connection once the answer would come.
+    let peer = Peer::new(1, move |mut stream| {
+        let mut vendor = TcpStream::connect(behind).unwrap();
+        let mut back = (vendor.try_clone().unwrap(), stream.try_clone().unwrap());
+        let answers = std::thread::spawn(move || {
+            let mut total = 0;
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = back.0.read(&mut buffer) {
+                total += count;
+                if back.1.write_all(&buffer[..count]).is_err() {
+                    break;
+                }
+            }
+            total
+        });
+        // The client's hello, then what ends its handshake, then its request: the third is not passed on.
+        let mut buffer = [0; 16384];
+        for _ in 0..2 {
+            let count = stream.read(&mut buffer).unwrap();
+            vendor.write_all(&buffer[..count]).unwrap();
+        }
+        let _ = stream.read(&mut buffer);
+        let _ = vendor.shutdown(std::net::Shutdown::Both);
+        let _ = stream.shutdown(std::net::Shutdown::Both);
+        answers.join().unwrap();
+    });
+    let url = peer.url.replace("http://127.0.0.1", "https://localhost");
+    let report = send(&client_with(&url, &[("tls.ca_file", &ca_file)]), &UNICAST);
+    assert_eq!(report.delivery(), Delivery::Unknown, "{}", report.text());
+    peer.join();
+}
+
+/// A CONNECT proxy for one connection; `verdict` is what it answers.
+fn proxy(verdict: &'static str) -> Peer {
+    Peer::new(1, move |mut stream| {
+        let request = read_request(&mut stream);
+        let target = request
+            .strip_prefix("CONNECT ")
+            .and_then(|rest| rest.split(' ').next())
+            .expect("CONNECT");
+        stream.write_all(verdict.as_bytes()).unwrap();
+        if verdict.contains(" 200 ") {
+            let mut vendor = TcpStream::connect(target).unwrap();
+            let mut back = (vendor.try_clone().unwrap(), stream.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut back.0, &mut back.1));
+            let _ = std::io::copy(&mut stream, &mut vendor);
+        }
+    })
+}
+
+#[test]
+fn a_proxy_is_used_when_asked_for_and_its_refusal_means_nothing_was_sent() {
+    let emulator = emulator();
+    let willing = proxy("HTTP/1.1 200 Connection established\r\n\r\n");
+    {
+        let client = client_with(emulator.url(), &[("http.proxy", &willing.url)]);
+        let report = send(&client, &UNICAST);
+        assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.text());
+    }
+    willing.join();
+    let refusing = proxy("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+    let url = refusing.url.replace("http://", "http://user:hunter2@");
+    let report = send(&client_with(emulator.url(), &[("http.proxy", &url)]), &UNICAST);
+    assert_eq!(
+        outcome(&report),
+        (Code::Connect, Delivery::NotSent),
+        "{}",
+        report.text()
+    );
+    assert!(!report.text().contains("hunter2"));
+    refusing.join();
+}
+
+#[test]
+fn close_refuses_new_calls_and_cuts_the_ones_under_way() {
+    let (arrived, wait) = std::sync::mpsc::channel();
+    let peer = Peer::new(1, move |mut stream| {
+        read_request(&mut stream);
+        arrived.send(()).unwrap();
+        let _ = stream.read(&mut [0; 1]);
+    });
+    let client = client(&peer.url);
+    std::thread::scope(|scope| {
+        let sending = scope.spawn(|| send(&client, &UNICAST));
+        wait.recv().unwrap();
+        client.close(Some(Duration::ZERO));
+        let report = sending.join().unwrap();
+        assert_eq!(outcome(&report), (Code::Closed, Delivery::Unknown), "{}", report.text());
+    });
+    assert_eq!(
+        client.send(&UNICAST, &CallOptions::default()).unwrap_err().code,
+        Code::Closed
+    );
+    assert_eq!(client.check(&UNICAST).unwrap_err().code, Code::Closed);
+    client.close(None);
+    peer.join();
+}
+
+#[test]
+fn a_plain_endpoint_elsewhere_and_a_bad_ca_file_are_refused_when_the_client_is_made() {
+    let refusal = |key: &str, value: &str| {
+        let mut config = common::config("http://127.0.0.1:1");
+        config.set(key, value).unwrap();
+        let error = rtcmsg::Client::new(&config).expect_err(value);
+        assert_eq!((error.code, error.field.as_ref()), (Code::InvalidArgument, key));
+        error.text
+    };
+    assert!(refusal("zego.endpoint", "http://example.com").contains("http.allow_plaintext"));
+    assert!(refusal("tls.ca_file", "/nonexistent/ca.pem").contains("/nonexistent/ca.pem"));
+    assert!(refusal("tls.ca_file", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).contains("no certificate"));
+    refusal("http.proxy", "socks5://127.0.0.1:1");
+    let mut config = common::config("http://127.0.0.1:1");
+    config.set("zego.endpoint", "http://example.com").unwrap();
+    config.set("http.allow_plaintext", "true").unwrap();
+    rtcmsg::Client::new(&config).unwrap();
+}
