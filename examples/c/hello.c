@@ -1,0 +1,33 @@
+/* Tells two users in a ZEGO room that dinner is ready. Settings come from the environment: RTCMSG_ZEGO_APP_ID and so on. */
+#include <rtcmsg.h>
+#include <stdio.h>
+
+int main(void) {
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_config *config = rtcmsg_config_new();
+  rtcmsg_client *client = NULL;
+  if (rtcmsg_config_load_env(config, &error) != RTCMSG_OK || rtcmsg_client_new(config, &client, &error) != RTCMSG_OK) {
+    fprintf(stderr, "%s: %s\n", error.field, error.text);
+    return 1;
+  }
+  rtcmsg_config_free(config);
+
+  rtcmsg_str to[] = {rtcmsg_text("alice"), rtcmsg_text("bob")};
+  rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
+  message.action = RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS;
+  message.room_id = rtcmsg_text("lobby");
+  message.from = rtcmsg_text("server");
+  message.to = to;
+  message.to_count = 2;
+  message.payload = "dinner is ready";
+  message.payload_len = strlen("dinner is ready");
+
+  rtcmsg_report *report = NULL;
+  if (rtcmsg_client_send(client, &message, NULL, &report, &error) != RTCMSG_OK) fprintf(stderr, "%s\n", error.text);
+  for (size_t i = 0; i < rtcmsg_report_count(report, 0); i++) {
+    const rtcmsg_recipient *recipient = rtcmsg_report_recipient(report, i);
+    printf("%s: %s\n", recipient->user, rtcmsg_delivery_name(recipient->delivery));
+  }
+  rtcmsg_report_free(report);
+  rtcmsg_client_free(client);
+}
