@@ -1,0 +1,98 @@
+# make demo    builds, starts the emulator, runs the C quickstart and shows what became of every message
+# make test    everything that can be held without a network and an account
+# make check   formats, lints, header, exported symbols, generated pages
+# make header  writes include/rtcmsg.h and docs/CONFIGURATION.md again
+
+CARGO ?= cargo
+CC := gcc
+CXX := g++
+PYTHON ?= python3
+NEED := .ci/need
+
+BUILD := build
+TARGET := $(or $(CARGO_TARGET_DIR),target)/debug
+EMULATOR := $(TARGET)/rtcmsg-emulator
+VENV := $(BUILD)/venv
+
+# -Wpadded: no struct of the ABI has a hidden byte.
+STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
+PY_FILES := tests
+
+.PHONY: all lib need venv demo test test-rust test-examples test-oracle check check-rust check-header \
+	check-symbols check-python header clean
+
+all: lib
+
+need:
+	@$(NEED) cargo:cargo cc:gcc
+
+need-c: need
+	@$(NEED) gcc:gcc g++:g++ $(PYTHON):python3 nm:binutils
+
+# The library, and beside it the names that the linker and the loader look for.
+lib: need
+	$(CARGO) build --workspace
+	@mkdir -p $(BUILD)/lib
+	@ln -sf $(abspath $(TARGET))/librtcmsg.a $(BUILD)/lib/librtcmsg.a
+	@ln -sf $(abspath $(TARGET))/librtcmsg.so $(BUILD)/lib/librtcmsg.so
+	@ln -sf $(abspath $(TARGET))/librtcmsg.so $(BUILD)/lib/librtcmsg.so.0.1
+
+$(BUILD)/examples/%: examples/c/%.c include/rtcmsg.h | lib need-c
+	@mkdir -p $(@D)
+	$(CC) -std=c99 $(STRICT) -Iinclude $< -o $@ -L$(BUILD)/lib -lrtcmsg -Wl,-rpath,$(abspath $(BUILD)/lib)
+
+demo: $(BUILD)/examples/quickstart
+	@$(PYTHON) tests/demo.py $(EMULATOR) $(BUILD)/examples/quickstart
+
+# The venv's stamp is newer than the list of what is in it.
+venv: $(VENV)/.done
+$(VENV)/.done: tests/requirements.txt | need-c
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || $(NEED) python-venv-module:python3-venv || true
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+test: test-rust test-examples test-oracle
+
+test-rust: need
+	$(CARGO) test --workspace
+
+test-examples: demo $(BUILD)/examples/hello
+	@$(PYTHON) tests/hello.py $(EMULATOR) $(BUILD)/examples/hello examples/c/hello.c README.md
+
+test-oracle: $(BUILD)/examples/quickstart venv
+	PYTHONPATH=tests EMULATOR=$(abspath $(EMULATOR)) QUICKSTART=$(abspath $(BUILD)/examples/quickstart) $(VENV)/bin/pytest -q tests/oracle
+
+check: check-rust check-header check-symbols check-python
+
+check-rust: need
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
+	$(CARGO) test --quiet --test configuration_page
+
+# As it was made, clean for C and C++, twice in one file.
+check-header: need-c
+	@mkdir -p $(BUILD)
+	RTCMSG_HEADER=$(abspath $(BUILD))/rtcmsg.h $(CARGO) build --quiet --features header
+	diff -u include/rtcmsg.h $(BUILD)/rtcmsg.h
+	printf '#include <rtcmsg.h>\n#include <rtcmsg.h>\n' > $(BUILD)/twice.c
+	for std in c99 c11 c17; do $(CC) -std=$$std $(STRICT) -Iinclude -fsyntax-only $(BUILD)/twice.c || exit 1; done
+	for std in 11 14 17 20; do $(CXX) -std=c++$$std $(STRICT) -Iinclude -fsyntax-only -x c++ $(BUILD)/twice.c || exit 1; done
+
+# Nothing but rtcmsg_* leaves the library, and each of these is meant.
+check-symbols: lib need-c
+	nm -D --defined-only $(BUILD)/lib/librtcmsg.so | awk '{ print $$3 }' | sort | diff -u tests/symbols.txt -
+
+check-python: venv
+	$(VENV)/bin/ruff check --quiet $(PY_FILES)
+	$(VENV)/bin/ruff format --quiet --check $(PY_FILES)
+	MYPYPATH=tests $(VENV)/bin/mypy --no-error-summary tests/*.py tests/oracle
+
+header: need
+	RTCMSG_HEADER=$(abspath include)/rtcmsg.h $(CARGO) build --quiet --features header
+	UPDATE_PAGES=1 $(CARGO) test --quiet --test configuration_page
+
+clean:
+	$(CARGO) clean
+	rm -rf $(BUILD)
