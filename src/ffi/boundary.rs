@@ -57,6 +57,8 @@ thread_local! {
 /// From here to the end of the call, a panic is logged there. The logger's owner outlives the call.
 pub(super) fn log_panics_to(logger: &Logger) {
     LOGGER.set(logger);
+    #[cfg(feature = "inject-panics")]
+    super::inject::panic_if_told();
 }
 
 fn caught<T>(name: &'static str, body: impl FnOnce() -> T) -> Result<T, String> {
@@ -64,6 +66,13 @@ fn caught<T>(name: &'static str, body: impl FnOnce() -> T) -> Result<T, String> 
     HOOK.call_once(install_hook);
     DEPTH.set(DEPTH.get() + 1);
     let outer = LOGGER.get();
+    #[cfg(feature = "inject-panics")]
+    let body = || {
+        super::inject::called(name);
+        let value = body();
+        super::inject::panic_if_told();
+        value
+    };
     let result = panic::catch_unwind(AssertUnwindSafe(body));
     let logger = LOGGER.replace(outer);
     DEPTH.set(DEPTH.get() - 1);

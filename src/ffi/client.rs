@@ -95,7 +95,7 @@ pub unsafe extern "C" fn rtcmsg_client_send(
                 options(call)?,
             )
         };
-        hand_over(client.send(&fields.message()?, &options)?, report)
+        hand_over(client, client.send(&fields.message()?, &options)?, report)
     })
 }
 
@@ -136,7 +136,8 @@ pub unsafe extern "C" fn rtcmsg_client_call(
                 input::c_text(version, "version")?
             };
             let json = input::text(json, || "json".to_owned())?;
-            hand_over(client.call(vendor, action, version, json, &options(call)?)?, report)
+            let answered = client.call(vendor, action, version, json, &options(call)?)?;
+            hand_over(client, answered, report)
         }
     })
 }
@@ -227,8 +228,8 @@ unsafe fn options(call: *const rtcmsg_call) -> Result<CallOptions, Error> {
 }
 
 /// The report goes to the caller, its failure into the code and the error.
-fn hand_over(report: Report, out: &mut *mut rtcmsg_report) -> Result<(), Error> {
+fn hand_over(client: &Client, report: Report, out: &mut *mut rtcmsg_report) -> Result<(), Error> {
     let error = report.error();
-    *out = Box::into_raw(Box::new(rtcmsg_report::new(report)));
+    *out = Box::into_raw(Box::new(rtcmsg_report::new(report, client.logger.clone())));
     error.map_or(Ok(()), Err)
 }

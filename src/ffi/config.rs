@@ -95,6 +95,7 @@ pub unsafe extern "C" fn rtcmsg_config_set_log(
     boundary!(rtcmsg_config_set_log, error, {
         // SAFETY: the header's rules for arguments.
         let config = unsafe { required_mut(config, "config")? };
+        boundary::log_panics_to(&config.config.logger);
         let Some(call) = r#fn else {
             config.config.set_logger(Logger::default());
             return Ok(());

@@ -9,6 +9,8 @@
 
 #[macro_use]
 mod boundary;
+#[cfg(feature = "inject-panics")]
+mod inject;
 mod input;
 
 // In the order of the header; the blank lines keep rustfmt from sorting them.

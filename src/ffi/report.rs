@@ -3,12 +3,16 @@
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 
+use super::boundary;
 use super::constants::{RTCMSG_INVALID_ARGUMENT, delivery_of, rtcmsg_code};
+use crate::log::Logger;
 use crate::report::{Device, Recipient, Report, Request, User};
 
 /// What became of a message. One thread at a time. Rows and texts live until it is freed.
 pub struct rtcmsg_report {
     report: Report,
+    /// Where a panic behind one of this report's functions is told.
+    logger: Logger,
     text: CString,
     requests: Vec<rtcmsg_request>,
     recipients: Vec<rtcmsg_recipient>,
@@ -78,7 +82,7 @@ pub struct rtcmsg_device {
 const EMPTY: &CStr = c"";
 
 impl rtcmsg_report {
-    pub(super) fn new(report: Report) -> rtcmsg_report {
+    pub(super) fn new(report: Report, logger: Logger) -> rtcmsg_report {
         let mut texts = Vec::new();
         let requests = report
             .requests()
@@ -97,6 +101,7 @@ impl rtcmsg_report {
             recipients,
             devices,
             _texts: texts,
+            logger,
             report,
         }
     }
@@ -166,11 +171,22 @@ fn c_string(text: &str) -> CString {
     CString::new(text).unwrap_or_else(|_| CString::new(text.replace('\0', "\u{FFFD}")).unwrap_or_default())
 }
 
+/// The report behind a handle.
+///
+/// # Safety
+/// `report` is NULL or a live report.
+unsafe fn live<'a>(report: *const rtcmsg_report) -> Option<&'a rtcmsg_report> {
+    // SAFETY: the caller's promise.
+    let report = unsafe { report.as_ref() }?;
+    boundary::log_panics_to(&report.logger);
+    Some(report)
+}
+
 /// # Safety
 /// `report` is NULL or a live report.
 unsafe fn row<'a, T>(report: *const rtcmsg_report, index: usize, rows: fn(&'a rtcmsg_report) -> &'a [T]) -> *const T {
     // SAFETY: the caller's promise.
-    let found = unsafe { report.as_ref() }.and_then(|report| rows(report).get(index));
+    let found = unsafe { live(report) }.and_then(|report| rows(report).get(index));
     found.map_or(ptr::null(), ptr::from_ref)
 }
 
@@ -179,7 +195,7 @@ unsafe fn row<'a, T>(report: *const rtcmsg_report, index: usize, rows: fn(&'a rt
 pub unsafe extern "C" fn rtcmsg_report_code(report: *const rtcmsg_report) -> rtcmsg_code {
     boundary!(rtcmsg_report_code, or RTCMSG_INVALID_ARGUMENT, {
         // SAFETY: NULL or a live report, here and below.
-        unsafe { report.as_ref() }.map_or(RTCMSG_INVALID_ARGUMENT, |report| report.report.code() as rtcmsg_code)
+        unsafe { live(report) }.map_or(RTCMSG_INVALID_ARGUMENT, |report| report.report.code() as rtcmsg_code)
     })
 }
 
@@ -188,7 +204,7 @@ pub unsafe extern "C" fn rtcmsg_report_code(report: *const rtcmsg_report) -> rtc
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_delivery(report: *const rtcmsg_report) -> u32 {
     boundary!(rtcmsg_report_delivery, or 0, {
-        unsafe { report.as_ref() }.map_or(0, |report| report.report.delivery() as u32)
+        unsafe { live(report) }.map_or(0, |report| report.report.delivery() as u32)
     })
 }
 
@@ -196,7 +212,7 @@ pub unsafe extern "C" fn rtcmsg_report_delivery(report: *const rtcmsg_report) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_text(report: *const rtcmsg_report) -> *const c_char {
     boundary!(rtcmsg_report_text, or EMPTY.as_ptr(), {
-        unsafe { report.as_ref() }.map_or(EMPTY.as_ptr(), |report| report.text.as_ptr())
+        unsafe { live(report) }.map_or(EMPTY.as_ptr(), |report| report.text.as_ptr())
     })
 }
 
@@ -204,7 +220,7 @@ pub unsafe extern "C" fn rtcmsg_report_text(report: *const rtcmsg_report) -> *co
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_count(report: *const rtcmsg_report, delivery: u32) -> usize {
     boundary!(rtcmsg_report_count, or 0, {
-        let Some(report) = (unsafe { report.as_ref() }) else { return 0 };
+        let Some(report) = (unsafe { live(report) }) else { return 0 };
         match delivery {
             0 => report.recipients.len(),
             other => delivery_of(other).map_or(0, |delivery| report.report.count(delivery)),
@@ -216,7 +232,7 @@ pub unsafe extern "C" fn rtcmsg_report_count(report: *const rtcmsg_report, deliv
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_request_count(report: *const rtcmsg_report) -> usize {
     boundary!(rtcmsg_report_request_count, or 0, {
-        unsafe { report.as_ref() }.map_or(0, |report| report.requests.len())
+        unsafe { live(report) }.map_or(0, |report| report.requests.len())
     })
 }
 
@@ -247,7 +263,7 @@ pub unsafe extern "C" fn rtcmsg_report_device(report: *const rtcmsg_report, inde
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_body(report: *const rtcmsg_report, len: *mut usize) -> *const c_char {
     boundary!(rtcmsg_report_body, or ptr::null(), {
-        let body = unsafe { report.as_ref() }.map_or(&[][..], |report| report.report.body());
+        let body = unsafe { live(report) }.map_or(&[][..], |report| report.report.body());
         if let Some(len) = unsafe { len.as_mut() } {
             *len = body.len();
         }
