@@ -67,10 +67,12 @@ static inline rtcmsg_str rtcmsg_text(const char *text) {
 
 /* The start of every struct that goes in: rtcmsg_message message = RTCMSG_INIT(rtcmsg_message); */
 #ifdef __cplusplus
+extern "C++" { /* also for those who include this within extern "C" */
 template <class T> inline T rtcmsg_init() {
   T value = T();
   value.struct_size = sizeof(T);
   return value;
+}
 }
 #define RTCMSG_INIT(type) rtcmsg_init<type>()
 #else

@@ -19,8 +19,10 @@ pub(crate) use endpoint::Endpoint;
 /// What a setting's text may be.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// Any text without NUL, of at most 4,096 bytes.
+    /// Any text without control characters, of at most 4,096 bytes.
     Text,
+    /// The same of ASCII alone: it stands in headers or signatures.
+    Ascii,
     /// The same, and never shown.
     Secret,
     /// A whole number in decimal digits, both ends included.
@@ -54,21 +56,21 @@ macro_rules! settings {
 }
 
 settings! {
-    VOLCENGINE_ACCESS_KEY: "volcengine.access_key", Kind::Text, "",
+    VOLCENGINE_ACCESS_KEY: "volcengine.access_key", Kind::Ascii, "",
         "Access key id of the account. `rtcmsg_config_load_env` also takes it from `VOLC_ACCESSKEY`, the name of the vendor's own tools.";
     VOLCENGINE_SECRET_KEY: "volcengine.secret_key", Kind::Secret, "",
         "Secret key of the account, as the console shows it. `rtcmsg_config_load_env` also takes it from `VOLC_SECRETKEY`.";
     VOLCENGINE_SESSION_TOKEN: "volcengine.session_token", Kind::Secret, "",
         "Session token, when the two keys are temporary ones of STS.";
-    VOLCENGINE_RTC_APP_ID: "volcengine.rtc_app_id", Kind::Text, "",
+    VOLCENGINE_RTC_APP_ID: "volcengine.rtc_app_id", Kind::Ascii, "",
         "AppId of the RTC app: needed by the four RTC sends. Not the IM app's.";
     VOLCENGINE_IM_APP_ID: "volcengine.im_app_id", Kind::Integer { min: 1, max: i64::MAX, unit: "" }, "",
         "AppId of the IM app, a number: needed by P2PSendMessage. Not the RTC app's.";
     VOLCENGINE_ENDPOINT: "volcengine.endpoint", Kind::Endpoint, "https://rtc.volcengineapi.com",
         "Where requests go. Another host is another region, with its own data and accounts: set `volcengine.region` with it.";
-    VOLCENGINE_REGION: "volcengine.region", Kind::Text, "cn-north-1",
+    VOLCENGINE_REGION: "volcengine.region", Kind::Ascii, "cn-north-1",
         "Region in the signature.";
-    VOLCENGINE_SERVICE: "volcengine.service", Kind::Text, "rtc",
+    VOLCENGINE_SERVICE: "volcengine.service", Kind::Ascii, "rtc",
         "Service in the signature; `rtc` for RTC and IM alike.";
     VOLCENGINE_RTC_VERSION: "volcengine.rtc_version", Kind::Choice(&["2020-12-01", "2023-07-20"]), "2020-12-01",
         "API version of the four RTC sends. IM has `2020-12-01` alone.";
@@ -245,13 +247,13 @@ impl Setting {
             return Err(Error::invalid(self.key, text));
         }
         match self.kind {
-            Kind::Text => header_safe(self.key, value),
-            Kind::Secret => header_safe(self.key, value),
+            Kind::Text => printable(self.key, value),
+            Kind::Ascii | Kind::Secret => ascii(self.key, value),
             Kind::Integer { min, max, unit } => check_integer(self.key, value, min, max, unit),
             Kind::Choice(words) if words.contains(&value) => Ok(()),
             Kind::Choice(words) => Err(Error::invalid(
                 self.key,
-                format!("\"{}\" is none of {}", value.escape_debug(), words.join(", ")),
+                format!("{} is none of {}", shown(value), words.join(", ")),
             )),
             Kind::Endpoint => Endpoint::parse(self.key, value).map(drop),
         }
@@ -259,7 +261,7 @@ impl Setting {
 }
 
 /// Texts of settings end up in headers, URLs and paths: control characters have no place in any of them.
-fn header_safe(key: &'static str, value: &str) -> Result<(), Error> {
+fn printable(key: &'static str, value: &str) -> Result<(), Error> {
     match value.chars().find(|c| c.is_control()) {
         Some(c) => Err(Error::invalid(
             key,
@@ -267,6 +269,27 @@ fn header_safe(key: &'static str, value: &str) -> Result<(), Error> {
         )),
         None if value.trim() != value => Err(Error::invalid(key, "the value begins or ends with a space")),
         None => Ok(()),
+    }
+}
+
+fn ascii(key: &'static str, value: &str) -> Result<(), Error> {
+    if !value.is_ascii() {
+        return Err(Error::invalid(key, "the value contains a character outside ASCII"));
+    }
+    printable(key, value)
+}
+
+/// A value in an error. A long one may be a secret in the wrong place, so only its length is told.
+fn shown(value: &str) -> String {
+    const MOST: usize = 20;
+    let is_url = value.starts_with("https://") || value.starts_with("http://");
+    match value.chars().count() {
+        0..=MOST => format!("\"{}\"", value.escape_debug()),
+        _ if is_url => format!(
+            "\"{}\"",
+            value.chars().take(128).flat_map(char::escape_debug).collect::<String>()
+        ),
+        length => format!("a value of {length} characters"),
     }
 }
 
@@ -279,7 +302,7 @@ fn check_integer(key: &'static str, value: &str, min: i64, max: i64, unit: &str)
             let range = format!("a whole number from {min} to {max} {unit}");
             Err(Error::invalid(
                 key,
-                format!("\"{}\" is not {}", value.escape_debug(), range.trim_end()),
+                format!("{} is not {}", shown(value), range.trim_end()),
             ))
         }
     }
@@ -305,8 +328,9 @@ fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
     if name.len() > 128 {
         return None; // Too far from every key; the distance is not worth its cost.
     }
+    let name = name.to_lowercase();
     known
-        .map(|candidate| (strsim::jaro_winkler(name, &candidate), candidate))
+        .map(|candidate| (strsim::jaro_winkler(&name, &candidate.to_lowercase()), candidate))
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)

@@ -313,6 +313,16 @@ fn a_peer_that_speaks_no_tls_gets_no_request() {
     peer.join();
 }
 
+/// One record of TLS as it came: type, version, length, content.
+fn tls_record(stream: &mut TcpStream) -> Vec<u8> {
+    let mut record = vec![0; 5];
+    stream.read_exact(&mut record).expect("a record's head");
+    let length = usize::from(u16::from_be_bytes([record[3], record[4]]));
+    record.resize(5 + length, 0);
+    stream.read_exact(&mut record[5..]).expect("a record");
+    record
+}
+
 #[test]
 fn tls_bytes_after_the_handshake_count_as_sent() {
     let files = certificate("tls_bytes", "localhost");
@@ -334,13 +344,16 @@ fn tls_bytes_after_the_handshake_count_as_sent() {
             }
             total
         });
-        // The client's hello, then what ends its handshake, then its request: the third is not passed on.
-        let mut buffer = [0; 16384];
-        for _ in 0..2 {
-            let count = stream.read(&mut buffer).unwrap();
-            vendor.write_all(&buffer[..count]).unwrap();
+        // What the client encrypts is first the end of its handshake, and then its request, which is not passed on.
+        let mut encrypted = 0;
+        loop {
+            let record = tls_record(&mut stream);
+            encrypted += usize::from(record[0] == 23);
+            if encrypted == 2 {
+                break;
+            }
+            vendor.write_all(&record).unwrap();
         }
-        let _ = stream.read(&mut buffer);
         let _ = vendor.shutdown(std::net::Shutdown::Both);
         let _ = stream.shutdown(std::net::Shutdown::Both);
         answers.join().unwrap();
@@ -429,7 +442,23 @@ fn a_plain_endpoint_elsewhere_and_a_bad_ca_file_are_refused_when_the_client_is_m
     assert!(refusal("zego.endpoint", "http://example.com").contains("http.allow_plaintext"));
     assert!(refusal("tls.ca_file", "/nonexistent/ca.pem").contains("/nonexistent/ca.pem"));
     assert!(refusal("tls.ca_file", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).contains("no certificate"));
-    refusal("http.proxy", "socks5://127.0.0.1:1");
+    let hollow = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("hollow.pem");
+    std::fs::write(
+        &hollow,
+        "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
+    assert!(refusal("tls.ca_file", hollow.to_str().unwrap()).contains("no certificate of a root"));
+    for proxy in [
+        "socks5://127.0.0.1:1",
+        "proxy",
+        "http://proxy:99999",
+        "http://proxy/path?x",
+        "http://:3128",
+    ] {
+        refusal("http.proxy", proxy);
+    }
+    assert!(!refusal("http.proxy", "ftp://user:hunter2@proxy").contains("hunter2"));
     let mut config = common::config("http://127.0.0.1:1");
     config.set("zego.endpoint", "http://example.com").unwrap();
     config.set("http.allow_plaintext", "true").unwrap();

@@ -40,7 +40,8 @@ pub fn configuration_md() -> String {
 fn value_of(setting: &Setting) -> String {
     match setting.kind {
         Kind::Text => "text".to_owned(),
-        Kind::Secret => "text, secret".to_owned(),
+        Kind::Ascii => "text, ASCII".to_owned(),
+        Kind::Secret => "text, ASCII, secret".to_owned(),
         Kind::Integer { min, max, unit } => format!("{} to {} {unit}", grouped(min), grouped(max))
             .trim_end()
             .to_owned(),

@@ -2,6 +2,7 @@
 
 use http::Uri;
 
+use super::shown;
 use crate::error::Error;
 
 /// `scheme://host[:port]`, checked.
@@ -18,7 +19,10 @@ impl Endpoint {
             // Not repeated in the text: what stands before the @ may be a password.
             return Err(Error::invalid(key, "an endpoint takes no user name and no password"));
         }
-        let refuse = |why: &str| Error::invalid(key, format!("\"{}\" {why}", text.escape_debug()));
+        let refuse = |why: &str| Error::invalid(key, format!("{} {why}", shown(text)));
+        if text.contains('#') {
+            return Err(refuse("has a fragment"));
+        }
         let uri: Uri = text
             .parse()
             .map_err(|_| refuse("is no URL: write https://host or https://host:port"))?;
@@ -131,6 +135,7 @@ mod tests {
             "http://[::1",
             "/",
             "*",
+            "https://host#fragment",
         ] {
             let error = parse(text).expect_err(text);
             assert_eq!(error.field, "zego.endpoint", "{text}");

@@ -31,6 +31,7 @@ fn an_unknown_key_is_refused_and_the_nearest_is_named() {
     assert_eq!(error.code, Code::InvalidArgument);
     assert_eq!(error.field, "zego.appid");
     assert!(error.text.contains("did you mean zego.app_id?"), "{error}");
+    assert!(refusal("ZEGO.APP_ID", "1").text.contains("did you mean zego.app_id?"));
     assert!(refusal("quux", "1").text.contains("docs/CONFIGURATION.md"));
 }
 
@@ -54,6 +55,36 @@ fn control_characters_and_outer_spaces_are_refused_in_texts() {
     refusal("volcengine.secret_key", "key\n");
     refusal("volcengine.region", " cn-north-1");
     refusal("volcengine.access_key", &"a".repeat(4097));
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_is_not_repeated() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    for key in [
+        "zego.app_id",
+        "http.timeout_ms",
+        "zego.is_test",
+        "zego.endpoint",
+        "http.allow_plaintext",
+    ] {
+        let error = refusal(key, secret);
+        assert!(error.text.contains("a value of 32 characters"), "{error}");
+        assert!(!error.to_string().contains(secret), "{error}");
+    }
+    assert!(refusal("zego.app_id", "12x").text.contains("\"12x\""));
+}
+
+#[test]
+fn what_goes_into_headers_is_ascii() {
+    for key in [
+        "volcengine.access_key",
+        "volcengine.secret_key",
+        "volcengine.region",
+        "zego.server_secret",
+    ] {
+        refusal(key, "clé");
+    }
+    Config::new().set("tls.ca_file", "/clés/ca.pem").unwrap();
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! `rtcmsg_client`: made, asked, sent with, closed, freed.
 
 use std::ffi::c_char;
-use std::ptr;
 use std::time::Duration;
 
 use super::config::rtcmsg_config;
@@ -44,9 +43,14 @@ pub unsafe extern "C" fn rtcmsg_client_new(
     client: *mut *mut rtcmsg_client,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_new, error, {
+    boundary!(rtcmsg_client_new, error, client, {
         // SAFETY: the header's rules for arguments.
-        let (client, config) = unsafe { (cleared(client, "client")?, input::required(config, "config")?) };
+        let (client, config) = unsafe {
+            (
+                input::required_mut(client, "client")?,
+                input::required(config, "config")?,
+            )
+        };
         boundary::log_panics_to(&config.config.logger);
         let made = Client::new(&config.config)?;
         *client = Box::into_raw(Box::new(rtcmsg_client { client: made }));
@@ -85,11 +89,11 @@ pub unsafe extern "C" fn rtcmsg_client_send(
     report: *mut *mut rtcmsg_report,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_send, error, {
+    boundary!(rtcmsg_client_send, error, report, {
         // SAFETY: the header's rules for arguments.
         let (report, client, fields, options) = unsafe {
             (
-                cleared(report, "report")?,
+                input::required_mut(report, "report")?,
                 known(client)?,
                 Fields::read(message)?,
                 options(call)?,
@@ -117,10 +121,10 @@ pub unsafe extern "C" fn rtcmsg_client_call(
     report: *mut *mut rtcmsg_report,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_call, error, {
+    boundary!(rtcmsg_client_call, error, report, {
         // SAFETY: the header's rules for arguments.
         unsafe {
-            let (report, client) = (cleared(report, "report")?, known(client)?);
+            let (report, client) = (input::required_mut(report, "report")?, known(client)?);
             let vendor = match vendor {
                 RTCMSG_VOLCENGINE => Vendor::Volcengine,
                 RTCMSG_ZEGO => Vendor::Zego,
@@ -196,17 +200,6 @@ unsafe fn known<'a>(client: *const rtcmsg_client) -> Result<&'a Client, Error> {
     let client = unsafe { &input::required(client, "client")?.client };
     boundary::log_panics_to(&client.logger);
     Ok(client)
-}
-
-/// An out-param, set to NULL before anything can fail.
-///
-/// # Safety
-/// `out` is NULL or the caller's to write to.
-unsafe fn cleared<'a, T>(out: *mut *mut T, name: &'static str) -> Result<&'a mut *mut T, Error> {
-    // SAFETY: the caller's promise.
-    let out = unsafe { input::required_mut(out, name)? };
-    *out = ptr::null_mut();
-    Ok(out)
 }
 
 /// # Safety

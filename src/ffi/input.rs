@@ -10,6 +10,9 @@ use crate::error::{Code, Error};
 
 /// No struct of any version is larger: a `struct_size` above it is garbage.
 const MAX_STRUCT_SIZE: usize = 4096;
+/// A list or text above these is garbage too, and is not read: no setting allows as much.
+const MAX_LIST: usize = 1_000_000;
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// A pointer that must not be NULL.
 ///
@@ -64,10 +67,11 @@ pub(super) unsafe fn list<'a, T>(data: *const T, len: usize, name: impl Fn() -> 
     if data.is_null() {
         return Err(Error::invalid(name(), format!("is NULL with a length of {len}")));
     }
-    if len > isize::MAX as usize / size_of::<T>() {
+    let max = if size_of::<T>() == 1 { MAX_BYTES } else { MAX_LIST };
+    if len > max {
         return Err(Error::invalid(
             name(),
-            format!("has a length of {len}, more than memory holds"),
+            format!("has a length of {len}, at most {max} can be"),
         ));
     }
     if !data.is_aligned() {

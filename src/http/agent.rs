@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 use ureq::Proxy;
 use ureq::config::AutoHeaderValue;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
@@ -13,7 +15,7 @@ use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConne
 
 use super::ledger::{self, Ledger, Reached, Step};
 use super::resolver::{CachedResolver, Unresolved};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Endpoint};
 use crate::deadline::Deadline;
 use crate::error::{Code, Error};
 use crate::log::Logger;
@@ -62,16 +64,25 @@ impl Settings {
 }
 
 fn proxy(text: &str) -> Result<Option<Proxy>, Error> {
-    let key = config::HTTP_PROXY.key;
     match text {
         "" => Ok(None),
         "env" => Ok(Proxy::try_from_env()),
-        // The URL may hold a password, so the error does not repeat it.
-        url if url.starts_with("http://") || url.starts_with("https://") => Proxy::new(url)
-            .map(Some)
-            .map_err(|_| Error::invalid(key, "is no URL: write http://host:port")),
-        _ => Err(Error::invalid(key, "takes http://host:port or env")),
+        url => named_proxy(url).map(Some),
     }
+}
+
+/// The URL may hold a password, so no error repeats it.
+fn named_proxy(url: &str) -> Result<Proxy, Error> {
+    let refuse = || {
+        Error::invalid(
+            config::HTTP_PROXY.key,
+            "takes http://[user:password@]host[:port] or env",
+        )
+    };
+    let (scheme, rest) = url.split_once("://").ok_or_else(refuse)?;
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    Endpoint::parse(config::HTTP_PROXY.key, &format!("{scheme}://{host}")).map_err(|_| refuse())?;
+    Proxy::new(url).map_err(|_| refuse())
 }
 
 fn roots(ca_file: &str) -> Result<RootCerts, Error> {
@@ -83,7 +94,14 @@ fn roots(ca_file: &str) -> Result<RootCerts, Error> {
     let mut certificates: Vec<Certificate<'static>> = Vec::new();
     for item in ureq::tls::parse_pem(&pem) {
         match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
+            Ok(PemItem::Certificate(certificate)) => {
+                // What cannot be a root would be passed over later, without a word.
+                let der = CertificateDer::from(certificate.der());
+                RootCertStore::empty()
+                    .add(der)
+                    .map_err(|error| refuse(format!("no certificate of a root: {error}")))?;
+                certificates.push(certificate);
+            }
             Ok(_) => {}
             Err(error) => return Err(refuse(format!("no valid PEM: {error}"))),
         }
