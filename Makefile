@@ -18,7 +18,7 @@ VENV := $(BUILD)/venv
 STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
 PY_FILES := tests
 
-.PHONY: all lib need venv demo test test-rust test-examples test-oracle check check-rust check-header \
+.PHONY: all lib need venv demo test test-rust test-c test-examples test-oracle check check-rust check-header \
 	check-symbols check-python header clean
 
 all: lib
@@ -52,12 +52,21 @@ $(VENV)/.done: tests/requirements.txt | need-c
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-test: test-rust test-examples test-oracle
+test: test-rust test-c test-examples test-oracle
 
 # The library with panics to inject is built apart, so that nobody can mistake it for the other.
 test-rust: need
 	$(CARGO) test --workspace
 	$(CARGO) test --target-dir $(dir $(TARGET))inject --features inject-panics --test boundary
+
+# Plain, under AddressSanitizer with leak check, and under valgrind memcheck; each with the shared and the static library.
+test-c: lib need-c
+	@$(NEED) objdump:binutils valgrind:valgrind
+	for mode in plain asan memcheck; do for link in shared static; do \
+	  echo "C programs: $$mode, $$link"; \
+	  $(PYTHON) tests/run_c.py --lib $(TARGET) --emulator $(EMULATOR) --build $(BUILD)/tests --mode $$mode --link $$link \
+	    || exit 1; \
+	done; done
 
 test-examples: demo $(BUILD)/examples/hello
 	@$(PYTHON) tests/hello.py $(EMULATOR) $(BUILD)/examples/hello examples/c/hello.c README.md

@@ -1,0 +1,438 @@
+/* Arguments that must not get past the boundary: NULL in every place, structs of other sizes, handles at their end. */
+#include <rtcmsg.h>
+
+#include "check.h"
+#include "lab.h"
+#include "row.h"
+
+#define INVALID RTCMSG_INVALID_ARGUMENT
+#define UNSUPPORTED RTCMSG_UNSUPPORTED
+#define ACTION "P2PSendUserMessage"
+#define ZEGO_ACTION "SendBroadcastMessage"
+#define VERSION "2020-12-01"
+
+static rtcmsg_client *client;
+static rtcmsg_config *config;
+static rtcmsg_message good;
+static rtcmsg_error error;
+
+/* What a row's call leaves in its out-params. */
+static rtcmsg_client *made;
+static rtcmsg_report *report;
+
+static void begin(const char *what) {
+  static const rtcmsg_error initial = RTCMSG_INIT(rtcmsg_error);
+  error = initial;
+  made = row_untouched;
+  report = row_untouched;
+  row_begin(what);
+}
+
+/* A row: what is done, the call, and what it must come to. */
+#define EXPECT(what, call, code, field, text)                \
+  do {                                                       \
+    begin(what);                                             \
+    row_check_error(&error, (call), (code), (field), (text)); \
+    row_check_quiet();                                       \
+  } while (0)
+
+/* The same for a call with an out-param, which must be set. */
+#define EXPECT_NO_REPORT(what, call, code, field, text) \
+  do {                                                  \
+    EXPECT(what, call, code, field, text);              \
+    CHECK(report == NULL);                              \
+  } while (0)
+
+#define EXPECT_NO_CLIENT(what, call, code, field, text) \
+  do {                                                  \
+    EXPECT(what, call, code, field, text);              \
+    CHECK(made == NULL);                                \
+  } while (0)
+
+/* The same for a call without an error to look at. */
+#define EXPECT_CODE(what, call, code) \
+  do {                                \
+    begin(what);                      \
+    CHECK_CODE((call), (code));       \
+    row_check_quiet();                \
+  } while (0)
+
+static rtcmsg_str json_of(const char *data, size_t len) {
+  rtcmsg_str json;
+  json.data = data;
+  json.len = len;
+  return json;
+}
+
+static rtcmsg_code call_volcengine(const char *action, const char *version, rtcmsg_str json) {
+  return rtcmsg_client_call(client, RTCMSG_VOLCENGINE, action, version, json, NULL, &report, &error);
+}
+
+static rtcmsg_code call_zego(const char *action, const char *version, rtcmsg_str json) {
+  return rtcmsg_client_call(client, RTCMSG_ZEGO, action, version, json, NULL, &report, &error);
+}
+
+static void null_in_every_place(void) {
+  rtcmsg_str json = rtcmsg_text("{}");
+  EXPECT("config_set: config", rtcmsg_config_set(NULL, "zego.app_id", "1", &error), INVALID, "config", "is NULL");
+  EXPECT("config_set: key", rtcmsg_config_set(config, NULL, "1", &error), INVALID, "key", "is NULL");
+  EXPECT("config_set: value", rtcmsg_config_set(config, "zego.app_id", NULL, &error), INVALID, "value", "is NULL");
+  EXPECT("load_env: config", rtcmsg_config_load_env(NULL, &error), INVALID, "config", "is NULL");
+  EXPECT("set_log: config", rtcmsg_config_set_log(NULL, NULL, NULL, RTCMSG_LOG_DEBUG, &error), INVALID, "config",
+         "is NULL");
+  EXPECT("set_log: fn", rtcmsg_config_set_log(config, NULL, NULL, RTCMSG_LOG_DEBUG, &error), RTCMSG_OK, "", "");
+  EXPECT_NO_CLIENT("client_new: config", rtcmsg_client_new(NULL, &made, &error), INVALID, "config", "is NULL");
+  EXPECT("client_new: client", rtcmsg_client_new(config, NULL, &error), INVALID, "client", "is NULL");
+  EXPECT("client_new: both", rtcmsg_client_new(NULL, NULL, &error), INVALID, "client", "is NULL");
+  EXPECT("check: client", rtcmsg_client_check(NULL, &good, &error), INVALID, "client", "is NULL");
+  EXPECT("check: message", rtcmsg_client_check(client, NULL, &error), INVALID, "message", "is NULL");
+  EXPECT_NO_REPORT("send: client", rtcmsg_client_send(NULL, &good, NULL, &report, &error), INVALID, "client",
+                   "is NULL");
+  EXPECT_NO_REPORT("send: message", rtcmsg_client_send(client, NULL, NULL, &report, &error), INVALID, "message",
+                   "is NULL");
+  EXPECT("send: report", rtcmsg_client_send(client, &good, NULL, NULL, &error), INVALID, "report", "is NULL");
+  EXPECT_NO_REPORT("call: client",
+                   rtcmsg_client_call(NULL, RTCMSG_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, &error), INVALID,
+                   "client", "is NULL");
+  EXPECT_NO_REPORT("call: action", call_volcengine(NULL, VERSION, json), INVALID, "action", "is NULL");
+  EXPECT_NO_REPORT("call: version", call_volcengine(ACTION, NULL, json), INVALID, "version", "2020-12-01");
+  EXPECT_NO_REPORT("call: json", call_volcengine(ACTION, VERSION, rtcmsg_text(NULL)), INVALID, "json", "JSON");
+  EXPECT_NO_REPORT("call: json of 2", call_volcengine(ACTION, VERSION, json_of(NULL, 2)), INVALID, "json",
+                   "NULL with a length of 2");
+  EXPECT("call: report", rtcmsg_client_call(client, RTCMSG_ZEGO, ZEGO_ACTION, NULL, json, NULL, NULL, &error), INVALID,
+         "report", "is NULL");
+  EXPECT("close: client", rtcmsg_client_close(NULL, 0, &error), INVALID, "client", "is NULL");
+  row_end_group(client);
+}
+
+static void null_for_the_error(void) {
+  rtcmsg_str json = rtcmsg_text("[]");
+  EXPECT_CODE("config_set", rtcmsg_config_set(config, "no such key", "1", NULL), INVALID);
+  EXPECT_CODE("config_set, well", rtcmsg_config_set(config, "zego.app_id", "1", NULL), RTCMSG_OK);
+  EXPECT_CODE("config_set, all NULL", rtcmsg_config_set(NULL, NULL, NULL, NULL), INVALID);
+  EXPECT_CODE("load_env", rtcmsg_config_load_env(NULL, NULL), INVALID);
+  EXPECT_CODE("load_env, well", rtcmsg_config_load_env(config, NULL), RTCMSG_OK);
+  EXPECT_CODE("set_log", rtcmsg_config_set_log(NULL, NULL, NULL, 0, NULL), INVALID);
+  EXPECT_CODE("set_log, well", rtcmsg_config_set_log(config, NULL, NULL, 0, NULL), RTCMSG_OK);
+  EXPECT_CODE("client_new", rtcmsg_client_new(NULL, NULL, NULL), INVALID);
+  EXPECT_CODE("check", rtcmsg_client_check(client, NULL, NULL), INVALID);
+  EXPECT_CODE("check, well", rtcmsg_client_check(client, &good, NULL), RTCMSG_OK);
+  EXPECT_CODE("send", rtcmsg_client_send(NULL, NULL, NULL, NULL, NULL), INVALID);
+  EXPECT_CODE("call", rtcmsg_client_call(client, RTCMSG_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, NULL), INVALID);
+  CHECK(report == NULL);
+  EXPECT_CODE("call, all NULL", rtcmsg_client_call(NULL, 0, NULL, NULL, rtcmsg_text(NULL), NULL, NULL, NULL), INVALID);
+  EXPECT_CODE("close", rtcmsg_client_close(NULL, 0, NULL), INVALID);
+  row_end_group(client);
+}
+
+static void null_for_a_handle_that_is_freed_or_asked(void) {
+  size_t len = 1;
+  begin("free");
+  rtcmsg_config_free(NULL);
+  rtcmsg_client_free(NULL);
+  rtcmsg_report_free(NULL);
+  begin("report accessors");
+  CHECK_CODE(rtcmsg_report_code(NULL), INVALID);
+  CHECK_SIZE(rtcmsg_report_delivery(NULL), 0);
+  CHECK_TEXT(rtcmsg_report_text(NULL), "");
+  CHECK_SIZE(rtcmsg_report_count(NULL, 0), 0);
+  CHECK_SIZE(rtcmsg_report_request_count(NULL), 0);
+  CHECK(rtcmsg_report_request(NULL, 0) == NULL);
+  CHECK(rtcmsg_report_recipient(NULL, 0) == NULL);
+  CHECK(rtcmsg_report_device(NULL, 0) == NULL);
+  CHECK(rtcmsg_report_body(NULL, NULL) == NULL);
+  CHECK(rtcmsg_report_body(NULL, &len) == NULL);
+  CHECK_SIZE(len, 0);
+  row_check_quiet();
+}
+
+static void places_past_the_end_of_a_report(void) {
+  rtcmsg_report *sent = lab_send(client, &good, RTCMSG_OK);
+  row_begin_group();
+  begin("past the end");
+  CHECK(rtcmsg_report_request(sent, 1) == NULL);
+  CHECK(rtcmsg_report_request(sent, SIZE_MAX) == NULL);
+  CHECK(rtcmsg_report_recipient(sent, 1) == NULL);
+  CHECK(rtcmsg_report_recipient(sent, SIZE_MAX) == NULL);
+  CHECK(rtcmsg_report_device(sent, 0) == NULL);
+  CHECK(rtcmsg_report_device(sent, SIZE_MAX) == NULL);
+  CHECK_SIZE(rtcmsg_report_count(sent, 6), 0);
+  CHECK_SIZE(rtcmsg_report_count(sent, UINT32_MAX), 0);
+  row_check_quiet();
+  rtcmsg_report_free(sent);
+}
+
+/* As a newer header might have it, filled with something that must not be touched. */
+struct newer_error {
+  rtcmsg_error known;
+  unsigned char tail[64];
+};
+
+static struct newer_error error_of(size_t struct_size) {
+  struct newer_error newer;
+  memset(&newer, 'x', sizeof newer);
+  newer.known.struct_size = struct_size;
+  return newer;
+}
+
+static void check_untouched(const struct newer_error *actual, size_t struct_size) {
+  struct newer_error expected = error_of(struct_size);
+  CHECK_BYTES(actual, sizeof *actual, &expected, sizeof expected);
+}
+
+static void errors_of_other_sizes(void) {
+  static const size_t too_small[] = {0, 1, 16, sizeof(rtcmsg_error) - 1};
+  struct newer_error newer = error_of(sizeof newer);
+  unsigned char tail[sizeof newer.tail];
+  size_t i;
+  memset(tail, 'x', sizeof tail);
+  EXPECT_CODE("a larger error", rtcmsg_config_set(config, "no such key", "1", &newer.known), INVALID);
+  CHECK_TEXT(newer.known.field, "no such key");
+  CHECK_SIZE(newer.known.struct_size, sizeof newer);
+  CHECK_BYTES(newer.tail, sizeof newer.tail, tail, sizeof tail);
+  EXPECT_CODE("a larger error, well", rtcmsg_config_set(config, "zego.app_id", "1", &newer.known), RTCMSG_OK);
+  CHECK_CODE(newer.known.code, RTCMSG_OK);
+  CHECK_TEXT(newer.known.field, "");
+  CHECK_TEXT(newer.known.text, "");
+  CHECK_BYTES(newer.tail, sizeof newer.tail, tail, sizeof tail);
+
+  for (i = 0; i < sizeof too_small / sizeof *too_small; i++) {
+    rtcmsg_str json = rtcmsg_text("{}");
+    struct newer_error small = error_of(too_small[i]);
+    rtcmsg_error *given = &small.known;
+    EXPECT_CODE("too small an error: config_set", rtcmsg_config_set(config, "zego.app_id", "1", given), INVALID);
+    EXPECT_CODE("too small an error: load_env", rtcmsg_config_load_env(config, given), INVALID);
+    EXPECT_CODE("too small an error: set_log", rtcmsg_config_set_log(config, NULL, NULL, 0, given), INVALID);
+    EXPECT_CODE("too small an error: client_new", rtcmsg_client_new(config, &made, given), INVALID);
+    CHECK(made == NULL);
+    EXPECT_CODE("too small an error: check", rtcmsg_client_check(client, &good, given), INVALID);
+    EXPECT_CODE("too small an error: send", rtcmsg_client_send(client, &good, NULL, &report, given), INVALID);
+    CHECK(report == NULL);
+    EXPECT_CODE("too small an error: call",
+                rtcmsg_client_call(client, RTCMSG_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, given), INVALID);
+    CHECK(report == NULL);
+    EXPECT_CODE("too small an error: close", rtcmsg_client_close(client, 0, given), INVALID);
+    check_untouched(&small, too_small[i]);
+  }
+  row_end_group(client);
+}
+
+struct newer_message {
+  rtcmsg_message known;
+  unsigned char tail[64];
+};
+
+static struct newer_message message_with(size_t at, unsigned char set) {
+  struct newer_message newer;
+  memset(&newer, 0, sizeof newer);
+  newer.known = good;
+  newer.known.struct_size = sizeof newer;
+  newer.tail[at] = set;
+  return newer;
+}
+
+static void messages_of_a_newer_header(void) {
+  static const size_t places[] = {0, 7, 63};
+  struct newer_message newer = message_with(0, 0);
+  size_t i;
+  EXPECT("a zero tail", rtcmsg_client_check(client, &newer.known, &error), RTCMSG_OK, "", "");
+  for (i = 0; i < sizeof places / sizeof *places; i++) {
+    newer = message_with(places[i], 0x80);
+    EXPECT("a set tail: check", rtcmsg_client_check(client, &newer.known, &error), UNSUPPORTED, "message",
+           "behind byte 120");
+    EXPECT_NO_REPORT("a set tail: send", rtcmsg_client_send(client, &newer.known, NULL, &report, &error), UNSUPPORTED,
+                     "message", "behind byte 120");
+  }
+  newer = message_with(0, 0);
+  check_case("a zero tail is sent");
+  rtcmsg_report_free(lab_send(client, &newer.known, RTCMSG_OK));
+  row_end_group(client);
+}
+
+/* Sends by rtcmsg_client_send() or rtcmsg_client_call(), with these options. */
+static rtcmsg_code with_options(int by_call, const rtcmsg_call *call) {
+  if (!by_call) return rtcmsg_client_send(client, &good, call, &report, &error);
+  return rtcmsg_client_call(client, RTCMSG_VOLCENGINE, ACTION, VERSION, rtcmsg_text("{}"), call, &report, &error);
+}
+
+static rtcmsg_code options(int by_call, size_t struct_size, int32_t timeout_ms, uint32_t reserved) {
+  rtcmsg_call call;
+  call.struct_size = struct_size;
+  call.timeout_ms = timeout_ms;
+  call.reserved = reserved;
+  return with_options(by_call, &call);
+}
+
+static void call_options_that_cannot_be(void) {
+  struct newer_call {
+    rtcmsg_call known;
+    unsigned char tail[64];
+  } newer;
+  const size_t size = sizeof(rtcmsg_call);
+  int by_call;
+  memset(&newer, 0, sizeof newer);
+  newer.known.struct_size = sizeof newer;
+  for (by_call = 0; by_call < 2; by_call++) {
+    EXPECT_NO_REPORT("size 0", options(by_call, 0, 0, 0), INVALID, "struct_size", "call: struct_size is 0");
+    EXPECT_NO_REPORT("size 15", options(by_call, size - 1, 0, 0), INVALID, "struct_size", "at least 16");
+    EXPECT_NO_REPORT("SIZE_MAX", options(by_call, SIZE_MAX, 0, 0), INVALID, "struct_size", "at most 4096");
+    EXPECT_NO_REPORT("timeout -2", options(by_call, size, -2, 0), INVALID, "timeout_ms", "is -2; it takes 0 or more");
+    EXPECT_NO_REPORT("INT32_MIN", options(by_call, size, INT32_MIN, 0), INVALID, "timeout_ms", "-1 for no limit");
+    EXPECT_NO_REPORT("reserved", options(by_call, size, 0, 1), INVALID, "reserved", "must be 0");
+    newer.tail[0] = 1;
+    EXPECT_NO_REPORT("tail begins", with_options(by_call, &newer.known), UNSUPPORTED, "call", "behind byte 16");
+    newer.tail[0] = 0;
+    newer.tail[63] = 1;
+    EXPECT_NO_REPORT("tail ends", with_options(by_call, &newer.known), UNSUPPORTED, "call", "behind byte 16");
+    newer.tail[63] = 0;
+  }
+  check_case("a zero tail");
+  CHECK_CODE(with_options(0, &newer.known), RTCMSG_OK);
+  rtcmsg_report_free(report);
+  row_end_group(client);
+}
+
+static void log_nothing(void *user_data, int32_t level, const char *text) {
+  (void)user_data;
+  (void)level;
+  (void)text;
+}
+
+static void levels_and_timeouts_out_of_range(void) {
+  static const int32_t levels[] = {0, -1, 5, INT32_MAX, INT32_MIN};
+  size_t i;
+  for (i = 0; i < sizeof levels / sizeof *levels; i++) {
+    EXPECT("set_log: max_level", rtcmsg_config_set_log(config, log_nothing, NULL, levels[i], &error), INVALID,
+           "max_level", "RTCMSG_LOG_ERROR (1) to RTCMSG_LOG_DEBUG (4)");
+  }
+  EXPECT("close: -2", rtcmsg_client_close(client, -2, &error), INVALID, "timeout_ms", "is -2; it takes 0 or more");
+  EXPECT("close: INT32_MIN", rtcmsg_client_close(client, INT32_MIN, &error), INVALID, "timeout_ms", "-1 for no limit");
+  row_end_group(client);
+}
+
+static void calls_of_no_vendor(void) {
+  static const uint32_t vendors[] = {0, 3, UINT32_MAX};
+  size_t i;
+  for (i = 0; i < sizeof vendors / sizeof *vendors; i++)
+    EXPECT_NO_REPORT("vendor",
+                     rtcmsg_client_call(client, vendors[i], ACTION, VERSION, rtcmsg_text("{}"), NULL, &report, &error),
+                     INVALID, "vendor", "RTCMSG_VOLCENGINE or RTCMSG_ZEGO");
+  row_end_group(client);
+}
+
+static void actions_that_are_none(void) {
+  static const char *const none[] = {"", " ", "Send User", "Send&Version=1", "Send#", "Send/../x", "S\xC3\xA9nd",
+                                     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
+  static const char *const own[] = {"SendUnicast",   "SendRoomUnicast", "BatchSendRoomUnicast",
+                                    "SendBroadcast", "P2PSendMessage",  "SendCustomCommand"};
+  rtcmsg_str json = rtcmsg_text("{}");
+  size_t i;
+  for (i = 0; i < sizeof none / sizeof *none; i++) {
+    EXPECT_NO_REPORT("no action", call_volcengine(none[i], VERSION, json), INVALID, "action", "1 to 64 letters");
+    EXPECT_NO_REPORT("no action", call_zego(none[i], NULL, json), INVALID, "action", "1 to 64 letters");
+  }
+  for (i = 0; i < sizeof own / sizeof *own; i++) {
+    EXPECT_NO_REPORT(own[i], call_volcengine(own[i], VERSION, json), INVALID, "action", "a message of its own");
+    EXPECT_NO_REPORT(own[i], call_zego(own[i], NULL, json), INVALID, "action", "a message of its own");
+  }
+  EXPECT_NO_REPORT("no UTF-8", call_zego("Send\xFF", NULL, json), INVALID, "action", "not UTF-8 at byte 4");
+  row_end_group(client);
+}
+
+static void versions_that_are_none(void) {
+  static const char *const none[] = {"",           "2020-12-1",       "2020/12/01", "20201201",
+                                     "2020-12-0x", "2020-12-01&X=1", " 2020-12-01"};
+  rtcmsg_str json = rtcmsg_text("{}");
+  size_t i;
+  for (i = 0; i < sizeof none / sizeof *none; i++)
+    EXPECT_NO_REPORT(none[i], call_volcengine(ACTION, none[i], json), INVALID, "version", "as 2020-12-01");
+  EXPECT_NO_REPORT("no UTF-8", call_volcengine(ACTION, "2020-12-0\xFF", json), INVALID, "version",
+                   "not UTF-8 at byte 9");
+  EXPECT_NO_REPORT("for ZEGO", call_zego(ZEGO_ACTION, VERSION, json), INVALID, "version", "leave it out");
+  row_end_group(client);
+}
+
+static void json_that_is_no_object(void) {
+  static const char *const none[] = {"",         " ",         "[]",          "1",           "\"{}\"",
+                                     "null",     "{",         "{\"a\":",     "{\"a\":1,}",  "{} {}",
+                                     "{\"a\":NaN}", "{'a':1}",  "{a:1}",       "{\"a\":01}",  "{\"a\":\"\n\"}",
+                                     "\xEF\xBB\xBF{}", "{\"a\":1,\"\\u0061\":2}"};
+  size_t i;
+  for (i = 0; i < sizeof none / sizeof *none; i++) {
+    EXPECT_NO_REPORT(none[i], call_volcengine(ACTION, VERSION, rtcmsg_text(none[i])), INVALID, "json", "JSON");
+    EXPECT_NO_REPORT(none[i], call_zego(ZEGO_ACTION, NULL, rtcmsg_text(none[i])), INVALID, "json", "JSON");
+  }
+  EXPECT_NO_REPORT("no UTF-8", call_volcengine(ACTION, VERSION, rtcmsg_text("{\"a\":\"\xFF\"}")), INVALID, "json",
+                   "not UTF-8 at byte 6");
+  EXPECT_NO_REPORT("NUL behind it", call_volcengine(ACTION, VERSION, json_of("{}", 3)), INVALID, "json", "JSON");
+  EXPECT_NO_REPORT("SIZE_MAX", call_volcengine(ACTION, VERSION, json_of("{}", SIZE_MAX)), INVALID, "json",
+                   "18446744073709551615");
+  row_end_group(client);
+}
+
+static void json_that_no_query_can_say(void) {
+  static const char *const none[][2] = {
+      {"{\"UserId\":[]}", "which ZEGO would take for everybody"},
+      {"{\"UserId[]\":[]}", "which ZEGO would take for everybody"},
+      {"{\"UserId\":null}", "\"UserId\" is no text"},
+      {"{\"UserId\":{}}", "\"UserId\" is no text"},
+      {"{\"UserId\":[[\"a\"]]}", "\"UserId\" holds something"},
+      {"{\"UserId\":[\"a\",null]}", "\"UserId\" holds something"},
+      {"{\"UserId\":\"\\ud800\"}", "\"UserId\" is no text"},
+      {"{\"Action\":\"SendCustomCommand\"}", "\"Action\" is set by the library"},
+      {"{\"AppId\":1}", "\"AppId\" is set by the library"},
+      {"{\"Signature\":\"\"}", "\"Signature\" is set by the library"},
+      {"{\"SignatureNonce\":\"\"}", "\"SignatureNonce\" is set by the library"},
+      {"{\"SignatureVersion\":\"\"}", "\"SignatureVersion\" is set by the library"},
+      {"{\"Timestamp\":1}", "\"Timestamp\" is set by the library"},
+      {"{\"IsTest\":true}", "\"IsTest\" is set by the library"},
+      {"{\"Action[]\":[\"x\"]}", "is set by the library"},
+  };
+  size_t i;
+  for (i = 0; i < sizeof none / sizeof *none; i++)
+    EXPECT_NO_REPORT(none[i][0], call_zego(ZEGO_ACTION, NULL, rtcmsg_text(none[i][0])), INVALID, "json", none[i][1]);
+  row_end_group(client);
+}
+
+static void a_closed_client(void) {
+  rtcmsg_client *closed = lab_client(NULL);
+  rtcmsg_str json = rtcmsg_text("{}");
+  CHECK_CODE(rtcmsg_client_close(closed, 0, NULL), RTCMSG_OK);
+  EXPECT("check", rtcmsg_client_check(closed, &good, &error), RTCMSG_CLOSED, "", "closed");
+  EXPECT_NO_REPORT("send", rtcmsg_client_send(closed, &good, NULL, &report, &error), RTCMSG_CLOSED, "", "closed");
+  EXPECT_NO_REPORT("call of Volcengine",
+                   rtcmsg_client_call(closed, RTCMSG_VOLCENGINE, ACTION, VERSION, json, NULL, &report, &error),
+                   RTCMSG_CLOSED, "", "closed");
+  EXPECT_NO_REPORT("call of ZEGO",
+                   rtcmsg_client_call(closed, RTCMSG_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, &error),
+                   RTCMSG_CLOSED, "", "closed");
+  EXPECT("close", rtcmsg_client_close(closed, 0, &error), RTCMSG_OK, "", "");
+  EXPECT("close without limit", rtcmsg_client_close(closed, -1, &error), RTCMSG_OK, "", "");
+  EXPECT("close: -2", rtcmsg_client_close(closed, -2, &error), INVALID, "timeout_ms", "is -2");
+  rtcmsg_client_free(closed);
+  row_end_group(client);
+}
+
+int main(void) {
+  client = lab_client(NULL);
+  config = rtcmsg_config_new();
+  good = lab_unicast();
+  row_begin_group();
+  null_in_every_place();
+  null_for_the_error();
+  null_for_a_handle_that_is_freed_or_asked();
+  places_past_the_end_of_a_report();
+  errors_of_other_sizes();
+  messages_of_a_newer_header();
+  call_options_that_cannot_be();
+  levels_and_timeouts_out_of_range();
+  calls_of_no_vendor();
+  actions_that_are_none();
+  versions_that_are_none();
+  json_that_is_no_object();
+  json_that_no_query_can_say();
+  a_closed_client();
+  rtcmsg_config_free(config);
+  rtcmsg_client_free(client);
+  return row_summary();
+}

@@ -1,0 +1,408 @@
+/* Settings: from the program, from the environment; what the log is told; and that no secret is told to anybody. */
+#include <rtcmsg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "control.h"
+#include "lab.h"
+#include "listener.h"
+
+/* All lines of a log, in order, with what each was logged as. */
+struct log {
+  char text[256 * 1024];
+  size_t len;
+  size_t lines;
+  int32_t most_verbose;
+};
+
+static struct log everything;
+
+static void log_line(void *user_data, int32_t level, const char *text) {
+  struct log *log = user_data;
+  size_t len = strlen(text);
+  log->lines++;
+  if (level > log->most_verbose) log->most_verbose = level;
+  if (level < RTCMSG_LOG_ERROR || len == 0 || strpbrk(text, "\r\n")) log->most_verbose = INT32_MAX;
+  if (log->len + len + 2 > sizeof log->text) return;
+  memcpy(log->text + log->len, text, len);
+  log->len += len;
+  log->text[log->len++] = '\n';
+  log->text[log->len] = '\0';
+}
+
+/* Whatever a user might see ends up here too, to be searched with the log. */
+static void keep(const char *text) {
+  size_t len = strlen(text);
+  if (everything.len + len + 2 > sizeof everything.text) return;
+  memcpy(everything.text + everything.len, text, len + 1);
+  everything.len += len;
+}
+
+static rtcmsg_code set(rtcmsg_config *config, const char *key, const char *value, rtcmsg_error *error) {
+  rtcmsg_code code = rtcmsg_config_set(config, key, value, error);
+  CHECK_CODE(error->code, code);
+  keep(error->field);
+  keep(error->text);
+  return code;
+}
+
+static rtcmsg_code load(rtcmsg_config *config, rtcmsg_error *error) {
+  rtcmsg_code code = rtcmsg_config_load_env(config, error);
+  CHECK_CODE(error->code, code);
+  keep(error->field);
+  keep(error->text);
+  return code;
+}
+
+static void an_unknown_key_is_refused_with_the_nearest_one(void) {
+  static const char *const slips[][2] = {{"zego.appid", "zego.app_id"},
+                                         {"zego.app_id ", "zego.app_id"},
+                                         {"volcengine.secret", "volcengine.secret_key"},
+                                         {"volcengine.acces_key", "volcengine.access_key"},
+                                         {"http.timeout", "http.timeout_ms"},
+                                         {"tls.cafile", "tls.ca_file"}};
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_config *config = rtcmsg_config_new();
+  size_t i;
+  for (i = 0; i < sizeof slips / sizeof *slips; i++) {
+    check_case(slips[i][0]);
+    CHECK_CODE(set(config, slips[i][0], "1", &error), RTCMSG_INVALID_ARGUMENT);
+    CHECK_TEXT(error.field, slips[i][0]);
+    CHECK_CONTAINS(error.text, slips[i][1]);
+  }
+  check_case("nothing like it");
+  CHECK_CODE(set(config, "!", "1", &error), RTCMSG_INVALID_ARGUMENT);
+  CHECK_CONTAINS(error.text, "docs/CONFIGURATION.md");
+  rtcmsg_config_free(config);
+}
+
+static void an_empty_value_sets_a_key_back(void) {
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_config *config = lab_config();
+  rtcmsg_client *client = NULL;
+  check_case("set back");
+  CHECK_CODE(set(config, "zego.server_secret", "", &error), RTCMSG_OK);
+  lab_check_no_error(&error);
+  CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_NOT_CONFIGURED);
+  CHECK_TEXT(error.field, "zego.server_secret");
+  CHECK(client == NULL);
+  rtcmsg_config_free(config);
+}
+
+static void a_client_keeps_what_its_configuration_was(void) {
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_config *config = lab_config();
+  rtcmsg_client *client = NULL;
+  rtcmsg_message message = lab_unicast();
+  check_case("configuration changed and freed");
+  CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_OK);
+  CHECK_CODE(set(config, "volcengine.secret_key", "changed", &error), RTCMSG_OK);
+  rtcmsg_config_free(config);
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_client_free(client);
+}
+
+static void the_environment_gives_way_to_what_is_set_after_it(void) {
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_config *config = rtcmsg_config_new();
+  rtcmsg_client *client;
+  rtcmsg_message message = lab_unicast();
+  check_case("set, load, set");
+  CHECK_CODE(set(config, "volcengine.secret_key", "before", &error), RTCMSG_OK);
+  CHECK_CODE(load(config, &error), RTCMSG_OK);
+  lab_check_no_error(&error);
+  client = lab_client_of(config);
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_client_free(client);
+
+  client = lab_client("volcengine.secret_key", "after", NULL);
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_UNAUTHENTICATED));
+  rtcmsg_client_free(client);
+}
+
+/* Moves a variable out of the way; put_back() restores it. */
+static char *take_out(const char *variable) {
+  const char *value = getenv(variable);
+  char *kept = malloc(strlen(value) + 1);
+  REQUIRE(kept != NULL);
+  strcpy(kept, value);
+  unsetenv(variable);
+  return kept;
+}
+
+static void put_back(const char *variable, char *kept) {
+  setenv(variable, kept, 1);
+  free(kept);
+}
+
+static void the_vendors_own_variables_give_way_to_ours(void) {
+  rtcmsg_client *client;
+  rtcmsg_message message = lab_unicast();
+  char *access_key;
+  char *secret_key;
+  check_case("VOLC_ beside RTCMSG_");
+  setenv("VOLC_ACCESSKEY", "AKLTother", 1);
+  setenv("VOLC_SECRETKEY", "other", 1);
+  client = lab_client(NULL);
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_client_free(client);
+
+  check_case("VOLC_ alone");
+  access_key = take_out("RTCMSG_VOLCENGINE_ACCESS_KEY");
+  secret_key = take_out("RTCMSG_VOLCENGINE_SECRET_KEY");
+  client = lab_client(NULL);
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_UNAUTHENTICATED));
+  rtcmsg_client_free(client);
+  setenv("VOLC_ACCESSKEY", access_key, 1);
+  setenv("VOLC_SECRETKEY", secret_key, 1);
+  client = lab_client(NULL);
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_client_free(client);
+
+  put_back("RTCMSG_VOLCENGINE_ACCESS_KEY", access_key);
+  put_back("RTCMSG_VOLCENGINE_SECRET_KEY", secret_key);
+  unsetenv("VOLC_ACCESSKEY");
+  unsetenv("VOLC_SECRETKEY");
+}
+
+/* Loads with one more variable set: it must be refused, and nothing be taken. */
+static void check_refused_variable(const char *variable, const char *value, const char *field, const char *part) {
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_config *config = rtcmsg_config_new();
+  rtcmsg_client *client = NULL;
+  check_case(variable);
+  setenv(variable, value, 1);
+  CHECK_CODE(load(config, &error), RTCMSG_INVALID_ARGUMENT);
+  CHECK_TEXT(error.field, field);
+  CHECK_CONTAINS(error.text, part);
+  unsetenv(variable);
+  CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_NOT_CONFIGURED);
+  rtcmsg_config_free(config);
+}
+
+static void a_variable_that_cannot_be_is_refused_and_nothing_taken(void) {
+  check_refused_variable("RTCMSG_ZEGO_APPID", "1", "RTCMSG_ZEGO_APPID", "RTCMSG_ZEGO_APP_ID");
+  check_refused_variable("RTCMSG_HTTP_TIMEOUT", "1", "RTCMSG_HTTP_TIMEOUT", "RTCMSG_HTTP_TIMEOUT_MS");
+  check_refused_variable("RTCMSG_HTTP_TIMEOUT_MS", "soon", "http.timeout_ms", "86,400,000");
+  check_refused_variable("RTCMSG_HTTP_MAX_CONNECTIONS", "\xFF", "http.max_connections", "UTF-8");
+}
+
+static void variables_of_others_and_empty_ones_are_left_alone(void) {
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_config *config = rtcmsg_config_new();
+  check_case("variables of others");
+  setenv("RTCMSG_LIBRARY", "somewhere", 1);
+  setenv("RTCMSG_HTTP_TIMEOUT_MS", "", 1);
+  setenv("ZEGO_APP_ID", "not ours", 1);
+  CHECK_CODE(load(config, &error), RTCMSG_OK);
+  unsetenv("RTCMSG_LIBRARY");
+  unsetenv("RTCMSG_HTTP_TIMEOUT_MS");
+  unsetenv("ZEGO_APP_ID");
+  rtcmsg_config_free(config);
+}
+
+static rtcmsg_message command(void) {
+  static const rtcmsg_str alice = {"alice", 5};
+  rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
+  message.action = RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS;
+  message.room_id = rtcmsg_text("lobby");
+  message.from = rtcmsg_text("server");
+  message.to = &alice;
+  message.to_count = 1;
+  lab_set_payload(&message, "payload-not-to-be-logged");
+  return message;
+}
+
+static void check_not_configured(rtcmsg_client *client, const rtcmsg_message *message, const char *field) {
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_report *report = (rtcmsg_report *)&error;
+  CHECK_CODE(rtcmsg_client_check(client, message, &error), RTCMSG_NOT_CONFIGURED);
+  CHECK_TEXT(error.field, field);
+  CHECK(error.text[0] != '\0');
+  CHECK_CODE(rtcmsg_client_send(client, message, NULL, &report, &error), RTCMSG_NOT_CONFIGURED);
+  CHECK_TEXT(error.field, field);
+  CHECK(report == NULL);
+  keep(error.text);
+}
+
+static void a_client_of_one_vendor_refuses_the_others_messages(void) {
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_client *client = lab_client("zego.app_id", "", "zego.server_secret", "", NULL);
+  rtcmsg_message zego = command();
+  rtcmsg_message unicast = lab_unicast();
+  rtcmsg_report *report = NULL;
+  check_case("Volcengine alone");
+  check_not_configured(client, &zego, "zego.app_id");
+  CHECK_CODE(rtcmsg_client_call(client, RTCMSG_ZEGO, "SendBroadcastMessage", NULL, rtcmsg_text("{}"), NULL, &report,
+                                &error),
+             RTCMSG_NOT_CONFIGURED);
+  CHECK_TEXT(error.field, "zego.app_id");
+  CHECK(report == NULL);
+  rtcmsg_report_free(lab_send(client, &unicast, RTCMSG_OK));
+  rtcmsg_client_free(client);
+
+  check_case("ZEGO alone");
+  client = lab_client("volcengine.access_key", "", "volcengine.secret_key", "", "volcengine.rtc_app_id", "",
+                      "volcengine.im_app_id", "", NULL);
+  check_not_configured(client, &unicast, "volcengine.access_key");
+  CHECK_CODE(rtcmsg_client_call(client, RTCMSG_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", rtcmsg_text("{}"), NULL,
+                                &report, &error),
+             RTCMSG_NOT_CONFIGURED);
+  CHECK_TEXT(error.field, "volcengine.access_key");
+  CHECK(report == NULL);
+  rtcmsg_report_free(lab_send(client, &zego, RTCMSG_OK));
+  rtcmsg_client_free(client);
+
+  check_case("without the RTC app");
+  client = lab_client("volcengine.rtc_app_id", "", NULL);
+  check_not_configured(client, &unicast, "volcengine.rtc_app_id");
+  rtcmsg_client_free(client);
+
+  check_case("without the IM app");
+  client = lab_client("volcengine.im_app_id", "", NULL);
+  unicast.action = RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL;
+  unicast.from = rtcmsg_text(NULL);
+  unicast.to = NULL;
+  unicast.to_count = 0;
+  unicast.conversation_id = unicast.sender_id = unicast.msg_type = 1;
+  check_not_configured(client, &unicast, "volcengine.im_app_id");
+  rtcmsg_client_free(client);
+}
+
+static rtcmsg_client *logging_client(struct log *log, int32_t max_level, const char *key, const char *value) {
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_config *config = lab_config();
+  if (key) CHECK_CODE(set(config, key, value, &error), RTCMSG_OK);
+  CHECK_CODE(rtcmsg_config_set_log(config, log_line, log, max_level, &error), RTCMSG_OK);
+  return lab_client_of(config);
+}
+
+static void the_log_gets_what_its_level_asks_for(void) {
+  static struct log logs[RTCMSG_LOG_DEBUG + 1];
+  rtcmsg_message good = lab_unicast();
+  rtcmsg_message failing = command();
+  int32_t level;
+  failing.room_id = rtcmsg_text("no such room");
+  for (level = RTCMSG_LOG_ERROR; level <= RTCMSG_LOG_DEBUG; level++) {
+    rtcmsg_client *client = logging_client(&logs[level], level, NULL, NULL);
+    check_case("log level");
+    rtcmsg_report_free(lab_send(client, &good, RTCMSG_OK));
+    rtcmsg_report_free(lab_send(client, &failing, RTCMSG_UNDELIVERED));
+    rtcmsg_client_free(client);
+    CHECK(logs[level].most_verbose <= level);
+  }
+  CHECK_SIZE(logs[RTCMSG_LOG_ERROR].lines, 0);
+  CHECK_CONTAINS(logs[RTCMSG_LOG_WARN].text, "SendCustomCommand: RTCMSG_UNDELIVERED");
+  CHECK_LACKS(logs[RTCMSG_LOG_WARN].text, "client made");
+  CHECK_CONTAINS(logs[RTCMSG_LOG_INFO].text, "client made");
+  CHECK_LACKS(logs[RTCMSG_LOG_INFO].text, "SendUnicast");
+  CHECK_CONTAINS(logs[RTCMSG_LOG_DEBUG].text, "SendUnicast: accepted");
+}
+
+static void a_log_can_be_ended(void) {
+  static struct log log;
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_config *config = lab_config();
+  rtcmsg_client *client;
+  rtcmsg_message message = lab_unicast();
+  check_case("log ended");
+  CHECK_CODE(rtcmsg_config_set_log(config, log_line, &log, RTCMSG_LOG_DEBUG, &error), RTCMSG_OK);
+  CHECK_CODE(rtcmsg_config_set_log(config, NULL, NULL, 0, &error), RTCMSG_OK);
+  lab_check_no_error(&error);
+  client = lab_client_of(config);
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_client_free(client);
+  CHECK_SIZE(log.lines, 0);
+}
+
+static void send_and_keep(rtcmsg_client *client, const rtcmsg_message *message) {
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_report *report = NULL;
+  const rtcmsg_request *request;
+  rtcmsg_client_send(client, message, NULL, &report, &error);
+  REQUIRE(report != NULL);
+  request = rtcmsg_report_request(report, 0);
+  keep(error.text);
+  keep(rtcmsg_report_text(report));
+  keep(request->text);
+  keep(request->vendor_text);
+  rtcmsg_report_free(report);
+}
+
+/* Everything that can go wrong with a secret in hand, as loud as can be. */
+static void make_noise(void) {
+  static const char *const refused[][2] = {
+      {"volcengine.endpoint", "https://user:hunter2-endpoint@example.com"},
+      {"zego.endpoint", "https://hunter2-endpoint@"},
+      {"volcengine.secret_key", "hunter2-newline\n"},
+      {"zego.server_secret", " hunter2-space"},
+      {"volcengine.session_token", "hunter2-bell\a"},
+  };
+  static const char *const changes[][2] = {
+      {NULL, NULL},
+      {"volcengine.secret_key", "hunter2-wrong"},
+      {"zego.server_secret", "hunter2-wrong"},
+      {"volcengine.session_token", "hunter2-token"},
+      {"http.proxy", "http://user:hunter2-proxy@127.0.0.1:1"},
+  };
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_config *config = rtcmsg_config_new();
+  rtcmsg_client *client = NULL;
+  struct listener deaf = listener_deaf();
+  rtcmsg_message messages[2];
+  size_t i;
+  messages[0] = lab_unicast();
+  lab_set_payload(&messages[0], "payload-not-to-be-logged");
+  messages[1] = command();
+  CHECK_CODE(rtcmsg_config_set_log(config, log_line, &everything, RTCMSG_LOG_DEBUG, &error), RTCMSG_OK);
+  for (i = 0; i < sizeof refused / sizeof *refused; i++)
+    CHECK_CODE(set(config, refused[i][0], refused[i][1], &error), RTCMSG_INVALID_ARGUMENT);
+  CHECK_CODE(set(config, "http.proxy", "socks5://user:hunter2-proxy@127.0.0.1:1", &error), RTCMSG_OK);
+  CHECK_CODE(set(config, "zego.app_id", "1", &error), RTCMSG_OK);
+  CHECK_CODE(set(config, "zego.server_secret", "hunter2-secret", &error), RTCMSG_OK);
+  CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_INVALID_ARGUMENT);
+  CHECK_TEXT(error.field, "http.proxy");
+  keep(error.text);
+  rtcmsg_config_free(config);
+
+  for (i = 0; i < sizeof changes / sizeof *changes; i++) {
+    client = logging_client(&everything, RTCMSG_LOG_DEBUG, changes[i][0], changes[i][1]);
+    send_and_keep(client, &messages[0]);
+    send_and_keep(client, &messages[1]);
+    rtcmsg_client_free(client);
+  }
+  client = logging_client(&everything, RTCMSG_LOG_DEBUG, "zego.endpoint", deaf.url);
+  send_and_keep(client, &messages[1]);
+  CHECK_CODE(rtcmsg_client_close(client, 0, &error), RTCMSG_OK);
+  rtcmsg_client_free(client);
+  listener_close(&deaf);
+}
+
+static void no_secret_and_no_payload_is_told_to_anybody(void) {
+  check_case("secrets");
+  make_noise();
+  CHECK(everything.lines > 10);
+  CHECK(everything.len > 1000 && everything.len + 4096 < sizeof everything.text);
+  CHECK(everything.most_verbose == RTCMSG_LOG_DEBUG);
+  CHECK_LACKS(everything.text, "hunter2");
+  CHECK_LACKS(everything.text, "not-to-be-logged");
+  CHECK_LACKS(everything.text, getenv("RTCMSG_VOLCENGINE_SECRET_KEY"));
+  CHECK_LACKS(everything.text, getenv("RTCMSG_ZEGO_SERVER_SECRET"));
+}
+
+int main(void) {
+  control_post("zego/join", "{\"room_id\":\"lobby\",\"user_id\":\"alice\"}");
+  an_unknown_key_is_refused_with_the_nearest_one();
+  an_empty_value_sets_a_key_back();
+  a_client_keeps_what_its_configuration_was();
+  the_environment_gives_way_to_what_is_set_after_it();
+  the_vendors_own_variables_give_way_to_ours();
+  a_variable_that_cannot_be_is_refused_and_nothing_taken();
+  variables_of_others_and_empty_ones_are_left_alone();
+  a_client_of_one_vendor_refuses_the_others_messages();
+  the_log_gets_what_its_level_asks_for();
+  a_log_can_be_ended();
+  no_secret_and_no_payload_is_told_to_anybody();
+  return check_summary();
+}

@@ -1,0 +1,570 @@
+/* Every action, end to end: what the library says became of each recipient, and what the recipients really hold. */
+#include <rtcmsg.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "control.h"
+#include "lab.h"
+
+#define KB 1024
+
+static const int64_t CONVERSATION = INT64_C(7221856821303361536);
+static const int64_t SENDER = INT64_C(7221856821303361537);
+static const int64_t TWO_DEVICES = INT64_C(7221856821303361538);
+static const int64_t OFFLINE = INT64_C(9007199254740993); /* 2^53 + 1: the first that a double cannot hold */
+static const int64_t LARGEST = INT64_MAX;
+static const int64_t NOBODY = 404;
+
+/* Whatever a quoting rule on the way could break. */
+static const char awkward[] = "\"quotes\" \\ / \n\t\r</b> &amp;+%20%00?#=  é 漢字 \xF0\x9F\x98\x80 \x7F\x01 ";
+
+static rtcmsg_client *client;
+
+static rtcmsg_message message_of(uint32_t action) {
+  rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
+  message.action = action;
+  return message;
+}
+
+/* The one request of a message that the vendor took. */
+static void check_request(const rtcmsg_report *report, const char *action) {
+  const rtcmsg_request *request = rtcmsg_report_request(report, 0);
+  CHECK_CODE(request->code, RTCMSG_OK);
+  CHECK_DELIVERY(request->delivery, RTCMSG_ACCEPTED);
+  CHECK(request->request_id[0] != '\0');
+  CHECK_SIZE(request->http_status, 200);
+  CHECK_SIZE(request->attempts, 1);
+  CHECK_INT(request->vendor_code, 0);
+  CHECK_TEXT(request->vendor_name, "");
+  CHECK_TEXT(request->text, "");
+  CHECK_SIZE(request->retry_after_ms, 0);
+  CHECK_CONTAINS(rtcmsg_report_text(report), action);
+  CHECK_CONTAINS(rtcmsg_report_text(report), request->request_id);
+}
+
+static const rtcmsg_recipient *recipient_at(const rtcmsg_report *report, size_t index) {
+  const rtcmsg_recipient *recipient = rtcmsg_report_recipient(report, index);
+  REQUIRE(recipient != NULL);
+  CHECK_SIZE(recipient->request, 0);
+  CHECK(recipient->vendor_text != NULL);
+  return recipient;
+}
+
+static void check_user(const rtcmsg_report *report, size_t index, const char *user, uint32_t delivery, rtcmsg_code code,
+                       int32_t vendor_code) {
+  const rtcmsg_recipient *recipient = recipient_at(report, index);
+  CHECK_TEXT(recipient->user, user);
+  CHECK_INT(recipient->user_id, 0);
+  CHECK_DELIVERY(recipient->delivery, delivery);
+  CHECK_CODE(recipient->code, code);
+  CHECK_INT(recipient->vendor_code, vendor_code);
+  CHECK_SIZE(recipient->device_count, 0);
+}
+
+static const rtcmsg_recipient *check_member(const rtcmsg_report *report, size_t index, int64_t user_id,
+                                            uint32_t delivery, rtcmsg_code code, const char *vendor_text,
+                                            uint32_t device_count) {
+  const rtcmsg_recipient *recipient = recipient_at(report, index);
+  CHECK(recipient->user == NULL);
+  CHECK_INT(recipient->user_id, user_id);
+  CHECK_DELIVERY(recipient->delivery, delivery);
+  CHECK_CODE(recipient->code, code);
+  CHECK_INT(recipient->vendor_code, 0);
+  CHECK_TEXT(recipient->vendor_text, vendor_text);
+  CHECK_SIZE(recipient->device_count, device_count);
+  return recipient;
+}
+
+static void check_device(const rtcmsg_report *report, size_t index, const char *platform, const char *vendor_text,
+                         uint32_t delivery) {
+  const rtcmsg_device *device = rtcmsg_report_device(report, index);
+  REQUIRE(device != NULL);
+  CHECK_TEXT(device->platform, platform);
+  CHECK_TEXT(device->vendor_text, vendor_text);
+  CHECK_DELIVERY(device->delivery, delivery);
+  CHECK_SIZE(device->reserved, 0);
+}
+
+/* The counts by delivery: they must add up, so one that is not named here is 0. */
+static void check_counts(const rtcmsg_report *report, size_t all, size_t delivered, size_t accepted,
+                         size_t not_delivered) {
+  CHECK_SIZE(rtcmsg_report_count(report, 0), all);
+  CHECK_SIZE(rtcmsg_report_count(report, RTCMSG_DELIVERED), delivered);
+  CHECK_SIZE(rtcmsg_report_count(report, RTCMSG_ACCEPTED), accepted);
+  CHECK_SIZE(rtcmsg_report_count(report, RTCMSG_NOT_DELIVERED), not_delivered);
+  CHECK_SIZE(rtcmsg_report_count(report, RTCMSG_NOT_SENT), 0);
+  CHECK_SIZE(rtcmsg_report_count(report, RTCMSG_UNKNOWN), 0);
+  CHECK(rtcmsg_report_recipient(report, all) == NULL);
+}
+
+/* The last message of an inbox is this one; `count` is how many there are by now. */
+static void check_arrival(struct control_inbox inbox, size_t count, const char *action, const rtcmsg_report *report,
+                          const rtcmsg_message *message) {
+  const struct control_arrival *last;
+  CHECK_SIZE(inbox.count, count);
+  if (inbox.count == 0) return;
+  last = &inbox.arrivals[inbox.count - 1];
+  CHECK_TEXT(last->action, action);
+  CHECK_TEXT(last->request_id, rtcmsg_report_request(report, 0)->request_id);
+  CHECK_INT(last->binary, (message->flags & RTCMSG_BINARY) != 0);
+  CHECK_BYTES(last->payload, last->payload_len, message->payload, message->payload_len);
+  CHECK_INT(last->conversation_id, message->conversation_id);
+  if (message->from.len > 0) CHECK_BYTES(last->from, strlen(last->from), message->from.data, message->from.len);
+  CHECK_BYTES(last->room_id, strlen(last->room_id), message->room_id.data, message->room_id.len);
+  control_inbox_free(&inbox);
+}
+
+static void check_empty(struct control_inbox inbox) {
+  CHECK_SIZE(inbox.count, 0);
+  control_inbox_free(&inbox);
+}
+
+static void a_unicast_reaches_a_user_who_is_logged_in(void) {
+  static const char *const payloads[] = {"hello", awkward};
+  rtcmsg_str to = rtcmsg_text("alice");
+  rtcmsg_message message = message_of(RTCMSG_VOLCENGINE_SEND_UNICAST);
+  size_t i;
+  check_case("SendUnicast");
+  control_post("volcengine/login", "{\"user_id\":\"alice\"}");
+  message.from = rtcmsg_text("server");
+  message.to = &to;
+  message.to_count = 1;
+  for (i = 0; i < 2; i++) {
+    rtcmsg_report *report;
+    lab_set_payload(&message, payloads[i]);
+    report = lab_send(client, &message, RTCMSG_OK);
+    CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_ACCEPTED);
+    check_request(report, "SendUnicast");
+    check_counts(report, 1, 0, 1, 0);
+    check_user(report, 0, "alice", RTCMSG_ACCEPTED, RTCMSG_OK, 0);
+    check_arrival(control_inbox("volcengine", "alice"), i + 1, "SendUnicast", report, &message);
+    rtcmsg_report_free(report);
+  }
+}
+
+static void a_unicast_to_a_user_who_is_offline_or_does_not_exist_is_accepted(void) {
+  static const char *const users[] = {"offline", "nobody"};
+  size_t i;
+  check_case("SendUnicast to the absent");
+  control_post("volcengine/login", "{\"user_id\":\"offline\"}");
+  control_post("volcengine/logout", "{\"user_id\":\"offline\"}");
+  for (i = 0; i < 2; i++) {
+    rtcmsg_str to = rtcmsg_text(users[i]);
+    rtcmsg_message message = lab_unicast();
+    rtcmsg_report *report;
+    message.to = &to;
+    report = lab_send(client, &message, RTCMSG_OK);
+    check_request(report, "SendUnicast");
+    check_user(report, 0, users[i], RTCMSG_ACCEPTED, RTCMSG_OK, 0);
+    check_empty(control_inbox("volcengine", users[i]));
+    rtcmsg_report_free(report);
+  }
+}
+
+static void a_room_unicast_carries_text_and_bytes(void) {
+  unsigned char bytes[512];
+  rtcmsg_str to = rtcmsg_text("bob@example.com");
+  rtcmsg_message message = message_of(RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST);
+  rtcmsg_report *report;
+  size_t i;
+  check_case("SendRoomUnicast");
+  for (i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)i;
+  control_post("volcengine/join", "{\"room_id\":\"room-1\",\"user_id\":\"bob@example.com\"}");
+  message.room_id = rtcmsg_text("room-1");
+  message.from = rtcmsg_text("server");
+  message.to = &to;
+  message.to_count = 1;
+  lab_set_payload(&message, awkward);
+  report = lab_send(client, &message, RTCMSG_OK);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_ACCEPTED);
+  check_request(report, "SendRoomUnicast");
+  check_user(report, 0, "bob@example.com", RTCMSG_ACCEPTED, RTCMSG_OK, 0);
+  check_arrival(control_inbox("volcengine", "bob@example.com"), 1, "SendRoomUnicast", report, &message);
+  rtcmsg_report_free(report);
+
+  message.flags = RTCMSG_BINARY;
+  message.payload = bytes;
+  /* Every length modulo 3, for the padding of base64. */
+  for (i = 0; i < 3; i++) {
+    message.payload_len = sizeof bytes - i;
+    report = lab_send(client, &message, RTCMSG_OK);
+    check_request(report, "SendRoomUnicast");
+    check_arrival(control_inbox("volcengine", "bob@example.com"), 2 + i, "SendRoomUnicast", report, &message);
+    rtcmsg_report_free(report);
+  }
+}
+
+static void a_batch_says_accepted_for_each_and_reaches_those_in_the_room(void) {
+  rtcmsg_str to[3];
+  rtcmsg_message message = message_of(RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST);
+  rtcmsg_report *report;
+  check_case("BatchSendRoomUnicast");
+  control_post("volcengine/join", "{\"room_id\":\"batch\",\"user_id\":\"carol\"}");
+  control_post("volcengine/join", "{\"room_id\":\"batch\",\"user_id\":\"dave\"}");
+  to[0] = rtcmsg_text("carol");
+  to[1] = rtcmsg_text("nobody");
+  to[2] = rtcmsg_text("dave");
+  message.room_id = rtcmsg_text("batch");
+  message.from = rtcmsg_text("server");
+  message.to = to;
+  message.to_count = 3;
+  lab_set_payload(&message, "to each of you");
+  report = lab_send(client, &message, RTCMSG_OK);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_ACCEPTED);
+  check_request(report, "BatchSendRoomUnicast");
+  check_counts(report, 3, 0, 3, 0);
+  check_user(report, 0, "carol", RTCMSG_ACCEPTED, RTCMSG_OK, 0);
+  check_user(report, 1, "nobody", RTCMSG_ACCEPTED, RTCMSG_OK, 0);
+  check_user(report, 2, "dave", RTCMSG_ACCEPTED, RTCMSG_OK, 0);
+  check_arrival(control_inbox("volcengine", "carol"), 1, "BatchSendRoomUnicast", report, &message);
+  check_arrival(control_inbox("volcengine", "dave"), 1, "BatchSendRoomUnicast", report, &message);
+  check_empty(control_inbox("volcengine", "nobody"));
+  rtcmsg_report_free(report);
+
+  message.flags = RTCMSG_BINARY;
+  message.payload = "\0\1\2";
+  message.payload_len = 3;
+  report = lab_send(client, &message, RTCMSG_OK);
+  check_arrival(control_inbox("volcengine", "dave"), 2, "BatchSendRoomUnicast", report, &message);
+  rtcmsg_report_free(report);
+}
+
+static void a_batch_takes_600_users(void) {
+  static char names[600][8];
+  static rtcmsg_str to[600];
+  rtcmsg_message message = message_of(RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST);
+  rtcmsg_report *report;
+  size_t i;
+  check_case("BatchSendRoomUnicast to 600");
+  for (i = 0; i < 600; i++) {
+    names[i][0] = 'u';
+    names[i][1] = (char)('0' + i / 100);
+    names[i][2] = (char)('0' + i / 10 % 10);
+    names[i][3] = (char)('0' + i % 10);
+    to[i] = rtcmsg_text(names[i]);
+  }
+  control_post("volcengine/join", "{\"room_id\":\"crowd\",\"user_id\":\"u599\"}");
+  message.room_id = rtcmsg_text("crowd");
+  message.from = rtcmsg_text("server");
+  message.to = to;
+  message.to_count = 600;
+  lab_set_payload(&message, "all of you");
+  report = lab_send(client, &message, RTCMSG_OK);
+  check_counts(report, 600, 0, 600, 0);
+  for (i = 0; i < 600; i++) CHECK_TEXT(recipient_at(report, i)->user, names[i]);
+  check_arrival(control_inbox("volcengine", "u599"), 1, "BatchSendRoomUnicast", report, &message);
+  rtcmsg_report_free(report);
+}
+
+static void a_broadcast_reaches_the_room_and_names_nobody(void) {
+  rtcmsg_message message = message_of(RTCMSG_VOLCENGINE_SEND_BROADCAST);
+  rtcmsg_report *report;
+  check_case("SendBroadcast");
+  control_post("volcengine/join", "{\"room_id\":\"hall\",\"user_id\":\"erin\"}");
+  control_post("volcengine/join", "{\"room_id\":\"hall\",\"user_id\":\"frank\"}");
+  control_post("volcengine/join", "{\"room_id\":\"elsewhere\",\"user_id\":\"grace\"}");
+  message.room_id = rtcmsg_text("hall");
+  message.from = rtcmsg_text("server");
+  lab_set_payload(&message, awkward);
+  report = lab_send(client, &message, RTCMSG_OK);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_ACCEPTED);
+  check_request(report, "SendBroadcast");
+  check_counts(report, 0, 0, 0, 0);
+  check_arrival(control_inbox("volcengine", "erin"), 1, "SendBroadcast", report, &message);
+  check_arrival(control_inbox("volcengine", "frank"), 1, "SendBroadcast", report, &message);
+  check_empty(control_inbox("volcengine", "grace"));
+  rtcmsg_report_free(report);
+
+  message.flags = RTCMSG_BINARY;
+  message.payload = "\xFF\xFE\x00";
+  message.payload_len = 3;
+  report = lab_send(client, &message, RTCMSG_OK);
+  check_arrival(control_inbox("volcengine", "erin"), 2, "SendBroadcast", report, &message);
+  rtcmsg_report_free(report);
+}
+
+static void set_up_the_conversation(void) {
+  static const char join[] = "{\"conversation_id\":%lld,\"user_id\":%lld,\"devices\":[%s]}";
+  control_post("im/join", join, (long long)CONVERSATION, (long long)SENDER, "\"Web\"");
+  control_post("im/join", join, (long long)CONVERSATION, (long long)TWO_DEVICES, "\"Android\",\"IOS\"");
+  control_post("im/join", join, (long long)CONVERSATION, (long long)OFFLINE, "");
+  control_post("im/join", join, (long long)CONVERSATION, (long long)LARGEST, "\"Web\"");
+}
+
+static rtcmsg_message signal_of(uint32_t action, const char *text) {
+  rtcmsg_message message = message_of(action);
+  message.conversation_id = CONVERSATION;
+  message.sender_id = SENDER;
+  message.msg_type = 10013;
+  lab_set_payload(&message, text);
+  return message;
+}
+
+static void a_signal_to_users_tells_each_device(void) {
+  const int64_t users[] = {OFFLINE, TWO_DEVICES, NOBODY, LARGEST};
+  rtcmsg_message message = signal_of(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, awkward);
+  const rtcmsg_recipient *recipient;
+  rtcmsg_report *report;
+  check_case("P2PSendMessage to users");
+  message.user_ids = users;
+  message.user_id_count = 4;
+  report = lab_send(client, &message, RTCMSG_PARTIAL);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_DELIVERED);
+  check_request(report, "P2PSendMessage");
+  check_counts(report, 4, 2, 1, 1);
+
+  recipient = check_member(report, 0, OFFLINE, RTCMSG_NOT_DELIVERED, RTCMSG_UNDELIVERED, "NOT_ONLINE", 1);
+  check_device(report, recipient->first_device, "Default", "NOT_ONLINE", RTCMSG_NOT_DELIVERED);
+  recipient = check_member(report, 1, TWO_DEVICES, RTCMSG_DELIVERED, RTCMSG_OK, "SUCCESS", 2);
+  check_device(report, recipient->first_device, "Android", "SUCCESS", RTCMSG_DELIVERED);
+  check_device(report, recipient->first_device + 1, "IOS", "SUCCESS", RTCMSG_DELIVERED);
+  check_member(report, 2, NOBODY, RTCMSG_ACCEPTED, RTCMSG_OK, "", 0);
+  recipient = check_member(report, 3, LARGEST, RTCMSG_DELIVERED, RTCMSG_OK, "SUCCESS", 1);
+  check_device(report, recipient->first_device, "Web", "SUCCESS", RTCMSG_DELIVERED);
+  CHECK(rtcmsg_report_device(report, 4) == NULL);
+
+  check_arrival(control_inbox_of_id(TWO_DEVICES), 2, "P2PSendMessage", report, &message);
+  check_arrival(control_inbox_of_id(LARGEST), 1, "P2PSendMessage", report, &message);
+  check_empty(control_inbox_of_id(OFFLINE));
+  check_empty(control_inbox_of_id(NOBODY));
+  check_empty(control_inbox_of_id(SENDER));
+  rtcmsg_report_free(report);
+}
+
+static void a_signal_that_nobody_got_is_undelivered(void) {
+  rtcmsg_message message = signal_of(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, "anyone?");
+  rtcmsg_report *report;
+  check_case("P2PSendMessage to the offline");
+  message.user_ids = &OFFLINE;
+  message.user_id_count = 1;
+  report = lab_send(client, &message, RTCMSG_UNDELIVERED);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_DELIVERED);
+  check_request(report, "P2PSendMessage");
+  check_counts(report, 1, 0, 0, 1);
+  check_member(report, 0, OFFLINE, RTCMSG_NOT_DELIVERED, RTCMSG_UNDELIVERED, "NOT_ONLINE", 1);
+  rtcmsg_report_free(report);
+}
+
+static const rtcmsg_recipient *row_of(const rtcmsg_report *report, int64_t user_id) {
+  const rtcmsg_recipient *recipient;
+  size_t i;
+  for (i = 0; (recipient = rtcmsg_report_recipient(report, i)) != NULL; i++)
+    if (recipient->user_id == user_id) return recipient;
+  return NULL;
+}
+
+static void a_signal_to_all_tells_those_the_vendor_spoke_of(void) {
+  rtcmsg_message message = signal_of(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL, "everybody");
+  rtcmsg_report *report = lab_send(client, &message, RTCMSG_PARTIAL);
+  check_case("P2PSendMessage to all");
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_DELIVERED);
+  check_request(report, "P2PSendMessage");
+  check_counts(report, 4, 3, 0, 1);
+  REQUIRE(row_of(report, SENDER) && row_of(report, TWO_DEVICES) && row_of(report, OFFLINE) && row_of(report, LARGEST));
+  CHECK_DELIVERY(row_of(report, OFFLINE)->delivery, RTCMSG_NOT_DELIVERED);
+  CHECK_DELIVERY(row_of(report, LARGEST)->delivery, RTCMSG_DELIVERED);
+  CHECK_SIZE(row_of(report, TWO_DEVICES)->device_count, 2);
+  check_device(report, row_of(report, OFFLINE)->first_device, "Default", "NOT_ONLINE", RTCMSG_NOT_DELIVERED);
+  check_arrival(control_inbox_of_id(TWO_DEVICES), 4, "P2PSendMessage", report, &message);
+  check_arrival(control_inbox_of_id(LARGEST), 2, "P2PSendMessage", report, &message);
+  check_empty(control_inbox_of_id(OFFLINE));
+  rtcmsg_report_free(report);
+}
+
+static void a_signal_to_all_except_leaves_those_out(void) {
+  const int64_t left_out[] = {OFFLINE, TWO_DEVICES};
+  rtcmsg_message message = signal_of(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT, "the others");
+  rtcmsg_report *report;
+  check_case("P2PSendMessage to all except");
+  message.user_ids = left_out;
+  message.user_id_count = 2;
+  report = lab_send(client, &message, RTCMSG_OK);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERED);
+  check_request(report, "P2PSendMessage");
+  check_counts(report, 2, 2, 0, 0);
+  CHECK(row_of(report, OFFLINE) == NULL);
+  CHECK(row_of(report, TWO_DEVICES) == NULL);
+  check_arrival(control_inbox_of_id(LARGEST), 3, "P2PSendMessage", report, &message);
+  CHECK_SIZE(row_of(report, LARGEST) ? row_of(report, LARGEST)->device_count : 0, 1);
+  rtcmsg_report_free(report);
+}
+
+static void a_conversation_id_of_int64_max_is_exact(void) {
+  rtcmsg_message message = signal_of(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, "far out");
+  rtcmsg_report *report;
+  check_case("INT64_MAX");
+  control_post("im/join", "{\"conversation_id\":%lld,\"user_id\":%lld,\"devices\":[\"Web\"]}", (long long)INT64_MAX,
+               (long long)LARGEST);
+  message.conversation_id = INT64_MAX;
+  message.sender_id = INT64_MAX;
+  message.msg_type = INT32_MAX;
+  message.user_ids = &LARGEST;
+  message.user_id_count = 1;
+  report = lab_send(client, &message, RTCMSG_OK);
+  check_member(report, 0, INT64_MAX, RTCMSG_DELIVERED, RTCMSG_OK, "SUCCESS", 1);
+  check_arrival(control_inbox_of_id(LARGEST), 4, "P2PSendMessage", report, &message);
+  rtcmsg_report_free(report);
+}
+
+static void set_up_the_lobby(void) {
+  control_post("zego/join", "{\"room_id\":\"the lobby/大厅\",\"user_id\":\"al ice?&=+%%\"}");
+  control_post("zego/join", "{\"room_id\":\"the lobby/大厅\",\"user_id\":\"小明\"}");
+  control_post("zego/join", "{\"room_id\":\"the lobby/大厅\",\"user_id\":\"server\"}");
+  control_post("zego/known", "{\"user_id\":\"offline\"}");
+}
+
+static void a_command_to_users_tells_who_failed(void) {
+  rtcmsg_str to[4];
+  rtcmsg_message message = message_of(RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS);
+  rtcmsg_report *report;
+  check_case("SendCustomCommand to users");
+  to[0] = rtcmsg_text("al ice?&=+%");
+  to[1] = rtcmsg_text("offline");
+  to[2] = rtcmsg_text("小明");
+  to[3] = rtcmsg_text("nobody");
+  message.room_id = rtcmsg_text("the lobby/大厅");
+  message.from = rtcmsg_text("server");
+  message.to = to;
+  message.to_count = 4;
+  lab_set_payload(&message, awkward);
+  report = lab_send(client, &message, RTCMSG_PARTIAL);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_DELIVERED);
+  check_request(report, "SendCustomCommand");
+  check_counts(report, 4, 0, 2, 2);
+  check_user(report, 0, "al ice?&=+%", RTCMSG_ACCEPTED, RTCMSG_OK, 0);
+  check_user(report, 1, "offline", RTCMSG_NOT_DELIVERED, RTCMSG_UNDELIVERED, 50003);
+  check_user(report, 2, "小明", RTCMSG_ACCEPTED, RTCMSG_OK, 0);
+  check_user(report, 3, "nobody", RTCMSG_NOT_DELIVERED, RTCMSG_UNDELIVERED, 105);
+  check_arrival(control_inbox("zego", "al ice?&=+%"), 1, "SendCustomCommand", report, &message);
+  check_arrival(control_inbox("zego", "小明"), 1, "SendCustomCommand", report, &message);
+  check_empty(control_inbox("zego", "offline"));
+  check_empty(control_inbox("zego", "nobody"));
+  rtcmsg_report_free(report);
+
+  message.to = to + 1;
+  message.to_count = 1;
+  report = lab_send(client, &message, RTCMSG_UNDELIVERED);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_DELIVERED);
+  check_counts(report, 1, 0, 0, 1);
+  rtcmsg_report_free(report);
+}
+
+static void a_command_to_the_room_reaches_all_but_its_sender(void) {
+  rtcmsg_message message = message_of(RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM);
+  rtcmsg_report *report;
+  check_case("SendCustomCommand to the room");
+  message.room_id = rtcmsg_text("the lobby/大厅");
+  message.from = rtcmsg_text("server");
+  lab_set_payload(&message, "all of you");
+  report = lab_send(client, &message, RTCMSG_OK);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_ACCEPTED);
+  check_request(report, "SendCustomCommand");
+  check_counts(report, 0, 0, 0, 0);
+  check_arrival(control_inbox("zego", "al ice?&=+%"), 2, "SendCustomCommand", report, &message);
+  check_arrival(control_inbox("zego", "小明"), 2, "SendCustomCommand", report, &message);
+  check_empty(control_inbox("zego", "server"));
+  rtcmsg_report_free(report);
+}
+
+/* A payload of `len` bytes goes through whole; the inbox's owner is in place already. */
+static void send_whole(rtcmsg_message message, const char *name, const char *vendor, const char *user, size_t len) {
+  char *payload = malloc(len);
+  struct control_inbox before = control_inbox(vendor, user);
+  rtcmsg_report *report;
+  REQUIRE(payload != NULL);
+  memset(payload, 'x', len);
+  message.payload = payload;
+  message.payload_len = len;
+  report = lab_send(client, &message, RTCMSG_OK);
+  check_arrival(control_inbox(vendor, user), before.count + 1, name, report, &message);
+  rtcmsg_report_free(report);
+  control_inbox_free(&before);
+  free(payload);
+}
+
+static void the_longest_payloads_go_through(void) {
+  rtcmsg_str to = rtcmsg_text("erin");
+  rtcmsg_str zego_user = rtcmsg_text("小明");
+  rtcmsg_message message = lab_unicast();
+  check_case("the longest payloads");
+  send_whole(message, "SendUnicast", "volcengine", "alice", 64 * KB);
+  message.flags = RTCMSG_BINARY;
+  send_whole(message, "SendUnicast", "volcengine", "alice", 64 * KB);
+  message = message_of(RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST);
+  message.room_id = rtcmsg_text("hall");
+  message.from = rtcmsg_text("server");
+  message.to = &to;
+  message.to_count = 1;
+  send_whole(message, "BatchSendRoomUnicast", "volcengine", "erin", 20 * KB);
+  message.flags = RTCMSG_BINARY;
+  send_whole(message, "BatchSendRoomUnicast", "volcengine", "erin", 20 * KB);
+  message = message_of(RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS);
+  message.room_id = rtcmsg_text("the lobby/大厅");
+  message.from = rtcmsg_text("server");
+  message.to = &zego_user;
+  message.to_count = 1;
+  send_whole(message, "SendCustomCommand", "zego", "小明", KB);
+}
+
+static void a_nul_within_a_text_arrives(void) {
+  static const char text[] = "before\0after";
+  rtcmsg_str zego_user = rtcmsg_text("小明");
+  rtcmsg_message message = lab_unicast();
+  struct control_inbox inbox;
+  rtcmsg_report *report;
+  check_case("NUL within a text");
+  message.payload = text;
+  message.payload_len = sizeof text - 1;
+  report = lab_send(client, &message, RTCMSG_OK);
+  inbox = control_inbox("volcengine", "alice");
+  check_arrival(inbox, inbox.count, "SendUnicast", report, &message);
+  rtcmsg_report_free(report);
+
+  message = message_of(RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS);
+  message.room_id = rtcmsg_text("the lobby/大厅");
+  message.from = rtcmsg_text("server");
+  message.to = &zego_user;
+  message.to_count = 1;
+  message.payload = text;
+  message.payload_len = sizeof text - 1;
+  report = lab_send(client, &message, RTCMSG_OK);
+  inbox = control_inbox("zego", "小明");
+  check_arrival(inbox, inbox.count, "SendCustomCommand", report, &message);
+  rtcmsg_report_free(report);
+}
+
+static void the_newer_version_of_the_rtc_sends_says_the_same(void) {
+  rtcmsg_client *newer = lab_client("volcengine.rtc_version", "2023-07-20", NULL);
+  rtcmsg_message message = lab_unicast();
+  rtcmsg_report *report = lab_send(newer, &message, RTCMSG_OK);
+  struct control_inbox inbox = control_inbox("volcengine", "alice");
+  check_case("version 2023-07-20");
+  check_request(report, "SendUnicast");
+  check_arrival(inbox, inbox.count, "SendUnicast", report, &message);
+  rtcmsg_report_free(report);
+  rtcmsg_client_free(newer);
+}
+
+int main(void) {
+  client = lab_client(NULL);
+  a_unicast_reaches_a_user_who_is_logged_in();
+  a_unicast_to_a_user_who_is_offline_or_does_not_exist_is_accepted();
+  a_room_unicast_carries_text_and_bytes();
+  a_batch_says_accepted_for_each_and_reaches_those_in_the_room();
+  a_batch_takes_600_users();
+  a_broadcast_reaches_the_room_and_names_nobody();
+  set_up_the_conversation();
+  a_signal_to_users_tells_each_device();
+  a_signal_that_nobody_got_is_undelivered();
+  a_signal_to_all_tells_those_the_vendor_spoke_of();
+  a_signal_to_all_except_leaves_those_out();
+  a_conversation_id_of_int64_max_is_exact();
+  set_up_the_lobby();
+  a_command_to_users_tells_who_failed();
+  a_command_to_the_room_reaches_all_but_its_sender();
+  the_longest_payloads_go_through();
+  a_nul_within_a_text_arrives();
+  the_newer_version_of_the_rtc_sends_says_the_same();
+  rtcmsg_client_free(client);
+  return check_summary();
+}

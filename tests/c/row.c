@@ -1,0 +1,65 @@
+#include "row.h"
+
+#include <stdio.h>
+
+#include "check.h"
+#include "control.h"
+#include "lab.h"
+
+static struct control_stats quiet;
+static size_t rows;
+
+void *const row_untouched = &rows;
+
+void row_begin(const char *what) {
+  check_case(what);
+  rows++;
+}
+
+void row_check_error(const rtcmsg_error *error, rtcmsg_code actual, rtcmsg_code code, const char *field,
+                     const char *text) {
+  CHECK_CODE(actual, code);
+  CHECK_CODE(error->code, code);
+  CHECK_SIZE(error->struct_size, sizeof *error);
+  CHECK_SIZE(error->reserved, 0);
+  CHECK(memchr(error->field, '\0', sizeof error->field) != NULL);
+  CHECK(memchr(error->text, '\0', sizeof error->text) != NULL);
+  CHECK_TEXT(error->field, code == RTCMSG_OK ? "" : field);
+  if (code == RTCMSG_OK)
+    CHECK_TEXT(error->text, "");
+  else
+    CHECK_CONTAINS(error->text, text);
+  CHECK(strpbrk(error->text, "\r\n") == NULL);
+}
+
+void row_check_quiet(void) {
+  struct control_stats now = control_stats();
+  CHECK_SIZE(now.connections, quiet.connections);
+  CHECK_SIZE(now.requests, quiet.requests);
+}
+
+void row_check_message(rtcmsg_client *client, const rtcmsg_message *message, rtcmsg_code code, const char *field,
+                       const char *text) {
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_report *report = row_untouched;
+  row_check_error(&error, rtcmsg_client_check(client, message, &error), code, field, text);
+  if (code != RTCMSG_OK) {
+    row_check_error(&error, rtcmsg_client_send(client, message, NULL, &report, &error), code, field, text);
+    CHECK(report == NULL);
+  }
+  row_check_quiet();
+}
+
+void row_begin_group(void) { quiet = control_stats(); }
+
+void row_end_group(rtcmsg_client *client) {
+  rtcmsg_message good = lab_unicast();
+  check_case("a good message after bad ones");
+  rtcmsg_report_free(lab_send(client, &good, RTCMSG_OK));
+  row_begin_group();
+}
+
+int row_summary(void) {
+  printf("rows: %zu\n", rows);
+  return check_summary();
+}

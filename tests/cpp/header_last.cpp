@@ -1,0 +1,30 @@
+// standards: c++11 c++17 c++20
+
+// Behind everything else, inside nobody's namespace, and together with a part in C (check.c), which includes it too.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <thread>
+
+#include <rtcmsg.h>
+
+#include "check.h"
+
+#include <rtcmsg.h>
+
+int main() {
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_config *config = rtcmsg_config_new();
+  const std::string key = "zego.app_idd";
+  CHECK_CODE(rtcmsg_config_set(config, key.c_str(), "1", &error), RTCMSG_INVALID_ARGUMENT);
+  CHECK_TEXT(error.field, "zego.app_idd");
+  CHECK_CONTAINS(error.text, "zego.app_id?");
+  rtcmsg_config_free(config);
+
+  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
+  CHECK_SIZE(call.struct_size, sizeof(rtcmsg_call));
+  CHECK_INT(call.timeout_ms, 0);
+  return check_summary();
+}
