@@ -350,7 +350,7 @@ impl Report {
 
 fn write_request(line: &mut String, request: &Request) {
     if !request.vendor_name.is_empty() {
-        let _ = write!(line, "; {}", request.vendor_name);
+        let _ = write!(line, "; {}", one_line(&request.vendor_name));
     } else if request.vendor_code != 0 {
         let _ = write!(line, "; code {}", request.vendor_code);
     }
@@ -358,13 +358,13 @@ fn write_request(line: &mut String, request: &Request) {
         let _ = write!(line, ": {}", one_line(&request.vendor_text));
     }
     if !request.text.is_empty() {
-        let _ = write!(line, "; {}", request.text);
+        let _ = write!(line, "; {}", one_line(&request.text));
     }
     if request.http_status != 0 {
         let _ = write!(line, "; HTTP {}", request.http_status);
     }
     if !request.request_id.is_empty() {
-        let _ = write!(line, "; request {}", request.request_id);
+        let _ = write!(line, "; request {}", one_line(&request.request_id));
     }
 }
 
