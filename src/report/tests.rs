@@ -89,3 +89,11 @@ fn the_text_stays_one_line_whatever_the_vendor_says() {
     assert!(!text.contains(char::is_control), "{text:?}");
     assert!(text.ends_with("request r INFO forged [2J"), "{text}");
 }
+
+#[test]
+fn an_answer_that_is_not_readable_in_all_its_rows_is_never_a_success() {
+    let unclear = Request::failed(Code::BadResponse, Delivery::Unknown, 200, String::new());
+    let rows = vec![Recipient::new(User::Id(1), HAS_IT.0, HAS_IT.1)];
+    let report = Report::new("P2PSendMessage", unclear, rows);
+    assert_eq!((report.delivery(), report.code()), (Delivery::Unknown, Code::Partial));
+}

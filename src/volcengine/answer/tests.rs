@@ -187,3 +187,29 @@ fn only_the_metadata_is_needed_to_know_success() {
         assert_eq!(verdict(200, body), (Code::Ok, Delivery::Accepted), "{body}");
     }
 }
+
+#[test]
+fn a_row_without_a_readable_user_leaves_a_message_to_all_unknown() {
+    let with = |rows: &str| format!(r#"{{"ResponseMetadata":{{}},"Result":{{"P2PResult":{rows}}}}}"#);
+    for (rows, named) in [
+        (
+            r#"[{"UserId":1,"Code":"SUCCESS"},{"UserId":1e30,"Code":"NOT_ONLINE"}]"#,
+            1,
+        ),
+        ("[7]", 0),
+        ("{}", 0),
+        (r#""SUCCESS""#, 0),
+    ] {
+        let (request, read) = read_for(Recipients::Everybody, 200, &with(rows));
+        assert_eq!(
+            (request.code, request.delivery),
+            (Code::BadResponse, Delivery::Unknown),
+            "{rows}"
+        );
+        assert_eq!(read.len(), named);
+    }
+    let (_, rows) = read_for(Recipients::Ids(&[1]), 200, &with("{}"));
+    assert_eq!(rows[0].delivery, Delivery::Unknown);
+    let (request, _) = read_for(Recipients::Everybody, 200, &with("null"));
+    assert_eq!((request.code, request.delivery), (Code::Ok, Delivery::Accepted));
+}
