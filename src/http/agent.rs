@@ -212,9 +212,14 @@ fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
                 Code::Disconnected,
                 format!("the connection ended before the answer did: {error}"),
             ),
-            ureq::Error::BodyExceedsLimit(_) => {
-                (Code::BadResponse, format!("the answer is longer than {MAX_ANSWER} bytes"))
-            }
+            ureq::Error::BodyExceedsLimit(_) => (
+                Code::BadResponse,
+                format!("the answer is longer than {MAX_ANSWER} bytes"),
+            ),
+            ureq::Error::LargeResponseHeader(_, limit) => (
+                Code::BadResponse,
+                format!("the head of the answer is longer than {limit} bytes"),
+            ),
             error => (Code::BadResponse, format!("the answer is no HTTP: {error}")),
         },
     }

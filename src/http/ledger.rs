@@ -106,6 +106,12 @@ impl<T: Transport> Transport for Recorded<T> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let buffers = self.transport.buffers();
+        if buffers.input_append_buf().is_empty() {
+            // Only a head is kept whole; reading on into no room would look like the end of the connection.
+            let full = buffers.input().len();
+            return Err(Error::LargeResponseHeader(full, full));
+        }
         self.transport.await_input(timeout)
     }
 
