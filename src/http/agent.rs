@@ -212,6 +212,11 @@ fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
                 Code::Disconnected,
                 format!("the connection ended before the answer did: {error}"),
             ),
+            // ureq's word for an end inside a chunk's size.
+            ureq::Error::BodyStalled => (
+                Code::Disconnected,
+                "the connection ended before the answer did".to_owned(),
+            ),
             ureq::Error::BodyExceedsLimit(_) => (
                 Code::BadResponse,
                 format!("the answer is longer than {MAX_ANSWER} bytes"),
