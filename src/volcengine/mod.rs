@@ -59,6 +59,17 @@ pub(crate) fn configured(config: &Config) -> Result<Option<(Account, Credentials
             return Err(Error::not_configured(needed.key, text));
         }
     }
+    for in_header in [
+        &config::VOLCENGINE_ACCESS_KEY,
+        &config::VOLCENGINE_SESSION_TOKEN,
+        &config::VOLCENGINE_REGION,
+        &config::VOLCENGINE_SERVICE,
+    ] {
+        if !config.text(in_header).is_ascii() {
+            let text = "takes ASCII characters alone, since it stands in a header of every request";
+            return Err(Error::invalid(in_header.key, text));
+        }
+    }
     let account = Account {
         endpoint: config.endpoint(&config::VOLCENGINE_ENDPOINT)?,
         region: config.text(&config::VOLCENGINE_REGION).to_owned(),
@@ -130,4 +141,31 @@ fn secret_value(text: &str) -> Result<HeaderValue, http::Error> {
     let mut value = HeaderValue::from_str(text)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_header_can_carry_is_refused_by_name_when_the_client_is_made() {
+        let set = |key, value| {
+            let mut config = Config::new();
+            config.set("volcengine.access_key", "AKLTdemo").unwrap();
+            config.set("volcengine.secret_key", "schlüssel").unwrap();
+            config.set(key, value).unwrap();
+            configured(&config)
+        };
+        for key in [
+            "volcengine.access_key",
+            "volcengine.session_token",
+            "volcengine.region",
+            "volcengine.service",
+        ] {
+            let error = set(key, "schlüssel").map(drop).expect_err(key);
+            assert_eq!(error.field, key);
+            assert!(!error.text.contains("schlüssel"), "{error}");
+        }
+        assert!(set("volcengine.rtc_app_id", "über").is_ok());
+    }
 }
