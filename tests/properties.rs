@@ -492,7 +492,7 @@ fn no_error_log_line_or_report_holds_a_secret() {
         ])
     };
     let secret = ("[A-Za-z0-9+/=]{16}", around(), around(), any::<bool>());
-    hold(1000, vec(secret, secrets.len()), |values| {
+    hold(300, vec(secret, secrets.len()), |values| {
         let lines: Arc<Mutex<String>> = Arc::default();
         let sink = lines.clone();
         let mut config = config("http://127.0.0.1:1");
