@@ -68,7 +68,9 @@ fn accepted(
     let mut request = Request::failed(Code::Ok, Delivery::Accepted, status, String::new());
     request.request_id = request_id;
     request.vendor_text = json::text(result.and_then(|result| result.get("Message")));
-    let results = match result.and_then(|result| result.get("P2PResult")) {
+    let speaks_of_ids = matches!(recipients, Recipients::Ids(_) | Recipients::Everybody);
+    let results = result.and_then(|result| result.get("P2PResult"));
+    let results = match results.filter(|_| speaks_of_ids) {
         None | Some(Value::Null) => {
             let rows = request.for_each(recipients);
             return (request, rows);

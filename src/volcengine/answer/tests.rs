@@ -213,3 +213,13 @@ fn a_row_without_a_readable_user_leaves_a_message_to_all_unknown() {
     let (request, _) = read_for(Recipients::Everybody, 200, &with("null"));
     assert_eq!((request.code, request.delivery), (Code::Ok, Delivery::Accepted));
 }
+
+#[test]
+fn rows_by_id_in_an_answer_about_names_replace_nobody() {
+    let body = r#"{"ResponseMetadata":{},"Result":{"P2PResult":[{"UserId":1,"Code":"NOT_ONLINE"}]}}"#;
+    for recipients in [Recipients::One("alice"), Recipients::Names(&["alice", "bob"])] {
+        let (_, rows) = read_for(recipients, 200, body);
+        let users: Vec<User> = rows.into_iter().map(|row| row.user).collect();
+        assert_eq!(users, recipients.users().collect::<Vec<_>>());
+    }
+}
