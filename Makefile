@@ -1,5 +1,6 @@
 # make demo    builds, starts the emulator, runs the C quickstart and shows what became of every message
 # make test    everything that can be held without a network and an account
+# make fuzz    looks for new inputs that break something, FUZZ_SECONDS for each target; needs a nightly toolchain
 # make check   formats, lints, header, exported symbols, generated pages
 # make header  writes include/rtcmsg.h and docs/CONFIGURATION.md again
 
@@ -14,11 +15,17 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)/debug
 EMULATOR := $(TARGET)/rtcmsg-emulator
 VENV := $(BUILD)/venv
 
+CARGO_FUZZ_VERSION := 0.13.2
+FUZZ_TARGETS := volcengine_answer zego_answer message_abi config call_json
+FUZZ_SECONDS ?= 600
+FUZZ_RUNS := 20000
+
 # -Wpadded: no struct of the ABI has a hidden byte.
 STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
 PY_FILES := tests
 
-.PHONY: all lib need venv demo test test-rust test-c test-examples test-oracle check check-rust check-header \
+.PHONY: all lib need need-c need-fuzz venv demo test test-rust test-c test-examples test-oracle test-fuzz fuzz check \
+	check-rust check-header \
 	check-symbols check-python header clean
 
 all: lib
@@ -52,7 +59,7 @@ $(VENV)/.done: tests/requirements.txt | need-c
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-test: test-rust test-c test-examples test-oracle
+test: test-rust test-c test-examples test-oracle test-fuzz
 
 # The library with panics to inject is built apart, so that nobody can mistake it for the other.
 test-rust: need
@@ -73,6 +80,33 @@ test-examples: demo $(BUILD)/examples/hello
 
 test-oracle: $(BUILD)/examples/quickstart venv
 	PYTHONPATH=tests EMULATOR=$(abspath $(EMULATOR)) QUICKSTART=$(abspath $(BUILD)/examples/quickstart) $(VENV)/bin/pytest -q tests/oracle
+
+# libFuzzer needs a nightly compiler; nothing else here does.
+need-fuzz: need
+	@$(CARGO) +nightly --version >/dev/null 2>&1 || \
+		{ echo 'missing: a nightly toolchain of Rust, for fuzzing alone: rustup toolchain install nightly' >&2; exit 1; }
+	@command -v cargo-fuzz >/dev/null 2>&1 || $(CARGO) install --quiet --locked --version $(CARGO_FUZZ_VERSION) cargo-fuzz
+
+# New inputs go to the build directory: the checked-in corpus grows by hand. $(1) is the target, $(2) how long.
+FUZZ_DICT_volcengine_answer := answers
+FUZZ_DICT_zego_answer := answers
+FUZZ_DICT_message_abi := messages
+FUZZ_DICT_config := settings
+FUZZ_DICT_call_json := calls
+fuzz_run = $(CARGO) +nightly fuzz run --target-dir $(BUILD)/fuzz $(1) $(BUILD)/fuzz/found/$(1) fuzz/corpus/$(1) -- \
+	-dict=fuzz/$(FUZZ_DICT_$(1)).dict -artifact_prefix=$(BUILD)/fuzz/broken/$(1)- -timeout=10 -max_len=8192 $(2)
+
+# The checked-in corpus and what follows from it, from a fixed seed and a fresh directory.
+test-fuzz: need-fuzz
+	@rm -rf $(BUILD)/fuzz/found
+	@mkdir -p $(FUZZ_TARGETS:%=$(BUILD)/fuzz/found/%) $(BUILD)/fuzz/broken
+	@$(foreach target,$(FUZZ_TARGETS),log=$(BUILD)/fuzz/$(target).log; \
+		{ $(call fuzz_run,$(target),-seed=1 -runs=$(FUZZ_RUNS) -print_final_stats=1); } >$$log 2>&1 || { cat $$log; exit 1; }; \
+		sed -n 's/^stat::number_of_executed_units: */fuzz $(target): executions: /p' $$log;) true
+
+fuzz: need-fuzz
+	@mkdir -p $(FUZZ_TARGETS:%=$(BUILD)/fuzz/found/%) $(BUILD)/fuzz/broken
+	$(foreach target,$(FUZZ_TARGETS),$(call fuzz_run,$(target),-max_total_time=$(FUZZ_SECONDS)) &&) true
 
 check: check-rust check-header check-symbols check-python
 

@@ -285,16 +285,23 @@ impl Client {
     }
 
     fn unanswered(&self, failure: Failure) -> Request {
+        let was_cut = self.calls.closed.load(Ordering::SeqCst) && failure.code != Code::Timeout;
+        let code = if was_cut { Code::Closed } else { failure.code };
         match failure.status {
-            Some(status) => Request::unreadable(status, &failure.text),
+            Some(status) => {
+                let request = Request::unreadable(status, &failure.text);
+                match request.delivery {
+                    // The status settles nothing: what is known is why the rest of the answer is missing.
+                    Delivery::Unknown => Request { code, ..request },
+                    _ => request,
+                }
+            }
             None => {
                 let delivery = if failure.may_have_left {
                     Delivery::Unknown
                 } else {
                     Delivery::NotSent
                 };
-                let was_cut = self.calls.closed.load(Ordering::SeqCst) && failure.code != Code::Timeout;
-                let code = if was_cut { Code::Closed } else { failure.code };
                 Request::failed(code, delivery, 0, failure.text)
             }
         }

@@ -20,10 +20,12 @@ pub(crate) fn object(body: &[u8]) -> Result<Object, &'static str> {
     }
 }
 
-/// Text, or a number or truth value as text; empty for anything else. NUL, which C cannot hold, becomes U+FFFD.
+/// Text, or a whole number or truth value as text; empty for anything else, a number too large to be kept exactly among
+/// it: its digits would be others than the vendor's. NUL, which C cannot hold, becomes U+FFFD.
 pub(crate) fn text(value: Option<&Value>) -> String {
     match value {
         Some(Value::String(text)) => text.replace('\0', "\u{FFFD}"),
+        Some(Value::Number(number)) if number.is_f64() => String::new(),
         Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
         _ => String::new(),
     }
@@ -83,6 +85,8 @@ mod tests {
     #[test]
     fn scalars_are_read_across_types_and_never_rounded() {
         assert_eq!(text(Some(&json!(3005402395393320157i64))), "3005402395393320157");
+        let beyond: Value = serde_json::from_str("99999999999999999999").unwrap();
+        assert_eq!(text(Some(&beyond)), "", "not 100000000000000000000");
         assert_eq!(text(Some(&json!("a\0b"))), "a\u{FFFD}b");
         assert_eq!(text(Some(&json!(["a"]))), "");
         assert_eq!(text(None), "");

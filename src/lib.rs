@@ -44,3 +44,57 @@ pub mod sign {
     pub use crate::volcengine::sign as volcengine;
     pub use crate::zego::sign as zego;
 }
+
+/// The pure parts, for `fuzz/`, which alone is built with this cfg.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    use crate::config::Config;
+    use crate::error::Error;
+    use crate::message::{Message, Payload, Recipients};
+    use crate::report::Report;
+    use crate::{volcengine, zego};
+
+    pub fn volcengine_report(recipients: Recipients, status: u16, body: &[u8]) -> Report {
+        let (request, rows) = volcengine::answer::read(recipients, status, body);
+        Report::new("Fuzzed", request, rows)
+    }
+
+    pub fn zego_report(recipients: Recipients, status: u16, body: &[u8]) -> Report {
+        let (request, rows) = zego::answer::read(recipients, status, body);
+        Report::new("Fuzzed", request, rows)
+    }
+
+    pub fn zego_parameters(json: &str) -> Result<Vec<(String, String)>, Error> {
+        zego::actions::parameters_of_json(json)
+    }
+
+    /// A request of each vendor that is configured.
+    pub fn requests(config: &Config) -> Result<(), http::Error> {
+        let now = time::UtcDateTime::UNIX_EPOCH;
+        if let Ok(Some((mut account, credentials))) = volcengine::configured(config) {
+            if account.rtc_app_id.is_empty() {
+                account.rtc_app_id = "app".to_owned();
+            }
+            let message = Message::SendUnicast {
+                from: "server",
+                to: "alice",
+                payload: Payload::Text("hi"),
+            };
+            if let Ok(call) = volcengine::actions::call(&account, &message) {
+                volcengine::request(&account, &credentials, call, now)?;
+            }
+        }
+        if let Ok(Some((project, secret))) = zego::configured(config) {
+            zego::request(
+                &project,
+                &secret,
+                "SendCustomCommand",
+                &[("RoomId", "lobby")],
+                now,
+                "4fd24687296dd9f3",
+            )?;
+        }
+        Ok(())
+    }
+}

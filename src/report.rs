@@ -260,13 +260,18 @@ impl Recipient {
 impl Report {
     /// From one request and the recipients the vendor spoke of. Where it named none, the request speaks for all.
     pub(crate) fn new(action: &str, request: Request, recipients: Vec<Recipient>) -> Report {
-        let delivery = recipients
+        let mut parts: Vec<(Delivery, Code)> = recipients.iter().map(|r| (r.delivery, r.code)).collect();
+        // An answer that is not readable in all its rows leaves somebody unknown who has none.
+        if recipients.is_empty() || request.code == Code::BadResponse {
+            parts.push((request.delivery, request.code));
+        }
+        let delivery = parts
             .iter()
-            .map(|r| r.delivery)
+            .map(|(delivery, _)| *delivery)
             .min_by_key(|delivery| delivery.certainty());
         Report {
             action: action.to_owned(),
-            code: overall_code(&request, &recipients),
+            code: overall_code(&parts),
             delivery: delivery.unwrap_or(request.delivery),
             requests: vec![request],
             recipients,
@@ -350,7 +355,7 @@ impl Report {
 
 fn write_request(line: &mut String, request: &Request) {
     if !request.vendor_name.is_empty() {
-        let _ = write!(line, "; {}", request.vendor_name);
+        let _ = write!(line, "; {}", one_line(&request.vendor_name));
     } else if request.vendor_code != 0 {
         let _ = write!(line, "; code {}", request.vendor_code);
     }
@@ -358,13 +363,13 @@ fn write_request(line: &mut String, request: &Request) {
         let _ = write!(line, ": {}", one_line(&request.vendor_text));
     }
     if !request.text.is_empty() {
-        let _ = write!(line, "; {}", request.text);
+        let _ = write!(line, "; {}", one_line(&request.text));
     }
     if request.http_status != 0 {
         let _ = write!(line, "; HTTP {}", request.http_status);
     }
     if !request.request_id.is_empty() {
-        let _ = write!(line, "; request {}", request.request_id);
+        let _ = write!(line, "; request {}", one_line(&request.request_id));
     }
 }
 
@@ -376,21 +381,14 @@ fn one_line(text: &str) -> String {
         .collect()
 }
 
-fn overall_code(request: &Request, recipients: &[Recipient]) -> Code {
-    if recipients.is_empty() {
-        return request.code;
-    }
-    if recipients.iter().all(|r| r.delivery.is_success()) {
+fn overall_code(parts: &[(Delivery, Code)]) -> Code {
+    if parts.iter().all(|(delivery, _)| delivery.is_success()) {
         return Code::Ok;
     }
-    let first = &recipients[0];
-    if recipients
-        .iter()
-        .all(|r| r.delivery == first.delivery && r.code == first.code)
-    {
-        return first.code;
+    if parts.iter().all(|part| *part == parts[0]) {
+        return parts[0].1;
     }
-    if recipients.iter().all(|r| r.delivery == Delivery::NotDelivered) {
+    if parts.iter().all(|(delivery, _)| *delivery == Delivery::NotDelivered) {
         return Code::Undelivered;
     }
     Code::Partial

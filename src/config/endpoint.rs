@@ -1,5 +1,7 @@
 //! Where a vendor is reached: scheme, host and port, parsed once.
 
+use std::net::Ipv6Addr;
+
 use http::Uri;
 
 use super::shown;
@@ -41,7 +43,14 @@ impl Endpoint {
         if host.is_empty() || host == "[]" {
             return Err(refuse("has no host"));
         }
-        let named_port = authority.as_str().len() > authority.host().len();
+        if !is_host(&host) {
+            return Err(refuse("has a host that is neither a name nor an address"));
+        }
+        let behind_host = &authority.as_str()[authority.host().len()..];
+        let named_port = !behind_host.is_empty();
+        if named_port && !behind_host.starts_with(':') {
+            return Err(refuse("has something between host and port"));
+        }
         let port = match uri.port_u16() {
             Some(0) => return Err(refuse("has port 0")),
             Some(port) => port,
@@ -79,6 +88,17 @@ impl Endpoint {
             Ok(address) => address.is_loopback(),
             Err(_) => bare == "localhost",
         }
+    }
+}
+
+fn is_host(text: &str) -> bool {
+    match text.strip_prefix('[') {
+        Some(rest) => rest
+            .strip_suffix(']')
+            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')),
     }
 }
 
@@ -136,6 +156,9 @@ mod tests {
             "/",
             "*",
             "https://host#fragment",
+            "https://202[::1]3-07:1",
+            "https://[::1]x:1",
+            "https://a,b",
         ] {
             let error = parse(text).expect_err(text);
             assert_eq!(error.field, "zego.endpoint", "{text}");

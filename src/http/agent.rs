@@ -177,7 +177,8 @@ impl Agent {
         })?;
         let (head, mut body) = response.into_parts();
         let status = head.status.as_u16();
-        match body.with_config().limit(MAX_ANSWER).read_to_vec() {
+        // ureq refuses the byte at the limit even if it is the last: one more, so that the longest answer passes.
+        match body.with_config().limit(MAX_ANSWER + 1).read_to_vec() {
             Ok(body) => Ok(Response::from_parts(head, body)),
             Err(error) => Err(failure(&error, &uri, ledger::step(), Some(status))),
         }
@@ -229,9 +230,19 @@ fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
                 Code::Disconnected,
                 format!("the connection ended before the answer did: {error}"),
             ),
-            ureq::Error::BodyExceedsLimit(limit) => {
-                (Code::BadResponse, format!("the answer is longer than {limit} bytes"))
-            }
+            // ureq's word for an end inside a chunk's size.
+            ureq::Error::BodyStalled => (
+                Code::Disconnected,
+                "the connection ended before the answer did".to_owned(),
+            ),
+            ureq::Error::BodyExceedsLimit(_) => (
+                Code::BadResponse,
+                format!("the answer is longer than {MAX_ANSWER} bytes"),
+            ),
+            ureq::Error::LargeResponseHeader(_, limit) => (
+                Code::BadResponse,
+                format!("the head of the answer is longer than {limit} bytes"),
+            ),
             error => (Code::BadResponse, format!("the answer is no HTTP: {error}")),
         },
     }

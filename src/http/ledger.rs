@@ -5,6 +5,7 @@
 //! and serve many threads. [`begin`] clears it before each attempt.
 
 use std::cell::Cell;
+use std::io;
 use std::time::{Duration, Instant};
 
 use ureq::Error;
@@ -74,6 +75,7 @@ impl<In: Transport> Connector<In> for Ledger {
         Ok(chained.map(|transport| Recorded {
             transport,
             is_request,
+            is_fresh: true,
             too_old_at,
         }))
     }
@@ -90,7 +92,18 @@ fn is_way_to_proxy(details: &ConnectionDetails, has_proxy: bool) -> bool {
 pub(super) struct Recorded<T> {
     transport: T,
     is_request: bool,
+    /// Nothing was written yet. ureq looks after the others: it does not pool a connection on which something waits.
+    is_fresh: bool,
     too_old_at: Option<Instant>,
+}
+
+impl<T: Transport> Recorded<T> {
+    /// Whether the peer spoke, or hung up, before it was asked: what it said can be no answer to the request. Behind TLS
+    /// only what has been decrypted counts, since a session ticket may come at any time.
+    fn is_out_of_step(&mut self) -> bool {
+        let has_input = !self.transport.buffers().input().is_empty();
+        has_input || !self.transport.is_tls() && !self.transport.is_open()
+    }
 }
 
 impl<T: Transport> Transport for Recorded<T> {
@@ -100,12 +113,22 @@ impl<T: Transport> Transport for Recorded<T> {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         if self.is_request && amount > 0 {
+            if std::mem::take(&mut self.is_fresh) && self.is_out_of_step() {
+                let what = "the peer hung up or sent something before it was asked";
+                return Err(Error::Io(io::Error::new(io::ErrorKind::ConnectionAborted, what)));
+            }
             STEP.set(Step::RequestWritten);
         }
         self.transport.transmit_output(amount, timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let buffers = self.transport.buffers();
+        if buffers.input_append_buf().is_empty() {
+            // Only a head is kept whole; reading on into no room would look like the end of the connection.
+            let full = buffers.input().len();
+            return Err(Error::LargeResponseHeader(full, full));
+        }
         self.transport.await_input(timeout)
     }
 

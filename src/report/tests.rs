@@ -78,3 +78,22 @@ fn counts_are_by_delivery() {
     );
     assert_eq!(report.count(Delivery::Delivered), 0);
 }
+
+#[test]
+fn the_text_stays_one_line_whatever_the_vendor_says() {
+    let mut refused = Request::failed(Code::Rejected, Delivery::NotDelivered, 400, "refused: a\nb".to_owned());
+    refused.request_id = "r\nINFO forged\u{1b}[2J".to_owned();
+    refused.vendor_name = "Never\r\nSeen\u{85}".to_owned();
+    refused.vendor_text = "a\nb".to_owned();
+    let text = Report::new("SendUnicast", refused, Vec::new()).text();
+    assert!(!text.contains(char::is_control), "{text:?}");
+    assert!(text.ends_with("request r INFO forged [2J"), "{text}");
+}
+
+#[test]
+fn an_answer_that_is_not_readable_in_all_its_rows_is_never_a_success() {
+    let unclear = Request::failed(Code::BadResponse, Delivery::Unknown, 200, String::new());
+    let rows = vec![Recipient::new(User::Id(1), HAS_IT.0, HAS_IT.1)];
+    let report = Report::new("P2PSendMessage", unclear, rows);
+    assert_eq!((report.delivery(), report.code()), (Delivery::Unknown, Code::Partial));
+}

@@ -68,11 +68,26 @@ fn accepted(
     let mut request = Request::failed(Code::Ok, Delivery::Accepted, status, String::new());
     request.request_id = request_id;
     request.vendor_text = json::text(result.and_then(|result| result.get("Message")));
-    let rows = match result.and_then(|result| result.get("P2PResult")) {
-        Some(Value::Array(rows)) => PushResults::read(rows).lay_over(recipients),
-        _ => request.for_each(recipients),
+    let speaks_of_ids = matches!(recipients, Recipients::Ids(_) | Recipients::Everybody);
+    let results = result.and_then(|result| result.get("P2PResult"));
+    let results = match results.filter(|_| speaks_of_ids) {
+        None | Some(Value::Null) => {
+            let rows = request.for_each(recipients);
+            return (request, rows);
+        }
+        Some(Value::Array(rows)) => PushResults::read(rows),
+        Some(_) => PushResults {
+            users: Vec::new(),
+            unreadable_row: true,
+        },
     };
-    (request, rows)
+    if results.unreadable_row && recipients == Recipients::Everybody {
+        // Nobody's row can say it, so the request does.
+        request.code = Code::BadResponse;
+        request.delivery = Delivery::Unknown;
+        request.text = "the answer names a user that cannot be read".to_owned();
+    }
+    (request, results.lay_over(recipients))
 }
 
 /// `P2PResult`: one row per user and device.

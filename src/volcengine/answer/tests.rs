@@ -187,3 +187,39 @@ fn only_the_metadata_is_needed_to_know_success() {
         assert_eq!(verdict(200, body), (Code::Ok, Delivery::Accepted), "{body}");
     }
 }
+
+#[test]
+fn a_row_without_a_readable_user_leaves_a_message_to_all_unknown() {
+    let with = |rows: &str| format!(r#"{{"ResponseMetadata":{{}},"Result":{{"P2PResult":{rows}}}}}"#);
+    for (rows, named) in [
+        (
+            r#"[{"UserId":1,"Code":"SUCCESS"},{"UserId":1e30,"Code":"NOT_ONLINE"}]"#,
+            1,
+        ),
+        ("[7]", 0),
+        ("{}", 0),
+        (r#""SUCCESS""#, 0),
+    ] {
+        let (request, read) = read_for(Recipients::Everybody, 200, &with(rows));
+        assert_eq!(
+            (request.code, request.delivery),
+            (Code::BadResponse, Delivery::Unknown),
+            "{rows}"
+        );
+        assert_eq!(read.len(), named);
+    }
+    let (_, rows) = read_for(Recipients::Ids(&[1]), 200, &with("{}"));
+    assert_eq!(rows[0].delivery, Delivery::Unknown);
+    let (request, _) = read_for(Recipients::Everybody, 200, &with("null"));
+    assert_eq!((request.code, request.delivery), (Code::Ok, Delivery::Accepted));
+}
+
+#[test]
+fn rows_by_id_in_an_answer_about_names_replace_nobody() {
+    let body = r#"{"ResponseMetadata":{},"Result":{"P2PResult":[{"UserId":1,"Code":"NOT_ONLINE"}]}}"#;
+    for recipients in [Recipients::One("alice"), Recipients::Names(&["alice", "bob"])] {
+        let (_, rows) = read_for(recipients, 200, body);
+        let users: Vec<User> = rows.into_iter().map(|row| row.user).collect();
+        assert_eq!(users, recipients.users().collect::<Vec<_>>());
+    }
+}

@@ -106,3 +106,10 @@ fn what_is_no_answer_of_the_vendor_is_judged_by_its_status() {
     let ok_in_500 = verdict(Recipients::Everybody, 500, r#"{"Code":0}"#);
     assert_eq!(ok_in_500, (Code::BadResponse, Delivery::Unknown));
 }
+
+#[test]
+fn a_user_named_by_a_number_too_large_to_be_exact_is_not_taken_for_another() {
+    let body = br#"{"Code":0,"Data":{"FailUsers":[{"Uid":99999999999999999999,"Code":50003}]}}"#;
+    let (_, rows) = read(Recipients::Names(&["99999999999999999999"]), 200, body);
+    assert_eq!(deliveries(&rows), [Delivery::Unknown]);
+}

@@ -1,0 +1,50 @@
+//! An answer of Volcengine, of any status and body, into a report.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use rtcmsg::fuzzing::volcengine_report;
+use rtcmsg::{Code, Delivery, Recipients};
+use rtcmsg_fuzz::{Answer, hold, says};
+use serde_json::Value;
+
+fuzz_target!(|input: &[u8]| {
+    let answer = Answer::read(input);
+    let report = volcengine_report(answer.recipients, answer.status, answer.body);
+    hold(&report, &answer);
+    let object = answer.object().unwrap_or_default();
+    let metadata = &object["ResponseMetadata"];
+    for row in report.recipients() {
+        // DELIVERED is the vendor's word for this user, or it is not said.
+        let told = row
+            .devices
+            .iter()
+            .any(|device| device.vendor_text.eq_ignore_ascii_case("SUCCESS"));
+        assert_eq!(row.delivery == Delivery::Delivered, told, "{row:?}");
+        assert!(!told || says(&object["Result"]["P2PResult"], "SUCCESS"), "{row:?}");
+    }
+    assert!(report.delivery() != Delivery::Delivered || !report.recipients().is_empty());
+    // An error inside HTTP 200 is an error.
+    let has_error = !matches!(metadata["Error"], Value::Null);
+    assert!(!has_error || report.code() != Code::Ok, "{}", report.text());
+    assert!(metadata.is_object() || report.code() != Code::Ok, "{}", report.text());
+    // A row that cannot be read is somebody's.
+    if let Value::Array(rows) = &object["Result"]["P2PResult"] {
+        let unreadable = rows
+            .iter()
+            .any(|row| matches!(row["UserId"], Value::Null | Value::Bool(_)));
+        if unreadable && report.code() == Code::Ok {
+            let Recipients::Ids(ids) = answer.recipients else {
+                // RTC sends have no such rows: nothing of theirs is read.
+                assert_ne!(answer.recipients, Recipients::Everybody, "{}", report.text());
+                return;
+            };
+            let named = |id: &i64| rows.iter().any(|row| says_id(&row["UserId"], *id));
+            assert!(ids.iter().all(named), "{}", report.text());
+        }
+    }
+});
+
+fn says_id(value: &Value, id: i64) -> bool {
+    value.as_i64() == Some(id) || value.as_str().is_some_and(|text| text.trim().parse() == Ok(id))
+}

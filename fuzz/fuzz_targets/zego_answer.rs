@@ -1,0 +1,44 @@
+//! An answer of ZEGO, of any status and body, into a report.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use rtcmsg::fuzzing::zego_report;
+use rtcmsg::{Code, Delivery, User};
+use rtcmsg_fuzz::{Answer, hold};
+use serde_json::Value;
+
+fuzz_target!(|input: &[u8]| {
+    let answer = Answer::read(input);
+    let report = zego_report(answer.recipients, answer.status, answer.body);
+    hold(&report, &answer);
+    // ZEGO never says that somebody got it.
+    assert!(
+        report
+            .recipients()
+            .iter()
+            .all(|row| row.delivery != Delivery::Delivered && row.devices.is_empty())
+    );
+    let object = answer.object().unwrap_or_default();
+    if report.code() == Code::Ok {
+        let zero = object["Code"] == 0 || object["Code"].as_str().is_some_and(|code| code.trim().parse() == Ok(0));
+        assert!(zero, "{}", report.text());
+    }
+    // Whoever is named in FailUsers did not get it, and a row that cannot be read is somebody's.
+    let Value::Array(failed) = &object["Data"]["FailUsers"] else {
+        return;
+    };
+    for row in report.recipients() {
+        let User::Name(name) = &row.user else { continue };
+        let is_named = failed.iter().any(|user| match &user["Uid"] {
+            Value::String(uid) => uid == name,
+            Value::Number(uid) => uid.to_string() == *name,
+            _ => false,
+        });
+        assert!(!is_named || !row.delivery.is_success(), "{row:?}");
+        let unreadable = failed
+            .iter()
+            .any(|user| matches!(user["Uid"], Value::Null | Value::Array(_) | Value::Object(_)));
+        assert!(!unreadable || !row.delivery.is_success(), "{row:?}");
+    }
+});

@@ -1,0 +1,150 @@
+//! What the targets share: their readable input, and what is true of every report and every error.
+//!
+//! An input is text where it can be: a first line says how, the rest says what, so that a corpus can be read and written
+//! by hand.
+
+pub mod abi;
+
+use rtcmsg::{Code, Delivery, Recipients, Report, User};
+use serde_json::Value;
+
+/// An answer: `200 ids`, a line feed, the body. The second word says who was asked.
+pub struct Answer<'a> {
+    pub status: u16,
+    pub recipients: Recipients<'static>,
+    pub body: &'a [u8],
+}
+
+impl<'a> Answer<'a> {
+    pub fn read(input: &'a [u8]) -> Answer<'a> {
+        let (head, body) = head_and_rest(input);
+        let mut words = head.split(' ');
+        let status = words.next().and_then(|status| status.parse().ok());
+        let recipients = match words.next() {
+            Some("one") => Recipients::One("alice"),
+            Some("names") => Recipients::Names(&["alice", "1111", "99999999999999999999", "名"]),
+            Some("ids") => Recipients::Ids(&[10001, 10008, 9_007_199_254_740_993, i64::MAX]),
+            _ => Recipients::Everybody,
+        };
+        Answer {
+            // What ureq gives for an answer.
+            status: status.filter(|status| (200..1000).contains(status)).unwrap_or(200),
+            recipients,
+            body,
+        }
+    }
+
+    /// The body as JSON, by a reader of its own; `None` if it is no object.
+    pub fn object(&self) -> Option<Value> {
+        serde_json::from_slice(self.body).ok().filter(Value::is_object)
+    }
+}
+
+/// The first line, empty if it is no UTF-8, and what stands behind it.
+pub fn head_and_rest(input: &[u8]) -> (&str, &[u8]) {
+    let end = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
+    let head = std::str::from_utf8(&input[..end]).unwrap_or_default();
+    (head, input.get(end + 1..).unwrap_or_default())
+}
+
+/// Least certain first. DESIGN: what became of a message.
+const CERTAINTY: [Delivery; 5] = [
+    Delivery::Unknown,
+    Delivery::NotSent,
+    Delivery::NotDelivered,
+    Delivery::Accepted,
+    Delivery::Delivered,
+];
+
+fn certainty(delivery: Delivery) -> usize {
+    CERTAINTY
+        .iter()
+        .position(|other| *other == delivery)
+        .expect("one of them")
+}
+
+/// Holds a report to what is true of every one that has an answer.
+pub fn hold(report: &Report, answer: &Answer) {
+    let rows = report.recipients();
+    let [request] = report.requests() else {
+        panic!("{} requests", report.requests().len());
+    };
+    assert_eq!(request.http_status, answer.status);
+    assert_eq!(request.attempts, 1);
+
+    // Exactly one row for each recipient, in the caller's order.
+    let asked: Vec<User> = match answer.recipients {
+        Recipients::Everybody => rows.iter().map(|row| row.user.clone()).collect(),
+        Recipients::One(name) => vec![User::Name(name.to_owned())],
+        Recipients::Names(names) => names.iter().map(|name| User::Name((*name).to_owned())).collect(),
+        Recipients::Ids(ids) => ids.iter().map(|id| User::Id(*id)).collect(),
+    };
+    assert!(rows.iter().map(|row| &row.user).eq(&asked), "{rows:?}");
+    for (index, row) in rows.iter().enumerate() {
+        assert!(
+            rows[..index].iter().all(|other| other.user != row.user),
+            "{:?} twice",
+            row.user
+        );
+    }
+
+    // Code and delivery agree, in the whole and in each part.
+    let agree = |code: Code, delivery: Delivery| (code == Code::Ok) == delivery.is_success();
+    assert!(agree(report.code(), report.delivery()), "{}", report.text());
+    assert!(agree(request.code, request.delivery), "{request:?}");
+    assert!(rows.iter().all(|row| agree(row.code, row.delivery)), "{rows:?}");
+    assert_eq!(
+        report.error().map(|error| error.code),
+        (report.code() != Code::Ok).then(|| report.code())
+    );
+
+    // The whole is no more certain than any part, and as certain as one of them.
+    let parts = || rows.iter().map(|row| row.delivery).chain([request.delivery]);
+    assert!(
+        rows.iter()
+            .all(|row| certainty(report.delivery()) <= certainty(row.delivery))
+    );
+    assert!(parts().any(|part| part == report.delivery()), "{}", report.text());
+    let counted: usize = CERTAINTY.iter().map(|delivery| report.count(*delivery)).sum();
+    assert_eq!(counted, rows.len());
+
+    // An answer came, so something was sent; and no status but 2xx is a success.
+    assert!(parts().all(|part| part != Delivery::NotSent));
+    if !(200..300).contains(&answer.status) || answer.object().is_none() {
+        assert!(!report.delivery().is_success(), "{}", report.text());
+        assert!(parts().all(|part| !part.is_success()), "{}", report.text());
+    }
+    // What is no JSON is judged by its status.
+    if answer.object().is_none() {
+        let settled = (300..500).contains(&answer.status);
+        let expected = if settled {
+            Delivery::NotDelivered
+        } else {
+            Delivery::Unknown
+        };
+        assert_eq!(report.delivery(), expected, "{}", report.text());
+    }
+
+    // Texts that C and a log can take.
+    let devices = || rows.iter().flat_map(|row| &row.devices);
+    let texts = [
+        &request.request_id,
+        &request.vendor_name,
+        &request.vendor_text,
+        &request.text,
+    ];
+    let texts = texts.into_iter().chain(rows.iter().map(|row| &row.vendor_text));
+    let mut texts = texts.chain(devices().flat_map(|device| [&device.platform, &device.vendor_text]));
+    assert!(texts.all(|text| !text.contains('\0')));
+    assert!(!report.text().contains(char::is_control), "{:?}", report.text());
+}
+
+/// Whether this text stands anywhere in it, without case.
+pub fn says(value: &Value, word: &str) -> bool {
+    match value {
+        Value::String(text) => text.eq_ignore_ascii_case(word),
+        Value::Array(items) => items.iter().any(|item| says(item, word)),
+        Value::Object(members) => members.values().any(|member| says(member, word)),
+        _ => false,
+    }
+}

@@ -1,0 +1,73 @@
+//! What the tests of bad answers share: both vendors, their good answers, and outcomes by name.
+
+// Each test crate uses its part.
+#![allow(dead_code)]
+
+use rtcmsg::{Code, Delivery, Message, Report};
+
+use crate::common::{COMMAND, UNICAST, outcome};
+
+pub type Outcome = (Code, Delivery);
+
+pub const TAKEN: Outcome = (Code::Ok, Delivery::Accepted);
+pub const REFUSED: Outcome = (Code::Rejected, Delivery::NotDelivered);
+/// Request bytes left, and what came back settles nothing.
+pub const UNREADABLE: Outcome = (Code::BadResponse, Delivery::Unknown);
+pub const CUT: Outcome = (Code::Disconnected, Delivery::Unknown);
+
+/// Both vendors are held to the same rows, each with its own way to say that all is well.
+#[derive(Clone, Copy)]
+pub struct Vendor {
+    pub name: &'static str,
+    pub message: Message<'static>,
+    pub success: fn(request_id: &str) -> String,
+    /// An error that no table knows.
+    pub unknown_error: &'static str,
+    pub throttled: &'static str,
+}
+
+pub const VENDORS: [Vendor; 2] = [
+    Vendor {
+        name: "Volcengine",
+        message: UNICAST,
+        success: |id| format!(r#"{{"ResponseMetadata":{{"RequestId":"{id}"}},"Result":{{"Message":"Success"}}}}"#),
+        unknown_error: r#"{"ResponseMetadata":{"RequestId":"bad","Error":{"Code":"NeverSeen","Message":"m"}}}"#,
+        throttled: r#"{"ResponseMetadata":{"RequestId":"bad","Error":{"CodeN":100018,"Code":"FlowLimitExceeded","Message":"m"}}}"#,
+    },
+    Vendor {
+        name: "ZEGO",
+        message: COMMAND,
+        success: |id| format!(r#"{{"Code":0,"Message":"success","RequestId":"{id}","Data":{{"FailUsers":[]}}}}"#),
+        unknown_error: r#"{"Code":987654,"Message":"m","RequestId":"bad"}"#,
+        throttled: r#"{"Code":7,"Message":"m","RequestId":"bad"}"#,
+    },
+];
+
+pub fn http(status: &str, headers: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+        body.len()
+    )
+}
+
+pub fn chunked(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}")
+}
+
+pub fn chunk(data: &str) -> String {
+    format!("{:x}\r\n{data}\r\n", data.len())
+}
+
+/// A request's answer that says whose it is.
+pub fn fresh(vendor: &Vendor) -> String {
+    http("200 OK", "", &(vendor.success)("fresh"))
+}
+
+/// An answer that nobody asked for.
+pub fn stale(vendor: &Vendor) -> String {
+    http("200 OK", "", &(vendor.success)("stale"))
+}
+
+pub fn told_by(report: &Report) -> (Outcome, &str) {
+    (outcome(report), &report.requests()[0].request_id)
+}
