@@ -5,6 +5,7 @@ gets an emulator of its own. In comment lines of its source it may say what it n
 
     // modes: plain asan (why not the others)
     // standards: c99 c11 c17
+    // emulator: --no-quota
 """
 
 from __future__ import annotations
@@ -217,9 +218,9 @@ def run(program: Program, parts: list[Path], setup: Setup) -> str:
     )
     with (
         tempfile.TemporaryDirectory(prefix="rtcmsg-test-") as directory,
-        running_emulator(setup.emulator) as url,
+        running_emulator(setup.emulator, directive(program.source, "emulator")) as url,
     ):
-        result = run_binary(command(binary, setup), environment(url), directory)
+        result = run_binary(command(binary, setup), environment(url, setup.mode), directory)
     return judged(result, setup.mode)
 
 
@@ -238,7 +239,7 @@ def command(binary: Path, setup: Setup) -> list[str]:
     ]
 
 
-def environment(url: str) -> dict[str, str]:
+def environment(url: str, mode: str) -> dict[str, str]:
     """Nothing of the host's own settings, all that a client of the emulator needs."""
     ours = re.compile(r"RTCMSG_|VOLC_|.*_proxy$|.*_PROXY$")
     inherited = {name: value for name, value in os.environ.items() if not ours.match(name)}
@@ -250,15 +251,16 @@ def environment(url: str) -> dict[str, str]:
         "RTCMSG_ZEGO_ENDPOINT": url,
         "EMULATOR_URL": url,
         "TEST_SESSION_TOKEN": SESSION_TOKEN,
+        "TEST_MODE": mode,
         "ASAN_OPTIONS": f"detect_leaks=1:exitcode={ASAN_EXIT_CODE}",
     }
 
 
 @contextlib.contextmanager
-def running_emulator(path: Path) -> Iterator[str]:
+def running_emulator(path: Path, more: str | None = None) -> Iterator[str]:
     """An emulator on a free port, gone when this is left, however it is left."""
     options = [part for name, (_, value) in ACCOUNT.items() for part in (f"--{name}", value)]
-    arguments = [str(path), "--port", "0", "--quiet", "--session-token", SESSION_TOKEN, *options]
+    arguments = [str(path), "--port", "0", "--quiet", "--session-token", SESSION_TOKEN, *options, *(more or "").split()]
     try:
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
     except OSError as why:
