@@ -78,6 +78,7 @@ check: check-rust check-header check-symbols check-python
 
 check-rust: need
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path tests/hosts/second/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --features rtcmsg/inject-panics -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 	$(CARGO) test --quiet --test configuration_page
