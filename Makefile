@@ -1,7 +1,7 @@
 # make demo    builds, starts the emulator, runs the C quickstart and shows what became of every message
 # make test    everything that can be held without a network and an account
 # make check   formats, lints, header, exported symbols, generated pages
-# make header  writes include/rtcmsg.h and docs/CONFIGURATION.md again
+# make header  writes include/rtcmsg.h, docs/CONFIGURATION.md and the tables of struct layouts again
 
 CARGO ?= cargo
 CC := gcc
@@ -19,7 +19,7 @@ STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
 PY_FILES := tests
 
 .PHONY: all lib need venv demo test test-rust test-c test-examples test-oracle check check-rust check-header \
-	check-symbols check-python header clean
+	check-symbols check-abi check-python header clean
 
 all: lib
 
@@ -74,7 +74,7 @@ test-examples: demo $(BUILD)/examples/hello
 test-oracle: $(BUILD)/examples/quickstart venv
 	PYTHONPATH=tests EMULATOR=$(abspath $(EMULATOR)) QUICKSTART=$(abspath $(BUILD)/examples/quickstart) $(VENV)/bin/pytest -q tests/oracle
 
-check: check-rust check-header check-symbols check-python
+check: check-rust check-header check-symbols check-abi check-python
 
 check-rust: need
 	$(CARGO) fmt --all --check
@@ -82,6 +82,7 @@ check-rust: need
 	$(CARGO) clippy --workspace --all-targets --features rtcmsg/inject-panics -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 	$(CARGO) test --quiet --test configuration_page
+	$(CARGO) test --quiet --lib ffi::layout
 
 # As it was made, clean for C and C++, twice in one file.
 check-header: need-c
@@ -96,6 +97,12 @@ check-header: need-c
 check-symbols: lib need-c
 	nm -D --defined-only $(BUILD)/lib/librtcmsg.so | awk '{ print $$3 }' | sort | diff -u tests/symbols.txt -
 
+# What docs/ABI.md promises: nothing newer is needed to run, and programs built against the last tag still run.
+check-abi: lib need-c
+	@$(NEED) objdump:binutils abidiff:abigail-tools
+	$(PYTHON) tests/abi.py needs $(TARGET)/librtcmsg.so
+	$(PYTHON) tests/abi.py diff $(TARGET)/librtcmsg.so --build $(BUILD)/abi
+
 check-python: venv
 	$(VENV)/bin/ruff check --quiet $(PY_FILES)
 	$(VENV)/bin/ruff format --quiet --check $(PY_FILES)
@@ -104,6 +111,7 @@ check-python: venv
 header: need
 	RTCMSG_HEADER=$(abspath include)/rtcmsg.h $(CARGO) build --quiet --features header
 	UPDATE_PAGES=1 $(CARGO) test --quiet --test configuration_page
+	UPDATE_PAGES=1 $(CARGO) test --quiet --lib ffi::layout
 
 clean:
 	$(CARGO) clean
