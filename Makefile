@@ -1,6 +1,7 @@
 # make demo    builds, starts the emulator, runs the C quickstart and shows what became of every message
 # make test    everything that can be held without a network and an account
 # make check   formats, lints, header, exported symbols, generated pages
+# make broken  shows that defects put in on purpose fail the gate; by hand, some minutes
 # make licenses  collects the licences of what is linked into the library, for binary releases
 # make header  writes include/rtcmsg.h, docs/CONFIGURATION.md and the tables of struct layouts again
 
@@ -23,7 +24,7 @@ PY_FILES := tests
 
 .PHONY: all lib need venv demo test test-rust test-c test-examples test-oracle check check-rust check-header \
 	check-symbols check-abi check-deps check-python header \
-	licenses clean
+	licenses broken clean
 
 all: lib
 
@@ -114,6 +115,9 @@ $(CARGO_DENY): | need
 check-deps: $(CARGO_DENY)
 	$(CARGO_DENY) --locked check bans licenses sources
 	$(PYTHON) tests/licenses.py $(dir $(TARGET))THIRD-PARTY-LICENSES.md
+
+broken: need-c
+	$(PYTHON) tests/broken.py
 
 licenses: need need-c
 	$(PYTHON) tests/licenses.py $(dir $(TARGET))THIRD-PARTY-LICENSES.md

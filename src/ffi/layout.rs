@@ -23,7 +23,7 @@ struct Field {
     size: usize,
 }
 
-/// Names every field of a struct: one that is left out does not compile.
+/// Names every field of a struct: where one is left out, "pattern requires `..`" stops the compiler.
 macro_rules! layout {
     ($struct:ident { $($field:ident),* $(,)? }) => {{
         let _ = |$struct { $($field: _),* }: $struct| ();
