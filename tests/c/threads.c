@@ -2,12 +2,14 @@
 
 /* The threads of a process that uses the library: the callers, and named ones that take no signal of the host's. */
 #include <rtcmsg.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 
 #include "check.h"
 #include "interposed_lookup.h"
 #include "lab.h"
+#include "listener.h"
 #include "tasks.h"
 
 enum { MOST = 64, CALLERS = 4 };
@@ -118,6 +120,8 @@ static void a_thread_of_ours_is_named_and_takes_no_signal_of_the_hosts(void) {
   for (signal = 1; signal <= 31; signal++)
     CHECK_INT(sigismember(&before, (int)signal), sigismember(&after, (int)signal));
   rtcmsg_client_free(client);
+  /* The kernel may list a thread for a moment after it was joined. */
+  while (tasks(list, MOST) > 1) sched_yield();
   CHECK_SIZE(check_names(1), 0);
 }
 
@@ -145,9 +149,44 @@ static void a_callers_mask_is_its_own(void) {
   rtcmsg_client_free(client);
 }
 
+enum { SMALL_STACK = 256 * 1024 };
+
+static void a_send_needs_no_more_stack_than_the_header_says(void) {
+  pthread_attr_t attributes;
+  struct caller caller = {NULL, RTCMSG_INTERNAL, 0};
+  check_case("stack");
+  /* AddressSanitizer puts room of its own around every variable. */
+  if (strcmp(getenv("TEST_MODE"), "plain") != 0) return;
+  caller.client = lab_client(NULL);
+  REQUIRE(pthread_attr_init(&attributes) == 0);
+  REQUIRE(pthread_attr_setstacksize(&attributes, SMALL_STACK) == 0);
+  REQUIRE(pthread_create(&caller.thread, &attributes, send_one, &caller) == 0);
+  CHECK(pthread_join(caller.thread, NULL) == 0);
+  CHECK_CODE(caller.code, RTCMSG_OK);
+  /* A TLS handshake as far as its first answer, which is none. */
+  {
+    struct listener listener = listener_open();
+    struct listener_service service;
+    char url[80];
+    struct caller secured = {NULL, RTCMSG_INTERNAL, 0};
+    snprintf(url, sizeof url, "https%s", listener.url + strlen("http"));
+    secured.client = lab_client("volcengine.endpoint", url, NULL);
+    listener_greet_once(&service, &listener, "this is no TLS\r\n\r\n");
+    REQUIRE(pthread_create(&secured.thread, &attributes, send_one, &secured) == 0);
+    CHECK(pthread_join(secured.thread, NULL) == 0);
+    CHECK_CODE(secured.code, RTCMSG_TLS);
+    listener_served(&service);
+    listener_close(&listener);
+    rtcmsg_client_free(secured.client);
+  }
+  pthread_attr_destroy(&attributes);
+  rtcmsg_client_free(caller.client);
+}
+
 int main(void) {
   sends_to_an_address_start_no_thread();
   a_thread_of_ours_is_named_and_takes_no_signal_of_the_hosts();
   a_callers_mask_is_its_own();
+  a_send_needs_no_more_stack_than_the_header_says();
   return check_summary();
 }
