@@ -2,7 +2,9 @@
 # make test    everything that can be held without a network and an account
 # make fuzz    looks for new inputs that break something, FUZZ_SECONDS for each target; needs a nightly toolchain
 # make check   formats, lints, header, exported symbols, generated pages
-# make header  writes include/rtcmsg.h and docs/CONFIGURATION.md again
+# make broken  shows that defects put in on purpose fail the gate; by hand, some minutes
+# make licenses  collects the licences of what is linked into the library, for binary releases
+# make header  writes include/rtcmsg.h, docs/CONFIGURATION.md and the tables of struct layouts again
 
 CARGO ?= cargo
 CC := gcc
@@ -14,6 +16,8 @@ BUILD := build
 TARGET := $(or $(CARGO_TARGET_DIR),target)/debug
 EMULATOR := $(TARGET)/rtcmsg-emulator
 VENV := $(BUILD)/venv
+CARGO_DENY := $(BUILD)/tools/bin/cargo-deny
+CARGO_DENY_VERSION := 0.18.3
 
 CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_TARGETS := volcengine_answer zego_answer message_abi config call_json
@@ -24,9 +28,8 @@ FUZZ_RUNS := 20000
 STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
 PY_FILES := tests
 
-.PHONY: all lib need need-c need-fuzz venv demo test test-rust test-c test-examples test-oracle test-fuzz fuzz check \
-	check-rust check-header \
-	check-symbols check-python header clean
+.PHONY: all lib need need-c need-fuzz venv demo test test-rust test-c test-examples test-oracle test-fuzz fuzz \
+	check check-rust check-header check-symbols check-abi check-deps check-python header licenses broken clean
 
 all: lib
 
@@ -108,13 +111,15 @@ fuzz: need-fuzz
 	@mkdir -p $(FUZZ_TARGETS:%=$(BUILD)/fuzz/found/%) $(BUILD)/fuzz/broken
 	$(foreach target,$(FUZZ_TARGETS),$(call fuzz_run,$(target),-max_total_time=$(FUZZ_SECONDS)) &&) true
 
-check: check-rust check-header check-symbols check-python
+check: check-rust check-header check-symbols check-abi check-deps check-python
 
 check-rust: need
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path tests/hosts/second/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --features rtcmsg/inject-panics -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 	$(CARGO) test --quiet --test configuration_page
+	$(CARGO) test --quiet --lib ffi::layout
 
 # As it was made, clean for C and C++, twice in one file.
 check-header: need-c
@@ -129,6 +134,26 @@ check-header: need-c
 check-symbols: lib need-c
 	nm -D --defined-only $(BUILD)/lib/librtcmsg.so | awk '{ print $$3 }' | sort | diff -u tests/symbols.txt -
 
+# What docs/ABI.md promises: nothing newer is needed to run, and programs built against the last tag still run.
+check-abi: lib need-c
+	@$(NEED) objdump:binutils abidiff:abigail-tools
+	$(PYTHON) tests/abi.py needs $(TARGET)/librtcmsg.so
+	$(PYTHON) tests/abi.py diff $(TARGET)/librtcmsg.so --build $(BUILD)/abi
+
+# Without optimization: it is built in a third of the time, and runs a second.
+$(CARGO_DENY): | need
+	$(CARGO) install --quiet --debug --locked --version $(CARGO_DENY_VERSION) --root $(BUILD)/tools cargo-deny
+
+check-deps: $(CARGO_DENY)
+	$(CARGO_DENY) --locked check bans licenses sources
+	$(PYTHON) tests/licenses.py $(dir $(TARGET))THIRD-PARTY-LICENSES.md
+
+broken: need-c
+	$(PYTHON) tests/broken.py
+
+licenses: need need-c
+	$(PYTHON) tests/licenses.py $(dir $(TARGET))THIRD-PARTY-LICENSES.md
+
 check-python: venv
 	$(VENV)/bin/ruff check --quiet $(PY_FILES)
 	$(VENV)/bin/ruff format --quiet --check $(PY_FILES)
@@ -137,6 +162,7 @@ check-python: venv
 header: need
 	RTCMSG_HEADER=$(abspath include)/rtcmsg.h $(CARGO) build --quiet --features header
 	UPDATE_PAGES=1 $(CARGO) test --quiet --test configuration_page
+	UPDATE_PAGES=1 $(CARGO) test --quiet --lib ffi::layout
 
 clean:
 	$(CARGO) clean

@@ -1,10 +1,15 @@
-"""Builds and runs the C and C++ programs below tests/c and tests/cpp against librtcmsg and the emulator.
+"""Builds and runs the C and C++ programs below tests/c, tests/cpp and tests/hosts against librtcmsg and the emulator.
 
 A `.c` file with a `.h` of the same name beside it is a part of every program; every other one is a program. A program
 gets an emulator of its own. In comment lines of its source it may say what it needs:
 
     // modes: plain asan (why not the others)
+    // links: static (why not the other)
     // standards: c99 c11 c17
+    // flags: -fno-exceptions
+    // emulator: --no-quota
+    // beside: second (a crate below tests/hosts, linked as a static library)
+    // alone: yes (neither library nor parts are linked; TEST_LIBRARY is the path of the library)
 """
 
 from __future__ import annotations
@@ -122,9 +127,9 @@ def run_all(chosen: list[Program], setup: Setup) -> int:
     passed = failed = 0
     parts: list[Path] | None = None
     for program in chosen:
-        reason = excluded(program, setup.mode)
+        reason = excluded(program, "modes", setup.mode) or excluded(program, "links", setup.link)
         if reason is not None:
-            print(f"{program.name}: not in {setup.mode}{reason}", flush=True)
+            print(f"{program.name}: {reason}", flush=True)
             continue
         try:
             if parts is None:
@@ -139,7 +144,8 @@ def run_all(chosen: list[Program], setup: Setup) -> int:
 
 
 def programs(names: list[str]) -> Iterator[Program]:
-    sources = sorted((TESTS / "c").glob("*.c")) + sorted((TESTS / "cpp").glob("*.cpp"))
+    patterns = ("c/*.c", "cpp/*.cpp", "hosts/*.c", "hosts/*.cpp")
+    sources = [source for pattern in patterns for source in sorted(TESTS.glob(pattern))]
     for source in sources:
         if source.with_suffix(".h").exists() or (names and source.stem not in names):
             continue
@@ -154,12 +160,13 @@ def directive(source: Path, name: str) -> str | None:
     return found.group(1).strip() if found else None
 
 
-def excluded(program: Program, mode: str) -> str | None:
-    """The stated reason, led by a space, if the program does not run in this mode."""
-    modes, _, reason = (directive(program.source, "modes") or " ".join(MODES)).partition("(")
-    if mode in modes.split():
+def excluded(program: Program, name: str, value: str) -> str | None:
+    """Why the program is not for this mode or way to link; None if it is."""
+    wanted = directive(program.source, name)
+    values, _, reason = (wanted or value).partition("(")
+    if value in values.split():
         return None
-    return f" ({reason}" if reason else ""
+    return f"not in {value}" + (f" ({reason}" if reason else "")
 
 
 def prepare(setup: Setup) -> None:
@@ -208,19 +215,36 @@ def run(program: Program, parts: list[Path], setup: Setup) -> str:
             compiler,
             f"-std={program.standard}",
             *setup.compiler_flags(),
+            *(directive(program.source, "flags") or "").split(),
             str(program.source),
-            *map(str, parts),
+            *linked(program, parts, setup),
             "-o",
             str(binary),
-            *setup.link_flags(),
         ]
     )
     with (
         tempfile.TemporaryDirectory(prefix="rtcmsg-test-") as directory,
-        running_emulator(setup.emulator) as url,
+        running_emulator(setup.emulator, directive(program.source, "emulator")) as url,
     ):
-        result = run_binary(command(binary, setup), environment(url), directory)
+        result = run_binary(command(binary, setup), environment(url, setup), directory)
     return judged(result, setup.mode)
+
+
+def linked(program: Program, parts: list[Path], setup: Setup) -> list[str]:
+    if directive(program.source, "alone"):
+        return ["-ldl"]
+    beside = directive(program.source, "beside")
+    more = [str(rust_library(beside, setup))] if beside else []
+    return [*map(str, parts), *more, *setup.link_flags()]
+
+
+def rust_library(name: str, setup: Setup) -> Path:
+    """The static library of a crate below tests/hosts."""
+    manifest = TESTS / "hosts" / name / "Cargo.toml"
+    target = setup.build / name
+    arguments = ["build", "--quiet", "--locked", "--manifest-path", str(manifest), "--target-dir", str(target)]
+    compile_with([os.environ.get("CARGO", "cargo"), *arguments])
+    return target / "debug" / f"lib{name}.a"
 
 
 def command(binary: Path, setup: Setup) -> list[str]:
@@ -238,7 +262,7 @@ def command(binary: Path, setup: Setup) -> list[str]:
     ]
 
 
-def environment(url: str) -> dict[str, str]:
+def environment(url: str, setup: Setup) -> dict[str, str]:
     """Nothing of the host's own settings, all that a client of the emulator needs."""
     ours = re.compile(r"RTCMSG_|VOLC_|.*_proxy$|.*_PROXY$")
     inherited = {name: value for name, value in os.environ.items() if not ours.match(name)}
@@ -250,15 +274,17 @@ def environment(url: str) -> dict[str, str]:
         "RTCMSG_ZEGO_ENDPOINT": url,
         "EMULATOR_URL": url,
         "TEST_SESSION_TOKEN": SESSION_TOKEN,
+        "TEST_MODE": setup.mode,
+        "TEST_LIBRARY": str(setup.lib / "librtcmsg.so"),
         "ASAN_OPTIONS": f"detect_leaks=1:exitcode={ASAN_EXIT_CODE}",
     }
 
 
 @contextlib.contextmanager
-def running_emulator(path: Path) -> Iterator[str]:
+def running_emulator(path: Path, more: str | None = None) -> Iterator[str]:
     """An emulator on a free port, gone when this is left, however it is left."""
     options = [part for name, (_, value) in ACCOUNT.items() for part in (f"--{name}", value)]
-    arguments = [str(path), "--port", "0", "--quiet", "--session-token", SESSION_TOKEN, *options]
+    arguments = [str(path), "--port", "0", "--quiet", "--session-token", SESSION_TOKEN, *options, *(more or "").split()]
     try:
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
     except OSError as why:

@@ -12,6 +12,8 @@ mod boundary;
 #[cfg(feature = "inject-panics")]
 mod inject;
 mod input;
+#[cfg(test)]
+mod layout;
 
 // In the order of the header; the blank lines keep rustfmt from sorting them.
 mod constants;

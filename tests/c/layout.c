@@ -89,77 +89,16 @@ static void a_number_that_is_none_has_a_name_too(void) {
   CHECK_TEXT(rtcmsg_delivery_name(UINT32_MAX), "RTCMSG_?");
 }
 
-#define CHECK_FIELD(type, field, offset, size)     \
-  do {                                             \
-    CHECK_SIZE(offsetof(type, field), (offset));   \
-    CHECK_SIZE(sizeof(((type *)0)->field), (size)); \
-  } while (0)
-
 static void structs_stay_on_64_bit(void) {
   check_case("structs");
   if (sizeof(void *) != 8) return;
-
-  CHECK_SIZE(sizeof(rtcmsg_str), 16);
-  CHECK_FIELD(rtcmsg_str, data, 0, 8);
-  CHECK_FIELD(rtcmsg_str, len, 8, 8);
-
-  CHECK_SIZE(sizeof(rtcmsg_error), 512);
-  CHECK_FIELD(rtcmsg_error, struct_size, 0, 8);
-  CHECK_FIELD(rtcmsg_error, code, 8, 4);
-  CHECK_FIELD(rtcmsg_error, reserved, 12, 4);
-  CHECK_FIELD(rtcmsg_error, field, 16, 48);
-  CHECK_FIELD(rtcmsg_error, text, 64, 448);
-
-  CHECK_SIZE(sizeof(rtcmsg_message), 120);
-  CHECK_FIELD(rtcmsg_message, struct_size, 0, 8);
-  CHECK_FIELD(rtcmsg_message, action, 8, 4);
-  CHECK_FIELD(rtcmsg_message, flags, 12, 4);
-  CHECK_FIELD(rtcmsg_message, room_id, 16, 16);
-  CHECK_FIELD(rtcmsg_message, from, 32, 16);
-  CHECK_FIELD(rtcmsg_message, to, 48, 8);
-  CHECK_FIELD(rtcmsg_message, to_count, 56, 8);
-  CHECK_FIELD(rtcmsg_message, conversation_id, 64, 8);
-  CHECK_FIELD(rtcmsg_message, sender_id, 72, 8);
-  CHECK_FIELD(rtcmsg_message, user_ids, 80, 8);
-  CHECK_FIELD(rtcmsg_message, user_id_count, 88, 8);
-  CHECK_FIELD(rtcmsg_message, msg_type, 96, 4);
-  CHECK_FIELD(rtcmsg_message, reserved, 100, 4);
-  CHECK_FIELD(rtcmsg_message, payload, 104, 8);
-  CHECK_FIELD(rtcmsg_message, payload_len, 112, 8);
-
-  CHECK_SIZE(sizeof(rtcmsg_call), 16);
-  CHECK_FIELD(rtcmsg_call, struct_size, 0, 8);
-  CHECK_FIELD(rtcmsg_call, timeout_ms, 8, 4);
-  CHECK_FIELD(rtcmsg_call, reserved, 12, 4);
-
-  CHECK_SIZE(sizeof(rtcmsg_request), 56);
-  CHECK_FIELD(rtcmsg_request, request_id, 0, 8);
-  CHECK_FIELD(rtcmsg_request, vendor_name, 8, 8);
-  CHECK_FIELD(rtcmsg_request, vendor_text, 16, 8);
-  CHECK_FIELD(rtcmsg_request, text, 24, 8);
-  CHECK_FIELD(rtcmsg_request, vendor_code, 32, 4);
-  CHECK_FIELD(rtcmsg_request, code, 36, 4);
-  CHECK_FIELD(rtcmsg_request, delivery, 40, 4);
-  CHECK_FIELD(rtcmsg_request, http_status, 44, 4);
-  CHECK_FIELD(rtcmsg_request, attempts, 48, 4);
-  CHECK_FIELD(rtcmsg_request, retry_after_ms, 52, 4);
-
-  CHECK_SIZE(sizeof(rtcmsg_recipient), 48);
-  CHECK_FIELD(rtcmsg_recipient, user, 0, 8);
-  CHECK_FIELD(rtcmsg_recipient, user_id, 8, 8);
-  CHECK_FIELD(rtcmsg_recipient, delivery, 16, 4);
-  CHECK_FIELD(rtcmsg_recipient, code, 20, 4);
-  CHECK_FIELD(rtcmsg_recipient, vendor_code, 24, 4);
-  CHECK_FIELD(rtcmsg_recipient, request, 28, 4);
-  CHECK_FIELD(rtcmsg_recipient, first_device, 32, 4);
-  CHECK_FIELD(rtcmsg_recipient, device_count, 36, 4);
-  CHECK_FIELD(rtcmsg_recipient, vendor_text, 40, 8);
-
-  CHECK_SIZE(sizeof(rtcmsg_device), 24);
-  CHECK_FIELD(rtcmsg_device, platform, 0, 8);
-  CHECK_FIELD(rtcmsg_device, vendor_text, 8, 8);
-  CHECK_FIELD(rtcmsg_device, delivery, 16, 4);
-  CHECK_FIELD(rtcmsg_device, reserved, 20, 4);
+#define STRUCT(type, size) CHECK_SIZE(sizeof(type), (size));
+#define FIELD(type, field, offset, size)       \
+  CHECK_SIZE(offsetof(type, field), (offset)); \
+  CHECK_SIZE(sizeof(((type *)0)->field), (size));
+#include "abi_layout.h"
+#undef STRUCT
+#undef FIELD
 }
 
 static void init_sets_the_size_and_nothing_else(void) {

@@ -190,7 +190,7 @@ static const struct answer answers[] = {
     {"HTML 429", "HTTP/1.1 429 Too Many Requests\r\n" HTML, RTCMSG_THROTTLED, RTCMSG_NOT_DELIVERED, 429},
     {"301", "HTTP/1.1 301 Moved Permanently\r\nLocation: http://127.0.0.1:1/\r\n" HTML, RTCMSG_REJECTED,
      RTCMSG_NOT_DELIVERED, 301},
-    {"a body cut off", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"ResponseMetadata\":", RTCMSG_BAD_RESPONSE,
+    {"a body cut off", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"ResponseMetadata\":", RTCMSG_DISCONNECTED,
      RTCMSG_UNKNOWN, 200},
     {"no HTTP", "hello\r\n\r\n", RTCMSG_BAD_RESPONSE, RTCMSG_UNKNOWN, 0},
 };

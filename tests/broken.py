@@ -1,0 +1,120 @@
+"""Shows that the gate is awake: a copy of the house, broken on purpose in one place, must fail the step that is there for it.
+
+By hand (`make broken`), a few minutes. Takes the last commit, not the working tree.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+HOUSE = Path(__file__).resolve().parent.parent
+RUN_C = "make lib && python3 tests/run_c.py --lib $CARGO_TARGET_DIR/debug --emulator $CARGO_TARGET_DIR/debug/rtcmsg-emulator"
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One replacement, the step that must fail, and what it must say."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    step: str
+    says: str
+
+
+NULL_CHECK = ("src/ffi/input.rs", "unsafe { pointer.as_ref() }.ok_or_else(|| null(name))", "Ok(unsafe { &*pointer })")
+LEAK = ("src/ffi/report.rs", "drop(unsafe { Box::from_raw(report) });", "")
+DOUBLE_FREE = (
+    "src/ffi/config.rs",
+    "drop(unsafe { Box::from_raw(config) });",
+    "unsafe { drop(Box::from_raw(config)); drop(Box::from_raw(config)); }",
+)
+USE_AFTER_FREE = (
+    "src/ffi/report.rs",
+    "drop(unsafe { Box::from_raw(report) });",
+    "unsafe { drop(Box::from_raw(report)); (*report).report.code(); }",
+)
+SECRET = (
+    "src/client.rs",
+    'format!("client made: {}", client.vendors().join(" and "))',
+    'format!("client made: {} {}", client.vendors().join(" and "), config.text(&config::ZEGO_SERVER_SECRET))',
+)
+STRUCT = (
+    "src/ffi/client.rs",
+    "pub timeout_ms: i32,\n    /// 0.\n    pub reserved: u32,",
+    "pub reserved: u32,\n    /// 0.\n    pub timeout_ms: i32,",
+)
+
+DEFECTS = [
+    Defect("a missing NULL check", *NULL_CHECK, f"{RUN_C} bad_input_arguments", r"exit code -\d+"),
+    Defect("a leaked report, by AddressSanitizer", *LEAK, f"{RUN_C} --mode asan call", "detected memory leaks"),
+    Defect("a leaked report, by memcheck", *LEAK, f"{RUN_C} --mode memcheck call", "definitely lost"),
+    Defect("a leaked report, by mallinfo2", *LEAK, f"{RUN_C} growth", "not true: grown <="),
+    Defect("a double free, plain", *DOUBLE_FREE, f"{RUN_C} call", r"exit code -\d+"),
+    Defect("a double free, by AddressSanitizer", *DOUBLE_FREE, f"{RUN_C} --mode asan call", "AddressSanitizer"),
+    Defect("a double free, by memcheck", *DOUBLE_FREE, f"{RUN_C} --mode memcheck call", r"Invalid (read|free)"),
+    Defect("a read after free, by memcheck", *USE_AFTER_FREE, f"{RUN_C} --mode memcheck call", "Invalid read"),
+    Defect("a secret in a log line", *SECRET, f"{RUN_C} config", "holds"),
+    Defect("a changed struct, against the header", *STRUCT, "make check-header", "timeout_ms"),
+    Defect("a changed struct, against the table", *STRUCT, "cargo test --lib ffi::layout", "is out of date"),
+    Defect("a changed struct, by its behaviour", *STRUCT, f"{RUN_C} dns", "failures: [1-9]"),
+    Defect("a changed struct, all pages written again", *STRUCT, "make header check-abi", "not compatible"),
+]
+
+
+def main() -> int:
+    wanted = sys.argv[1:]
+    defects = [defect for defect in DEFECTS if not wanted or any(part in defect.name for part in wanted)]
+    asleep = 0
+    with tempfile.TemporaryDirectory(prefix="rtcmsg-broken-") as directory:
+        copy = Path(directory) / "rtcmsg"
+        env = {**os.environ, "CARGO_TARGET_DIR": os.environ.get("BROKEN_TARGET_DIR", f"{directory}/target")}
+        git("clone", "--quiet", str(HOUSE), str(copy))
+        # What abidiff compares with is the house as it is.
+        git("-C", str(copy), "tag", "--force", "v0.0.0-broken")
+        for defect in defects:
+            verdict = noticed(defect, copy, env)
+            print(f"{defect.name}: {verdict or 'NOT NOTICED'}", flush=True)
+            asleep += verdict is None
+    print(f"{len(defects) - asleep} of {len(defects)} noticed")
+    return 1 if asleep or not defects else 0
+
+
+def noticed(defect: Defect, copy: Path, env: dict[str, str]) -> str | None:
+    """The line by which the step said so."""
+    git("-C", str(copy), "checkout", "--quiet", "--force", ".")
+    file = copy / defect.file
+    text = file.read_text(encoding="utf-8")
+    if text.count(defect.old) != 1:
+        raise SystemExit(f"{defect.name}: does not fit {defect.file} any more")
+    file.write_text(text.replace(defect.old, defect.new), encoding="utf-8")
+    step = subprocess.run(
+        ["sh", "-c", defect.step],
+        cwd=copy,
+        env=env,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    lines = [line for line in step.stdout.splitlines() if re.search(defect.says, line)]
+    if step.returncode == 0 or not lines:
+        print(step.stdout[-3000:])
+        return None
+    return lines[-1].strip()[:160]
+
+
+def git(*arguments: str) -> None:
+    subprocess.run(["git", *arguments], check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+// emulator: --no-quota
+
+/* Host names: looked up once, and never waited for beyond the deadline. */
+#include <rtcmsg.h>
+#include <stdio.h>
+
+#include "check.h"
+#include "control.h"
+#include "interposed_lookup.h"
+#include "lab.h"
+#include "listener.h"
+#include "tasks.h"
+
+enum { SENDS = 1000 };
+
+static void a_thousand_sends_to_a_name_make_one_lookup(void) {
+  char url[128];
+  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client;
+  int before = lookups();
+  int good = 0;
+  int i;
+  check_case("one lookup");
+  named_emulator_url(url, sizeof url);
+  client = lab_client("volcengine.endpoint", url, NULL);
+  CHECK_INT(lookups(), before);
+  for (i = 0; i < SENDS; i++) {
+    rtcmsg_report *report = NULL;
+    good += rtcmsg_client_send(client, &message, NULL, &report, NULL) == RTCMSG_OK;
+    rtcmsg_report_free(report);
+  }
+  CHECK_INT(good, SENDS);
+  CHECK_SIZE(control_stats().requests, SENDS);
+  CHECK_INT(lookups() - before, 1);
+  rtcmsg_client_free(client);
+}
+
+static void an_address_is_not_looked_up(void) {
+  rtcmsg_client *client = lab_client(NULL);
+  rtcmsg_message message = lab_unicast();
+  int before = lookups();
+  check_case("address");
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  CHECK_INT(lookups(), before);
+  rtcmsg_client_free(client);
+}
+
+static void a_lookup_that_never_returns_holds_nobody_past_the_deadline(void) {
+  static const int32_t timeouts[] = {1, 50, 1000};
+  char url[128];
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_message message = lab_unicast();
+  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
+  struct control_stats before = control_stats();
+  rtcmsg_client *client;
+  int lookups_before = lookups();
+  size_t i;
+  check_case("held lookup");
+  named_emulator_url(url, sizeof url);
+  client = lab_client("volcengine.endpoint", url, NULL);
+  hold_lookups(1);
+  for (i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
+    rtcmsg_report *report = NULL;
+    call.timeout_ms = timeouts[i];
+    CHECK_CODE(rtcmsg_client_send(client, &message, &call, &report, &error), RTCMSG_TIMEOUT);
+    REQUIRE(report != NULL);
+    lab_check_agreement(report, &error, RTCMSG_TIMEOUT);
+    CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_SENT);
+    CHECK_DELIVERY(rtcmsg_report_recipient(report, 0)->delivery, RTCMSG_NOT_SENT);
+    rtcmsg_report_free(report);
+  }
+  wait_for_held_lookup();
+  /* The later sends waited for the first one's lookup. */
+  CHECK_INT(lookups() - lookups_before, 1);
+  /* Nor does the lookup hold a close or a free. */
+  CHECK_CODE(rtcmsg_client_close(client, -1, &error), RTCMSG_OK);
+  rtcmsg_client_free(client);
+  CHECK_SIZE(control_stats().connections, before.connections);
+  hold_lookups(0);
+  tasks_wait_for_end_of("rtcmsg-dns");
+}
+
+int main(void) {
+  control_post("reset", "%s", "");
+  a_thousand_sends_to_a_name_make_one_lookup();
+  an_address_is_not_looked_up();
+  a_lookup_that_never_returns_holds_nobody_past_the_deadline();
+  return check_summary();
+}

@@ -1,0 +1,22 @@
+/* The threads of this process, as the kernel lists them. */
+#ifndef TASKS_H
+#define TASKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct task {
+  char name[32];
+  uint64_t blocked; /* bit n - 1 is signal n */
+};
+
+/* Fills up to `room` tasks and gives their number. */
+size_t tasks(struct task *list, size_t room);
+
+/* How many threads have a name that begins so. */
+size_t tasks_named(const char *beginning);
+
+/* Returns once no thread has a name that begins so. */
+void tasks_wait_for_end_of(const char *beginning);
+
+#endif
