@@ -1,29 +1,106 @@
-//! One accepted connection: its number, its bytes, and the requests that come in over it.
+//! One accepted connection: its number, what went over it request by request, and how its answer is to end.
 //!
-//! [`Stream`] is the place through which every byte of a connection passes, after TLS: what is to happen to a connection at
-//! byte N belongs there.
+//! The bytes themselves pass through [`Stream`](crate::stream::Stream), which counts them here. No lock is held beside the
+//! state's but in that order: the state first, then the connection.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+use serde::{Serialize, Serializer};
 
-/// A connection's number, from 1 in the order of acceptance, and the count of its requests.
+use crate::faults::Cut;
+
+/// A connection's number, from 1 in the order of acceptance, and what is known of it.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub number: u64,
+    pub peer_port: u16,
+    tls: bool,
     requests: AtomicU64,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug)]
+struct Progress {
+    open: bool,
+    /// Whether a control request came over it.
+    control: bool,
+    /// Without control requests, which are nobody's business.
+    exchanges: Vec<Exchange>,
+    /// Whether the last of `exchanges` is the request that is on the wire now.
+    in_exchange: bool,
+    request_cut: Option<Cut>,
+    answer: Answer,
+}
+
+/// One request and its answer, in bytes above TLS.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Exchange {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence: Option<u64>,
+    bytes_in: u64,
+    bytes_out: u64,
+    complete: bool,
+    processed: bool,
+}
+
+/// The answer on its way out.
+#[derive(Debug, Default)]
+struct Answer {
+    begun: bool,
+    cut: Option<Cut>,
+    close_after: bool,
+    body_bytes: Option<u64>,
+    written: u64,
+    head: Head,
+}
+
+/// Where the head of an answer ends.
+#[derive(Debug)]
+enum Head {
+    /// So many bytes of the empty line at its end have passed.
+    Open(usize),
+    Bytes(u64),
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self::Open(0)
+    }
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// TCP RST.
+    Reset,
+    /// TCP FIN, without a word in TLS.
+    Fin,
+    /// As a server closes that has nothing more to say.
+    Clean,
+}
+
+impl From<Cut> for Ending {
+    fn from(cut: Cut) -> Self {
+        if cut.reset { Self::Reset } else { Self::Fin }
+    }
 }
 
 impl Connection {
-    pub fn new(number: u64) -> Self {
+    pub fn new(number: u64, peer_port: u16, tls: bool) -> Self {
         Self {
             number,
+            peer_port,
+            tls,
             requests: AtomicU64::new(0),
+            progress: Mutex::new(Progress {
+                open: true,
+                control: false,
+                exchanges: Vec::new(),
+                in_exchange: false,
+                request_cut: None,
+                answer: Answer::default(),
+            }),
         }
     }
 
@@ -31,42 +108,197 @@ impl Connection {
     pub fn count_request(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
-}
 
-/// The bytes of a connection, with or without TLS below.
-pub(crate) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
+    /// Whether the next byte that comes in begins a request: without pipelining, it does once the last one has its answer.
+    pub fn is_between_requests(&self) -> bool {
+        let progress = self.progress();
+        progress.answer.begun
+    }
 
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+    pub fn begin_request(&self) {
+        let mut progress = self.progress();
+        progress.exchanges.push(Exchange::default());
+        progress.in_exchange = true;
+        progress.request_cut = None;
+        progress.answer = Answer::default();
+    }
+
+    pub fn count_in(&self, bytes: usize) {
+        if let Some(exchange) = self.progress().exchange() {
+            exchange.bytes_in += count(bytes);
         }
+    }
+
+    /// The request on the wire is one for the control API.
+    pub fn is_control(&self) {
+        let mut progress = self.progress();
+        progress.control = true;
+        if progress.in_exchange {
+            progress.exchanges.pop();
+            progress.in_exchange = false;
+        }
+    }
+
+    /// The connection is to end within the request on the wire, or before it is processed.
+    pub fn cut_request(&self, cut: Cut) {
+        self.progress().request_cut = Some(cut);
+    }
+
+    /// The cut that the bytes of this request have reached. What came after it does not count.
+    pub fn request_cut_reached(&self) -> Option<Cut> {
+        let mut progress = self.progress();
+        let cut = progress.request_cut?;
+        let exchange = progress.exchange()?;
+        if exchange.bytes_in < cut.after {
+            return None;
+        }
+        exchange.bytes_in = cut.after;
+        Some(cut)
+    }
+
+    /// Notes that the request arrived whole. Gives the cut that lies beyond its end: it must not be processed.
+    pub fn complete_request(&self) -> Option<Cut> {
+        let mut progress = self.progress();
+        if let Some(exchange) = progress.exchange() {
+            exchange.complete = true;
+        }
+        progress.request_cut
+    }
+
+    pub fn note_sequence(&self, sequence: u64, processed: bool) {
+        if let Some(exchange) = self.progress().exchange() {
+            exchange.sequence = Some(sequence);
+            exchange.processed = processed;
+        }
+    }
+
+    pub fn cut_answer(&self, cut: Cut) {
+        self.progress().answer.cut = Some(cut);
+    }
+
+    pub fn close_after_answer(&self) {
+        self.progress().answer.close_after = true;
+    }
+
+    /// What is written from now on is the answer; before, it could only be a `100 Continue`.
+    pub fn begin_answer(&self, body_bytes: Option<u64>) {
+        let answer = &mut self.progress().answer;
+        answer.begun = true;
+        answer.body_bytes = body_bytes;
+    }
+
+    /// How many bytes may still be written, if that is limited.
+    pub fn room(&self) -> Option<u64> {
+        let progress = self.progress();
+        let answer = &progress.answer;
+        let cut = answer.cut.filter(|_| answer.begun)?;
+        Some(cut.after.saturating_sub(answer.written))
+    }
+
+    pub fn count_out(&self, bytes: &[u8]) {
+        let mut progress = self.progress();
+        if let Some(exchange) = progress.exchange() {
+            exchange.bytes_out += count(bytes.len());
+        }
+        if progress.answer.begun {
+            progress.answer.count_out(bytes);
+        }
+    }
+
+    /// How the connection is to end now that this much of its answer is out, if it is.
+    pub fn end_reached(&self) -> Option<Ending> {
+        let progress = self.progress();
+        let answer = &progress.answer;
+        if let Some(cut) = answer.cut.filter(|_| answer.begun) {
+            return (answer.written >= cut.after || answer.is_whole()).then(|| cut.into());
+        }
+        (answer.close_after && answer.is_whole()).then_some(Ending::Clean)
+    }
+
+    pub fn close(&self) {
+        self.progress().open = false;
+    }
+
+    /// Whether there is nothing here but control requests: then it is no vendor connection.
+    pub fn is_only_control(&self) -> bool {
+        let progress = self.progress();
+        progress.control && progress.exchanges.is_empty()
+    }
+
+    /// Forgets what went over the connection; false if it is closed, and can be forgotten itself.
+    pub fn reset(&self) -> bool {
+        let mut progress = self.progress();
+        progress.exchanges.clear();
+        progress.in_exchange = false;
+        progress.open
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+impl Progress {
+    fn exchange(&mut self) -> Option<&mut Exchange> {
+        self.exchanges.last_mut().filter(|_| self.in_exchange)
+    }
+}
+
+impl Answer {
+    fn count_out(&mut self, bytes: &[u8]) {
+        const END: &[u8] = b"\r\n\r\n";
+        for byte in bytes {
+            self.written += 1;
+            if let Head::Open(matched) = self.head {
+                let matched = match *byte {
+                    byte if byte == END[matched] => matched + 1,
+                    b'\r' => 1,
+                    _ => 0,
+                };
+                self.head = if matched == END.len() {
+                    Head::Bytes(self.written)
+                } else {
+                    Head::Open(matched)
+                };
+            }
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+    fn is_whole(&self) -> bool {
+        match (&self.head, self.body_bytes) {
+            (Head::Bytes(head), Some(body)) => self.written >= head + body,
+            _ => false,
         }
     }
+}
 
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+impl Serialize for Connection {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            connection: u64,
+            peer_port: u16,
+            tls: bool,
+            open: bool,
+            bytes_in: u64,
+            bytes_out: u64,
+            requests: &'a [Exchange],
         }
+        let progress = self.progress();
+        let requests = &progress.exchanges;
+        Fields {
+            connection: self.number,
+            peer_port: self.peer_port,
+            tls: self.tls,
+            open: progress.open,
+            bytes_in: requests.iter().map(|exchange| exchange.bytes_in).sum(),
+            bytes_out: requests.iter().map(|exchange| exchange.bytes_out).sum(),
+            requests,
+        }
+        .serialize(serializer)
     }
+}
+
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }

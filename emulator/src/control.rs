@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::Router;
-use axum::extract::{Extension, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::connection::Connection;
+use crate::faults::FaultRule;
+use crate::json::read_object;
 use crate::record::Audience;
 use crate::request::Query;
 use crate::router::plain_error;
@@ -37,7 +40,11 @@ pub(crate) fn router() -> Router<Arc<Service>> {
         .route("/inbox", get(inbox))
         .route("/ledger", get(ledger))
         .route("/requests", get(requests))
+        .route("/connections", get(connections))
         .route("/stats", get(stats))
+        .route("/faults", get(faults).post(add_fault).delete(remove_faults))
+        .route("/faults/{id}", delete(remove_fault))
+        .route("/clock", post(set_clock))
         .route("/reset", post(reset))
         .method_not_allowed_fallback(async || {
             plain_error(
@@ -182,8 +189,56 @@ async fn stats(State(service): App) -> Response {
     }))
 }
 
+async fn connections(State(service): App) -> Response {
+    let connections = service.connections();
+    let of_vendors = connections.values().filter(|connection| !connection.is_only_control());
+    json(&of_vendors.map(Arc::as_ref).collect::<Vec<_>>())
+}
+
+async fn faults(State(service): App) -> Response {
+    json(&service.state().faults.list())
+}
+
+async fn add_fault(State(service): App, body: Bytes) -> Answer {
+    let rule: Value = serde_json::from_slice(&body).map_err(|error| BadInput(error.to_string()))?;
+    let rule = FaultRule::read(rule).map_err(|error| BadInput(error.to_string()))?;
+    let id = service.state().faults.add(rule);
+    Ok(json(&serde_json::json!({ "id": id })))
+}
+
+async fn remove_faults(State(service): App) -> Answer {
+    service.state().faults.clear();
+    done()
+}
+
+async fn remove_fault(State(service): App, Path(id): Path<String>) -> Answer {
+    let found = id.parse().is_ok_and(|id| service.state().faults.remove(id));
+    if !found {
+        return Ok(plain_error(StatusCode::NOT_FOUND, "there is no fault of this id"));
+    }
+    done()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Clock {
+    offset_s: i64,
+}
+
+/// Ten years, either way: more than any clock is wrong, and within what dates can hold.
+const CLOCK_OFFSET_LIMIT_SECONDS: u64 = 315_360_000;
+
+async fn set_clock(State(service): App, body: Bytes) -> Answer {
+    let Clock { offset_s } = read(&body)?;
+    if offset_s.unsigned_abs() > CLOCK_OFFSET_LIMIT_SECONDS {
+        return Err(BadInput::field("offset_s", "must be within ten years, 315,360,000 s"));
+    }
+    service.set_clock_offset(offset_s);
+    done()
+}
+
 async fn reset(State(service): App) -> Answer {
-    *service.state() = crate::state::State::default();
+    service.reset();
     done()
 }
 
@@ -204,23 +259,8 @@ impl IntoResponse for BadInput {
     }
 }
 
-/// Reads a JSON object. serde alone would take an array for a struct, and would not name the field of a wrong type.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadInput> {
-    if !body.trim_ascii().starts_with(b"{") {
-        return Err(BadInput("the body must be a JSON object".to_owned()));
-    }
-    let mut source = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut source).map_err(|error| {
-        let path = error.path().to_string();
-        let fault = error.into_inner();
-        BadInput(if path == "." {
-            fault.to_string()
-        } else {
-            format!("{path}: {fault}")
-        })
-    })?;
-    source.end().map_err(|error| BadInput(error.to_string()))?;
-    Ok(value)
+    read_object(body).map_err(BadInput)
 }
 
 fn volcengine_user(body: &[u8]) -> Result<String, BadInput> {

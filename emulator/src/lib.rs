@@ -14,9 +14,12 @@
 
 mod connection;
 mod control;
+mod faults;
 mod hex;
+mod json;
 mod moment;
 mod options;
+mod play;
 mod presence;
 mod quota;
 mod record;
@@ -25,6 +28,7 @@ mod router;
 mod server;
 mod service;
 mod state;
+mod stream;
 mod tls;
 mod volcengine;
 mod zego;
@@ -38,6 +42,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+pub use self::faults::{FaultError, FaultRule};
 pub use self::options::{
     BinaryLimitCounts, Options, Secret, SteadyClock, TlsFiles, VolcengineAccount, WallClock, ZegoAccount,
 };
@@ -48,6 +53,7 @@ use self::service::Service;
 pub struct Emulator {
     address: SocketAddr,
     url: String,
+    service: Arc<Service>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -77,15 +83,20 @@ impl Emulator {
         };
 
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let router = router::router(Arc::new(Service::new(options)));
+        let service = Arc::new(Service::new(options));
+        let router = router::router(Arc::clone(&service));
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("rtcmsg-emulator".to_owned())
-            .spawn(move || runtime.block_on(server::serve(listener, tls, router, stopped)))
+            .spawn({
+                let service = Arc::clone(&service);
+                move || runtime.block_on(server::serve(listener, tls, router, service, stopped))
+            })
             .map_err(StartError::Thread)?;
         Ok(Self {
             address,
             url: format!("{scheme}://{address}"),
+            service,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -104,6 +115,17 @@ impl Emulator {
     /// The address that the emulator listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Adds a scripted fault, and gives its id: as `POST /_emulator/faults` does, but without a connection of its own, which a
+    /// fault of connections could hit.
+    pub fn add_fault(&self, rule: FaultRule) -> u64 {
+        self.service.state().faults.add(rule)
+    }
+
+    /// Removes all scripted faults.
+    pub fn remove_faults(&self) {
+        self.service.state().faults.clear();
     }
 
     /// Stops the emulator: no new connections, and at most 2 s for the requests in flight. Dropping does the same.

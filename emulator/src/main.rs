@@ -1,12 +1,15 @@
 //! The command line of the emulator: arguments in, one URL line and an `export` block out, then serve until told to stop.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use rtcmsg_emulator::{BinaryLimitCounts, Emulator, Options, Secret, TlsFiles, VolcengineAccount, ZegoAccount};
+use rtcmsg_emulator::{
+    BinaryLimitCounts, Emulator, FaultRule, Options, Secret, TlsFiles, VolcengineAccount, ZegoAccount,
+};
 
 /// The server APIs of Volcengine RTC and IM and of ZEGO, on loopback
 ///
@@ -65,6 +68,9 @@ struct Arguments {
     #[arg(long, value_name = "WHAT", default_value = "decoded", help_heading = "Strictness")]
     binary_limit_counts: Counts,
 
+    /// Faults to play from the start on: a JSON list of rules, see the README
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
     /// Write no line for each request to standard error
     #[arg(long)]
     quiet: bool,
@@ -100,7 +106,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     runtime.block_on(async {
         // Before anybody can know that it runs, so that no signal finds the default action.
         let stopped = stop_signal()?;
-        let options = options(arguments);
+        let options = options(arguments)?;
         let emulator = Emulator::start(options.clone())?;
         // Whoever closed our standard output does not want to read it.
         let _ = announce(&mut io::stdout().lock(), emulator.url(), &options);
@@ -130,9 +136,9 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-fn options(arguments: Arguments) -> Options {
+fn options(arguments: Arguments) -> Result<Options, String> {
     let demo = Options::default();
-    Options {
+    Ok(Options {
         host: arguments.host,
         port: arguments.port,
         allow_remote: arguments.allow_remote,
@@ -161,10 +167,17 @@ fn options(arguments: Arguments) -> Options {
             Counts::Base64 => BinaryLimitCounts::Base64,
             Counts::Decoded => BinaryLimitCounts::Decoded,
         },
+        faults: arguments.faults.as_deref().map_or(Ok(Vec::new()), read_faults)?,
         request_log: !arguments.quiet,
         clock: demo.clock,
         steady_clock: demo.steady_clock,
-    }
+    })
+}
+
+fn read_faults(file: &Path) -> Result<Vec<FaultRule>, String> {
+    let unusable = |fault: &dyn Display| format!("cannot use {}: {fault}", file.display());
+    let text = std::fs::read_to_string(file).map_err(|fault| unusable(&fault))?;
+    FaultRule::list(&text).map_err(|fault| unusable(&fault))
 }
 
 fn parse_host(text: &str) -> Result<IpAddr, String> {

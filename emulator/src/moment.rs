@@ -20,6 +20,14 @@ impl Moment {
         }
     }
 
+    /// This moment by a wall clock that is so many seconds ahead.
+    pub fn shifted(self, seconds: i64) -> Self {
+        Self {
+            unix_seconds: self.unix_seconds.saturating_add(seconds),
+            ..self
+        }
+    }
+
     pub fn civil(&self) -> Civil {
         Civil::from_unix(self.unix_seconds)
     }

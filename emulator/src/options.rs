@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::faults::FaultRule;
+
 /// The wall clock: signatures and `Date` headers are measured against it.
 pub type WallClock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
@@ -36,6 +38,8 @@ pub struct Options {
     pub allow_nonce_reuse: bool,
     /// What Volcengine's size limit counts of a binary message.
     pub binary_limit_counts: BinaryLimitCounts,
+    /// Scripted faults, there from the start on, until they are removed or reset.
+    pub faults: Vec<FaultRule>,
     /// Writes a line for each vendor request to standard error.
     pub request_log: bool,
     /// The vendors' wall clock.
@@ -127,6 +131,7 @@ impl Default for Options {
             quota: true,
             allow_nonce_reuse: false,
             binary_limit_counts: BinaryLimitCounts::Decoded,
+            faults: Vec::new(),
             request_log: false,
             clock: Arc::new(SystemTime::now),
             steady_clock: Arc::new(move || start.elapsed()),
@@ -168,6 +173,7 @@ impl fmt::Debug for Options {
             .field("quota", &self.quota)
             .field("allow_nonce_reuse", &self.allow_nonce_reuse)
             .field("binary_limit_counts", &self.binary_limit_counts)
+            .field("faults", &self.faults)
             .field("request_log", &self.request_log)
             .finish_non_exhaustive()
     }

@@ -42,6 +42,25 @@ pub(crate) enum Audience {
     Zego,
 }
 
+impl Audience {
+    /// Whose users an action speaks to.
+    pub fn of(vendor: Vendor, action: &str) -> Self {
+        match vendor {
+            Vendor::Zego => Self::Zego,
+            Vendor::Volcengine if matches!(action, "P2PSendMessage" | "P2PSendUserMessage") => Self::Im,
+            Vendor::Volcengine => Self::Volcengine,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Volcengine => "volcengine",
+            Self::Im => "im",
+            Self::Zego => "zego",
+        }
+    }
+}
+
 /// What became of a message for one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -78,6 +97,7 @@ pub(crate) struct Findings {
 pub(crate) struct LedgerEntry {
     pub sequence: u64,
     pub connection: u64,
+    pub peer_port: u16,
     pub request_on_connection: u64,
     pub vendor: Vendor,
     pub action: String,
@@ -92,6 +112,9 @@ pub(crate) struct LedgerEntry {
     pub payload: Option<Bytes>,
     pub recipients: Vec<Recipient>,
     pub accepted: bool,
+    /// The rules of the faults that were played.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<u64>,
     #[serde(rename = "received_at_ns", serialize_with = "nanoseconds")]
     pub received_at: Duration,
 }

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::record::{Audience, Vendor};
+
 /// A received request. Header names are lower case, as the HTTP layer hands them out; values are the received bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -25,6 +27,37 @@ impl Request {
     }
 }
 
+/// What the first line of a request tells, before the rest of it is there.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RequestLine {
+    /// For the control API, and no vendor's.
+    pub control: bool,
+    pub vendor: Option<Audience>,
+    pub action: String,
+}
+
+impl RequestLine {
+    /// Reads `GET /?Action=... HTTP/1.1`. What is no such line is no vendor's.
+    pub fn parse(line: &[u8]) -> Self {
+        let line = String::from_utf8_lossy(line);
+        let target = line.split(' ').nth(1).unwrap_or_default();
+        // A proxy's client sends a whole URL.
+        let target = match target.split_once("://") {
+            Some((_, rest)) if !target.starts_with('/') => rest.find('/').map_or("", |path| &rest[path..]),
+            _ => target,
+        };
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let query = Query::parse(query);
+        let action = query.text("Action").unwrap_or_default().to_owned();
+        let vendor = query.vendor().filter(|_| path == "/");
+        Self {
+            control: path == "/_emulator" || path.starts_with("/_emulator/"),
+            vendor: vendor.map(|vendor| Audience::of(vendor, &action)),
+            action,
+        }
+    }
+}
+
 /// The pairs of a query, decoded, in the order of the query. They are bytes: UTF-8 is for the reader to demand.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Query(pub Vec<(Vec<u8>, Vec<u8>)>);
@@ -45,6 +78,15 @@ impl Query {
 
     pub fn contains(&self, name: &str) -> bool {
         self.all(name).next().is_some()
+    }
+
+    /// The vendor whose parameters are here.
+    pub fn vendor(&self) -> Option<Vendor> {
+        if self.contains("Version") {
+            return Some(Vendor::Volcengine);
+        }
+        let zego = ["Signature", "SignatureNonce", "AppId"];
+        zego.iter().any(|name| self.contains(name)).then_some(Vendor::Zego)
     }
 
     /// The values of a name, in order.
@@ -99,6 +141,42 @@ mod tests {
         assert_eq!(query.text("Flag"), Some(""));
         assert_eq!(query.text("Odd"), Some("100%"));
         assert!(!query.contains("ToUserId"));
+    }
+
+    #[test]
+    fn a_first_line_tells_vendor_and_action() {
+        let table = [
+            ("GET /_emulator/ledger HTTP/1.1\r", true, None, ""),
+            ("GET http://127.0.0.1:8089/_emulator/ledger HTTP/1.1\r", true, None, ""),
+            (
+                "POST /?Action=SendUnicast&Version=2020-12-01 HTTP/1.1",
+                false,
+                Some(Audience::Volcengine),
+                "SendUnicast",
+            ),
+            (
+                "POST /?Action=P2PSendMessage&Version=2020-12-01 HTTP/1.1",
+                false,
+                Some(Audience::Im),
+                "P2PSendMessage",
+            ),
+            (
+                "GET http://h/?Action=SendCustomCommand&AppId=1 HTTP/1.1",
+                false,
+                Some(Audience::Zego),
+                "SendCustomCommand",
+            ),
+            ("GET /other?Version=1 HTTP/1.1", false, None, ""),
+            ("", false, None, ""),
+        ];
+        for (line, control, vendor, action) in table {
+            let read = RequestLine::parse(line.as_bytes());
+            assert_eq!(
+                (read.control, read.vendor, read.action.as_str()),
+                (control, vendor, action),
+                "{line}"
+            );
+        }
     }
 
     #[test]

@@ -6,15 +6,17 @@ use std::sync::atomic::Ordering;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::http::{StatusCode, Uri, header, request::Parts};
+use axum::http::{HeaderValue, StatusCode, Uri, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 use crate::connection::Connection;
 use crate::control;
+use crate::faults::Cut;
+use crate::play::{NO_ANSWER, play};
 use crate::record::Vendor;
 use crate::request::Request;
-use crate::service::{Arrival, Service, vendor_of};
+use crate::service::{Reply, Service, vendor_of};
 
 /// More than any message needs, even one escaped to the last character.
 const BODY_LIMIT_BYTES: usize = 4 * 1024 * 1024;
@@ -37,6 +39,10 @@ async fn serve_vendor(
         Ok(body) => body,
         Err(_) => return plain_error(StatusCode::PAYLOAD_TOO_LARGE, "the body is cut short or above 4 MiB"),
     };
+    if let Some(cut) = connection.complete_request() {
+        connection.cut_answer(Cut { after: 0, ..cut });
+        return Response::default();
+    }
     let request = received(&parts, body);
     let Some(vendor) = vendor_of(&request) else {
         return plain_error(StatusCode::NOT_FOUND, &nobody_serves(&request));
@@ -44,24 +50,29 @@ async fn serve_vendor(
     if request_on_connection == 1 {
         service.vendor_connections.fetch_add(1, Ordering::Relaxed);
     }
-    let arrival = Arrival {
-        connection: connection.number,
-        request_on_connection,
+    let Some(reply) = play(&service, &connection, vendor, request_on_connection, request).await else {
+        connection.cut_answer(NO_ANSWER);
+        return Response::default();
     };
-    let reply = service.answer(vendor, arrival, request);
-    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response(&service, vendor, reply)
+}
+
+fn response(service: &Service, vendor: Vendor, reply: Reply) -> Response {
     let content_type = match vendor {
         Vendor::Volcengine => "application/json; charset=utf-8",
         Vendor::Zego => "application/json",
     };
     // The date is the emulator's clock, not the machine's: clients measure their skew by it.
     let date = service.now().civil().http_date();
-    (
-        status,
-        [(header::CONTENT_TYPE, content_type.to_owned()), (header::DATE, date)],
-        Body::from(reply.body),
-    )
-        .into_response()
+    let mut response = Response::new(Body::from(reply.body));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.extend(HeaderValue::try_from(date).ok().map(|date| (header::DATE, date)));
+    for (name, value) in reply.headers {
+        headers.insert(name, value);
+    }
+    response
 }
 
 fn received(parts: &Parts, body: Bytes) -> Request {

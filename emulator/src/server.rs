@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::HttpBody;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -14,10 +15,13 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use tower::ServiceExt;
 
-use crate::connection::{Connection, Stream};
+use crate::connection::{Connection, Ending};
+use crate::faults::Fault;
+use crate::service::Service;
+use crate::stream::{Link, Stream, close};
 
 /// How long requests in flight may take after the stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
@@ -28,13 +32,23 @@ const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 /// A pause after a failed accept: out of file descriptors, the next one would fail at once, too.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
+/// What all connections share.
+#[derive(Clone)]
+struct House {
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    service: Arc<Service>,
+}
+
 /// Serves until `stop` is told, or its other end is gone.
 pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     router: Router,
+    service: Arc<Service>,
     mut stop: oneshot::Receiver<()>,
 ) {
+    let house = House { tls, router, service };
     let graceful = GracefulShutdown::new();
     let mut accepted = 0;
     loop {
@@ -42,52 +56,81 @@ pub(crate) async fn serve(
             stream = listener.accept() => stream,
             _ = &mut stop => break,
         };
-        let Ok((stream, _)) = stream else {
+        let Ok((stream, peer)) = stream else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
         accepted += 1;
-        let connection = Arc::new(Connection::new(accepted));
-        tokio::spawn(serve_connection(
-            stream,
-            tls.clone(),
-            router.clone(),
-            connection,
-            graceful.watcher(),
-        ));
+        let connection = Arc::new(Connection::new(accepted, peer.port(), house.tls.is_some()));
+        house.service.connections().insert(accepted, Arc::clone(&connection));
+        let (house, watcher) = (house.clone(), graceful.watcher());
+        // Asked here, so that the order of rules is the order of connections.
+        let fault = house.service.state().faults.on_accept(house.tls.is_some());
+        tokio::spawn(async move {
+            serve_connection(&house, stream, &connection, fault, watcher).await;
+            house.service.close(&connection);
+        });
     }
     drop(listener);
+    house.service.end_holds();
     let _ = tokio::time::timeout(STOP_PATIENCE, graceful.shutdown()).await;
 }
 
 async fn serve_connection(
+    house: &House,
     stream: TcpStream,
-    tls: Option<TlsAcceptor>,
-    router: Router,
-    connection: Arc<Connection>,
+    connection: &Arc<Connection>,
+    fault: Option<Fault>,
     watcher: Watcher,
 ) {
-    let Ok(stream) = opened(stream, tls).await else {
+    let Ok(Some(link)) = opened(stream, house.tls.as_ref(), fault).await else {
         return;
     };
+    let stream = Stream::new(link, Arc::clone(connection), Arc::clone(&house.service));
+    let router = house.router.clone();
+    let connection = Arc::clone(connection);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&connection));
-        answer(router.clone(), request)
+        answer(router.clone(), Arc::clone(&connection), request)
     });
     let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // An error here is a client that went away or spoke no HTTP: its own affair.
+    // An error here is a client that went away or spoke no HTTP, which is its own affair, or a scripted cut.
     let _ = watcher.watch(serving).await;
 }
 
-async fn answer(router: Router, request: hyper::Request<Incoming>) -> Result<Response, Infallible> {
-    router.oneshot(request.map(axum::body::Body::new)).await
+async fn answer(
+    router: Router,
+    connection: Arc<Connection>,
+    request: hyper::Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let response = router.oneshot(request.map(axum::body::Body::new)).await;
+    let body_bytes = response
+        .as_ref()
+        .ok()
+        .and_then(|response| response.body().size_hint().exact());
+    connection.begin_answer(body_bytes);
+    response
 }
 
-async fn opened(stream: TcpStream, tls: Option<TlsAcceptor>) -> io::Result<Stream> {
+/// Makes a connection ready for HTTP, unless a fault ends it before.
+async fn opened(stream: TcpStream, tls: Option<&TlsAcceptor>, fault: Option<Fault>) -> io::Result<Option<Link>> {
     stream.set_nodelay(true)?;
-    let Some(tls) = tls else {
-        return Ok(Stream::Plain(stream));
-    };
-    let stream = tokio::time::timeout(HANDSHAKE_PATIENCE, tls.accept(stream)).await??;
-    Ok(Stream::Tls(Box::new(stream)))
+    let ending = |reset| if reset { Ending::Reset } else { Ending::Fin };
+    match (fault, tls) {
+        (Some(Fault::CutOnAccept { reset }), _) => {
+            close(stream, ending(reset));
+            Ok(None)
+        }
+        (Some(Fault::CutHandshake { reset }), Some(_)) => {
+            let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream);
+            let hello = tokio::time::timeout(HANDSHAKE_PATIENCE, hello).await??;
+            close(hello.io, ending(reset));
+            Ok(None)
+        }
+        (_, Some(tls)) => {
+            let stream = tokio::time::timeout(HANDSHAKE_PATIENCE, tls.accept(stream)).await??;
+            Ok(Some(Link::Tls(Box::new(stream))))
+        }
+        (_, None) => Ok(Some(Link::Plain(stream))),
+    }
 }

@@ -1,12 +1,18 @@
 //! From a received request to its answer: which vendor is meant, what that vendor says, and what is written down of it.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
+use tokio::sync::watch;
 
+use crate::connection::Connection;
+use crate::faults::{Fault, Plan};
 use crate::moment::Moment;
 use crate::options::Options;
 use crate::record::{Capture, Findings, LedgerEntry, Outcome, Vendor};
@@ -23,6 +29,37 @@ pub(crate) struct Service {
     seed: u32,
     sequence: AtomicU64,
     pub vendor_connections: AtomicU64,
+    /// All that were accepted since the last reset, and those still open then; by their numbers.
+    connections: Mutex<BTreeMap<u64, Arc<Connection>>>,
+    /// How far the vendors' clock is set off.
+    clock_offset_seconds: AtomicI64,
+    holds: watch::Sender<()>,
+}
+
+/// Holds a request back, until its time is over, or a reset or the stop is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Hold(watch::Receiver<()>);
+
+impl Hold {
+    /// Waits for a span; `None` if the hold was ended before.
+    pub async fn wait(&mut self, span: Duration) -> Option<()> {
+        if span.is_zero() {
+            return Some(());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(span) => Some(()),
+            _ = self.0.changed() => None,
+        }
+    }
+
+    /// Waits until the hold is ended.
+    pub async fn end(&mut self) {
+        let _ = self.0.changed().await;
+    }
+
+    fn is_ended(&self) -> bool {
+        self.0.has_changed().unwrap_or(true)
+    }
 }
 
 /// What goes back to the client, and the vendor's code in it: 0 or an empty text when all is well.
@@ -30,12 +67,22 @@ pub(crate) struct Reply {
     pub status: u16,
     pub code: Value,
     pub body: Vec<u8>,
+    /// In place of those that every answer has, or beside them.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Reply {
+    fn with_retry_after(mut self, value: Option<&HeaderValue>) -> Self {
+        self.headers
+            .extend(value.map(|value| (header::RETRY_AFTER, value.clone())));
+        self
+    }
 }
 
 /// Where a request came in.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Arrival {
-    pub connection: u64,
+pub(crate) struct Arrival<'a> {
+    pub connection: &'a Connection,
     pub request_on_connection: u64,
 }
 
@@ -47,20 +94,54 @@ impl Service {
             .unix_seconds
             .wrapping_mul(1000)
             .wrapping_add(i64::from(seed.milliseconds));
+        let mut state = State::default();
+        for rule in &options.faults {
+            state.faults.add(rule.clone());
+        }
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(state),
             started,
             seed: u32::try_from(seed & 0xFFFF_FFFF).unwrap_or_default(),
             sequence: AtomicU64::new(0),
             vendor_connections: AtomicU64::new(0),
+            connections: Mutex::default(),
+            clock_offset_seconds: AtomicI64::new(0),
+            holds: watch::Sender::new(()),
             options,
         }
     }
 
-    /// The time now, by the clocks that the emulator was started with.
+    /// The time now, by the clocks that the emulator was started with, and the wall clock set off as a test wants it.
     pub fn now(&self) -> Moment {
         let steady = (self.options.steady_clock)().saturating_sub(self.started);
-        Moment::new((self.options.clock)(), steady)
+        let offset = self.clock_offset_seconds.load(Ordering::Relaxed);
+        Moment::new((self.options.clock)(), steady).shifted(offset)
+    }
+
+    pub fn set_clock_offset(&self, seconds: i64) {
+        self.clock_offset_seconds.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Puts everything back to its beginning but the counts of requests, connections and rules.
+    pub fn reset(&self) {
+        let mut state = self.state();
+        state.reset();
+        self.end_holds();
+        drop(state);
+        self.set_clock_offset(0);
+        self.connections().retain(|_, connection| connection.reset());
+    }
+
+    pub fn connections(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Connection>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a connection is closed. One of control requests alone is of no interest any more.
+    pub fn close(&self, connection: &Connection) {
+        connection.close();
+        if connection.is_only_control() {
+            self.connections().remove(&connection.number);
+        }
     }
 
     /// The state, for as long as the guard lives. No handler panics half way through a change, so a poisoned lock is taken over.
@@ -73,9 +154,30 @@ impl Service {
         self.sequence.load(Ordering::Relaxed)
     }
 
-    /// Answers one vendor request. Clocks are read, quotas spent and the ledger written under one lock, so that all agree on the order.
-    pub fn answer(&self, vendor: Vendor, arrival: Arrival, request: Request) -> Reply {
+    /// What a request that is held back listens to. It is to be had while the state is locked, in which a reset ends all holds.
+    pub fn hold(&self) -> Hold {
+        Hold(self.holds.subscribe())
+    }
+
+    /// Ends all holds: nothing more is done with the requests behind them.
+    pub fn end_holds(&self) {
+        self.holds.send_replace(());
+    }
+
+    /// Answers one vendor request. Clocks are read, quotas spent and the ledger written under one lock, so that all agree on the order,
+    /// and all before a byte of the answer is out. `None`: nothing is to be done with the request, now or any more.
+    pub fn answer(
+        &self,
+        vendor: Vendor,
+        arrival: Arrival<'_>,
+        request: Request,
+        plan: &Plan,
+        hold: &Hold,
+    ) -> Option<Reply> {
         let mut state = self.state();
+        if hold.is_ended() || matches!(plan.fault, Some(Fault::Stall { processed: false })) {
+            return None;
+        }
         let now = self.now();
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
         let mut visit = Visit {
@@ -87,21 +189,19 @@ impl Service {
             request_id: self.request_id(vendor, sequence, now),
             findings: Findings::default(),
         };
-        let reply = match vendor {
-            Vendor::Volcengine => volcengine::answer(&mut visit),
-            Vendor::Zego => zego::answer(&mut visit),
-        };
-        let entry = ledger_entry(vendor, arrival, visit, &reply);
+        let (reply, processed) = reply(&mut visit, vendor, plan.fault.as_ref());
+        arrival.connection.note_sequence(sequence, processed);
+        let entry = ledger_entry(vendor, arrival, visit, &reply, plan);
         if self.options.request_log {
             log(now, &entry);
         }
         state.record.ledger.push(entry);
         state.record.capture(Capture {
             sequence,
-            connection: arrival.connection,
+            connection: arrival.connection.number,
             request,
         });
-        reply
+        Some(reply)
     }
 
     /// In the vendors' own forms: time and hex digits, or a number above 2^53 in decimal.
@@ -113,25 +213,71 @@ impl Service {
     }
 }
 
+impl fmt::Debug for Service {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Service").finish_non_exhaustive()
+    }
+}
+
 /// The vendor whose client sent this, or `None` if it looks like neither's.
 pub(crate) fn vendor_of(request: &Request) -> Option<Vendor> {
     if request.path != "/" {
         return None;
     }
-    let query = request.query();
     let signed = request
         .header("authorization")
         .is_some_and(|value| value.starts_with("HMAC-SHA256"));
-    if signed || query.contains("Version") {
+    if signed {
         return Some(Vendor::Volcengine);
     }
-    ["Signature", "SignatureNonce", "AppId"]
-        .iter()
-        .any(|name| query.contains(name))
-        .then_some(Vendor::Zego)
+    request.query().vendor()
 }
 
-fn ledger_entry(vendor: Vendor, arrival: Arrival, visit: Visit<'_>, reply: &Reply) -> LedgerEntry {
+/// The vendor's answer or a fault's, and whether the vendor processed the request.
+fn reply(visit: &mut Visit<'_>, vendor: Vendor, fault: Option<&Fault>) -> (Reply, bool) {
+    let own = |visit: &mut Visit<'_>| match vendor {
+        Vendor::Volcengine => volcengine::answer(visit),
+        Vendor::Zego => zego::answer(visit),
+    };
+    match fault {
+        Some(Fault::Throttle { retry_after }) => {
+            let reply = match vendor {
+                Vendor::Volcengine => volcengine::throttled(visit),
+                Vendor::Zego => zego::throttled(visit),
+            };
+            (reply.with_retry_after(retry_after.as_ref()), false)
+        }
+        Some(Fault::Error(error)) => {
+            if error.processed {
+                own(visit);
+            }
+            let reply = match vendor {
+                Vendor::Volcengine => volcengine::scripted(visit, error),
+                Vendor::Zego => zego::scripted(visit, error),
+            };
+            (reply.with_retry_after(error.retry_after.as_ref()), error.processed)
+        }
+        Some(Fault::Status(answer)) => {
+            if answer.processed {
+                own(visit);
+            }
+            match vendor {
+                Vendor::Volcengine => volcengine::note_action(visit),
+                Vendor::Zego => zego::note_action(visit),
+            }
+            let reply = Reply {
+                status: answer.status,
+                code: Value::Null,
+                body: answer.body.clone().into_bytes(),
+                headers: answer.headers.clone(),
+            };
+            (reply, answer.processed)
+        }
+        _ => (own(visit), true),
+    }
+}
+
+fn ledger_entry(vendor: Vendor, arrival: Arrival<'_>, visit: Visit<'_>, reply: &Reply, plan: &Plan) -> LedgerEntry {
     let Findings {
         action,
         version,
@@ -143,7 +289,8 @@ fn ledger_entry(vendor: Vendor, arrival: Arrival, visit: Visit<'_>, reply: &Repl
     } = visit.findings;
     LedgerEntry {
         sequence: visit.sequence,
-        connection: arrival.connection,
+        connection: arrival.connection.number,
+        peer_port: arrival.connection.peer_port,
         request_on_connection: arrival.request_on_connection,
         vendor,
         action,
@@ -156,6 +303,7 @@ fn ledger_entry(vendor: Vendor, arrival: Arrival, visit: Visit<'_>, reply: &Repl
         payload,
         recipients,
         accepted,
+        faults: plan.rules.clone(),
         received_at: visit.now.steady,
     }
 }
@@ -166,6 +314,7 @@ fn log(now: Moment, entry: &LedgerEntry) {
     let code = match &entry.code {
         Value::String(code) if code.is_empty() => "ok".to_owned(),
         Value::String(code) => code.clone(),
+        Value::Null => "-".to_owned(),
         code => code.to_string(),
     };
     let what = if entry.accepted {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::faults::Faults;
 use crate::moment::Moment;
 use crate::options::Options;
 use crate::presence::{ImPresence, RtcPresence, ZegoPresence};
@@ -19,6 +20,17 @@ pub(crate) struct State {
     pub nonces: Nonces,
     pub quotas: Quotas,
     pub record: Record,
+    pub faults: Faults,
+}
+
+impl State {
+    pub fn reset(&mut self) {
+        self.faults.clear();
+        *self = Self {
+            faults: std::mem::take(&mut self.faults),
+            ..Self::default()
+        };
+    }
 }
 
 /// One request at a vendor's door: what the handlers read, what they may change, and what they note down on the way.

@@ -91,6 +91,7 @@ fn the_help_tells_every_option() {
         "--no-quota",
         "--allow-nonce-reuse",
         "--binary-limit-counts",
+        "--faults",
         "--quiet",
         "--version",
     ];
@@ -217,4 +218,31 @@ fn idle_connections_do_not_keep_it_from_stopping() {
     assert!(idle.read(&mut [0; 1024]).unwrap() > 0);
     running.signal("TERM");
     assert_eq!(running.end().0, Some(0));
+}
+
+#[test]
+fn a_file_of_faults_is_played_from_the_start() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults.json");
+    std::fs::write(&file, r#"[{"vendor": "zego", "status": 503, "count": 1}]"#).unwrap();
+    let running = Running::start(&["--faults", file.to_str().unwrap()]);
+    let mut stream = running.connect();
+    write!(stream, "GET /?AppId=1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+}
+
+#[test]
+fn a_file_of_faults_that_cannot_be_used_is_named() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("no_faults.json");
+    std::fs::write(&file, r#"[{"status": 503}, {"stall": false}]"#).unwrap();
+    for (file, fault) in [
+        (file.to_str().unwrap(), "rule 2: stall"),
+        ("missing.json", "No such file"),
+    ] {
+        let refused = output(&["--port", "0", "--faults", file]);
+        assert_eq!(refused.status.code(), Some(1));
+        let errors = String::from_utf8(refused.stderr).unwrap();
+        assert!(errors.contains(file) && errors.contains(fault), "{errors}");
+    }
 }

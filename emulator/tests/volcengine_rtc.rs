@@ -235,9 +235,9 @@ fn the_ledger_says_what_became_of_each_recipient() {
     let lab = Lab::new();
     lab.control("volcengine/join", json!({ "room_id": "room", "user_id": "alice" }));
     let answer = lab.volcengine("BatchSendRoomUnicast", VERSION, &batch_send_room_unicast());
-    let connection = lab.last_ledger_entry()["connection"].clone();
+    let entry = lab.last_ledger_entry();
     let expected = json!([{
-        "sequence": 1, "connection": connection, "request_on_connection": 2, "vendor": "volcengine",
+        "sequence": 1, "connection": entry["connection"], "peer_port": entry["peer_port"], "request_on_connection": 2, "vendor": "volcengine",
         "action": "BatchSendRoomUnicast", "version": VERSION, "status": 200, "code": "",
         "request_id": answer.body["ResponseMetadata"]["RequestId"], "from": "server", "room_id": "room",
         "payload_base64": "aGVsbG8=", "accepted": true, "received_at_ns": 0,

@@ -1,6 +1,10 @@
 //! What Volcengine answers: the envelope, and every refusal with its code and status. // VENDORS.md, Response
 
+use std::borrow::Cow;
+
 use serde::Serialize;
+
+use crate::faults::{ErrorAnswer, ErrorCode};
 
 /// A request turned down. The gateway speaks by HTTP status; the service behind it does so only in version 2023-07-20.
 #[derive(Debug)]
@@ -8,7 +12,7 @@ pub(crate) struct Refusal {
     layer: Layer,
     status: u16,
     code_n: Option<u32>,
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     message: String,
 }
 
@@ -20,8 +24,9 @@ enum Layer {
 
 impl Refusal {
     /// A refusal before the service is reached. Some codes of the gateway have no number.
-    pub fn by_gateway(code: &'static str, message: impl Into<String>) -> Self {
-        let (code_n, status) = match code {
+    pub fn by_gateway(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        let code = code.into();
+        let (code_n, status) = match &*code {
             "MissingParameter" => (Some(100_002), 400),
             "MissingAuthenticationToken" => (Some(100_003), 401),
             "MissingSignature" => (Some(100_005), 401),
@@ -48,7 +53,7 @@ impl Refusal {
             layer: Layer::Service,
             status: 400,
             code_n: None,
-            code,
+            code: code.into(),
             message: message.into(),
         }
     }
@@ -60,7 +65,7 @@ impl Refusal {
             layer: Layer::Service,
             status: 429,
             code_n: None,
-            code: "FlowLimitExceeded.QPSOverLimit",
+            code: "FlowLimitExceeded.QPSOverLimit".into(),
             message: message.to_owned(),
         }
     }
@@ -71,8 +76,57 @@ impl Refusal {
             layer: Layer::Service,
             status: 429,
             code_n: Some(100_018),
-            code: "FlowLimitExceeded",
+            code: "FlowLimitExceeded".into(),
             message: message.to_owned(),
+        }
+    }
+
+    /// A refusal that a fault demands. What the rule leaves open is as the vendor has it for this code.
+    pub fn scripted(error: &ErrorAnswer) -> Self {
+        let code = match &error.code {
+            ErrorCode::Word(word) => word.clone(),
+            ErrorCode::Number(number) => number.to_string(),
+        };
+        let (layer, status, code_n) = match code.as_str() {
+            "UndefinedError" => (Layer::Gateway, 500, Some(100_001)),
+            "MissingRequestInfo" => (Layer::Gateway, 400, Some(100_004)),
+            "ServiceNotFound" => (Layer::Gateway, 404, Some(100_007)),
+            "ServiceShouldCallSelfApi" => (Layer::Gateway, 403, Some(100_011)),
+            "LackPolicy" => (Layer::Gateway, 403, Some(100_012)),
+            "AccessDenied" => (Layer::Gateway, 403, Some(100_013)),
+            "InternalError" => (Layer::Gateway, 500, Some(100_014)),
+            "FailToConnect" => (Layer::Gateway, 502, Some(100_015)),
+            "InternalServiceError" => (Layer::Gateway, 502, None),
+            "InternalServiceTimeout" => (Layer::Gateway, 504, Some(100_016)),
+            "FlowLimitExceeded" => (Layer::Gateway, 429, Some(100_018)),
+            "ServiceUnavailableTemp" => (Layer::Gateway, 503, Some(100_019)),
+            "AccountFlowLimitExceeded" => (Layer::Gateway, 429, Some(100_027)),
+            "MissingParameter"
+            | "MissingAuthenticationToken"
+            | "MissingSignature"
+            | "InvalidTimestamp"
+            | "InvalidActionOrVersion"
+            | "InvalidAccessKey"
+            | "SignatureDoesNotMatch"
+            | "MethodNotAllowed"
+            | "InvalidAuthorization"
+            | "InvalidCredential"
+            | "InvalidSecretToken" => {
+                let known = Self::by_gateway(code.clone(), "");
+                (Layer::Gateway, known.status, known.code_n)
+            }
+            code if code.starts_with("InternalError.") => (Layer::Service, 500, None),
+            code if code.starts_with("FlowLimitExceeded.") => (Layer::Service, 429, None),
+            code if code.starts_with("AccessDenied.") => (Layer::Service, 403, None),
+            _ => (Layer::Service, 400, None),
+        };
+        Self {
+            // A status that the rule names holds in every version.
+            layer: error.status.map_or(layer, |_| Layer::Gateway),
+            status: error.status.unwrap_or(status),
+            code_n: error.code_n.or(code_n),
+            code: code.into(),
+            message: error.message.clone(),
         }
     }
 
@@ -109,7 +163,7 @@ pub(crate) enum Success {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ImRow {
     pub user_id: i64,
-    pub code: &'static str,
+    pub code: String,
     pub device_platform: String,
 }
 
@@ -134,7 +188,7 @@ pub(crate) fn envelope(labels: &Labels<'_>, verdict: &Result<Success, Refusal>) 
             region: labels.region,
             error: verdict.as_ref().err().map(|refusal| ErrorPart {
                 code_n: refusal.code_n,
-                code: refusal.code,
+                code: &refusal.code,
                 message: &refusal.message,
             }),
         },

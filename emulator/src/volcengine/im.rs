@@ -217,28 +217,49 @@ fn deliver(
             .push(recipient(user, Outcome::Absent, "NOT_ONLINE"));
         return vec![ImRow {
             user_id: user,
-            code: "NOT_ONLINE",
+            code: "NOT_ONLINE".to_owned(),
             device_platform: "Default".to_owned(),
         }];
     }
-    visit
-        .findings
-        .recipients
-        .push(recipient(user, Outcome::Delivered, "SUCCESS"));
     let mut rows = Vec::with_capacity(devices.len());
     for device in devices {
-        let destination = Destination {
-            conversation_id,
-            device: Some(device.clone()),
-        };
-        visit.deliver(Audience::Im, &user.to_string(), destination, content);
+        let code = visit
+            .state
+            .faults
+            .on_device(&visit.findings.action, &user.to_string(), &device)
+            .unwrap_or_else(|| "SUCCESS".to_owned());
+        if outcome_of(&code) == Outcome::Delivered {
+            let destination = Destination {
+                conversation_id,
+                device: Some(device.clone()),
+            };
+            visit.deliver(Audience::Im, &user.to_string(), destination, content);
+        }
         rows.push(ImRow {
             user_id: user,
-            code: "SUCCESS",
+            code,
             device_platform: device,
         });
     }
+    // One device is enough to have reached the user.
+    let reached = rows.iter().find(|row| outcome_of(&row.code) == Outcome::Delivered);
+    let code = reached.unwrap_or(&rows[0]).code.clone();
+    visit
+        .findings
+        .recipients
+        .push(recipient(user, outcome_of(&code), &code));
     rows
+}
+
+/// What a row's code says; the vendor spells it in more than one way. // VENDORS.md, The messages
+fn outcome_of(code: &str) -> Outcome {
+    if code.eq_ignore_ascii_case("SUCCESS") {
+        Outcome::Delivered
+    } else if code.eq_ignore_ascii_case("NOT_ONLINE") {
+        Outcome::Absent
+    } else {
+        Outcome::Failed
+    }
 }
 
 fn recipient(user: i64, outcome: Outcome, code: &str) -> Recipient {

@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use self::answer::{Labels, Refusal, Success, envelope};
 pub(crate) use self::rtc::is_id;
+use crate::faults::ErrorAnswer;
+use crate::request::Request;
 use crate::service::Reply;
 use crate::state::Visit;
 
@@ -46,36 +48,75 @@ impl Action {
 
 /// Answers a request, and notes in the visit what became of it.
 pub(crate) fn answer(visit: &mut Visit<'_>) -> Reply {
-    let query = visit.request.query();
-    let action = query.text("Action").unwrap_or_default().to_owned();
-    let version = query.text("Version").unwrap_or_default().to_owned();
-    visit.findings.action.clone_from(&action);
-    visit.findings.version = query.text("Version").map(str::to_owned);
-
+    note_action(visit);
+    let (action, version) = action_and_version(visit);
     let mut region = DEFAULT_REGION.to_owned();
     let verdict = admit(visit, &action, &version, &mut region).and_then(|action| serve(visit, action));
     visit.findings.accepted = verdict.is_ok();
+    reply(visit, &action, &version, &region, verdict)
+}
 
-    let from_service = verdict.as_ref().err().is_none_or(Refusal::is_by_service);
-    let im = Action::find(&action, &version).is_some_and(|action| !matches!(action, Action::Rtc(_)));
-    let (service, region) = if im && from_service {
-        ("", "")
-    } else {
-        ("rtc", region.as_str())
+/// The answer of a fault, in place of that to the request.
+pub(crate) fn scripted(visit: &mut Visit<'_>, error: &ErrorAnswer) -> Reply {
+    note_action(visit);
+    let (action, version) = action_and_version(visit);
+    reply(visit, &action, &version, DEFAULT_REGION, Err(Refusal::scripted(error)))
+}
+
+/// What a request gets that is above its quota.
+pub(crate) fn throttled(visit: &mut Visit<'_>) -> Reply {
+    note_action(visit);
+    let (action, version) = action_and_version(visit);
+    let refusal = match Action::find(&action, &version) {
+        Some(Action::ImToConversation | Action::ImToUsers) => Refusal::im_flow_limit("a scripted throttle"),
+        _ => Refusal::rtc_flow_limit(),
     };
+    reply(visit, &action, &version, DEFAULT_REGION, Err(refusal))
+}
+
+/// The users that a request names, as far as it can be read.
+pub(crate) fn named_users(request: &Request) -> Vec<String> {
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let text = |user: &Value| user.as_str().map_or_else(|| user.to_string(), str::to_owned);
+    let lists = ["To", "ReceiverUserId", "Receivers"].map(|field| match &body[field] {
+        Value::Null => Vec::new(),
+        Value::Array(users) => users.iter().map(text).collect(),
+        user => vec![text(user)],
+    });
+    lists.concat()
+}
+
+/// Notes what the query asks for, which is all that is known of a request that was not processed.
+pub(crate) fn note_action(visit: &mut Visit<'_>) {
+    let query = visit.request.query();
+    let text = |name| query.text(name).map(str::to_owned);
+    visit.findings.action = text("Action").unwrap_or_default();
+    visit.findings.version = text("Version");
+}
+
+fn action_and_version(visit: &Visit<'_>) -> (String, String) {
+    let findings = &visit.findings;
+    (findings.action.clone(), findings.version.clone().unwrap_or_default())
+}
+
+fn reply(visit: &Visit<'_>, action: &str, version: &str, region: &str, verdict: Result<Success, Refusal>) -> Reply {
+    let from_service = verdict.as_ref().err().is_none_or(Refusal::is_by_service);
+    let im = Action::find(action, version).is_some_and(|action| !matches!(action, Action::Rtc(_)));
+    let (service, region) = if im && from_service { ("", "") } else { ("rtc", region) };
     let labels = Labels {
         request_id: &visit.request_id,
-        action: &action,
-        version: &version,
+        action,
+        version,
         service,
         region,
     };
     Reply {
         status: verdict
             .as_ref()
-            .map_or_else(|refusal| refusal.status(Some(&version)), |_| 200),
-        code: Value::from(verdict.as_ref().err().map_or("", |refusal| refusal.code)),
+            .map_or_else(|refusal| refusal.status(Some(version)), |_| 200),
+        code: Value::from(verdict.as_ref().err().map_or("", |refusal| &*refusal.code)),
         body: envelope(&labels, &verdict),
+        headers: Vec::new(),
     }
 }
 

@@ -8,11 +8,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use self::nonces::Nonces;
+use crate::faults::{ErrorAnswer, ErrorCode};
+use crate::request::Request;
 use crate::service::Reply;
 use crate::state::Visit;
 
 /// Codes of ZEGO. // VENDORS.md, SendCustomCommand
 mod code {
+    pub const FAILED: i64 = 1;
     pub const BAD_PARAMETER: i64 = 2;
     pub const TOO_LONG: i64 = 3;
     pub const TOO_MANY_REQUESTS: i64 = 7;
@@ -105,6 +108,45 @@ pub(crate) fn answer(visit: &mut Visit<'_>) -> Reply {
     reply(visit, Action::find(&action), verdict)
 }
 
+/// The answer of a fault, in place of that to the request.
+pub(crate) fn scripted(visit: &mut Visit<'_>, error: &ErrorAnswer) -> Reply {
+    let code = match error.code {
+        ErrorCode::Number(code) => code,
+        ErrorCode::Word(_) => code::FAILED,
+    };
+    let reply = refused(visit, Refusal::new(code, error.message.as_str()));
+    Reply {
+        status: error.status.unwrap_or(reply.status),
+        ..reply
+    }
+}
+
+/// What a request gets that is above its quota.
+pub(crate) fn throttled(visit: &mut Visit<'_>) -> Reply {
+    refused(visit, Refusal::new(code::TOO_MANY_REQUESTS, "a scripted throttle"))
+}
+
+fn refused(visit: &mut Visit<'_>, refusal: Refusal) -> Reply {
+    note_action(visit);
+    reply(visit, Action::find(&visit.findings.action), Err(refusal))
+}
+
+/// Notes what the query asks for, which is all that is known of a request that was not processed.
+pub(crate) fn note_action(visit: &mut Visit<'_>) {
+    let query = visit.request.query();
+    query
+        .text("Action")
+        .unwrap_or_default()
+        .clone_into(&mut visit.findings.action);
+}
+
+/// The users that a request names, as far as it can be read.
+pub(crate) fn named_users(request: &Request) -> Vec<String> {
+    let query = request.query();
+    let users = query.all("ToUserId[]").map(String::from_utf8_lossy);
+    users.map(std::borrow::Cow::into_owned).collect()
+}
+
 fn reply(visit: &Visit<'_>, action: Option<Action>, verdict: Result<Data, Refusal>) -> Reply {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
@@ -133,5 +175,6 @@ fn reply(visit: &Visit<'_>, action: Option<Action>, verdict: Result<Data, Refusa
         status: 200,
         code: Value::from(code),
         body: serde_json::to_vec(&answer).expect("an answer holds nothing that JSON cannot"),
+        headers: Vec::new(),
     }
 }

@@ -137,6 +137,10 @@ fn deliver_to_room(visit: &mut Visit<'_>, room: &str, sender: &str, content: &Co
 
 /// Delivers to one user, and gives the code by which the answer calls it a failure.
 fn deliver_to_user(visit: &mut Visit<'_>, room: &str, sender: &str, user: &str, content: &Content) -> Option<i64> {
+    if let Some(code) = visit.state.faults.on_named_user(&visit.findings.action, user) {
+        note(visit, user, Outcome::Failed, code);
+        return Some(code);
+    }
     let zego = &visit.state.zego;
     let present = zego.users(room).is_some_and(|users| users.contains(user));
     if present && user == sender {

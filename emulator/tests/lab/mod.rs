@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "every test program uses a part of it")]
 
+pub mod wire;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
@@ -29,6 +31,7 @@ pub struct Lab {
 pub struct Answer {
     pub status: u16,
     pub date: String,
+    pub headers: http::HeaderMap,
     pub body: Value,
 }
 
@@ -103,10 +106,12 @@ impl Lab {
         } else {
             self.agent.run(request.body(body).unwrap()).unwrap()
         };
+        let headers = response.headers().clone();
         let text = response.body_mut().read_to_string().unwrap();
         Answer {
             status: response.status().as_u16(),
             date: response.headers()["date"].to_str().unwrap().to_owned(),
+            headers,
             body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
         }
     }
@@ -195,6 +200,27 @@ impl VolcengineRequest {
     }
 
     pub fn send(&self, lab: &Lab) -> Answer {
+        lab.run(
+            &self.method,
+            &format!("/?{}", self.query),
+            &self.headers(lab),
+            &self.body,
+        )
+    }
+
+    /// The request as it is on the wire.
+    pub fn bytes(&self, lab: &Lab) -> Vec<u8> {
+        let headers = self.headers(lab).into_iter();
+        let headers: String = headers.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let length = self.body.len();
+        let head = format!(
+            "{} /?{} HTTP/1.1\r\n{headers}content-length: {length}\r\n\r\n",
+            self.method, self.query
+        );
+        [head.as_bytes(), &self.body].concat()
+    }
+
+    fn headers(&self, lab: &Lab) -> Vec<(String, String)> {
         let hash = hex(&Sha256::digest(&self.body));
         let mut headers = vec![
             ("content-type".to_owned(), "application/json".to_owned()),
@@ -225,7 +251,7 @@ impl VolcengineRequest {
                 headers.push(((*name).to_owned(), value.clone()));
             }
         }
-        lab.run(&self.method, &format!("/?{}", self.query), &headers, &self.body)
+        headers
     }
 
     fn signature(&self, canonical: &str) -> String {

@@ -1,0 +1,211 @@
+//! Scripted faults: the rules there are, and which of them fire for a connection, a request, or a recipient.
+//!
+//! A rule is asked at the one moment that its fault needs, and counts what it matched then: connections for those at the
+//! accept, request lines for `cut_request_after`, recipients for the scripted outcomes, and whole requests for all others.
+
+mod chance;
+mod rule;
+mod written;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use self::chance::Chance;
+pub(crate) use self::rule::{Cut, ErrorAnswer, ErrorCode, Fault};
+pub use self::rule::{FaultError, FaultRule};
+use crate::record::Audience;
+use crate::request::RequestLine;
+
+/// All rules, by their ids, which are counted from 1 and never reused.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    rules: BTreeMap<u64, Active>,
+    last_id: u64,
+}
+
+#[derive(Debug)]
+struct Active {
+    rule: FaultRule,
+    chance: Chance,
+    matched: u64,
+    fired: u64,
+}
+
+/// A rule and its counts, as the control API shows them.
+#[derive(Debug, Serialize)]
+pub(crate) struct Listed<'a> {
+    id: u64,
+    matched: u64,
+    fired: u64,
+    spent: bool,
+    rule: &'a Value,
+}
+
+/// What is known of a whole request before a vendor looks at it.
+#[derive(Debug)]
+pub(crate) struct Subject<'a> {
+    pub vendor: Audience,
+    pub action: &'a str,
+    pub users: &'a [String],
+}
+
+/// What is to happen to one request.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub latency: Duration,
+    pub answer_latency: Duration,
+    pub fault: Option<Fault>,
+    /// The rules that fired.
+    pub rules: Vec<u64>,
+}
+
+impl Active {
+    /// Counts a match, and tells whether it is one to fire at.
+    fn fires(&mut self) -> bool {
+        if self.is_spent() {
+            return false;
+        }
+        self.matched += 1;
+        let fires = self.matched > self.rule.skip && self.chance.happens(self.rule.probability);
+        self.fired += u64::from(fires);
+        fires
+    }
+
+    fn is_spent(&self) -> bool {
+        self.rule.count.is_some_and(|count| self.fired >= count)
+    }
+
+    fn is_for(&self, vendor: Option<Audience>, action: &str) -> bool {
+        let matcher = &self.rule.matcher;
+        matcher.vendor.is_none_or(|wanted| vendor == Some(wanted))
+            && matcher.action.as_deref().is_none_or(|wanted| wanted == action)
+            && vendor.is_none_or(|vendor| self.rule.fault.is_for(vendor))
+    }
+
+    fn is_for_user(&self, users: &[impl AsRef<str>]) -> bool {
+        let wanted = self.rule.matcher.user.as_deref();
+        wanted.is_none_or(|wanted| users.iter().any(|user| user.as_ref() == wanted))
+    }
+}
+
+impl Faults {
+    pub fn add(&mut self, rule: FaultRule) -> u64 {
+        self.last_id += 1;
+        let active = Active {
+            chance: Chance::new(rule.seed),
+            rule,
+            matched: 0,
+            fired: 0,
+        };
+        self.rules.insert(self.last_id, active);
+        self.last_id
+    }
+
+    /// Removes a rule; false if there is none of this id.
+    pub fn remove(&mut self, id: u64) -> bool {
+        self.rules.remove(&id).is_some()
+    }
+
+    pub fn clear(&mut self) {
+        self.rules.clear();
+    }
+
+    pub fn list(&self) -> Vec<Listed<'_>> {
+        let mut list = Vec::with_capacity(self.rules.len());
+        for (id, active) in &self.rules {
+            list.push(Listed {
+                id: *id,
+                matched: active.matched,
+                fired: active.fired,
+                spent: active.is_spent(),
+                rule: &active.rule.source,
+            });
+        }
+        list
+    }
+
+    /// The end of a connection before its first byte, or in its handshake.
+    pub fn on_accept(&mut self, tls: bool) -> Option<Fault> {
+        self.first_of(|fault| match fault {
+            Fault::CutOnAccept { .. } => true,
+            Fault::CutHandshake { .. } => tls,
+            _ => false,
+        })
+    }
+
+    fn first_of(&mut self, wanted: impl Fn(&Fault) -> bool) -> Option<Fault> {
+        let mut candidates = self.rules.values_mut().filter(|active| wanted(&active.rule.fault));
+        candidates.find_map(|active| active.fires().then(|| active.rule.fault.clone()))
+    }
+
+    /// The end of a connection within a request of which no more than the first line is known.
+    pub fn on_request_line(&mut self, line: &RequestLine) -> Option<Cut> {
+        self.rules.values_mut().find_map(|active| {
+            let Fault::CutRequest(cut) = active.rule.fault else {
+                return None;
+            };
+            (active.is_for(line.vendor, &line.action) && active.fires()).then_some(cut)
+        })
+    }
+
+    /// Whether any rule asks for the users of a request.
+    pub fn ask_for_users(&self) -> bool {
+        self.rules.values().any(|active| active.rule.matcher.user.is_some())
+    }
+
+    /// What is to happen to a whole request: all latencies that fire, and of the other faults the first.
+    pub fn on_request(&mut self, subject: &Subject<'_>) -> Plan {
+        let mut plan = Plan::default();
+        for (id, active) in &mut self.rules {
+            let combines = match active.rule.fault {
+                Fault::Latency(_) | Fault::AnswerLatency(_) => true,
+                Fault::Throttle { .. }
+                | Fault::Status(_)
+                | Fault::Error(_)
+                | Fault::CutAnswer(_)
+                | Fault::CloseIdleAfterAnswer
+                | Fault::Stall { .. } => false,
+                _ => continue,
+            };
+            let free = combines || plan.fault.is_none();
+            let meant = active.is_for(Some(subject.vendor), subject.action) && active.is_for_user(subject.users);
+            if !(free && meant && active.fires()) {
+                continue;
+            }
+            plan.rules.push(*id);
+            match &active.rule.fault {
+                Fault::Latency(latency) => plan.latency = plan.latency.saturating_add(*latency),
+                Fault::AnswerLatency(latency) => plan.answer_latency = plan.answer_latency.saturating_add(*latency),
+                fault => plan.fault = Some(fault.clone()),
+            }
+        }
+        plan
+    }
+
+    /// The scripted code of an IM user's device, in place of SUCCESS.
+    pub fn on_device(&mut self, action: &str, user: &str, platform: &str) -> Option<String> {
+        self.rules.values_mut().find_map(|active| {
+            let Fault::DeviceCode { code, device } = &active.rule.fault else {
+                return None;
+            };
+            let code = code.clone();
+            let meant = device.as_deref().is_none_or(|device| device == platform);
+            let meant = meant && active.is_for(Some(Audience::Im), action) && active.is_for_user(&[user]);
+            (meant && active.fires()).then_some(code)
+        })
+    }
+
+    /// The scripted code of a user that a ZEGO command names.
+    pub fn on_named_user(&mut self, action: &str, user: &str) -> Option<i64> {
+        self.rules.values_mut().find_map(|active| {
+            let Fault::FailUserCode(code) = active.rule.fault else {
+                return None;
+            };
+            let meant = active.is_for(Some(Audience::Zego), action) && active.is_for_user(&[user]);
+            (meant && active.fires()).then_some(code)
+        })
+    }
+}

@@ -1,0 +1,33 @@
+//! JSON from users: read strictly, with a fault that names the field.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Reads a JSON object. serde alone would take an array for a struct, and would not name the field of a wrong type.
+pub(crate) fn read_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    if !bytes.trim_ascii().starts_with(b"{") {
+        return Err("the body must be a JSON object".to_owned());
+    }
+    let mut source = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut source).map_err(named)?;
+    source.end().map_err(|error| error.to_string())?;
+    Ok(value)
+}
+
+/// Reads a value that was JSON text before.
+pub(crate) fn read_value<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    if !value.is_object() {
+        return Err("must be a JSON object".to_owned());
+    }
+    serde_path_to_error::deserialize(value).map_err(named)
+}
+
+fn named(error: serde_path_to_error::Error<serde_json::Error>) -> String {
+    let path = error.path().to_string();
+    let fault = error.into_inner();
+    if path == "." {
+        fault.to_string()
+    } else {
+        format!("{path}: {fault}")
+    }
+}
