@@ -41,6 +41,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
+use tower::ServiceExt;
 
 pub use self::faults::{FaultError, FaultRule};
 pub use self::options::{
@@ -121,6 +122,36 @@ impl Emulator {
     /// fault of connections could hit.
     pub fn add_fault(&self, rule: FaultRule) -> u64 {
         self.service.state().faults.add(rule)
+    }
+
+    /// A request to the control API without a connection, for emulators that speak TLS or whose connections have faults:
+    /// `control("POST", "zego/join", r#"{"room_id":"lobby","user_id":"alice"}"#)`. Gives status and body of the answer.
+    ///
+    /// # Panics
+    /// If `method` or `path` can stand in no request.
+    pub fn control(&self, method: &str, path: &str, body: &str) -> (u16, serde_json::Value) {
+        let request = axum::http::Request::builder()
+            .method(method)
+            .uri(format!("/{path}"))
+            .extension(Arc::new(connection::Connection::new(0, 0, false)))
+            .body(axum::body::Body::from(body.to_owned()))
+            .expect("a method and a path");
+        let answered = async {
+            let router = control::router().with_state(Arc::clone(&self.service));
+            let Ok(answer) = router.oneshot(request).await;
+            let status = answer.status().as_u16();
+            let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await;
+            (
+                status,
+                body.ok()
+                    .and_then(|body| serde_json::from_slice(&body).ok())
+                    .unwrap_or_default(),
+            )
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime without I/O");
+        runtime.block_on(answered)
     }
 
     /// Removes all scripted faults.
