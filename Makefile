@@ -1,6 +1,7 @@
 # make demo    builds, starts the emulator, runs the C quickstart and shows what became of every message
 # make test    everything that can be held without a network and an account
 # make fuzz    looks for new inputs that break something, FUZZ_SECONDS for each target; needs a nightly toolchain
+# make bench   measures; so far, how much of the quota pacing uses
 # make check   formats, lints, header, exported symbols, generated pages
 # make broken  shows that defects put in on purpose fail the gate; by hand, some minutes
 # make licenses  collects the licences of what is linked into the library, for binary releases
@@ -28,7 +29,7 @@ FUZZ_RUNS := 20000
 STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
 PY_FILES := tests
 
-.PHONY: all lib need need-c need-fuzz venv demo test test-rust test-c test-examples test-oracle test-fuzz fuzz \
+.PHONY: all lib need need-c need-fuzz venv demo test test-rust test-c test-examples test-oracle test-models test-fuzz fuzz bench \
 	check check-rust check-header check-symbols check-abi check-deps check-python header licenses broken clean
 
 all: lib
@@ -62,12 +63,16 @@ $(VENV)/.done: tests/requirements.txt | need-c
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-test: test-rust test-c test-examples test-oracle test-fuzz
+test: test-rust test-models test-c test-examples test-oracle test-fuzz
 
 # The library with panics to inject is built apart, so that nobody can mistake it for the other.
 test-rust: need
 	$(CARGO) test --workspace
 	$(CARGO) test --target-dir $(dir $(TARGET))inject --features inject-panics --test boundary
+
+# Every interleaving of what threads share: the quota's list, the credentials. Apart, since loom's locks run nothing else.
+test-models: need
+	$(CARGO) test --target-dir $(dir $(TARGET))models --features loom --lib models
 
 # Plain, under AddressSanitizer with leak check, and under valgrind memcheck; each with the shared and the static library.
 test-c: lib need-c
@@ -163,6 +168,9 @@ header: need
 	RTCMSG_HEADER=$(abspath include)/rtcmsg.h $(CARGO) build --quiet --features header
 	UPDATE_PAGES=1 $(CARGO) test --quiet --test configuration_page
 	UPDATE_PAGES=1 $(CARGO) test --quiet --lib ffi::layout
+
+bench: need
+	$(CARGO) bench --bench quota
 
 clean:
 	$(CARGO) clean

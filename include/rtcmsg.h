@@ -92,6 +92,9 @@ template <class T> inline T rtcmsg_init() {
 // The client lacks a setting that this message needs; the error names it. Nothing was sent.
 #define RTCMSG_NOT_CONFIGURED -3
 
+// The quota has no room within the deadline; the request's retry_after_ms says when it would have. Nothing was sent.
+#define RTCMSG_RATE_LIMITED -5
+
 // The client is closed. If a message was in flight, its report says what became of it.
 #define RTCMSG_CLOSED -8
 
@@ -170,7 +173,8 @@ template <class T> inline T rtcmsg_init() {
 // Volcengine RTC, one user in a room. Fields: room_id, from, to (1), payload (64 KB).
 #define RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST 102
 
-// Volcengine RTC, users in a room. Fields: room_id, from, to (1 to 600), payload (20 KB).
+// Volcengine RTC, users in a room. Fields: room_id, from, to (600 a request, longer lists are
+// split), payload (20 KB).
 #define RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST 103
 
 // Volcengine RTC, everybody in a room. Fields: room_id, from, payload (64 KB).
@@ -185,7 +189,8 @@ template <class T> inline T rtcmsg_init() {
 // Volcengine IM, every member but those in user_ids. Fields: conversation_id, sender_id, msg_type, user_ids, payload (text).
 #define RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT 113
 
-// ZEGO, users in a room. Fields: room_id, from, to (1 to 10, not from), payload (text, 1,024 bytes).
+// ZEGO, users in a room. Fields: room_id, from, to (not from; 10 a request, longer lists are split), payload (text, 1,024
+// bytes).
 #define RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS 201
 
 // ZEGO, everybody in a room but a client whose id is from. Fields: room_id, from, payload (text, 1,024 bytes).
@@ -193,6 +198,12 @@ template <class T> inline T rtcmsg_init() {
 
 // Message flag: the payload is bytes, not text. It travels as base64 and reaches the binary callback. Volcengine RTC only.
 #define RTCMSG_BINARY 1
+
+// Priority: in the order of arrival.
+#define RTCMSG_PRIORITY_NORMAL 0
+
+// Priority: before all that are normal.
+#define RTCMSG_PRIORITY_URGENT 1
 
 // Log level: something is broken.
 #define RTCMSG_LOG_ERROR 1
@@ -257,14 +268,15 @@ typedef struct rtcmsg_message {
   rtcmsg_str room_id;
   // Volcengine RTC, ZEGO: the sender that receivers see. Not the id of a real user; a fixed one is advised.
   rtcmsg_str from;
-  // Volcengine RTC, ZEGO: the recipients, each once. An empty list never means everybody: that is an action of its own.
+  // Volcengine RTC, ZEGO: the recipients, each once, up to split.max_recipients. An empty list never means everybody:
+  // that is an action of its own.
   const rtcmsg_str *to;
   size_t to_count;
   // IM: the conversation.
   int64_t conversation_id;
   // IM: the sender, a member of the conversation.
   int64_t sender_id;
-  // IM: the receivers, or those to leave out, each once. 1 to volcengine.p2p_max_users.
+  // IM: the receivers, up to split.max_recipients, or those to leave out, up to volcengine.p2p_max_users; each once.
   const int64_t *user_ids;
   size_t user_id_count;
   // IM: the type agreed between the app's server and its clients, 1 or more.
@@ -280,11 +292,11 @@ typedef struct rtcmsg_message {
 typedef struct rtcmsg_call {
   // sizeof(rtcmsg_call), set by RTCMSG_INIT.
   size_t struct_size;
-  // Deadline in milliseconds, for DNS, connect, TLS and answer together. 0: http.timeout_ms. -1: no limit, a vendor
-  // that never answers then holds the thread forever.
+  // Deadline in milliseconds, for waiting for quota, DNS, connect, TLS, answers, retries and all parts of a long list
+  // together. 0: http.timeout_ms. -1: no limit, a vendor that never answers then holds the thread forever.
   int32_t timeout_ms;
-  // 0.
-  uint32_t reserved;
+  // RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT: who goes first of those that wait for the same quota.
+  uint32_t priority;
 } rtcmsg_call;
 
 // One HTTP request, sent or given up. Texts are never NULL.
@@ -304,11 +316,27 @@ typedef struct rtcmsg_request {
   uint32_t delivery;
   // 0 if no answer came.
   uint32_t http_status;
-  // How often it was tried.
-  uint32_t attempts;
-  // When the vendor wants to be asked again, in milliseconds; 0 if it did not say.
+  // When it may be tried again, in milliseconds: the vendor's Retry-After, or our own pacing's; 0 if nobody says.
   uint32_t retry_after_ms;
+  // Index of its first attempt, and how many there were; none if it never came to one.
+  uint32_t first_attempt;
+  uint32_t attempts;
+  // 0.
+  uint32_t reserved;
 } rtcmsg_request;
+
+// One try of a request, and why it ended.
+typedef struct rtcmsg_attempt {
+  // In a sentence; empty on success, never NULL.
+  const char *text;
+  rtcmsg_code code;
+  // One of RTCMSG_NOT_SENT and so on.
+  uint32_t delivery;
+  // 0 if no answer came.
+  uint32_t http_status;
+  // 0.
+  uint32_t reserved;
+} rtcmsg_attempt;
 
 // One recipient. Read rows through rtcmsg_report_recipient(), never by sizeof: they grow at the end.
 typedef struct rtcmsg_recipient {
@@ -414,7 +442,11 @@ rtcmsg_code rtcmsg_client_check(struct rtcmsg_client *client,
 // `*report` is set if and only if the message was taken in, whatever the code; rtcmsg_report_free() frees it. It is NULL
 // for RTCMSG_INVALID_ARGUMENT, RTCMSG_UNSUPPORTED, RTCMSG_NOT_CONFIGURED, RTCMSG_FORKED, and for RTCMSG_CLOSED on a
 // client that was closed before: then nothing was sent. `report` itself must not be NULL. RTCMSG_OK: every recipient is
-// accepted or delivered. Nothing is sent twice: a failed send is not repeated.
+// accepted or delivered.
+//
+// Nothing is sent twice by accident: only what cannot have arrived is repeated (retry.max_attempts). A list longer than
+// the vendor takes goes out in several requests, and comes back as one report. It waits for the vendor's quota
+// (quota.mode). docs/DELIVERY.md says what can happen when.
 rtcmsg_code rtcmsg_client_send(struct rtcmsg_client *client,
                                const struct rtcmsg_message *message,
                                const struct rtcmsg_call *call,
@@ -436,6 +468,19 @@ rtcmsg_code rtcmsg_client_call(struct rtcmsg_client *client,
                                const struct rtcmsg_call *call,
                                struct rtcmsg_report **report,
                                struct rtcmsg_error *error);
+
+// Replaces a vendor's credentials on a client that runs: all three change together, and an attempt under way keeps those
+// it began with. For ZEGO `secret` is the ServerSecret; `key_id` and `session_token` are not given. `session_token` is for
+// temporary keys alone. All are copied. Any thread.
+//
+// RTCMSG_INVALID_ARGUMENT: one that is missing or cannot be, named `key_id`, `secret` or `session_token`.
+// RTCMSG_NOT_CONFIGURED: the client was not made for this vendor. RTCMSG_CLOSED, RTCMSG_FORKED.
+rtcmsg_code rtcmsg_client_set_credentials(struct rtcmsg_client *client,
+                                          uint32_t vendor,
+                                          rtcmsg_str key_id,
+                                          rtcmsg_str secret,
+                                          rtcmsg_str session_token,
+                                          struct rtcmsg_error *error);
 
 // Ends intake: every call but rtcmsg_client_close() and rtcmsg_client_free() then gives RTCMSG_CLOSED. Waits up to
 // `timeout_ms` for the calls under way (0: not at all, -1: without limit) and then cuts their connections, so that each
@@ -466,6 +511,9 @@ size_t rtcmsg_report_request_count(const struct rtcmsg_report *report);
 
 // A request; NULL past the end.
 const struct rtcmsg_request *rtcmsg_report_request(const struct rtcmsg_report *report, size_t index);
+
+// An attempt; NULL past the end. A request says which are its own.
+const struct rtcmsg_attempt *rtcmsg_report_attempt(const struct rtcmsg_report *report, size_t index);
 
 // A recipient; NULL past the end. They stand in the caller's order. There is none for a room. For an IM message to all,
 // or to all but some, they are those the vendor spoke of, in its order.

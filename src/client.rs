@@ -1,32 +1,42 @@
-//! The story of one send, top to bottom: check, sign, exchange, read.
+//! The story of one send, top to bottom: check, split, wait for a turn, sign, exchange, read, perhaps again, merge.
 //!
 //! The call runs on the caller's thread. Any number of threads may use one client.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+mod calls;
+mod pace;
+mod plan;
+mod retry;
+mod vendors;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
-use http::Request as HttpRequest;
-use time::UtcDateTime;
-
-use crate::config::{self, Config, Endpoint};
+use self::calls::Calls;
+use self::pace::{Pacing, Turn};
+use self::plan::PartSizes;
+use self::retry::Retries;
+use self::vendors::{Errand, Vendors};
+use crate::config::{self, Config};
 use crate::deadline::Deadline;
 use crate::error::{Code, Error};
 use crate::http::{Agent, Answer, Failure, Settings};
 use crate::log::{Level, Logger};
-use crate::message::{Limits, Message, Recipients, Vendor};
+use crate::message::{self, Limits, Message, Vendor};
 use crate::os;
-use crate::report::{Delivery, Recipient, Report, Request};
-use crate::secret::Secret;
-use crate::{volcengine, zego};
+use crate::quota::{Priority, Refusal};
+use crate::report::{Attempt, Delivery, Outcome, Report, Request};
 
 /// How a call differs from the client's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallOptions {
     pub timeout: CallTimeout,
+    /// Goes before the others that wait for the same quota.
+    pub urgent: bool,
 }
 
-/// The deadline of one call.
+/// The deadline of one call: quota, DNS, connect, TLS, answer and every retry share it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CallTimeout {
     /// `http.timeout_ms`.
@@ -40,23 +50,17 @@ pub enum CallTimeout {
 /// Sends messages; made from a [`Config`], which it copies.
 #[derive(Debug)]
 pub struct Client {
-    volcengine: Option<(volcengine::Account, volcengine::Credentials)>,
-    zego: Option<(zego::Project, Secret)>,
+    vendors: Vendors,
     limits: Limits,
+    part_sizes: PartSizes,
+    concurrency: usize,
     timeout: Duration,
+    pacing: Pacing,
+    retries: Retries,
     agent: Agent,
     pub(crate) logger: Logger,
     calls: Calls,
     made_in: u32,
-}
-
-/// The calls under way, and whether new ones are let in.
-#[derive(Debug, Default)]
-struct Calls {
-    closed: AtomicBool,
-    under_way: AtomicUsize,
-    lock: Mutex<()>,
-    ended: Condvar,
 }
 
 impl Client {
@@ -66,38 +70,32 @@ impl Client {
     /// `NotConfigured` if no vendor's credentials are set or they are incomplete; `InvalidArgument` naming the setting.
     pub fn new(config: &Config) -> Result<Client, Error> {
         os::watch_forks().map_err(|error| Error::new(Code::Internal, "", format!("pthread_atfork: {error}")))?;
-        let volcengine = volcengine::configured(config)?;
-        let zego = zego::configured(config)?;
-        if volcengine.is_none() && zego.is_none() {
-            let text = "no vendor is configured: set volcengine.access_key and volcengine.secret_key, or zego.app_id and zego.server_secret";
-            return Err(Error::not_configured("", text));
-        }
-        let endpoints = [
-            (
-                &config::VOLCENGINE_ENDPOINT,
-                volcengine.as_ref().map(|(account, _)| &account.endpoint),
-            ),
-            (
-                &config::ZEGO_ENDPOINT,
-                zego.as_ref().map(|(project, _)| &project.endpoint),
-            ),
-        ];
-        for (setting, endpoint) in endpoints {
-            refuse_plaintext(config, setting, endpoint)?;
-        }
+        let vendors = Vendors::new(config)?;
+        let pacing = Pacing::new(
+            config,
+            vendors.volcengine_account().as_deref(),
+            vendors.zego_account().as_deref(),
+        );
         let logger = config.logger.clone();
         let client = Client {
-            volcengine,
-            zego,
             limits: limits(config),
+            part_sizes: PartSizes {
+                batch: message::BATCH_MAX_USERS.min(pacing.largest_batch().unwrap_or(usize::MAX)),
+                p2p: config.integer(&config::VOLCENGINE_P2P_MAX_USERS) as usize,
+                command: message::COMMAND_MAX_USERS,
+            },
+            concurrency: config.integer(&config::SPLIT_CONCURRENCY) as usize,
             timeout: config.millis(&config::HTTP_TIMEOUT_MS),
+            pacing,
+            retries: Retries::new(config),
             agent: Agent::new(Settings::new(config)?, logger.clone()),
+            vendors,
             logger,
             calls: Calls::default(),
             made_in: os::fork_generation(),
         };
         client.logger.log(Level::Info, || {
-            format!("client made: {}", client.vendors().join(" and "))
+            format!("client made: {}", client.vendors.names().join(" and "))
         });
         Ok(client)
     }
@@ -109,14 +107,12 @@ impl Client {
     /// `Closed`, `Forked`.
     pub fn check(&self, message: &Message) -> Result<(), Error> {
         self.usable()?;
-        match message.vendor() {
-            Vendor::Volcengine => volcengine::actions::check_app(&self.volcengine()?.0, message)?,
-            Vendor::Zego => drop(self.zego()?),
-        }
+        self.vendors.check(message)?;
         message.validate(&self.limits)
     }
 
-    /// Sends a message and waits for what became of it.
+    /// Sends a message and waits for what became of it. A list longer than the vendor takes goes out in several
+    /// requests.
     ///
     /// # Errors
     /// As for [`check`](Client::check): the message was not taken in, and nothing was sent. Everything that happens
@@ -124,20 +120,14 @@ impl Client {
     pub fn send(&self, message: &Message, options: &CallOptions) -> Result<Report, Error> {
         let _call = self.enter()?;
         self.check(message)?;
-        let request = match message.vendor() {
-            Vendor::Volcengine => {
-                let (account, credentials) = self.volcengine()?;
-                let call = volcengine::actions::call(account, message)?;
-                volcengine::request(account, credentials, call, UtcDateTime::now())
-            }
-            Vendor::Zego => self.zego_request(message.action(), &zego::actions::parameters(message)?)?,
-        };
-        let (request, rows, _) = self.exchange(message.vendor(), message.recipients(), request, options)?;
-        Ok(self.told(Report::new(message.action(), request, rows)))
+        let deadline = self.deadline(options);
+        let parts = plan::parts(message, &self.part_sizes);
+        let outcomes = self.deliver_all(&parts, options, deadline);
+        Ok(self.told(Report::merged(message.action(), outcomes).without_body()))
     }
 
     /// Sends any other action of the two APIs, signed. The report has the raw answer as its body and says whether the
-    /// vendor accepted it; what is in the answer beyond that is the caller's to read.
+    /// vendor accepted it; what is in the answer beyond that is the caller's to read. Such calls are not paced.
     ///
     /// For Volcengine `json` is the request's body and goes out byte for byte; `version` is that of the action. For ZEGO
     /// its members become query parameters, and there is no version.
@@ -154,31 +144,29 @@ impl Client {
         options: &CallOptions,
     ) -> Result<Report, Error> {
         let _call = self.enter()?;
-        check_action(action)?;
-        let request = match vendor {
-            Vendor::Volcengine => {
-                let (account, credentials) = self.volcengine()?;
-                check_version(version)?;
-                crate::json::members(json).map_err(|why| Error::invalid("json", why))?;
-                let call = volcengine::Call {
-                    action,
-                    version,
-                    body: json.as_bytes().to_vec(),
-                };
-                volcengine::request(account, credentials, call, UtcDateTime::now())
-            }
-            Vendor::Zego if !version.is_empty() => {
-                return Err(Error::invalid("version", "ZEGO's actions have none: leave it out"));
-            }
-            Vendor::Zego => {
-                self.zego()?;
-                let parameters = zego::actions::parameters_of_json(json)?;
-                let borrowed: Vec<_> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
-                self.zego_request(action, &borrowed)?
-            }
-        };
-        let (request, _, body) = self.exchange(vendor, Recipients::Everybody, request, options)?;
-        Ok(self.told(Report::new(action, request, Vec::new()).with_body(body)))
+        let errand = self.vendors.errand(vendor, action, version, json)?;
+        let outcome = self.deliver(&errand, None, self.deadline(options));
+        Ok(self.told(Report::merged(action, vec![outcome])))
+    }
+
+    /// Replaces a vendor's credentials: key id, secret and session token change together. An attempt under way keeps
+    /// those it began with. For ZEGO `secret` is the ServerSecret, and the other two are empty.
+    ///
+    /// # Errors
+    /// `InvalidArgument` naming what is missing or cannot be; `NotConfigured` for a vendor this client was not made
+    /// for; `Closed`, `Forked`.
+    pub fn set_credentials(
+        &self,
+        vendor: Vendor,
+        key_id: &str,
+        secret: &str,
+        session_token: &str,
+    ) -> Result<(), Error> {
+        self.usable()?;
+        self.vendors.set_credentials(vendor, key_id, secret, session_token)?;
+        self.logger
+            .log(Level::Info, || format!("credentials replaced: {vendor:?}"));
+        Ok(())
     }
 
     /// Ends intake, waits for the calls under way, and after `timeout` cuts their connections: each then ends with what
@@ -187,8 +175,10 @@ impl Client {
         if self.is_forked() {
             return;
         }
-        self.calls.closed.store(true, Ordering::SeqCst);
+        self.calls.end_intake();
         if !self.calls.wait_until_none(Deadline::after(timeout)) {
+            self.calls.abandon();
+            self.pacing.wake();
             self.agent.shut_down();
             self.logger.log(Level::Warn, || {
                 "client closed with calls under way; their connections were cut".to_owned()
@@ -209,71 +199,17 @@ impl Client {
                 "this client was made before a fork: make a new one in the child",
             ));
         }
-        if self.calls.closed.load(Ordering::SeqCst) {
+        if self.calls.is_closed() {
             return Err(Error::new(Code::Closed, "", "this client is closed"));
         }
         Ok(())
     }
 
-    fn enter(&self) -> Result<UnderWay<'_>, Error> {
+    fn enter(&self) -> Result<calls::UnderWay<'_>, Error> {
         // Counted before it is checked, so that close, which sets and then counts, misses none.
-        self.calls.under_way.fetch_add(1, Ordering::SeqCst);
-        let call = UnderWay(&self.calls);
+        let call = self.calls.enter();
         self.usable()?;
         Ok(call)
-    }
-
-    fn volcengine(&self) -> Result<&(volcengine::Account, volcengine::Credentials), Error> {
-        self.volcengine.as_ref().ok_or_else(|| {
-            let text = "this client has no Volcengine credentials: set volcengine.access_key and volcengine.secret_key";
-            Error::not_configured(config::VOLCENGINE_ACCESS_KEY.key, text)
-        })
-    }
-
-    fn zego(&self) -> Result<&(zego::Project, Secret), Error> {
-        self.zego.as_ref().ok_or_else(|| {
-            let text = "this client has no ZEGO credentials: set zego.app_id and zego.server_secret";
-            Error::not_configured(config::ZEGO_APP_ID.key, text)
-        })
-    }
-
-    fn zego_request(&self, action: &str, parameters: &[(&str, &str)]) -> Result<SignedRequest, Error> {
-        let (project, server_secret) = self.zego()?;
-        let mut random = [0; 8];
-        getrandom::getrandom(&mut random)
-            .map_err(|error| Error::new(Code::Internal, "", format!("no random bytes for the nonce: {error}")))?;
-        let nonce = zego::sign::nonce(random);
-        Ok(zego::request(
-            project,
-            server_secret,
-            action,
-            parameters,
-            UtcDateTime::now(),
-            &nonce,
-        ))
-    }
-
-    /// One attempt: what the vendor's answer says, or what its absence leaves to say.
-    fn exchange(
-        &self,
-        vendor: Vendor,
-        recipients: Recipients,
-        request: SignedRequest,
-        options: &CallOptions,
-    ) -> Result<(Request, Vec<Recipient>, Vec<u8>), Error> {
-        let request = request.map_err(|error| Error::new(Code::Internal, "", format!("no request: {error}")))?;
-        match self.agent.exchange(request, self.deadline(options)) {
-            Ok(answer) => {
-                let (mut request, rows) = read(vendor, recipients, &answer);
-                request.retry_after_ms = retry_after_ms(&answer);
-                Ok((request, rows, answer.into_body()))
-            }
-            Err(failure) => {
-                let request = self.unanswered(failure);
-                let rows = request.for_each(recipients);
-                Ok((request, rows, Vec::new()))
-            }
-        }
     }
 
     fn deadline(&self, options: &CallOptions) -> Deadline {
@@ -284,26 +220,191 @@ impl Client {
         })
     }
 
-    fn unanswered(&self, failure: Failure) -> Request {
-        let was_cut = self.calls.closed.load(Ordering::SeqCst) && failure.code != Code::Timeout;
-        let code = if was_cut { Code::Closed } else { failure.code };
-        match failure.status {
-            Some(status) => {
-                let request = Request::unreadable(status, &failure.text);
-                match request.delivery {
-                    // The status settles nothing: what is known is why the rest of the answer is missing.
-                    Delivery::Unknown => Request { code, ..request },
-                    _ => request,
-                }
-            }
-            None => {
-                let delivery = if failure.may_have_left {
-                    Delivery::Unknown
-                } else {
-                    Delivery::NotSent
+    /// Every part, `split.concurrency` at a time. A refusal that concerns all ends it: the parts not yet begun are not
+    /// sent. Everything else concerns its own part, and the rest goes on.
+    fn deliver_all(&self, parts: &[Message], options: &CallOptions, deadline: Deadline) -> Vec<Outcome> {
+        let priority = if options.urgent {
+            Priority::Urgent
+        } else {
+            Priority::Normal
+        };
+        let deliver = |message: &Message| self.deliver(&Errand::Message(*message), Some(priority), deadline);
+        if let [message] = parts {
+            return vec![deliver(message)];
+        }
+        let next = AtomicUsize::new(0);
+        let refused = OnceLock::new();
+        let outcomes: Vec<OnceLock<Outcome>> = parts.iter().map(|_| OnceLock::new()).collect();
+        let work = || {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(message) = parts.get(index) else { break };
+                let outcome = match refused.get() {
+                    Some(code) => given_up(*code, message),
+                    None => deliver(message),
                 };
-                Request::failed(code, delivery, 0, failure.text)
+                if outcome.concerns_all {
+                    let _ = refused.set(outcome.request.code);
+                }
+                let _ = outcomes[index].set(outcome);
             }
+        };
+        thread::scope(|scope| {
+            for _ in 1..self.concurrency.min(parts.len()) {
+                // Without another thread the caller's own does it all.
+                let _ = os::spawn_scoped(scope, "rtcmsg-split", work);
+            }
+            work();
+        });
+        let lost = |message: &Message| given_up(Code::Internal, message);
+        outcomes
+            .into_iter()
+            .zip(parts)
+            .map(|(outcome, part)| outcome.into_inner().unwrap_or_else(|| lost(part)))
+            .collect()
+    }
+
+    /// One request to its end: attempts until one settles it, or until another would be unsafe, too late or too much.
+    fn deliver(&self, errand: &Errand, priority: Option<Priority>, deadline: Deadline) -> Outcome {
+        let turn = priority.and_then(|priority| self.pacing.turn(errand.message()?, priority));
+        let mut attempts: Vec<Attempt> = Vec::new();
+        let mut settled: Option<Outcome> = None;
+        let mut clock_was_set = false;
+        let mut tries = 0;
+        self.retries.earn();
+        loop {
+            if let Some(unsent) = self.wait_for_turn(turn.as_ref(), deadline) {
+                settled.get_or_insert_with(|| Outcome::of(unsent, errand.recipients()));
+                break;
+            }
+            tries += 1;
+            let outcome = self.attempt(errand, deadline, &mut attempts, &mut clock_was_set);
+            self.tell_quota(turn.as_ref(), &outcome);
+            let request = &outcome.request;
+            let set_the_clock = request.code == Code::Clock && std::mem::take(&mut clock_was_set);
+            let is_worth_it = set_the_clock || self.retries.is_safe(request);
+            let pause = if set_the_clock {
+                Duration::ZERO
+            } else {
+                self.retries.pause(tries, request.retry_after_ms)
+            };
+            settled = Some(together(settled, outcome));
+            let in_time = deadline.remaining().is_none_or(|left| pause < left);
+            if !is_worth_it || tries >= self.retries.max_attempts || !in_time {
+                break;
+            }
+            if !(set_the_clock || self.retries.spend()) || !self.calls.sleep(pause) {
+                break;
+            }
+        }
+        let mut outcome = settled.unwrap_or_else(|| given_up_errand(Code::Internal, errand));
+        outcome.request.attempts = attempts;
+        outcome
+    }
+
+    /// Waits for the quota; the request that is not sent, if there is no turn for it.
+    fn wait_for_turn(&self, turn: Option<&Turn>, deadline: Deadline) -> Option<Request> {
+        let unsent = |code, text: String| Some(Request::failed(code, Delivery::NotSent, 0, text));
+        if deadline.remaining().is_some_and(|left| left.is_zero()) {
+            return unsent(Code::Timeout, "the deadline passed before it was sent".to_owned());
+        }
+        match turn.map(|turn| turn.wait(deadline, || self.calls.is_abandoned())) {
+            None | Some(Ok(())) => None,
+            Some(Err(Refusal::Abandoned)) => {
+                unsent(Code::Closed, "the client was closed before it was sent".to_owned())
+            }
+            Some(Err(Refusal::NoTurn { possible_in })) => {
+                let retry_after_ms = u32::try_from(possible_in.div_ceil(1_000_000)).unwrap_or(u32::MAX);
+                let text = format!("the quota is used up; possible in {retry_after_ms} ms");
+                let request = Request::failed(Code::RateLimited, Delivery::NotSent, 0, text);
+                Some(Request {
+                    retry_after_ms,
+                    ..request
+                })
+            }
+        }
+    }
+
+    /// One try, freshly signed, at one endpoint after another while nothing is sent.
+    fn attempt(
+        &self,
+        errand: &Errand,
+        deadline: Deadline,
+        attempts: &mut Vec<Attempt>,
+        clock_was_set: &mut bool,
+    ) -> Outcome {
+        let mut outcome = None;
+        for site in self.vendors.sites(errand.vendor()) {
+            let tried = match self.vendors.signed(errand, site) {
+                Err(text) => Outcome::of(
+                    Request::failed(Code::Internal, Delivery::NotSent, 0, text),
+                    errand.recipients(),
+                ),
+                Ok(request) => match self.agent.exchange(request, deadline) {
+                    Ok(answer) => self.read(errand, answer, clock_was_set),
+                    Err(failure) => self.unanswered(errand, failure),
+                },
+            };
+            let request = &tried.request;
+            attempts.push(Attempt {
+                code: request.code,
+                delivery: request.delivery,
+                http_status: request.http_status,
+                text: request.text.clone(),
+            });
+            let is_unsent = request.delivery == Delivery::NotSent;
+            outcome = Some(tried);
+            if !is_unsent {
+                self.vendors.remember(errand.vendor(), site);
+                break;
+            }
+            if self.calls.is_abandoned() || deadline.remaining().is_some_and(|left| left.is_zero()) {
+                break;
+            }
+        }
+        outcome.unwrap_or_else(|| given_up_errand(Code::Internal, errand))
+    }
+
+    fn read(&self, errand: &Errand, answer: Answer, clock_was_set: &mut bool) -> Outcome {
+        let mut outcome = errand.read(answer.status().as_u16(), answer.body());
+        outcome.request.retry_after_ms = retry_after_ms(&answer);
+        if outcome.request.code == Code::Clock {
+            *clock_was_set = self.vendors.learn_clock(errand.vendor(), &answer, &self.logger);
+        }
+        outcome.body = answer.into_body();
+        outcome
+    }
+
+    fn unanswered(&self, errand: &Errand, failure: Failure) -> Outcome {
+        let was_cut = self.calls.is_abandoned() && failure.code != Code::Timeout;
+        let code = if was_cut { Code::Closed } else { failure.code };
+        if let Some(status) = failure.status {
+            let outcome = Outcome::unreadable(errand.recipients(), status, &failure.text);
+            if outcome.request.delivery != Delivery::Unknown {
+                return outcome;
+            }
+            // The status settles nothing: what is known is why the rest of the answer is missing.
+            return Outcome::of(
+                Request {
+                    code,
+                    ..outcome.request
+                },
+                errand.recipients(),
+            );
+        }
+        let delivery = if failure.may_have_left {
+            Delivery::Unknown
+        } else {
+            Delivery::NotSent
+        };
+        Outcome::of(Request::failed(code, delivery, 0, failure.text), errand.recipients())
+    }
+
+    fn tell_quota(&self, turn: Option<&Turn>, outcome: &Outcome) {
+        match (turn, outcome.request.code) {
+            (Some(turn), Code::Throttled) => turn.throttled(),
+            (Some(turn), Code::Ok) => turn.succeeded(),
+            _ => {}
         }
     }
 
@@ -316,46 +417,45 @@ impl Client {
         self.logger.log(level, || report.text());
         report
     }
+}
 
-    fn vendors(&self) -> Vec<&'static str> {
-        let volcengine = self.volcengine.as_ref().map(|_| "Volcengine");
-        let zego = self.zego.as_ref().map(|_| "ZEGO");
-        volcengine.into_iter().chain(zego).collect()
+/// What two tries come to. The later one counts, but it cannot undo what an earlier one may have done: where that was
+/// unknown only success settles it, and where the vendor has answered, "not sent" is no longer true.
+fn together(earlier: Option<Outcome>, later: Outcome) -> Outcome {
+    let Some(earlier) = earlier else { return later };
+    match (earlier.request.delivery, later.request.delivery) {
+        (Delivery::Unknown, delivery) if !delivery.is_success() => earlier,
+        (Delivery::Unknown, _) => later.with_failures_unknown(),
+        (Delivery::NotDelivered, Delivery::NotSent) => earlier,
+        _ => later,
     }
 }
 
-type SignedRequest = Result<HttpRequest<Vec<u8>>, http::Error>;
-
-fn read(vendor: Vendor, recipients: Recipients, answer: &Answer) -> (Request, Vec<Recipient>) {
-    let (status, body) = (answer.status().as_u16(), answer.body().as_slice());
-    match vendor {
-        Vendor::Volcengine => volcengine::answer::read(recipients, status, body),
-        Vendor::Zego => zego::answer::read(recipients, status, body),
-    }
+/// A part that is not sent because an earlier one was refused for all.
+fn given_up(code: Code, message: &Message) -> Outcome {
+    given_up_errand(code, &Errand::Message(*message))
 }
 
-/// `Retry-After` in seconds. Its other form, a date, is left alone.
+fn given_up_errand(code: Code, errand: &Errand) -> Outcome {
+    let text = "not sent: another part of the message was refused for a reason that concerns all of it".to_owned();
+    Outcome::of(Request::failed(code, Delivery::NotSent, 0, text), errand.recipients())
+}
+
+/// `Retry-After`, in seconds or as a date.
 fn retry_after_ms(answer: &Answer) -> u32 {
-    let seconds = answer
+    let Some(text) = answer
         .headers()
         .get(http::header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    seconds.map_or(0, |seconds: u32| seconds.saturating_mul(1000))
-}
-
-fn refuse_plaintext(config: &Config, setting: &config::Setting, endpoint: Option<&Endpoint>) -> Result<(), Error> {
-    match endpoint {
-        Some(endpoint)
-            if endpoint.is_plaintext() && !endpoint.is_loopback() && !config.flag(&config::HTTP_ALLOW_PLAINTEXT) =>
-        {
-            let text = format!(
-                "{} is not encrypted and not on this machine: use https://, or set http.allow_plaintext to true",
-                endpoint.origin()
-            );
-            Err(Error::invalid(setting.key, text))
-        }
-        _ => Ok(()),
+        .and_then(|value| value.to_str().ok())
+    else {
+        return 0;
+    };
+    if let Ok(seconds) = text.trim().parse::<u32>() {
+        return seconds.saturating_mul(1000);
     }
+    let at = httpdate::parse_http_date(text.trim()).ok();
+    let wait = at.and_then(|at| at.duration_since(std::time::SystemTime::now()).ok());
+    wait.map_or(0, |wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX))
 }
 
 fn limits(config: &Config) -> Limits {
@@ -365,109 +465,6 @@ fn limits(config: &Config) -> Limits {
         p2p_max_users: config.integer(&config::VOLCENGINE_P2P_MAX_USERS) as usize,
         command_counts_as_encoded: config.text(&config::ZEGO_PAYLOAD_LIMIT_COUNTS) == "encoded",
         zego_max_id_length: config.integer(&config::ZEGO_MAX_ID_LENGTH) as usize,
-    }
-}
-
-fn check_action(action: &str) -> Result<(), Error> {
-    const HAVE_A_MESSAGE: [&str; 6] = [
-        "SendUnicast",
-        "SendRoomUnicast",
-        "BatchSendRoomUnicast",
-        "SendBroadcast",
-        "P2PSendMessage",
-        "SendCustomCommand",
-    ];
-    if HAVE_A_MESSAGE.contains(&action) {
-        return Err(Error::invalid(
-            "action",
-            format!("{action} has a message of its own: send it with that"),
-        ));
-    }
-    let is_name = (1..=64).contains(&action.len()) && action.bytes().all(|b| b.is_ascii_alphanumeric());
-    if !is_name {
-        return Err(Error::invalid(
-            "action",
-            "must be 1 to 64 letters and digits, as the vendor spells it",
-        ));
-    }
-    Ok(())
-}
-
-fn check_version(version: &str) -> Result<(), Error> {
-    let is_date = version.len() == 10
-        && version.bytes().enumerate().all(|(at, b)| {
-            if at == 4 || at == 7 {
-                b == b'-'
-            } else {
-                b.is_ascii_digit()
-            }
-        });
-    if !is_date {
-        return Err(Error::invalid(
-            "version",
-            "must be the date that the vendor gives the action's version, as 2020-12-01",
-        ));
-    }
-    Ok(())
-}
-
-/// A call under way, from its first check to its report.
-struct UnderWay<'a>(&'a Calls);
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        if self.0.under_way.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.closed.load(Ordering::SeqCst) {
-            // The lock orders this with the waiter's last look, so that no wake-up is lost.
-            drop(self.0.lock.lock().unwrap_or_else(PoisonError::into_inner));
-            self.0.ended.notify_all();
-        }
-    }
-}
-
-impl Calls {
-    /// Whether all ended by the deadline.
-    fn wait_until_none(&self, deadline: Deadline) -> bool {
-        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.under_way.load(Ordering::SeqCst) > 0 {
-            guard = match deadline.remaining() {
-                None => self.ended.wait(guard).unwrap_or_else(PoisonError::into_inner),
-                Some(left) if left.is_zero() => return false,
-                Some(left) => {
-                    self.ended
-                        .wait_timeout(guard, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
-                }
-            };
-        }
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_action_of_another_name_is_taken_and_one_with_a_message_is_not() {
-        check_action("P2PSendUserMessage").unwrap();
-        for action in [
-            "P2PSendMessage",
-            "SendCustomCommand",
-            "",
-            "a b",
-            "a&b=c",
-            &"a".repeat(65),
-        ] {
-            assert_eq!(check_action(action).expect_err(action).field, "action");
-        }
-    }
-
-    #[test]
-    fn a_version_is_a_date() {
-        check_version("2020-12-01").unwrap();
-        for version in ["", "2020-12-1", "2020/12/01", "2020-12-01 ", "2020-12-0x"] {
-            check_version(version).expect_err(version);
-        }
+        max_recipients: config.integer(&config::SPLIT_MAX_RECIPIENTS) as usize,
     }
 }

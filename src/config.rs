@@ -29,8 +29,8 @@ pub enum Kind {
     Integer { min: i64, max: i64, unit: &'static str },
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// `scheme://host[:port]`, nothing behind it.
-    Endpoint,
+    /// One or more of `scheme://host[:port][@region]`, separated by commas.
+    Endpoints,
 }
 
 /// One setting: a row of the table.
@@ -62,12 +62,14 @@ settings! {
         "Secret key of the account, as the console shows it. `rtcmsg_config_load_env` also takes it from `VOLC_SECRETKEY`.";
     VOLCENGINE_SESSION_TOKEN: "volcengine.session_token", Kind::Secret, "",
         "Session token, when the two keys are temporary ones of STS.";
+    VOLCENGINE_CREDENTIALS: "volcengine.credentials", Kind::Choice(&["settings", "file"]), "settings",
+        "Where the keys come from: the settings above, or the files of the vendor's own tools, `~/.volc/credentials` (section `default`), then `~/.volc/config`, read when the client is made.";
     VOLCENGINE_RTC_APP_ID: "volcengine.rtc_app_id", Kind::Ascii, "",
         "AppId of the RTC app: needed by the four RTC sends. Not the IM app's.";
     VOLCENGINE_IM_APP_ID: "volcengine.im_app_id", Kind::Integer { min: 1, max: i64::MAX, unit: "" }, "",
         "AppId of the IM app, a number: needed by P2PSendMessage. Not the RTC app's.";
-    VOLCENGINE_ENDPOINT: "volcengine.endpoint", Kind::Endpoint, "https://rtc.volcengineapi.com",
-        "Where requests go. Another host is another region, with its own data and accounts: set `volcengine.region` with it.";
+    VOLCENGINE_ENDPOINT: "volcengine.endpoint", Kind::Endpoints, "https://rtc.volcengineapi.com",
+        "Where requests go. Another host is another region, with its own data and accounts: set `volcengine.region` with it. Several, as `https://host@region,https://host@region`, are tried in order while nothing could be sent.";
     VOLCENGINE_REGION: "volcengine.region", Kind::Ascii, "cn-north-1",
         "Region in the signature.";
     VOLCENGINE_SERVICE: "volcengine.service", Kind::Ascii, "rtc",
@@ -79,13 +81,13 @@ settings! {
     VOLCENGINE_P2P_MAX_CONTENT: "volcengine.p2p_max_content", Kind::Integer { min: 1, max: 16_777_216, unit: "bytes" }, "65536",
         "Longest content of a P2PSendMessage. The vendor states none.";
     VOLCENGINE_P2P_MAX_USERS: "volcengine.p2p_max_users", Kind::Integer { min: 1, max: 100_000, unit: "users" }, "500",
-        "Longest list of a P2PSendMessage, of receivers or of those left out. The vendor states none; its sibling action takes 500.";
+        "Longest list in one P2PSendMessage. The vendor states none; its sibling action takes 500. A longer list of receivers is split; one of those to leave out is refused.";
     ZEGO_APP_ID: "zego.app_id", Kind::Integer { min: 1, max: u32::MAX as i64, unit: "" }, "",
         "AppId of the ZEGO project.";
     ZEGO_SERVER_SECRET: "zego.server_secret", Kind::Secret, "",
         "ServerSecret of the ZEGO project.";
-    ZEGO_ENDPOINT: "zego.endpoint", Kind::Endpoint, "https://rtc-api.zego.im",
-        "Where requests go. The default serves any region; `https://rtc-api-sha.zego.im` and its siblings (`hkg`, `fra`, `lax`, `bom`, `sgp`) one each.";
+    ZEGO_ENDPOINT: "zego.endpoint", Kind::Endpoints, "https://rtc-api.zego.im",
+        "Where requests go. The default serves any region; `https://rtc-api-sha.zego.im` and its siblings (`hkg`, `fra`, `lax`, `bom`, `sgp`) one each. Several, separated by commas, are tried in order while nothing could be sent; the one that works is remembered.";
     ZEGO_IS_TEST: "zego.is_test", Kind::Choice(&["omit", "false", "true"]), "omit",
         "The `IsTest` parameter: only projects made up to 2021-11-16 need it.";
     ZEGO_PAYLOAD_LIMIT_COUNTS: "zego.payload_limit_counts", Kind::Choice(&["decoded", "encoded"]), "decoded",
@@ -93,7 +95,9 @@ settings! {
     ZEGO_MAX_ID_LENGTH: "zego.max_id_length", Kind::Integer { min: 1, max: 1024, unit: "bytes" }, "128",
         "Longest room or user id, in UTF-8 bytes. The page of SendCustomCommand states none.";
     HTTP_TIMEOUT_MS: "http.timeout_ms", Kind::Integer { min: 1, max: 86_400_000, unit: "ms" }, "10000",
-        "Deadline of one call: DNS, connect, TLS and answer together. A call can set its own.";
+        "Deadline of one call: waiting for quota, DNS, connect, TLS, answers, retries and all parts of a long list together. A call can set its own.";
+    HTTP_CONNECT_TIMEOUT_MS: "http.connect_timeout_ms", Kind::Integer { min: 1, max: 86_400_000, unit: "ms" }, "3000",
+        "The most of the deadline that one try spends on DNS, connect and TLS, so that there is time for another.";
     HTTP_MAX_CONNECTIONS: "http.max_connections", Kind::Integer { min: 1, max: 10_000, unit: "connections" }, "64",
         "Idle connections kept per host. Set it to the number of threads that send at once; more threads still work, but reconnect.";
     HTTP_MAX_IDLE_MS: "http.max_idle_ms", Kind::Integer { min: 0, max: 3_600_000, unit: "ms" }, "30000",
@@ -106,6 +110,38 @@ settings! {
         "Allows `http://` endpoints that are not on this machine's loopback. Signatures and messages can then be read on the way.";
     HTTP_PROXY: "http.proxy", Kind::Secret, "",
         "`http://[user:password@]host:port` of a CONNECT proxy, or `env` to follow `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`. Not given: no proxy, whatever the environment says.";
+    RETRY_MAX_ATTEMPTS: "retry.max_attempts", Kind::Integer { min: 1, max: 100, unit: "attempts" }, "3",
+        "How often a request is tried in all, within its deadline; 1 is once. Only what is safe is repeated: nothing was sent, the vendor throttled, or it says that it did not process.";
+    RETRY_ON_UNKNOWN: "retry.on_unknown", BOOL, "false",
+        "Repeats also what may have arrived. A recipient can then get the message twice.";
+    RETRY_BASE_MS: "retry.base_ms", Kind::Integer { min: 0, max: 60_000, unit: "ms" }, "100",
+        "The longest pause before the first retry; it doubles with each. The pause is drawn between 0 and that, and is never shorter than the vendor's `Retry-After`.";
+    RETRY_MAX_MS: "retry.max_ms", Kind::Integer { min: 0, max: 600_000, unit: "ms" }, "2000",
+        "What the longest pause grows to.";
+    RETRY_BUDGET_PERCENT: "retry.budget_percent", Kind::Integer { min: 0, max: 100, unit: "%" }, "20",
+        "How many retries a client makes for each hundred requests, so that a vendor in trouble is not asked several times as much. Up to 20 are saved up.";
+    SPLIT_CONCURRENCY: "split.concurrency", Kind::Integer { min: 1, max: 64, unit: "requests" }, "4",
+        "How many parts of one long list are in flight at a time; above 1 the library uses threads of its own for them.";
+    SPLIT_MAX_RECIPIENTS: "split.max_recipients", Kind::Integer { min: 1, max: 1_000_000, unit: "recipients" }, "100000",
+        "Longest list of one message.";
+    QUOTA_MODE: "quota.mode", Kind::Choice(&["wait", "fail", "off"]), "wait",
+        "What happens to a message for which the vendor's quota has no room: it waits, within its deadline; it fails at once with `RTCMSG_RATE_LIMITED`; or nothing is paced at all.";
+    QUOTA_JITTER_MS: "quota.jitter_ms", Kind::Integer { min: 0, max: 10_000, unit: "ms" }, "30",
+        "By how much delays on the way to the vendor may differ without more than its limit arriving in any second. It costs that share of the quota.";
+    QUOTA_RTC_PER_SECOND: "quota.rtc_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "500",
+        "Quota of Volcengine's four RTC sends in sum.";
+    QUOTA_IM_PER_SECOND: "quota.im_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "100",
+        "Quota of P2PSendMessage.";
+    QUOTA_ZEGO_PER_SECOND: "quota.zego_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "",
+        "Quota of SendCustomCommand. Not given: 100, or 10 with `zego.is_test` = `true`.";
+    QUOTA_ROOM_PER_SECOND: "quota.room_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "",
+        "Quota of each Volcengine RTC room, all its senders together. Not given: none. The vendor names 100, and 80 from 500 users up.";
+    QUOTA_BATCH_COST: "quota.batch_cost", Kind::Choice(&["request", "recipient"]), "request",
+        "What a BatchSendRoomUnicast counts in the quota: one, or one per recipient, as an old page has it; its parts are then no longer than a second allows.";
+    QUOTA_VOLCENGINE_SCOPE: "quota.volcengine_scope", Kind::Text, "",
+        "Clients of a process with the same scope share the quota. Not given: the access key, for the account. Where your account counts by app, set the app's id.";
+    QUOTA_ZEGO_SCOPE: "quota.zego_scope", Kind::Text, "",
+        "The same for ZEGO. Not given: the AppId.";
     TLS_CA_FILE: "tls.ca_file", Kind::Text, "",
         "PEM file with the only root certificates to trust. Not given: the Mozilla roots built into the library.";
 }
@@ -210,8 +246,9 @@ impl Config {
         self.text(setting) == "true"
     }
 
-    pub(crate) fn endpoint(&self, setting: &Setting) -> Result<Endpoint, Error> {
-        Endpoint::parse(setting.key, self.text(setting))
+    /// Each with the region behind its `@`.
+    pub(crate) fn endpoints(&self, setting: &Setting) -> Result<Vec<(Endpoint, Option<String>)>, Error> {
+        Endpoint::parse_list(setting.key, self.text(setting))
     }
 
     pub(crate) fn is_given(&self, setting: &Setting) -> bool {
@@ -255,7 +292,10 @@ impl Setting {
                 self.key,
                 format!("{} is none of {}", shown(value), words.join(", ")),
             )),
-            Kind::Endpoint => Endpoint::parse(self.key, value).map(drop),
+            Kind::Endpoints => {
+                printable(self.key, value)?;
+                Endpoint::parse_list(self.key, value).map(drop)
+            }
         }
     }
 }
@@ -270,6 +310,24 @@ fn printable(key: &'static str, value: &str) -> Result<(), Error> {
         None if value.trim() != value => Err(Error::invalid(key, "the value begins or ends with a space")),
         None => Ok(()),
     }
+}
+
+/// A key, secret or token that does not come through [`Config::set`], by the same rule.
+pub(crate) fn check_credential(field: &'static str, value: &str, is_required: bool) -> Result<(), Error> {
+    if value.is_empty() && is_required {
+        return Err(Error::invalid(field, "must not be empty"));
+    }
+    if value.len() > MAX_TEXT {
+        return Err(Error::invalid(
+            field,
+            format!(
+                "is {} bytes long, at most {} are taken",
+                grouped(value.len()),
+                grouped(MAX_TEXT)
+            ),
+        ));
+    }
+    ascii(field, value)
 }
 
 fn ascii(key: &'static str, value: &str) -> Result<(), Error> {

@@ -50,6 +50,8 @@ codes! {
     Unsupported = -2, c"RTCMSG_UNSUPPORTED";
     /// The client lacks a setting that this message needs. Nothing was sent.
     NotConfigured = -3, c"RTCMSG_NOT_CONFIGURED";
+    /// The quota has no room within the deadline; the report says when it would have. Nothing was sent.
+    RateLimited = -5, c"RTCMSG_RATE_LIMITED";
     /// The client is closed. If a message was in flight, its report says what became of it.
     Closed = -8, c"RTCMSG_CLOSED";
     /// The client belongs to the parent of this process. Nothing was sent.

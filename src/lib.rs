@@ -17,6 +17,7 @@
 
 mod client;
 mod config;
+mod current;
 mod deadline;
 mod error;
 mod ffi;
@@ -26,6 +27,7 @@ mod log;
 mod message;
 mod os;
 mod percent;
+mod quota;
 mod report;
 mod secret;
 mod volcengine;
@@ -36,7 +38,7 @@ pub use config::{Config, Kind, SETTINGS, Setting, configuration_md};
 pub use error::{Code, Error};
 pub use log::{Level, Logger};
 pub use message::{Message, Payload, Recipients, Signal, Vendor};
-pub use report::{Delivery, Device, Recipient, Report, Request, User};
+pub use report::{Attempt, Delivery, Device, Recipient, Report, Request, User};
 pub use secret::Secret;
 
 /// The signatures, pure: for tests, tools and the curious.
@@ -56,13 +58,11 @@ pub mod fuzzing {
     use crate::{volcengine, zego};
 
     pub fn volcengine_report(recipients: Recipients, status: u16, body: &[u8]) -> Report {
-        let (request, rows) = volcengine::answer::read(recipients, status, body);
-        Report::new("Fuzzed", request, rows)
+        Report::merged("Fuzzed", vec![volcengine::answer::read(recipients, status, body)])
     }
 
     pub fn zego_report(recipients: Recipients, status: u16, body: &[u8]) -> Report {
-        let (request, rows) = zego::answer::read(recipients, status, body);
-        Report::new("Fuzzed", request, rows)
+        Report::merged("Fuzzed", vec![zego::answer::read(recipients, status, body)])
     }
 
     pub fn zego_parameters(json: &str) -> Result<Vec<(String, String)>, Error> {
@@ -82,13 +82,14 @@ pub mod fuzzing {
                 payload: Payload::Text("hi"),
             };
             if let Ok(call) = volcengine::actions::call(&account, &message) {
-                volcengine::request(&account, &credentials, call, now)?;
+                volcengine::request(&account, &account.sites[0], &credentials, call, now)?;
             }
         }
-        if let Ok(Some((project, secret))) = zego::configured(config) {
+        if let Ok(Some((project, credentials))) = zego::configured(config) {
             zego::request(
                 &project,
-                &secret,
+                &project.endpoints[0],
+                &credentials,
                 "SendCustomCommand",
                 &[("RoomId", "lobby")],
                 now,

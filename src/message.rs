@@ -32,7 +32,7 @@ pub enum Message<'a> {
         to: &'a str,
         payload: Payload<'a>,
     },
-    /// Volcengine RTC, to up to 600 users in a room. Up to 20 KB.
+    /// Volcengine RTC, to users in a room: 600 a request, longer lists are split. Up to 20 KB.
     BatchSendRoomUnicast {
         room_id: &'a str,
         from: &'a str,
@@ -51,7 +51,7 @@ pub enum Message<'a> {
     P2PSendMessageToAll { signal: Signal<'a> },
     /// Volcengine IM, to every member but some.
     P2PSendMessageToAllExcept { signal: Signal<'a>, user_ids: &'a [i64] },
-    /// ZEGO, to up to 10 users in a room. Up to 1,024 bytes.
+    /// ZEGO, to users in a room: 10 a request, longer lists are split. Up to 1,024 bytes.
     SendCustomCommandToUsers {
         room_id: &'a str,
         from: &'a str,
@@ -92,16 +92,17 @@ pub(crate) struct Limits {
     pub p2p_max_users: usize,
     pub command_counts_as_encoded: bool,
     pub zego_max_id_length: usize,
+    pub max_recipients: usize,
 }
 
 // VENDORS.md, The messages; KB = 1024.
 const UNICAST_MAX_PAYLOAD: usize = 64 * 1024;
 const BATCH_MAX_PAYLOAD: usize = 20 * 1024;
-const BATCH_MAX_USERS: usize = 600;
+pub(crate) const BATCH_MAX_USERS: usize = 600;
 const VOLCENGINE_MAX_ID_LENGTH: usize = 128;
 // VENDORS.md, SendCustomCommand.
 const COMMAND_MAX_CONTENT: usize = 1024;
-const COMMAND_MAX_USERS: usize = 10;
+pub(crate) const COMMAND_MAX_USERS: usize = 10;
 
 impl<'a> Message<'a> {
     /// The vendor's name of the action, as it stands on the wire.
@@ -165,7 +166,7 @@ impl<'a> Message<'a> {
             } => {
                 volcengine_id("room_id", room_id)?;
                 volcengine_id("from", from)?;
-                list_within(action, "to", to.len(), BATCH_MAX_USERS)?;
+                list_within(action, "to", to.len(), limits.max_recipients)?;
                 each(to, volcengine_id)?;
                 payload_within(action, payload, BATCH_MAX_PAYLOAD, limits)
             }
@@ -174,9 +175,14 @@ impl<'a> Message<'a> {
                 volcengine_id("from", from)?;
                 payload_within(action, payload, UNICAST_MAX_PAYLOAD, limits)
             }
-            Message::P2PSendMessageToUsers { signal, user_ids }
-            | Message::P2PSendMessageToAllExcept { signal, user_ids } => {
+            Message::P2PSendMessageToUsers { signal, user_ids } => {
                 signal.validate(limits)?;
+                list_within(action, "user_ids", user_ids.len(), limits.max_recipients)?;
+                each_id(user_ids)
+            }
+            Message::P2PSendMessageToAllExcept { signal, user_ids } => {
+                signal.validate(limits)?;
+                // Never split: each part would reach those that another leaves out.
                 list_within(action, "user_ids", user_ids.len(), limits.p2p_max_users)?;
                 each_id(user_ids)
             }
@@ -189,7 +195,7 @@ impl<'a> Message<'a> {
             } => {
                 zego_id("room_id", room_id, limits)?;
                 zego_id("from", from, limits)?;
-                list_within(action, "to", to.len(), COMMAND_MAX_USERS)?;
+                list_within(action, "to", to.len(), limits.max_recipients)?;
                 each(to, |field, id| {
                     zego_id(field, id, limits)?;
                     if id == from {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, Scope, ScopedJoinHandle};
 
 use once_cell::sync::OnceCell;
 
@@ -40,6 +40,16 @@ fn register_fork_handler() -> io::Result<()> {
 pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let builder = thread::Builder::new().name(name.to_owned());
     with_signals_blocked(|| builder.spawn(body))
+}
+
+/// The same for a thread that borrows, and ends within its scope.
+pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, T>> {
+    let builder = thread::Builder::new().name(name.to_owned());
+    with_signals_blocked(|| builder.spawn_scoped(scope, body))
 }
 
 /// A new thread inherits the signal mask of its maker, so the mask is set around the making.

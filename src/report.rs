@@ -102,6 +102,14 @@ impl Class {
         }
     }
 
+    /// Whether any other request of this client would be refused for the same reason.
+    pub fn concerns_all(self) -> bool {
+        matches!(
+            self,
+            Class::Authentication | Class::Clock | Class::Configuration | Class::Permission
+        )
+    }
+
     pub fn delivery(self, recipients: Recipients) -> Delivery {
         match self {
             Class::OutcomeUnknown => Delivery::Unknown,
@@ -161,10 +169,22 @@ pub struct Request {
     pub delivery: Delivery,
     /// 0 if no answer came.
     pub http_status: u16,
-    pub attempts: u32,
-    /// The vendor's `Retry-After` in milliseconds, 0 if none.
+    /// Each try of it, in order; none if it never came to one.
+    pub attempts: Vec<Attempt>,
+    /// When it may be tried again, in milliseconds: the vendor's `Retry-After`, or our own pacing's; 0 if nobody says.
     pub retry_after_ms: u32,
     /// Why it ended like this, in a sentence of ours; empty on success.
+    pub text: String,
+}
+
+/// One try of a request, and why it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    pub code: Code,
+    pub delivery: Delivery,
+    /// 0 if no answer came.
+    pub http_status: u16,
+    /// In a sentence; empty on success.
     pub text: String,
 }
 
@@ -215,23 +235,10 @@ impl Request {
             code,
             delivery,
             http_status,
-            attempts: 1,
+            attempts: Vec::new(),
             retry_after_ms: 0,
             text,
         }
-    }
-
-    /// A request with an answer that is none of this vendor's: a gateway's page, nothing, a body cut off. By its status
-    /// a 3xx or 4xx was refused; after a 2xx or 5xx nothing is known.
-    pub(crate) fn unreadable(http_status: u16, what: &str) -> Request {
-        let class = Class::by_status(http_status);
-        let code = if class == Class::OutcomeUnknown {
-            Code::BadResponse
-        } else {
-            class.code()
-        };
-        let text = format!("the answer (HTTP {http_status}) is not readable: {what}");
-        Request::failed(code, class.delivery(Recipients::Everybody), http_status, text)
     }
 
     /// The request's outcome for each recipient, where nothing tells them apart.
@@ -257,30 +264,103 @@ impl Recipient {
     }
 }
 
-impl Report {
-    /// From one request and the recipients the vendor spoke of. Where it named none, the request speaks for all.
-    pub(crate) fn new(action: &str, request: Request, recipients: Vec<Recipient>) -> Report {
-        let mut parts: Vec<(Delivery, Code)> = recipients.iter().map(|r| (r.delivery, r.code)).collect();
-        // An answer that is not readable in all its rows leaves somebody unknown who has none.
-        if recipients.is_empty() || request.code == Code::BadResponse {
-            parts.push((request.delivery, request.code));
-        }
-        let delivery = parts
-            .iter()
-            .map(|(delivery, _)| *delivery)
-            .min_by_key(|delivery| delivery.certainty());
-        Report {
-            action: action.to_owned(),
-            code: overall_code(&parts),
-            delivery: delivery.unwrap_or(request.delivery),
-            requests: vec![request],
+/// What one request came to, for those it was for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub request: Request,
+    /// Those the vendor spoke of, or all that were asked for; none where nobody was named.
+    pub recipients: Vec<Recipient>,
+    /// The answer as it came.
+    pub body: Vec<u8>,
+    /// A refusal that the next part of the same message would meet too: a bad key, a missing permission.
+    pub concerns_all: bool,
+}
+
+impl Outcome {
+    pub fn new(request: Request, recipients: Vec<Recipient>) -> Outcome {
+        Outcome {
+            request,
             recipients,
             body: Vec::new(),
+            concerns_all: false,
         }
     }
 
-    pub(crate) fn with_body(self, body: Vec<u8>) -> Report {
-        Report { body, ..self }
+    /// An answer that is none of this vendor's: a gateway's page, nothing, a body cut off. By its status a 3xx or 4xx was
+    /// refused; after a 2xx or 5xx nothing is known.
+    pub fn unreadable(recipients: Recipients, http_status: u16, what: &str) -> Outcome {
+        let class = Class::by_status(http_status);
+        let code = if class == Class::OutcomeUnknown {
+            Code::BadResponse
+        } else {
+            class.code()
+        };
+        let text = format!("the answer (HTTP {http_status}) is not readable: {what}");
+        let request = Request::failed(code, class.delivery(recipients), http_status, text);
+        Outcome {
+            concerns_all: class.concerns_all(),
+            ..Outcome::of(request, recipients)
+        }
+    }
+
+    /// After an earlier try of which nothing is known: whoever did not get this one may have got that.
+    pub fn with_failures_unknown(mut self) -> Outcome {
+        for recipient in self
+            .recipients
+            .iter_mut()
+            .filter(|recipient| !recipient.delivery.is_success())
+        {
+            recipient.delivery = Delivery::Unknown;
+        }
+        self
+    }
+
+    /// The same for all of them.
+    pub fn of(request: Request, recipients: Recipients) -> Outcome {
+        let rows = request.for_each(recipients);
+        Outcome::new(request, rows)
+    }
+}
+
+impl Report {
+    /// The parts of a message become one report: requests in the order of the parts, recipients in the caller's.
+    pub(crate) fn merged(action: &str, parts: Vec<Outcome>) -> Report {
+        let mut report = Report {
+            action: action.to_owned(),
+            code: Code::Ok,
+            delivery: Delivery::Accepted,
+            requests: Vec::with_capacity(parts.len()),
+            recipients: Vec::with_capacity(parts.iter().map(|part| part.recipients.len()).sum()),
+            body: Vec::new(),
+        };
+        // What counts for the whole: every recipient; and a request that speaks for nobody by name, or whose answer is not
+        // readable in all its rows, which leaves somebody unknown who has none.
+        let mut told: Vec<(Delivery, Code)> = Vec::new();
+        for part in parts {
+            let request = report.requests.len();
+            told.extend(part.recipients.iter().map(|row| (row.delivery, row.code)));
+            if part.recipients.is_empty() || part.request.code == Code::BadResponse {
+                told.push((part.request.delivery, part.request.code));
+            }
+            report
+                .recipients
+                .extend(part.recipients.into_iter().map(|row| Recipient { request, ..row }));
+            report.requests.push(part.request);
+            report.body = part.body;
+        }
+        let (code, delivery) = overall(&told);
+        Report {
+            code,
+            delivery,
+            ..report
+        }
+    }
+
+    pub(crate) fn without_body(self) -> Report {
+        Report {
+            body: Vec::new(),
+            ..self
+        }
     }
 
     /// The vendor's name of the action.
@@ -326,8 +406,19 @@ impl Report {
             let _ = write!(line, "{}, {}", self.code, self.delivery.text());
         }
         self.write_counts(&mut line);
-        for request in &self.requests {
-            write_request(&mut line, request);
+        const MOST: usize = 3;
+        let failed = self.requests.iter().filter(|request| request.code != Code::Ok);
+        match &self.requests[..] {
+            [request] => write_request(&mut line, request),
+            requests => {
+                let _ = write!(
+                    line,
+                    "; {} requests, {} of them failed",
+                    requests.len(),
+                    failed.clone().count()
+                );
+                failed.take(MOST).for_each(|request| write_request(&mut line, request));
+            }
         }
         line
     }
@@ -368,6 +459,9 @@ fn write_request(line: &mut String, request: &Request) {
     if request.http_status != 0 {
         let _ = write!(line, "; HTTP {}", request.http_status);
     }
+    if request.attempts.len() > 1 {
+        let _ = write!(line, "; {} attempts", request.attempts.len());
+    }
     if !request.request_id.is_empty() {
         let _ = write!(line, "; request {}", one_line(&request.request_id));
     }
@@ -381,17 +475,24 @@ fn one_line(text: &str) -> String {
         .collect()
 }
 
-fn overall_code(parts: &[(Delivery, Code)]) -> Code {
-    if parts.iter().all(|(delivery, _)| delivery.is_success()) {
-        return Code::Ok;
-    }
-    if parts.iter().all(|part| *part == parts[0]) {
-        return parts[0].1;
-    }
-    if parts.iter().all(|(delivery, _)| *delivery == Delivery::NotDelivered) {
-        return Code::Undelivered;
-    }
-    Code::Partial
+fn overall(parts: &[(Delivery, Code)]) -> (Code, Delivery) {
+    let least_certain = parts
+        .iter()
+        .map(|(delivery, _)| *delivery)
+        .min_by_key(|delivery| delivery.certainty());
+    let Some(delivery) = least_certain else {
+        return (Code::Internal, Delivery::NotSent);
+    };
+    let code = if parts.iter().all(|(delivery, _)| delivery.is_success()) {
+        Code::Ok
+    } else if parts.iter().all(|part| *part == parts[0]) {
+        parts[0].1
+    } else if parts.iter().all(|(delivery, _)| *delivery == Delivery::NotDelivered) {
+        Code::Undelivered
+    } else {
+        Code::Partial
+    };
+    (code, delivery)
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ fn contradictions(report: &Report) -> Vec<String> {
     let rules = [
         ("one line", !text.contains(char::is_control)),
         ("one request", report.requests().len() == 1),
-        ("one attempt", request.attempts == 1),
+        ("one attempt", request.attempts.len() == 1),
         (
             "the code of its delivery",
             (report.code() == Code::Ok) == report.delivery().is_success(),

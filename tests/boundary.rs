@@ -80,6 +80,14 @@ unsafe extern "C" {
         report: *mut Handle,
         error: *mut Error,
     ) -> i32;
+    fn rtcmsg_client_set_credentials(
+        client: Handle,
+        vendor: u32,
+        key_id: Str,
+        secret: Str,
+        session_token: Str,
+        error: *mut Error,
+    ) -> i32;
     fn rtcmsg_client_close(client: Handle, timeout_ms: i32, error: *mut Error) -> i32;
     fn rtcmsg_client_free(client: Handle);
     fn rtcmsg_report_code(report: Handle) -> i32;
@@ -88,6 +96,7 @@ unsafe extern "C" {
     fn rtcmsg_report_count(report: Handle, delivery: u32) -> usize;
     fn rtcmsg_report_request_count(report: Handle) -> usize;
     fn rtcmsg_report_request(report: Handle, index: usize) -> *const c_void;
+    fn rtcmsg_report_attempt(report: Handle, index: usize) -> *const c_void;
     fn rtcmsg_report_recipient(report: Handle, index: usize) -> *const c_void;
     fn rtcmsg_report_device(report: Handle, index: usize) -> *const c_void;
     fn rtcmsg_report_body(report: Handle, len: *mut usize) -> *const c_char;
@@ -210,6 +219,9 @@ fn a_panic_behind_any_exported_function_stays_inside() {
         let call = |e| rtcmsg_client_call(client, 1, action, version, json, null(), &mut uncalled, e);
         internal("rtcmsg_client_call", tested, true, call);
         assert!(uncalled.is_null());
+        let none = Str { data: null(), len: 0 };
+        let rotate = |e| rtcmsg_client_set_credentials(client, 1, str(c"AKLTdemo"), str(c"other"), none, e);
+        internal("rtcmsg_client_set_credentials", tested, true, rotate);
         internal("rtcmsg_client_close", tested, true, |e| {
             rtcmsg_client_close(client, 0, e)
         });
@@ -226,6 +238,7 @@ fn a_panic_behind_any_exported_function_stays_inside() {
         gives!(rtcmsg_report_count(report, 0), 0, 1);
         gives!(rtcmsg_report_request_count(report), 0, 1);
         gives!(rtcmsg_report_request(report, 0), null(), 1);
+        gives!(rtcmsg_report_attempt(report, 0), null(), 1);
         gives!(rtcmsg_report_recipient(report, 0), null(), 1);
         gives!(rtcmsg_report_device(report, 0), null(), 1);
         gives!(rtcmsg_report_body(report, null_mut()), null(), 1);

@@ -132,7 +132,13 @@ fn an_answer_without_end_ends_by_the_deadline() {
                 _ => CallTimeout::Default,
             };
             let report = client
-                .send(&vendor.message, &CallOptions { timeout: options })
+                .send(
+                    &vendor.message,
+                    &CallOptions {
+                        timeout: options,
+                        ..CallOptions::default()
+                    },
+                )
                 .expect("taken in");
             if outcome(&report) != expected {
                 wrongs.push(format!("{}, {name}: {}", vendor.name, report.text()));

@@ -51,6 +51,8 @@ ACCOUNT = {
     "zego-app-id": ("RTCMSG_ZEGO_APP_ID", "1234567890"),
     "zego-server-secret": ("RTCMSG_ZEGO_SERVER_SECRET", "zego-secret-of-the-tests"),
 }
+# Programs that are about retries or pacing ask for them; the others see what one try comes to.
+ONE_TRY = {"RTCMSG_RETRY_MAX_ATTEMPTS": "1", "RTCMSG_QUOTA_MODE": "off"}
 SESSION_TOKEN = "session-token-of-the-tests"
 LISTENING = re.compile(r"rtcmsg-emulator listening on (http://127\.0\.0\.1:\d+)\s*")
 SUMMARY = re.compile(r"^checks: (\d+), failures: (\d+)$", re.MULTILINE)
@@ -266,7 +268,7 @@ def environment(url: str, setup: Setup) -> dict[str, str]:
     """Nothing of the host's own settings, all that a client of the emulator needs."""
     ours = re.compile(r"RTCMSG_|VOLC_|.*_proxy$|.*_PROXY$")
     inherited = {name: value for name, value in os.environ.items() if not ours.match(name)}
-    settings = dict(ACCOUNT.values())
+    settings = dict(ACCOUNT.values()) | ONE_TRY
     return {
         **inherited,
         **settings,

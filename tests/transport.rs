@@ -80,6 +80,7 @@ fn a_vendor_that_never_answers_leaves_the_outcome_unknown_at_the_deadline() {
     let client = client(&format!("http://{}", listener.local_addr().unwrap()));
     let options = CallOptions {
         timeout: CallTimeout::After(Duration::from_millis(50)),
+        ..CallOptions::default()
     };
     let report = client.send(&UNICAST, &options).unwrap();
     assert_eq!(
@@ -99,6 +100,7 @@ fn a_deadline_of_nothing_sends_nothing() {
             &UNICAST,
             &CallOptions {
                 timeout: CallTimeout::After(Duration::ZERO),
+                ..CallOptions::default()
             },
         )
         .unwrap();

@@ -50,6 +50,6 @@ fn value_of(setting: &Setting) -> String {
             .map(|word| format!("`{word}`"))
             .collect::<Vec<_>>()
             .join(", "),
-        Kind::Endpoint => "URL: scheme, host, port".to_owned(),
+        Kind::Endpoints => "URL: scheme, host, port".to_owned(),
     }
 }

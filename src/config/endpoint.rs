@@ -16,6 +16,23 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
+    /// A list separated by commas, each with the region behind its `@`, if it has one.
+    pub fn parse_list(key: &'static str, text: &str) -> Result<Vec<(Endpoint, Option<String>)>, Error> {
+        let one = |item: &str| {
+            let item = item.trim();
+            match item.rsplit_once('@') {
+                Some((url, region)) if is_region(region) => {
+                    // Not repeated in the text: it may have been meant as a user and his password.
+                    let endpoint = Endpoint::parse(key, url)
+                        .map_err(|_| Error::invalid(key, format!("what stands before @{region} is no https://host")))?;
+                    Ok((endpoint, Some(region.to_owned())))
+                }
+                _ => Ok((Endpoint::parse(key, item)?, None)),
+            }
+        };
+        text.split(',').map(one).collect()
+    }
+
     pub fn parse(key: &'static str, text: &str) -> Result<Endpoint, Error> {
         if text.contains('@') {
             // Not repeated in the text: what stands before the @ may be a password.
@@ -91,6 +108,11 @@ impl Endpoint {
     }
 }
 
+/// As `cn-north-1`: no dot and no port, so that `user:password@host` is not taken for one.
+fn is_region(text: &str) -> bool {
+    text.contains('-') && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
 fn is_host(text: &str) -> bool {
     match text.strip_prefix('[') {
         Some(rest) => rest
@@ -163,6 +185,33 @@ mod tests {
             let error = parse(text).expect_err(text);
             assert_eq!(error.field, "zego.endpoint", "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_names_hosts_and_their_regions() {
+        let list = Endpoint::parse_list("k", "https://a.example@cn-north-1, https://b.example:8443@ap-1").unwrap();
+        let named: Vec<_> = list
+            .iter()
+            .map(|(endpoint, region)| (endpoint.origin(), region.as_deref()))
+            .collect();
+        assert_eq!(
+            named,
+            [
+                ("https://a.example".to_owned(), Some("cn-north-1")),
+                ("https://b.example:8443".to_owned(), Some("ap-1")),
+            ]
+        );
+        for text in [
+            "https://a.example,",
+            ",",
+            "https://a.example,nonsense",
+            "https://a.example@cn_1",
+            "https://a.example@",
+        ] {
+            Endpoint::parse_list("k", text).expect_err(text);
+        }
+        let error = Endpoint::parse_list("k", "https://user:hunter2@my-host").unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ffi::c_char;
 use std::time::Duration;
 
 use super::config::rtcmsg_config;
-use super::constants::{RTCMSG_VOLCENGINE, RTCMSG_ZEGO, rtcmsg_code};
+use super::constants::{RTCMSG_PRIORITY_NORMAL, RTCMSG_PRIORITY_URGENT, RTCMSG_VOLCENGINE, RTCMSG_ZEGO, rtcmsg_code};
 use super::error::rtcmsg_error;
 use super::message::{Fields, rtcmsg_message};
 use super::report::rtcmsg_report;
@@ -25,11 +25,11 @@ pub struct rtcmsg_client {
 pub struct rtcmsg_call {
     /// sizeof(rtcmsg_call), set by RTCMSG_INIT.
     pub struct_size: usize,
-    /// Deadline in milliseconds, for DNS, connect, TLS and answer together. 0: http.timeout_ms. -1: no limit, a vendor
-    /// that never answers then holds the thread forever.
+    /// Deadline in milliseconds, for waiting for quota, DNS, connect, TLS, answers, retries and all parts of a long list
+    /// together. 0: http.timeout_ms. -1: no limit, a vendor that never answers then holds the thread forever.
     pub timeout_ms: i32,
-    /// 0.
-    pub reserved: u32,
+    /// RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT: who goes first of those that wait for the same quota.
+    pub priority: u32,
 }
 
 /// Makes a client: copies the configuration and checks all of it, the CA file too. No network I/O.
@@ -80,7 +80,11 @@ pub unsafe extern "C" fn rtcmsg_client_check(
 /// `*report` is set if and only if the message was taken in, whatever the code; rtcmsg_report_free() frees it. It is NULL
 /// for RTCMSG_INVALID_ARGUMENT, RTCMSG_UNSUPPORTED, RTCMSG_NOT_CONFIGURED, RTCMSG_FORKED, and for RTCMSG_CLOSED on a
 /// client that was closed before: then nothing was sent. `report` itself must not be NULL. RTCMSG_OK: every recipient is
-/// accepted or delivered. Nothing is sent twice: a failed send is not repeated.
+/// accepted or delivered.
+///
+/// Nothing is sent twice by accident: only what cannot have arrived is repeated (retry.max_attempts). A list longer than
+/// the vendor takes goes out in several requests, and comes back as one report. It waits for the vendor's quota
+/// (quota.mode). docs/DELIVERY.md says what can happen when.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_send(
     client: *mut rtcmsg_client,
@@ -125,14 +129,7 @@ pub unsafe extern "C" fn rtcmsg_client_call(
         // SAFETY: the header's rules for arguments.
         unsafe {
             let (report, client) = (input::required_mut(report, "report")?, known(client)?);
-            let vendor = match vendor {
-                RTCMSG_VOLCENGINE => Vendor::Volcengine,
-                RTCMSG_ZEGO => Vendor::Zego,
-                other => {
-                    let text = format!("{other} is no vendor; take RTCMSG_VOLCENGINE or RTCMSG_ZEGO");
-                    return Err(Error::invalid("vendor", text));
-                }
-            };
+            let vendor = vendor_of(vendor)?;
             let action = input::c_text(action, "action")?;
             let version = if version.is_null() {
                 ""
@@ -142,6 +139,36 @@ pub unsafe extern "C" fn rtcmsg_client_call(
             let json = input::text(json, || "json".to_owned())?;
             let answered = client.call(vendor, action, version, json, &options(call)?)?;
             hand_over(client, answered, report)
+        }
+    })
+}
+
+/// Replaces a vendor's credentials on a client that runs: all three change together, and an attempt under way keeps those
+/// it began with. For ZEGO `secret` is the ServerSecret; `key_id` and `session_token` are not given. `session_token` is for
+/// temporary keys alone. All are copied. Any thread.
+///
+/// RTCMSG_INVALID_ARGUMENT: one that is missing or cannot be, named `key_id`, `secret` or `session_token`.
+/// RTCMSG_NOT_CONFIGURED: the client was not made for this vendor. RTCMSG_CLOSED, RTCMSG_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_client_set_credentials(
+    client: *mut rtcmsg_client,
+    vendor: u32,
+    key_id: rtcmsg_str,
+    secret: rtcmsg_str,
+    session_token: rtcmsg_str,
+    error: *mut rtcmsg_error,
+) -> rtcmsg_code {
+    boundary!(rtcmsg_client_set_credentials, error, {
+        // SAFETY: the header's rules for arguments.
+        unsafe {
+            let client = known(client)?;
+            let text = |text, name: &'static str| input::text(text, || name.to_owned());
+            client.set_credentials(
+                vendor_of(vendor)?,
+                text(key_id, "key_id")?,
+                text(secret, "secret")?,
+                text(session_token, "session_token")?,
+            )
         }
     })
 }
@@ -191,6 +218,17 @@ pub unsafe extern "C" fn rtcmsg_client_free(client: *mut rtcmsg_client) {
     })
 }
 
+fn vendor_of(value: u32) -> Result<Vendor, Error> {
+    match value {
+        RTCMSG_VOLCENGINE => Ok(Vendor::Volcengine),
+        RTCMSG_ZEGO => Ok(Vendor::Zego),
+        other => {
+            let text = format!("{other} is no vendor; take RTCMSG_VOLCENGINE or RTCMSG_ZEGO");
+            Err(Error::invalid("vendor", text))
+        }
+    }
+}
+
 /// The client behind a handle, which also takes the log line of a panic.
 ///
 /// # Safety
@@ -210,14 +248,19 @@ unsafe fn options(call: *const rtcmsg_call) -> Result<CallOptions, Error> {
     }
     // SAFETY: the caller's promise.
     let call = unsafe { input::versioned(call, "call")? };
-    if call.reserved != 0 {
-        return Err(Error::invalid("reserved", "call: must be 0"));
-    }
+    let urgent = match call.priority {
+        RTCMSG_PRIORITY_NORMAL => false,
+        RTCMSG_PRIORITY_URGENT => true,
+        other => {
+            let text = format!("call: {other} is no priority; take RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT");
+            return Err(Error::invalid("priority", text));
+        }
+    };
     let timeout = match call.timeout_ms {
         0 => CallTimeout::Default,
         timeout_ms => input::wait(timeout_ms)?.map_or(CallTimeout::Never, CallTimeout::After),
     };
-    Ok(CallOptions { timeout })
+    Ok(CallOptions { timeout, urgent })
 }
 
 /// The report goes to the caller, its failure into the code and the error.

@@ -22,6 +22,8 @@ pub const RTCMSG_INVALID_ARGUMENT: i32 = -1;
 pub const RTCMSG_UNSUPPORTED: i32 = -2;
 /// The client lacks a setting that this message needs; the error names it. Nothing was sent.
 pub const RTCMSG_NOT_CONFIGURED: i32 = -3;
+/// The quota has no room within the deadline; the request's retry_after_ms says when it would have. Nothing was sent.
+pub const RTCMSG_RATE_LIMITED: i32 = -5;
 /// The client is closed. If a message was in flight, its report says what became of it.
 pub const RTCMSG_CLOSED: i32 = -8;
 /// The client was made before a fork: make a new one in the child. Nothing was sent.
@@ -77,7 +79,8 @@ pub const RTCMSG_ZEGO: u32 = 2;
 pub const RTCMSG_VOLCENGINE_SEND_UNICAST: u32 = 101;
 /// Volcengine RTC, one user in a room. Fields: room_id, from, to (1), payload (64 KB).
 pub const RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST: u32 = 102;
-/// Volcengine RTC, users in a room. Fields: room_id, from, to (1 to 600), payload (20 KB).
+/// Volcengine RTC, users in a room. Fields: room_id, from, to (600 a request, longer lists are
+/// split), payload (20 KB).
 pub const RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST: u32 = 103;
 /// Volcengine RTC, everybody in a room. Fields: room_id, from, payload (64 KB).
 pub const RTCMSG_VOLCENGINE_SEND_BROADCAST: u32 = 104;
@@ -87,13 +90,19 @@ pub const RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS: u32 = 111;
 pub const RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL: u32 = 112;
 /// Volcengine IM, every member but those in user_ids. Fields: conversation_id, sender_id, msg_type, user_ids, payload (text).
 pub const RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT: u32 = 113;
-/// ZEGO, users in a room. Fields: room_id, from, to (1 to 10, not from), payload (text, 1,024 bytes).
+/// ZEGO, users in a room. Fields: room_id, from, to (not from; 10 a request, longer lists are split), payload (text, 1,024
+/// bytes).
 pub const RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS: u32 = 201;
 /// ZEGO, everybody in a room but a client whose id is from. Fields: room_id, from, payload (text, 1,024 bytes).
 pub const RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM: u32 = 202;
 
 /// Message flag: the payload is bytes, not text. It travels as base64 and reaches the binary callback. Volcengine RTC only.
 pub const RTCMSG_BINARY: u32 = 1;
+
+/// Priority: in the order of arrival.
+pub const RTCMSG_PRIORITY_NORMAL: u32 = 0;
+/// Priority: before all that are normal.
+pub const RTCMSG_PRIORITY_URGENT: u32 = 1;
 
 /// Log level: something is broken.
 pub const RTCMSG_LOG_ERROR: i32 = 1;

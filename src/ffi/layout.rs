@@ -8,7 +8,7 @@ use std::mem::{offset_of, size_of};
 use super::client::rtcmsg_call;
 use super::error::rtcmsg_error;
 use super::message::rtcmsg_message;
-use super::report::{rtcmsg_device, rtcmsg_recipient, rtcmsg_request};
+use super::report::{rtcmsg_attempt, rtcmsg_device, rtcmsg_recipient, rtcmsg_request};
 use super::rtcmsg_str;
 
 struct Struct {
@@ -73,6 +73,13 @@ fn exported_structs() -> Vec<Struct> {
         layout!(rtcmsg_call {
             struct_size,
             timeout_ms,
+            priority
+        }),
+        layout!(rtcmsg_attempt {
+            text,
+            code,
+            delivery,
+            http_status,
             reserved
         }),
         layout!(rtcmsg_request {
@@ -84,8 +91,10 @@ fn exported_structs() -> Vec<Struct> {
             code,
             delivery,
             http_status,
-            attempts,
             retry_after_ms,
+            first_attempt,
+            attempts,
+            reserved,
         }),
         layout!(rtcmsg_recipient {
             user,

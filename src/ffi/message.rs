@@ -26,14 +26,15 @@ pub struct rtcmsg_message {
     pub room_id: rtcmsg_str,
     /// Volcengine RTC, ZEGO: the sender that receivers see. Not the id of a real user; a fixed one is advised.
     pub from: rtcmsg_str,
-    /// Volcengine RTC, ZEGO: the recipients, each once. An empty list never means everybody: that is an action of its own.
+    /// Volcengine RTC, ZEGO: the recipients, each once, up to split.max_recipients. An empty list never means everybody:
+    /// that is an action of its own.
     pub to: *const rtcmsg_str,
     pub to_count: usize,
     /// IM: the conversation.
     pub conversation_id: i64,
     /// IM: the sender, a member of the conversation.
     pub sender_id: i64,
-    /// IM: the receivers, or those to leave out, each once. 1 to volcengine.p2p_max_users.
+    /// IM: the receivers, up to split.max_recipients, or those to leave out, up to volcengine.p2p_max_users; each once.
     pub user_ids: *const i64,
     pub user_id_count: usize,
     /// IM: the type agreed between the app's server and its clients, 1 or more.

@@ -6,7 +6,7 @@ use std::ptr;
 use super::boundary;
 use super::constants::{RTCMSG_INVALID_ARGUMENT, delivery_of, rtcmsg_code};
 use crate::log::Logger;
-use crate::report::{Device, Recipient, Report, Request, User};
+use crate::report::{Attempt, Device, Recipient, Report, Request, User};
 
 /// What became of a message. One thread at a time. Rows and texts live until it is freed.
 pub struct rtcmsg_report {
@@ -15,6 +15,7 @@ pub struct rtcmsg_report {
     logger: Logger,
     text: CString,
     requests: Vec<rtcmsg_request>,
+    attempts: Vec<rtcmsg_attempt>,
     recipients: Vec<rtcmsg_recipient>,
     devices: Vec<rtcmsg_device>,
     /// What the rows point to.
@@ -39,10 +40,27 @@ pub struct rtcmsg_request {
     pub delivery: u32,
     /// 0 if no answer came.
     pub http_status: u32,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// When the vendor wants to be asked again, in milliseconds; 0 if it did not say.
+    /// When it may be tried again, in milliseconds: the vendor's Retry-After, or our own pacing's; 0 if nobody says.
     pub retry_after_ms: u32,
+    /// Index of its first attempt, and how many there were; none if it never came to one.
+    pub first_attempt: u32,
+    pub attempts: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
+/// One try of a request, and why it ended.
+#[repr(C)]
+pub struct rtcmsg_attempt {
+    /// In a sentence; empty on success, never NULL.
+    pub text: *const c_char,
+    pub code: rtcmsg_code,
+    /// One of RTCMSG_NOT_SENT and so on.
+    pub delivery: u32,
+    /// 0 if no answer came.
+    pub http_status: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 /// One recipient. Read rows through rtcmsg_report_recipient(), never by sizeof: they grow at the end.
@@ -84,10 +102,11 @@ const EMPTY: &CStr = c"";
 impl rtcmsg_report {
     pub(super) fn new(report: Report, logger: Logger) -> rtcmsg_report {
         let mut texts = Vec::new();
+        let mut attempts = Vec::new();
         let requests = report
             .requests()
             .iter()
-            .map(|request| request_row(request, &mut texts))
+            .map(|request| request_row(request, &mut attempts, &mut texts))
             .collect();
         let mut devices = Vec::new();
         let recipients = report
@@ -98,6 +117,7 @@ impl rtcmsg_report {
         rtcmsg_report {
             text: c_string(&report.text()),
             requests,
+            attempts,
             recipients,
             devices,
             _texts: texts,
@@ -107,7 +127,9 @@ impl rtcmsg_report {
     }
 }
 
-fn request_row(request: &Request, texts: &mut Vec<CString>) -> rtcmsg_request {
+fn request_row(request: &Request, attempts: &mut Vec<rtcmsg_attempt>, texts: &mut Vec<CString>) -> rtcmsg_request {
+    let first_attempt = attempts.len() as u32;
+    attempts.extend(request.attempts.iter().map(|attempt| attempt_row(attempt, texts)));
     rtcmsg_request {
         request_id: kept(&request.request_id, texts),
         vendor_name: kept(&request.vendor_name, texts),
@@ -117,8 +139,20 @@ fn request_row(request: &Request, texts: &mut Vec<CString>) -> rtcmsg_request {
         code: request.code as rtcmsg_code,
         delivery: request.delivery as u32,
         http_status: request.http_status.into(),
-        attempts: request.attempts,
+        first_attempt,
+        attempts: request.attempts.len() as u32,
+        reserved: 0,
         retry_after_ms: request.retry_after_ms,
+    }
+}
+
+fn attempt_row(attempt: &Attempt, texts: &mut Vec<CString>) -> rtcmsg_attempt {
+    rtcmsg_attempt {
+        text: kept(&attempt.text, texts),
+        code: attempt.code as rtcmsg_code,
+        delivery: attempt.delivery as u32,
+        http_status: attempt.http_status.into(),
+        reserved: 0,
     }
 }
 
@@ -240,6 +274,12 @@ pub unsafe extern "C" fn rtcmsg_report_request_count(report: *const rtcmsg_repor
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_request(report: *const rtcmsg_report, index: usize) -> *const rtcmsg_request {
     boundary!(rtcmsg_report_request, or ptr::null(), { unsafe { row(report, index, |report| &report.requests) } })
+}
+
+/// An attempt; NULL past the end. A request says which are its own.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_report_attempt(report: *const rtcmsg_report, index: usize) -> *const rtcmsg_attempt {
+    boundary!(rtcmsg_report_attempt, or ptr::null(), { unsafe { row(report, index, |report| &report.attempts) } })
 }
 
 /// A recipient; NULL past the end. They stand in the caller's order. There is none for a room. For an IM message to all,

@@ -45,6 +45,7 @@ pub(crate) struct Settings {
     max_idle: Duration,
     max_age: Duration,
     dns_ttl: Duration,
+    connect_timeout: Duration,
     proxy: Option<Proxy>,
     roots: RootCerts,
 }
@@ -57,6 +58,7 @@ impl Settings {
             max_idle: config.millis(&config::HTTP_MAX_IDLE_MS),
             max_age: config.millis(&config::HTTP_MAX_CONNECTION_AGE_MS),
             dns_ttl: config.millis(&config::HTTP_DNS_TTL_MS),
+            connect_timeout: config.millis(&config::HTTP_CONNECT_TIMEOUT_MS),
             proxy: proxy(config.text(&config::HTTP_PROXY))?,
             roots: roots(config.text(&config::TLS_CA_FILE))?,
         })
@@ -136,6 +138,8 @@ impl Agent {
             .max_idle_connections(settings.max_connections.saturating_mul(2))
             .max_idle_connections_per_host(settings.max_connections)
             .max_idle_age(settings.max_idle)
+            .timeout_resolve(Some(settings.connect_timeout))
+            .timeout_connect(Some(settings.connect_timeout))
             .build();
         let connector = ()
             .chain(Reached {

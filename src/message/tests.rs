@@ -8,6 +8,7 @@ fn limits() -> Limits {
         p2p_max_users: 500,
         command_counts_as_encoded: false,
         zego_max_id_length: 128,
+        max_recipients: 700,
     }
 }
 
@@ -193,23 +194,20 @@ fn an_empty_list_is_refused_and_never_means_everybody() {
 }
 
 #[test]
-fn a_list_of_the_vendors_limit_passes_and_one_more_does_not() {
-    let users = names(601);
+fn a_list_up_to_the_limit_passes_and_one_more_does_not() {
+    let users = names(701);
     let users = borrowed(&users);
-    batch(&users[..600], Payload::Text("hi")).validate(&limits()).unwrap();
+    batch(&users[..700], Payload::Text("hi")).validate(&limits()).unwrap();
     assert_eq!(
         refusal(batch(&users, Payload::Text("hi"))).text,
-        "601 recipients, BatchSendRoomUnicast takes 600"
+        "701 recipients, BatchSendRoomUnicast takes 700"
     );
-    command(&users[..10], "hi").validate(&limits()).unwrap();
-    assert_eq!(
-        refusal(command(&users[..11], "hi")).text,
-        "11 recipients, SendCustomCommand takes 10"
-    );
-    let ids: Vec<i64> = (1..=501).collect();
+    command(&users[..700], "hi").validate(&limits()).unwrap();
+    assert_eq!(refusal(command(&users, "hi")).field, "to");
+    let ids: Vec<i64> = (1..=701).collect();
     Message::P2PSendMessageToUsers {
         signal: SIGNAL,
-        user_ids: &ids[..500],
+        user_ids: &ids[..700],
     }
     .validate(&limits())
     .unwrap();
@@ -220,6 +218,15 @@ fn a_list_of_the_vendors_limit_passes_and_one_more_does_not() {
         })
         .field,
         "user_ids"
+    );
+    let except = |user_ids| Message::P2PSendMessageToAllExcept {
+        signal: SIGNAL,
+        user_ids,
+    };
+    except(&ids[..500]).validate(&limits()).unwrap();
+    assert_eq!(
+        refusal(except(&ids[..501])).text,
+        "501 recipients, P2PSendMessage takes 500"
     );
 }
 

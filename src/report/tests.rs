@@ -8,11 +8,8 @@ fn report(rows: &[(Delivery, Code)]) -> Report {
     let row = |(index, (delivery, code)): (usize, &(Delivery, Code))| {
         Recipient::new(User::Name(format!("u{index}")), *delivery, *code)
     };
-    Report::new(
-        "SendCustomCommand",
-        accepted(),
-        rows.iter().enumerate().map(row).collect(),
-    )
+    let rows = rows.iter().enumerate().map(row).collect();
+    Report::merged("SendCustomCommand", vec![Outcome::new(accepted(), rows)])
 }
 
 const OK: (Delivery, Code) = (Delivery::Accepted, Code::Ok);
@@ -48,7 +45,7 @@ fn the_text_is_one_line_with_the_counts_and_the_vendors_words() {
         Recipient::new(User::Name("a".to_owned()), OK.0, OK.1),
         Recipient::new(User::Name("b".to_owned()), OFFLINE.0, OFFLINE.1),
     ];
-    let text = Report::new("SendCustomCommand", request, rows).text();
+    let text = Report::merged("SendCustomCommand", vec![Outcome::new(request, rows)]).text();
     let expected =
         "SendCustomCommand: RTCMSG_PARTIAL, not delivered (1 accepted, 1 not delivered); HTTP 200; request r1";
     assert_eq!(text, expected);
@@ -61,12 +58,26 @@ fn the_text_is_one_line_with_the_counts_and_the_vendors_words() {
     );
     refused.vendor_name = "FlowLimitExceeded.QPSOverLimit".to_owned();
     refused.vendor_text = "too many\nrequests".to_owned();
-    let text = Report::new("SendUnicast", refused, Vec::new()).text();
+    let text = Report::merged("SendUnicast", vec![Outcome::new(refused, Vec::new())]).text();
     assert!(
         text.contains("FlowLimitExceeded.QPSOverLimit: too many requests"),
         "{text}"
     );
     assert!(!text.contains('\n'));
+}
+
+#[test]
+fn parts_become_one_report_in_their_order() {
+    let row = |name: &str, (delivery, code)| Recipient::new(User::Name(name.to_owned()), delivery, code);
+    let first = Outcome::new(accepted(), vec![row("a", OK), row("b", OFFLINE)]);
+    let unsent = Request::failed(Code::Connect, Delivery::NotSent, 0, "nobody listens".to_owned());
+    let second = Outcome::new(unsent, vec![row("c", UNSENT)]);
+    let report = Report::merged("SendCustomCommand", vec![first, second]);
+    assert_eq!((report.code(), report.delivery()), (Code::Partial, Delivery::NotSent));
+    let requests: Vec<_> = report.recipients().iter().map(|recipient| recipient.request).collect();
+    assert_eq!((requests, report.requests().len()), (vec![0, 0, 1], 2));
+    let text = report.text();
+    assert!(text.contains("2 requests, 1 of them failed; nobody listens"), "{text}");
 }
 
 #[test]
@@ -85,7 +96,7 @@ fn the_text_stays_one_line_whatever_the_vendor_says() {
     refused.request_id = "r\nINFO forged\u{1b}[2J".to_owned();
     refused.vendor_name = "Never\r\nSeen\u{85}".to_owned();
     refused.vendor_text = "a\nb".to_owned();
-    let text = Report::new("SendUnicast", refused, Vec::new()).text();
+    let text = Report::merged("SendUnicast", vec![Outcome::new(refused, Vec::new())]).text();
     assert!(!text.contains(char::is_control), "{text:?}");
     assert!(text.ends_with("request r INFO forged [2J"), "{text}");
 }
@@ -94,6 +105,6 @@ fn the_text_stays_one_line_whatever_the_vendor_says() {
 fn an_answer_that_is_not_readable_in_all_its_rows_is_never_a_success() {
     let unclear = Request::failed(Code::BadResponse, Delivery::Unknown, 200, String::new());
     let rows = vec![Recipient::new(User::Id(1), HAS_IT.0, HAS_IT.1)];
-    let report = Report::new("P2PSendMessage", unclear, rows);
+    let report = Report::merged("P2PSendMessage", vec![Outcome::new(unclear, rows)]);
     assert_eq!((report.delivery(), report.code()), (Delivery::Unknown, Code::Partial));
 }

@@ -7,42 +7,34 @@ use super::codes;
 use crate::error::Code;
 use crate::json::{self, Object};
 use crate::message::Recipients;
-use crate::report::{Delivery, Device, Recipient, Request, User};
+use crate::report::{Delivery, Device, Outcome, Recipient, Request, User};
 
-/// The request's row and, where recipients are known, theirs. `status` and `body` are the answer as it came.
-pub(crate) fn read(recipients: Recipients, status: u16, body: &[u8]) -> (Request, Vec<Recipient>) {
+/// `status` and `body` are the answer as it came.
+pub(crate) fn read(recipients: Recipients, status: u16, body: &[u8]) -> Outcome {
+    let unreadable = |what| Outcome::unreadable(recipients, status, what);
     let answer = match json::object(body) {
         Ok(answer) => answer,
-        Err(what) => return unreadable(recipients, status, what),
+        Err(what) => return unreadable(what),
     };
     let Some(Value::Object(metadata)) = answer.get("ResponseMetadata") else {
-        return unreadable(recipients, status, "no ResponseMetadata in it");
+        return unreadable("no ResponseMetadata in it");
     };
-    let request_id = json::text(metadata.get("RequestId"));
-    match metadata.get("Error") {
-        Some(Value::Object(error)) => {
-            let request = refused(recipients, status, error);
-            spread(Request { request_id, ..request }, recipients)
-        }
-        Some(value) if !value.is_null() => unreadable(recipients, status, "an Error that is no object"),
-        _ if !(200..300).contains(&status) => {
-            let (request, rows) = unreadable(recipients, status, "no error in it");
-            (Request { request_id, ..request }, rows)
-        }
-        _ => {
-            let result = answer.get("Result").and_then(Value::as_object);
-            accepted(recipients, status, request_id, result)
-        }
-    }
+    let mut outcome = match metadata.get("Error") {
+        Some(Value::Object(error)) => refused(recipients, status, error),
+        Some(value) if !value.is_null() => unreadable("an Error that is no object"),
+        _ if !(200..300).contains(&status) => unreadable("no error in it"),
+        _ => accepted(recipients, status, answer.get("Result").and_then(Value::as_object)),
+    };
+    outcome.request.request_id = json::text(metadata.get("RequestId"));
+    outcome
 }
 
-fn refused(recipients: Recipients, status: u16, error: &Object) -> Request {
+fn refused(recipients: Recipients, status: u16, error: &Object) -> Outcome {
     let vendor_name = json::text(error.get("Code"));
     let number = json::integer(error.get("CodeN"))
         .and_then(|n| i32::try_from(n).ok())
         .unwrap_or(0);
     let class = codes::classify(&vendor_name, number, status);
-    let vendor_text = json::text(error.get("Message"));
     let text = format!(
         "Volcengine refused: {}",
         if vendor_name.is_empty() {
@@ -51,30 +43,25 @@ fn refused(recipients: Recipients, status: u16, error: &Object) -> Request {
             &vendor_name
         }
     );
-    Request {
+    let request = Request {
         vendor_name,
         vendor_code: number,
-        vendor_text,
+        vendor_text: json::text(error.get("Message")),
         ..Request::failed(class.code(), class.delivery(recipients), status, text)
+    };
+    Outcome {
+        concerns_all: class.concerns_all(),
+        ..Outcome::of(request, recipients)
     }
 }
 
-fn accepted(
-    recipients: Recipients,
-    status: u16,
-    request_id: String,
-    result: Option<&Object>,
-) -> (Request, Vec<Recipient>) {
+fn accepted(recipients: Recipients, status: u16, result: Option<&Object>) -> Outcome {
     let mut request = Request::failed(Code::Ok, Delivery::Accepted, status, String::new());
-    request.request_id = request_id;
     request.vendor_text = json::text(result.and_then(|result| result.get("Message")));
     let speaks_of_ids = matches!(recipients, Recipients::Ids(_) | Recipients::Everybody);
     let results = result.and_then(|result| result.get("P2PResult"));
     let results = match results.filter(|_| speaks_of_ids) {
-        None | Some(Value::Null) => {
-            let rows = request.for_each(recipients);
-            return (request, rows);
-        }
+        None | Some(Value::Null) => return Outcome::of(request, recipients),
         Some(Value::Array(rows)) => PushResults::read(rows),
         Some(_) => PushResults {
             users: Vec::new(),
@@ -87,7 +74,7 @@ fn accepted(
         request.delivery = Delivery::Unknown;
         request.text = "the answer names a user that cannot be read".to_owned();
     }
-    (request, results.lay_over(recipients))
+    Outcome::new(request, results.lay_over(recipients))
 }
 
 /// `P2PResult`: one row per user and device.
@@ -170,15 +157,6 @@ fn reached(id: i64, devices: Vec<Device>) -> Recipient {
         devices,
         ..Recipient::new(User::Id(id), delivery, code)
     }
-}
-
-fn unreadable(recipients: Recipients, status: u16, what: &str) -> (Request, Vec<Recipient>) {
-    spread(Request::unreadable(status, what), recipients)
-}
-
-fn spread(request: Request, recipients: Recipients) -> (Request, Vec<Recipient>) {
-    let rows = request.for_each(recipients);
-    (request, rows)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 pub(crate) mod actions;
 pub(crate) mod answer;
 mod codes;
+mod files;
 pub mod sign;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
@@ -18,12 +19,19 @@ use crate::secret::Secret;
 /// What stays the same for a client: where requests go and for which apps.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
-    pub endpoint: Endpoint,
-    pub region: String,
+    /// Never empty.
+    pub sites: Vec<Site>,
     pub service: String,
     pub rtc_app_id: String,
     pub rtc_version: String,
     pub im_app_id: Option<i64>,
+}
+
+/// A host and the region that its signatures name. Another one has other data and accounts: it is tried only if listed.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub endpoint: Endpoint,
+    pub region: String,
 }
 
 /// What signs.
@@ -49,30 +57,70 @@ pub(crate) fn configured(config: &Config) -> Result<Option<(Account, Credentials
         &config::VOLCENGINE_SESSION_TOKEN,
         &config::VOLCENGINE_RTC_APP_ID,
         &config::VOLCENGINE_IM_APP_ID,
+        &config::VOLCENGINE_CREDENTIALS,
     ];
     if !given.iter().any(|setting| config.is_given(setting)) {
         return Ok(None);
     }
-    for needed in [&config::VOLCENGINE_ACCESS_KEY, &config::VOLCENGINE_SECRET_KEY] {
-        if !config.is_given(needed) {
-            let text = "Volcengine needs volcengine.access_key and volcengine.secret_key; this one is not set";
-            return Err(Error::not_configured(needed.key, text));
-        }
+    let credentials = match config.text(&config::VOLCENGINE_CREDENTIALS) {
+        "file" => files::credentials()?,
+        _ => Credentials {
+            access_key: config.text(&config::VOLCENGINE_ACCESS_KEY).to_owned(),
+            secret_key: config.secret(&config::VOLCENGINE_SECRET_KEY),
+            session_token: config.secret(&config::VOLCENGINE_SESSION_TOKEN),
+        },
+    };
+    let needed = [
+        (&config::VOLCENGINE_ACCESS_KEY, credentials.access_key.is_empty()),
+        (&config::VOLCENGINE_SECRET_KEY, credentials.secret_key.is_empty()),
+    ];
+    if let Some((missing, _)) = needed.into_iter().find(|(_, is_missing)| *is_missing) {
+        let text = "Volcengine needs volcengine.access_key and volcengine.secret_key; this one is not set";
+        return Err(Error::not_configured(missing.key, text));
     }
     let account = Account {
-        endpoint: config.endpoint(&config::VOLCENGINE_ENDPOINT)?,
-        region: config.text(&config::VOLCENGINE_REGION).to_owned(),
+        sites: sites(config)?,
         service: config.text(&config::VOLCENGINE_SERVICE).to_owned(),
         rtc_app_id: config.text(&config::VOLCENGINE_RTC_APP_ID).to_owned(),
         rtc_version: config.text(&config::VOLCENGINE_RTC_VERSION).to_owned(),
         im_app_id: config.optional_integer(&config::VOLCENGINE_IM_APP_ID),
     };
-    let credentials = Credentials {
-        access_key: config.text(&config::VOLCENGINE_ACCESS_KEY).to_owned(),
-        secret_key: config.secret(&config::VOLCENGINE_SECRET_KEY),
-        session_token: config.secret(&config::VOLCENGINE_SESSION_TOKEN),
-    };
     Ok(Some((account, credentials)))
+}
+
+fn sites(config: &Config) -> Result<Vec<Site>, Error> {
+    let key = config::VOLCENGINE_ENDPOINT.key;
+    let listed = config.endpoints(&config::VOLCENGINE_ENDPOINT)?;
+    let is_list = listed.len() > 1;
+    let site = |(endpoint, region): (Endpoint, Option<String>)| match region {
+        Some(region) => Ok(Site { endpoint, region }),
+        None if is_list => {
+            let text = format!(
+                "{} is one of several and names no region: write it as URL@region",
+                endpoint.origin()
+            );
+            Err(Error::invalid(key, text))
+        }
+        None => Ok(Site {
+            endpoint,
+            region: config.text(&config::VOLCENGINE_REGION).to_owned(),
+        }),
+    };
+    listed.into_iter().map(site).collect()
+}
+
+impl Credentials {
+    /// New credentials for a client that runs.
+    pub fn new(access_key: &str, secret_key: &str, session_token: &str) -> Result<Credentials, Error> {
+        config::check_credential("key_id", access_key, true)?;
+        config::check_credential("secret", secret_key, true)?;
+        config::check_credential("session_token", session_token, false)?;
+        Ok(Credentials {
+            access_key: access_key.to_owned(),
+            secret_key: Secret::new(secret_key),
+            session_token: Secret::new(session_token),
+        })
+    }
 }
 
 const JSON: &str = "application/json";
@@ -80,11 +128,12 @@ const JSON: &str = "application/json";
 /// The signed request. Fails only for a name or token that no header can carry, which settings do not let in.
 pub(crate) fn request(
     account: &Account,
+    site: &Site,
     credentials: &Credentials,
     call: Call,
     now: UtcDateTime,
 ) -> Result<Request<Vec<u8>>, http::Error> {
-    let host = account.endpoint.host_header();
+    let host = site.endpoint.host_header();
     let x_date = sign::x_date(now);
     let content_sha256 = sign::sha256_hex(&call.body);
     let query = sign::canonical_query(&[("Action", call.action), ("Version", call.version)]);
@@ -108,12 +157,12 @@ pub(crate) fn request(
     };
     let scope = sign::Scope {
         x_date: &x_date,
-        region: &account.region,
+        region: &site.region,
         service: &account.service,
     };
     let authorization = signable.authorization(&credentials.access_key, &credentials.secret_key, &scope);
 
-    let mut request = Request::post(format!("{}/?{query}", account.endpoint.origin()))
+    let mut request = Request::post(format!("{}/?{query}", site.endpoint.origin()))
         .header(CONTENT_TYPE, JSON)
         .header(HOST, &host)
         .header("x-content-sha256", &content_sha256)

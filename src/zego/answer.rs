@@ -6,44 +6,47 @@ use serde_json::Value;
 
 use super::codes;
 use crate::error::Code;
-use crate::json::{self, Object};
+use crate::json;
 use crate::message::Recipients;
-use crate::report::{Delivery, Recipient, Request, User};
+use crate::report::{Delivery, Outcome, Recipient, Request, User};
 
-/// The request's row and, where recipients are known, theirs. `status` and `body` are the answer as it came.
-pub(crate) fn read(recipients: Recipients, status: u16, body: &[u8]) -> (Request, Vec<Recipient>) {
-    let request = request(recipients, status, body);
-    let (request, answer) = match request {
-        Ok(read) => read,
-        Err(what) => (Request::unreadable(status, what), Object::new()),
-    };
-    let failed = FailUsers::read(answer.get("Data").and_then(|data| data.get("FailUsers")));
-    let rows = recipients.users().map(|user| failed.row(user, &request)).collect();
-    (request, rows)
+/// `status` and `body` are the answer as it came.
+pub(crate) fn read(recipients: Recipients, status: u16, body: &[u8]) -> Outcome {
+    match readable(recipients, status, body) {
+        Ok(outcome) => outcome,
+        Err(what) => Outcome::unreadable(recipients, status, what),
+    }
 }
 
-fn request(recipients: Recipients, status: u16, body: &[u8]) -> Result<(Request, Object), &'static str> {
+fn readable(recipients: Recipients, status: u16, body: &[u8]) -> Result<Outcome, &'static str> {
     let answer = json::object(body)?;
     let code = json::integer(answer.get("Code"))
         .and_then(|code| i32::try_from(code).ok())
         .ok_or("no Code in it")?;
-    let mut request = match code {
+    let (mut request, concerns_all) = match code {
         0 if !(200..300).contains(&status) => return Err("Code 0 with a status that is no success"),
-        0 => Request::failed(Code::Ok, Delivery::Accepted, status, String::new()),
+        0 => (
+            Request::failed(Code::Ok, Delivery::Accepted, status, String::new()),
+            false,
+        ),
         code => {
             let class = codes::classify(code, status);
-            Request::failed(
-                class.code(),
-                class.delivery(recipients),
-                status,
-                format!("ZEGO refused: code {code}"),
+            let text = format!("ZEGO refused: code {code}");
+            (
+                Request::failed(class.code(), class.delivery(recipients), status, text),
+                class.concerns_all(),
             )
         }
     };
     request.vendor_code = code;
     request.vendor_text = json::text(answer.get("Message"));
     request.request_id = json::text(answer.get("RequestId"));
-    Ok((request, answer))
+    let failed = FailUsers::read(answer.get("Data").and_then(|data| data.get("FailUsers")));
+    let rows = recipients.users().map(|user| failed.row(user, &request)).collect();
+    Ok(Outcome {
+        concerns_all,
+        ..Outcome::new(request, rows)
+    })
 }
 
 /// Those the vendor says it did not reach.

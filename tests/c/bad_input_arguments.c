@@ -255,11 +255,11 @@ static rtcmsg_code with_options(int by_call, const rtcmsg_call *call) {
   return rtcmsg_client_call(client, RTCMSG_VOLCENGINE, ACTION, VERSION, rtcmsg_text("{}"), call, &report, &error);
 }
 
-static rtcmsg_code options(int by_call, size_t struct_size, int32_t timeout_ms, uint32_t reserved) {
+static rtcmsg_code options(int by_call, size_t struct_size, int32_t timeout_ms, uint32_t priority) {
   rtcmsg_call call;
   call.struct_size = struct_size;
   call.timeout_ms = timeout_ms;
-  call.reserved = reserved;
+  call.priority = priority;
   return with_options(by_call, &call);
 }
 
@@ -278,7 +278,7 @@ static void call_options_that_cannot_be(void) {
     EXPECT_NO_REPORT("SIZE_MAX", options(by_call, SIZE_MAX, 0, 0), INVALID, "struct_size", "at most 4096");
     EXPECT_NO_REPORT("timeout -2", options(by_call, size, -2, 0), INVALID, "timeout_ms", "is -2; it takes 0 or more");
     EXPECT_NO_REPORT("INT32_MIN", options(by_call, size, INT32_MIN, 0), INVALID, "timeout_ms", "-1 for no limit");
-    EXPECT_NO_REPORT("reserved", options(by_call, size, 0, 1), INVALID, "reserved", "must be 0");
+    EXPECT_NO_REPORT("priority", options(by_call, size, 0, 2), INVALID, "priority", "2 is no priority");
     newer.tail[0] = 1;
     EXPECT_NO_REPORT("tail begins", with_options(by_call, &newer.known), UNSUPPORTED, "call", "behind byte 16");
     newer.tail[0] = 0;
@@ -394,6 +394,32 @@ static void json_that_no_query_can_say(void) {
   row_end_group(client);
 }
 
+static rtcmsg_code credentials(rtcmsg_client *of, uint32_t vendor, const char *key_id, const char *secret,
+                               const char *token) {
+  return rtcmsg_client_set_credentials(of, vendor, rtcmsg_text(key_id), rtcmsg_text(secret), rtcmsg_text(token), &error);
+}
+
+static void credentials_that_cannot_be(void) {
+  const rtcmsg_str nowhere = {NULL, 7};
+  const rtcmsg_str key = rtcmsg_text("AKLT");
+  const rtcmsg_str none = rtcmsg_text(NULL);
+  const uint32_t volcengine = RTCMSG_VOLCENGINE;
+  EXPECT("client", credentials(NULL, volcengine, "AKLT", "secret", NULL), INVALID, "client", "is NULL");
+  EXPECT("vendor 0", credentials(client, 0, "AKLT", "secret", NULL), INVALID, "vendor", "0 is no vendor");
+  EXPECT("no key", credentials(client, volcengine, NULL, "secret", NULL), INVALID, "key_id", "must not be empty");
+  EXPECT("no secret", credentials(client, volcengine, "AKLT", NULL, NULL), INVALID, "secret", "must not be empty");
+  EXPECT("line feed", credentials(client, volcengine, "AK\nLT", "s", NULL), INVALID, "key_id", "control character");
+  EXPECT("not ASCII", credentials(client, volcengine, "AKLT", "s\xc3\xa9", NULL), INVALID, "secret", "ASCII");
+  EXPECT("token", credentials(client, volcengine, "AKLT", "s", "a\r\nb"), INVALID, "session_token", "control character");
+  EXPECT("ZEGO with a key", credentials(client, RTCMSG_ZEGO, "1", "s", NULL), INVALID, "key_id", "must be empty");
+  EXPECT("ZEGO with a token", credentials(client, RTCMSG_ZEGO, NULL, "s", "t"), INVALID, "session_token", "must be empty");
+  EXPECT("NULL with a length", rtcmsg_client_set_credentials(client, volcengine, key, nowhere, none, &error), INVALID,
+         "secret", "is NULL with a length of 7");
+  EXPECT("no UTF-8", credentials(client, volcengine, "AKLT", "s\xff", NULL), INVALID, "secret", "not UTF-8");
+  CHECK_LACKS(error.text, "AKLT");
+  row_end_group(client);
+}
+
 static void a_closed_client(void) {
   rtcmsg_client *closed = lab_client(NULL);
   rtcmsg_str json = rtcmsg_text("{}");
@@ -406,6 +432,7 @@ static void a_closed_client(void) {
   EXPECT_NO_REPORT("call of ZEGO",
                    rtcmsg_client_call(closed, RTCMSG_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, &error),
                    RTCMSG_CLOSED, "", "closed");
+  EXPECT("set_credentials", credentials(closed, RTCMSG_VOLCENGINE, "AKLT", "secret", NULL), RTCMSG_CLOSED, "", "closed");
   EXPECT("close", rtcmsg_client_close(closed, 0, &error), RTCMSG_OK, "", "");
   EXPECT("close without limit", rtcmsg_client_close(closed, -1, &error), RTCMSG_OK, "", "");
   EXPECT("close: -2", rtcmsg_client_close(closed, -2, &error), INVALID, "timeout_ms", "is -2");
@@ -431,6 +458,7 @@ int main(void) {
   versions_that_are_none();
   json_that_is_no_object();
   json_that_no_query_can_say();
+  credentials_that_cannot_be();
   a_closed_client();
   rtcmsg_config_free(config);
   rtcmsg_client_free(client);

@@ -1,7 +1,8 @@
 use super::*;
 
 fn read_for(recipients: Recipients, status: u16, body: &str) -> (Request, Vec<Recipient>) {
-    read(recipients, status, body.as_bytes())
+    let outcome = read(recipients, status, body.as_bytes());
+    (outcome.request, outcome.recipients)
 }
 
 /// The request's code and delivery for a send to one user.

@@ -6,14 +6,18 @@ fn deliveries(rows: &[Recipient]) -> Vec<Delivery> {
 
 /// The request's code and delivery for these recipients.
 fn verdict(recipients: Recipients, status: u16, body: &str) -> (Code, Delivery) {
-    let (request, _) = read(recipients, status, body.as_bytes());
+    let request = read(recipients, status, body.as_bytes()).request;
     (request.code, request.delivery)
 }
 
 #[test]
 fn the_pages_own_answer_names_who_did_not_get_it() {
     let page = include_str!("../../../tests/answers/zego-SendCustomCommand.json");
-    let (request, rows) = read(Recipients::Names(&["user1", "1111"]), 200, page.as_bytes());
+    let Outcome {
+        request,
+        recipients: rows,
+        ..
+    } = read(Recipients::Names(&["user1", "1111"]), 200, page.as_bytes());
     assert_eq!(
         (request.code, request.request_id.as_str()),
         (Code::Ok, "3005402395393320157")
@@ -26,7 +30,11 @@ fn the_pages_own_answer_names_who_did_not_get_it() {
 #[test]
 fn a_request_id_may_be_a_number_and_a_code_may_be_text() {
     let body = br#"{"Code":"0","RequestId":3005402395393320157,"Data":{"FailUsers":[{"Uid":1111,"Code":"50003"}]}}"#;
-    let (request, rows) = read(Recipients::Names(&["1111"]), 200, body);
+    let Outcome {
+        request,
+        recipients: rows,
+        ..
+    } = read(Recipients::Names(&["1111"]), 200, body);
     assert_eq!(request.request_id, "3005402395393320157");
     assert_eq!(
         (deliveries(&rows), rows[0].vendor_code),
@@ -38,7 +46,7 @@ fn a_request_id_may_be_a_number_and_a_code_may_be_text() {
 fn a_fail_users_row_that_names_nobody_leaves_the_others_unknown() {
     for list in [r#"[{"Code":50003},{"Uid":"a","Code":50003}]"#, r#"{"a":50003}"#] {
         let body = format!(r#"{{"Code":0,"Data":{{"FailUsers":{list}}}}}"#);
-        let (_, rows) = read(Recipients::Names(&["a", "b"]), 200, body.as_bytes());
+        let rows = read(Recipients::Names(&["a", "b"]), 200, body.as_bytes()).recipients;
         assert_eq!(rows[1].delivery, Delivery::Unknown, "{list}");
         assert_ne!(rows[0].delivery, Delivery::Accepted, "{list}");
     }
@@ -73,7 +81,7 @@ fn codes_say_what_became_of_the_command() {
 #[test]
 fn those_named_in_a_failed_answer_did_not_get_it() {
     let body = br#"{"Code":50013,"Data":{"FailUsers":[{"Uid":"b","Code":50003}]}}"#;
-    let (_, rows) = read(Recipients::Names(&["a", "b"]), 200, body);
+    let rows = read(Recipients::Names(&["a", "b"]), 200, body).recipients;
     assert_eq!(deliveries(&rows), [Delivery::Unknown, Delivery::NotDelivered]);
 }
 
@@ -110,6 +118,6 @@ fn what_is_no_answer_of_the_vendor_is_judged_by_its_status() {
 #[test]
 fn a_user_named_by_a_number_too_large_to_be_exact_is_not_taken_for_another() {
     let body = br#"{"Code":0,"Data":{"FailUsers":[{"Uid":99999999999999999999,"Code":50003}]}}"#;
-    let (_, rows) = read(Recipients::Names(&["99999999999999999999"]), 200, body);
+    let rows = read(Recipients::Names(&["99999999999999999999"]), 200, body).recipients;
     assert_eq!(deliveries(&rows), [Delivery::Unknown]);
 }

@@ -1,0 +1,88 @@
+//! The calls under way in a client: whether new ones are let in, and whether those inside are to end.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::deadline::Deadline;
+
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    closed: AtomicBool,
+    abandoned: AtomicBool,
+    under_way: AtomicUsize,
+    lock: Mutex<()>,
+    changed: Condvar,
+}
+
+/// A call under way, from its first check to its report.
+pub(super) struct UnderWay<'a>(&'a Calls);
+
+impl Calls {
+    pub fn enter(&self) -> UnderWay<'_> {
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+        UnderWay(self)
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Whether those inside are to end now.
+    pub fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::SeqCst)
+    }
+
+    pub fn end_intake(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    pub fn abandon(&self) {
+        self.abandoned.store(true, Ordering::SeqCst);
+        self.tell();
+    }
+
+    /// Sleeps; false if it ended early because the call is to end.
+    pub fn sleep(&self, time: Duration) -> bool {
+        let deadline = Deadline::after(Some(time));
+        self.wait_while(deadline, || !self.is_abandoned());
+        !self.is_abandoned()
+    }
+
+    /// Whether all ended by the deadline.
+    pub fn wait_until_none(&self, deadline: Deadline) -> bool {
+        let is_somebody_there = || self.under_way.load(Ordering::SeqCst) > 0;
+        self.wait_while(deadline, is_somebody_there);
+        !is_somebody_there()
+    }
+
+    fn wait_while(&self, deadline: Deadline, condition: impl Fn() -> bool) {
+        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        while condition() {
+            guard = match deadline.remaining() {
+                None => self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => return,
+                Some(left) => {
+                    self.changed
+                        .wait_timeout(guard, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+    }
+
+    /// The lock orders this with the last look of whoever is about to wait, so that no wake-up is lost.
+    fn tell(&self) {
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if self.0.under_way.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_closed() {
+            self.0.tell();
+        }
+    }
+}

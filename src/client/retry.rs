@@ -1,0 +1,154 @@
+//! What is safe to repeat is repeated, nothing else; and never so much that it makes a vendor's trouble worse.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::config::{self, Config};
+use crate::error::Code;
+use crate::report::{Delivery, Request};
+
+/// Tokens are counted in hundredths.
+const TOKEN: u32 = 100;
+/// What a client may save up, and begins with.
+const MOST_TOKENS: u32 = 20 * TOKEN;
+
+#[derive(Debug)]
+pub(super) struct Retries {
+    pub max_attempts: usize,
+    on_unknown: bool,
+    base: Duration,
+    max: Duration,
+    /// Each message earns a part of a token, each retry spends one.
+    tokens: AtomicU32,
+    earned: u32,
+}
+
+impl Retries {
+    pub fn new(config: &Config) -> Retries {
+        Retries {
+            max_attempts: config.integer(&config::RETRY_MAX_ATTEMPTS) as usize,
+            on_unknown: config.flag(&config::RETRY_ON_UNKNOWN),
+            base: config.millis(&config::RETRY_BASE_MS),
+            max: config.millis(&config::RETRY_MAX_MS),
+            tokens: AtomicU32::new(MOST_TOKENS),
+            earned: config.integer(&config::RETRY_BUDGET_PERCENT) as u32 * TOKEN / 100,
+        }
+    }
+
+    /// Whether a second try can do no harm.
+    pub fn is_safe(&self, request: &Request) -> bool {
+        match (request.code, request.delivery) {
+            (Code::Resolve | Code::Connect | Code::Timeout, Delivery::NotSent) => true,
+            (Code::Throttled | Code::VendorFault, Delivery::NotDelivered) => true,
+            (_, Delivery::Unknown) => self.on_unknown,
+            _ => false,
+        }
+    }
+
+    pub fn earn(&self) {
+        let add = |tokens: u32| Some((tokens + self.earned).min(MOST_TOKENS));
+        let _ = self.tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    /// Whether the budget has a retry left; it is spent then.
+    pub fn spend(&self) -> bool {
+        self.tokens
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tokens| tokens.checked_sub(TOKEN))
+            .is_ok()
+    }
+
+    /// How long to wait before the next try: full jitter, and no less than the vendor asks for.
+    pub fn pause(&self, tries: usize, retry_after_ms: u32) -> Duration {
+        let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
+        let ceiling = self.base.saturating_mul(1 << doublings).min(self.max);
+        let jittered = ceiling.mul_f64(random_share());
+        jittered.max(Duration::from_millis(retry_after_ms.into()))
+    }
+}
+
+/// From 0 to 1. Without randomness the whole ceiling: later is harmless.
+fn random_share() -> f64 {
+    let mut bytes = [0; 4];
+    match getrandom::getrandom(&mut bytes) {
+        Ok(()) => f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX),
+        Err(_) => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn retries(settings: &[(&str, &str)]) -> Retries {
+        let mut config = Config::new();
+        for (key, value) in settings {
+            config.set(key, value).unwrap();
+        }
+        Retries::new(&config)
+    }
+
+    #[test]
+    fn only_what_cannot_have_arrived_is_repeated() {
+        let careful = retries(&[]);
+        let bold = retries(&[("retry.on_unknown", "true")]);
+        for (code, delivery, safe) in [
+            (Code::Resolve, Delivery::NotSent, true),
+            (Code::Connect, Delivery::NotSent, true),
+            (Code::Timeout, Delivery::NotSent, true),
+            (Code::Tls, Delivery::NotSent, false),
+            (Code::Closed, Delivery::NotSent, false),
+            (Code::Throttled, Delivery::NotDelivered, true),
+            (Code::VendorFault, Delivery::NotDelivered, true),
+            (Code::Rejected, Delivery::NotDelivered, false),
+            (Code::Undelivered, Delivery::NotDelivered, false),
+            (Code::Ok, Delivery::Accepted, false),
+            (Code::Ok, Delivery::Delivered, false),
+        ] {
+            let request = Request::failed(code, delivery, 0, String::new());
+            assert_eq!(
+                (careful.is_safe(&request), bold.is_safe(&request)),
+                (safe, safe),
+                "{code} {delivery:?}"
+            );
+        }
+        for code in [Code::Timeout, Code::Disconnected, Code::BadResponse, Code::VendorFault] {
+            let request = Request::failed(code, Delivery::Unknown, 0, String::new());
+            assert_eq!(
+                (careful.is_safe(&request), bold.is_safe(&request)),
+                (false, true),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn pauses_grow_up_to_their_ceiling_and_honour_the_vendor() {
+        let retries = retries(&[("retry.base_ms", "100"), ("retry.max_ms", "1000")]);
+        for tries in 1..40 {
+            let ceiling = Duration::from_millis((100u64 << (tries - 1).min(16)).min(1000));
+            for _ in 0..50 {
+                assert!(retries.pause(tries, 0) <= ceiling, "try {tries}");
+            }
+            assert!(retries.pause(tries, 3000) == Duration::from_secs(3));
+        }
+        let longest = (0..200).map(|_| retries.pause(9, 0)).max().unwrap();
+        assert!(
+            longest > Duration::from_millis(500),
+            "jitter goes the whole way: {longest:?}"
+        );
+    }
+
+    #[test]
+    fn the_budget_ends_retries_when_most_messages_fail() {
+        let retries = retries(&[("retry.budget_percent", "10")]);
+        let mut granted = 0;
+        for _ in 0..1000 {
+            retries.earn();
+            granted += usize::from(retries.spend());
+        }
+        assert!(
+            (119..=121).contains(&granted),
+            "20 saved up and a tenth of 1,000, not {granted}"
+        );
+    }
+}

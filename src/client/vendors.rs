@@ -1,0 +1,409 @@
+//! A client's vendors: accounts, credentials, endpoints and clocks, and what is asked of them. A third vendor has its
+//! place in the matches of this file.
+
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use http::Request;
+use time::{Duration, UtcDateTime};
+
+use crate::config::{self, Config, Endpoint, Setting};
+use crate::current::Current;
+use crate::error::Error;
+use crate::http::Answer;
+use crate::log::{Level, Logger};
+use crate::message::{Message, Recipients, Vendor};
+use crate::report::Outcome;
+use crate::{json, volcengine, zego};
+
+/// A clock further off than this is not a clock that is off.
+const MAX_SKEW: Duration = Duration::DAY;
+
+/// One request to be made: a message, or any other action.
+#[derive(Debug)]
+pub(super) enum Errand<'a> {
+    Message(Message<'a>),
+    VolcengineCall {
+        action: &'a str,
+        version: &'a str,
+        json: &'a str,
+    },
+    ZegoCall {
+        action: &'a str,
+        parameters: Vec<(String, String)>,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Vendors {
+    volcengine: Option<Side<volcengine::Account, volcengine::Credentials>>,
+    zego: Option<Side<zego::Project, zego::Credentials>>,
+}
+
+/// What a client has of one vendor.
+#[derive(Debug)]
+struct Side<A, C> {
+    account: A,
+    credentials: Current<C>,
+    /// The endpoint that worked last; the others are tried after it.
+    site: AtomicUsize,
+    site_count: usize,
+    /// How far the vendor's clock is ahead of this machine's.
+    skew_seconds: AtomicI64,
+}
+
+impl<A, C> Side<A, C> {
+    fn new(account: A, credentials: C, site_count: usize) -> Side<A, C> {
+        Side {
+            account,
+            credentials: Current::new(credentials),
+            site: AtomicUsize::new(0),
+            site_count,
+            skew_seconds: AtomicI64::new(0),
+        }
+    }
+
+    fn now(&self) -> UtcDateTime {
+        let skew = Duration::seconds(self.skew_seconds.load(Ordering::Relaxed));
+        UtcDateTime::now().checked_add(skew).unwrap_or_else(UtcDateTime::now)
+    }
+}
+
+impl Vendors {
+    pub fn new(config: &Config) -> Result<Vendors, Error> {
+        let volcengine = volcengine::configured(config)?;
+        let zego = zego::configured(config)?;
+        if volcengine.is_none() && zego.is_none() {
+            let text = "no vendor is configured: set volcengine.access_key and volcengine.secret_key, or zego.app_id and zego.server_secret";
+            return Err(Error::not_configured("", text));
+        }
+        if let Some((account, _)) = &volcengine {
+            for site in &account.sites {
+                refuse_plaintext(config, &config::VOLCENGINE_ENDPOINT, &site.endpoint)?;
+            }
+        }
+        if let Some((project, _)) = &zego {
+            for endpoint in &project.endpoints {
+                refuse_plaintext(config, &config::ZEGO_ENDPOINT, endpoint)?;
+            }
+        }
+        Ok(Vendors {
+            volcengine: volcengine.map(|(account, credentials)| {
+                let sites = account.sites.len();
+                Side::new(account, credentials, sites)
+            }),
+            zego: zego.map(|(project, credentials)| {
+                let sites = project.endpoints.len();
+                Side::new(project, credentials, sites)
+            }),
+        })
+    }
+
+    pub fn names(&self) -> Vec<&'static str> {
+        let volcengine = self.volcengine.as_ref().map(|_| "Volcengine");
+        let zego = self.zego.as_ref().map(|_| "ZEGO");
+        volcengine.into_iter().chain(zego).collect()
+    }
+
+    /// What Volcengine counts quotas by: the account, of which the access key is what we know.
+    pub fn volcengine_account(&self) -> Option<String> {
+        self.volcengine
+            .as_ref()
+            .map(|side| side.credentials.get().access_key.clone())
+    }
+
+    /// What ZEGO counts quotas by.
+    pub fn zego_account(&self) -> Option<String> {
+        self.zego.as_ref().map(|side| side.account.app_id.to_string())
+    }
+
+    /// Whether the client has what this message needs.
+    pub fn check(&self, message: &Message) -> Result<(), Error> {
+        match message.vendor() {
+            Vendor::Volcengine => volcengine::actions::check_app(&self.volcengine()?.account, message),
+            Vendor::Zego => self.zego().map(drop),
+        }
+    }
+
+    /// An action without a message of its own, checked.
+    pub fn errand<'a>(
+        &self,
+        vendor: Vendor,
+        action: &'a str,
+        version: &'a str,
+        json: &'a str,
+    ) -> Result<Errand<'a>, Error> {
+        check_action(action)?;
+        match vendor {
+            Vendor::Volcengine => {
+                self.volcengine()?;
+                check_version(version)?;
+                json::members(json).map_err(|why| Error::invalid("json", why))?;
+                Ok(Errand::VolcengineCall { action, version, json })
+            }
+            Vendor::Zego => {
+                self.zego()?;
+                if !version.is_empty() {
+                    return Err(Error::invalid("version", "ZEGO's actions have none: leave it out"));
+                }
+                Ok(Errand::ZegoCall {
+                    action,
+                    parameters: zego::actions::parameters_of_json(json)?,
+                })
+            }
+        }
+    }
+
+    pub fn set_credentials(&self, vendor: Vendor, key_id: &str, secret: &str, token: &str) -> Result<(), Error> {
+        match vendor {
+            Vendor::Volcengine => {
+                let credentials = volcengine::Credentials::new(key_id, secret, token)?;
+                self.volcengine()?.credentials.replace(credentials);
+            }
+            Vendor::Zego => {
+                let credentials = zego::Credentials::new(key_id, secret, token)?;
+                self.zego()?.credentials.replace(credentials);
+            }
+        }
+        Ok(())
+    }
+
+    /// The endpoints of a vendor, the one that worked last first.
+    pub fn sites(&self, vendor: Vendor) -> impl Iterator<Item = usize> {
+        let (first, count) = match vendor {
+            Vendor::Volcengine => self.volcengine.as_ref().map(Side::places),
+            Vendor::Zego => self.zego.as_ref().map(Side::places),
+        }
+        .unwrap_or_default();
+        (0..count).map(move |offset| (first + offset) % count)
+    }
+
+    /// This endpoint works.
+    pub fn remember(&self, vendor: Vendor, site: usize) {
+        let place = match vendor {
+            Vendor::Volcengine => self.volcengine.as_ref().map(|side| &side.site),
+            Vendor::Zego => self.zego.as_ref().map(|side| &side.site),
+        };
+        if let Some(place) = place {
+            place.store(site, Ordering::Relaxed);
+        }
+    }
+
+    /// The request for an endpoint, signed with the credentials of this moment.
+    pub fn signed(&self, errand: &Errand, site: usize) -> Result<Request<Vec<u8>>, String> {
+        let told = |error: Error| error.text;
+        match errand.vendor() {
+            Vendor::Volcengine => {
+                let side = self.volcengine().map_err(told)?;
+                let call = match errand {
+                    Errand::Message(message) => volcengine::actions::call(&side.account, message).map_err(told)?,
+                    Errand::VolcengineCall { action, version, json } => volcengine::Call {
+                        action,
+                        version,
+                        body: json.as_bytes().to_vec(),
+                    },
+                    Errand::ZegoCall { action, .. } => return Err(format!("{action} is no action of Volcengine")),
+                };
+                let site = &side.account.sites[site];
+                let request = volcengine::request(&side.account, site, &side.credentials.get(), call, side.now());
+                request.map_err(|error| error.to_string())
+            }
+            Vendor::Zego => {
+                let side = self.zego().map_err(told)?;
+                let (action, parameters) = match errand {
+                    Errand::Message(message) => (message.action(), zego::actions::parameters(message).map_err(told)?),
+                    Errand::ZegoCall { action, parameters } => (
+                        *action,
+                        parameters.iter().map(|(name, value)| (&**name, &**value)).collect(),
+                    ),
+                    Errand::VolcengineCall { action, .. } => return Err(format!("{action} is no action of ZEGO")),
+                };
+                let mut random = [0; 8];
+                getrandom::getrandom(&mut random).map_err(|error| format!("no random bytes for the nonce: {error}"))?;
+                let nonce = zego::sign::nonce(random);
+                let endpoint = &side.account.endpoints[site];
+                let credentials = side.credentials.get();
+                let request = zego::request(
+                    &side.account,
+                    endpoint,
+                    &credentials,
+                    action,
+                    &parameters,
+                    side.now(),
+                    &nonce,
+                );
+                request.map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    /// After a refusal for the time: the answer's `Date` tells how far off this machine's clock is. Whether that helps.
+    pub fn learn_clock(&self, vendor: Vendor, answer: &Answer, logger: &Logger) -> bool {
+        let date = answer
+            .headers()
+            .get(http::header::DATE)
+            .and_then(|value| value.to_str().ok());
+        let Some(theirs) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
+            return false;
+        };
+        let skew = match theirs.duration_since(SystemTime::now()) {
+            Ok(ahead) => Duration::try_from(ahead).unwrap_or(Duration::MAX),
+            Err(behind) => -Duration::try_from(behind.duration()).unwrap_or(Duration::MAX),
+        };
+        let side = match vendor {
+            Vendor::Volcengine => self.volcengine.as_ref().map(|side| &side.skew_seconds),
+            Vendor::Zego => self.zego.as_ref().map(|side| &side.skew_seconds),
+        };
+        let Some(kept) = side else { return false };
+        let seconds = skew.whole_seconds();
+        if skew.abs() > MAX_SKEW {
+            logger.log(Level::Error, || {
+                format!("{vendor:?}'s clock differs by {seconds} s; more than a day is not followed")
+            });
+            return false;
+        }
+        kept.store(seconds, Ordering::Relaxed);
+        logger.log(Level::Warn, || {
+            format!("{vendor:?}'s clock differs by {seconds} s; requests are signed by its time")
+        });
+        true
+    }
+
+    fn volcengine(&self) -> Result<&Side<volcengine::Account, volcengine::Credentials>, Error> {
+        self.volcengine.as_ref().ok_or_else(|| {
+            let text = "this client has no Volcengine credentials: set volcengine.access_key and volcengine.secret_key";
+            Error::not_configured(config::VOLCENGINE_ACCESS_KEY.key, text)
+        })
+    }
+
+    fn zego(&self) -> Result<&Side<zego::Project, zego::Credentials>, Error> {
+        self.zego.as_ref().ok_or_else(|| {
+            let text = "this client has no ZEGO credentials: set zego.app_id and zego.server_secret";
+            Error::not_configured(config::ZEGO_APP_ID.key, text)
+        })
+    }
+}
+
+impl<A, C> Side<A, C> {
+    fn places(&self) -> (usize, usize) {
+        (self.site.load(Ordering::Relaxed), self.site_count)
+    }
+}
+
+impl<'a> Errand<'a> {
+    pub fn vendor(&self) -> Vendor {
+        match self {
+            Errand::Message(message) => message.vendor(),
+            Errand::VolcengineCall { .. } => Vendor::Volcengine,
+            Errand::ZegoCall { .. } => Vendor::Zego,
+        }
+    }
+
+    pub fn message(&self) -> Option<&Message<'a>> {
+        match self {
+            Errand::Message(message) => Some(message),
+            _ => None,
+        }
+    }
+
+    pub fn recipients(&self) -> Recipients<'a> {
+        self.message().map_or(Recipients::Everybody, Message::recipients)
+    }
+
+    pub fn read(&self, status: u16, body: &[u8]) -> Outcome {
+        let outcome = match self.vendor() {
+            Vendor::Volcengine => volcengine::answer::read(self.recipients(), status, body),
+            Vendor::Zego => zego::answer::read(self.recipients(), status, body),
+        };
+        match self {
+            Errand::Message(_) => outcome,
+            // What is in the answer beyond "accepted" is the caller's to read.
+            _ => Outcome {
+                recipients: Vec::new(),
+                ..outcome
+            },
+        }
+    }
+}
+
+fn refuse_plaintext(config: &Config, setting: &Setting, endpoint: &Endpoint) -> Result<(), Error> {
+    if endpoint.is_plaintext() && !endpoint.is_loopback() && !config.flag(&config::HTTP_ALLOW_PLAINTEXT) {
+        let text = format!(
+            "{} is not encrypted and not on this machine: use https://, or set http.allow_plaintext to true",
+            endpoint.origin()
+        );
+        return Err(Error::invalid(setting.key, text));
+    }
+    Ok(())
+}
+
+fn check_action(action: &str) -> Result<(), Error> {
+    const HAVE_A_MESSAGE: [&str; 6] = [
+        "SendUnicast",
+        "SendRoomUnicast",
+        "BatchSendRoomUnicast",
+        "SendBroadcast",
+        "P2PSendMessage",
+        "SendCustomCommand",
+    ];
+    if HAVE_A_MESSAGE.contains(&action) {
+        return Err(Error::invalid(
+            "action",
+            format!("{action} has a message of its own: send it with that"),
+        ));
+    }
+    let is_name = (1..=64).contains(&action.len()) && action.bytes().all(|b| b.is_ascii_alphanumeric());
+    if !is_name {
+        return Err(Error::invalid(
+            "action",
+            "must be 1 to 64 letters and digits, as the vendor spells it",
+        ));
+    }
+    Ok(())
+}
+
+fn check_version(version: &str) -> Result<(), Error> {
+    let is_date = version.len() == 10
+        && version.bytes().enumerate().all(|(at, b)| {
+            if at == 4 || at == 7 {
+                b == b'-'
+            } else {
+                b.is_ascii_digit()
+            }
+        });
+    if !is_date {
+        return Err(Error::invalid(
+            "version",
+            "must be the date that the vendor gives the action's version, as 2020-12-01",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_of_another_name_is_taken_and_one_with_a_message_is_not() {
+        check_action("P2PSendUserMessage").unwrap();
+        for action in [
+            "P2PSendMessage",
+            "SendCustomCommand",
+            "",
+            "a b",
+            "a&b=c",
+            &"a".repeat(65),
+        ] {
+            assert_eq!(check_action(action).expect_err(action).field, "action");
+        }
+    }
+
+    #[test]
+    fn a_version_is_a_date() {
+        check_version("2020-12-01").unwrap();
+        for version in ["", "2020-12-1", "2020/12/01", "2020-12-01 ", "2020-12-0x"] {
+            check_version(version).expect_err(version);
+        }
+    }
+}

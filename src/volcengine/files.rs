@@ -1,0 +1,128 @@
+//! The files in which the vendor's own tools keep their keys: `~/.volc/credentials` (INI), then `~/.volc/config` (JSON).
+//! docs/VENDORS.md, Quotas. Read when a client is made, and only when asked for.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use configparser::ini::Ini;
+
+use super::Credentials;
+use crate::config::{VOLCENGINE_CREDENTIALS, check_credential};
+use crate::error::Error;
+use crate::json;
+use crate::secret::Secret;
+
+pub(super) fn credentials() -> Result<Credentials, Error> {
+    let home = env::var_os("HOME").filter(|home| !home.is_empty());
+    let home = home.ok_or_else(|| refuse("HOME is not set, so there is no ~/.volc to read"))?;
+    in_folder(&PathBuf::from(home).join(".volc"))
+}
+
+fn in_folder(folder: &Path) -> Result<Credentials, Error> {
+    let (ini, json) = (folder.join("credentials"), folder.join("config"));
+    let (path, pair) = if ini.is_file() {
+        let pair = of_ini(&read(&ini)?);
+        (ini, pair)
+    } else if json.is_file() {
+        let pair = of_json(&read(&json)?);
+        (json, pair)
+    } else {
+        return Err(refuse(format!(
+            "neither {} nor {} is there",
+            ini.display(),
+            json.display()
+        )));
+    };
+    // The texts of parsers may quote the file, so the errors below have none of it.
+    let (access_key, secret_key) = pair.map_err(|why| refuse(format!("{}: {why}", path.display())))?;
+    for (name, value) in [("access key", &access_key), ("secret key", &secret_key)] {
+        let checked = check_credential("", value.expose(), true);
+        checked.map_err(|error| refuse(format!("{}: the {name} {}", path.display(), error.text)))?;
+    }
+    Ok(Credentials {
+        access_key: access_key.expose().to_owned(),
+        secret_key,
+        session_token: Secret::default(),
+    })
+}
+
+fn of_ini(text: &Secret) -> Result<(Secret, Secret), &'static str> {
+    let mut ini = Ini::new_cs();
+    // As the vendor's tools read it: a comment has a line of its own, so that a key may hold any character.
+    ini.set_inline_comment_symbols(Some(&[]));
+    ini.read(text.expose().to_owned()).map_err(|_| "no INI file")?;
+    let value = |name| ini.get("default", name).map(Secret::new);
+    let access_key = value("access_key_id").ok_or("no access_key_id in [default]")?;
+    Ok((
+        access_key,
+        value("secret_access_key").ok_or("no secret_access_key in [default]")?,
+    ))
+}
+
+fn of_json(text: &Secret) -> Result<(Secret, Secret), &'static str> {
+    let object = json::object(text.expose().as_bytes())?;
+    let value = |name| object.get(name).and_then(|value| value.as_str()).map(Secret::new);
+    Ok((
+        value("ak").ok_or("no \"ak\" in it")?,
+        value("sk").ok_or("no \"sk\" in it")?,
+    ))
+}
+
+fn read(path: &Path) -> Result<Secret, Error> {
+    fs::read_to_string(path)
+        .map(Secret::new)
+        .map_err(|error| refuse(format!("{}: {error}", path.display())))
+}
+
+fn refuse(why: impl Into<String>) -> Error {
+    Error::not_configured(VOLCENGINE_CREDENTIALS.key, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(test: &str, files: &[(&str, &str)]) -> PathBuf {
+        let folder = env::temp_dir().join(format!("rtcmsg-{test}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        for (name, text) in files {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        folder
+    }
+
+    const INI: &str = "[other]\naccess_key_id = no\n[default]\naccess_key_id = AKLT1\nsecret_access_key = WkR;#+/==\n";
+
+    #[test]
+    fn the_ini_file_goes_before_the_json_file() {
+        let json = r#"{"ak": "AKLT2", "sk": "hunter2", "region": "x"}"#;
+        let both = in_folder(&folder("both", &[("credentials", INI), ("config", json)])).unwrap();
+        assert_eq!(
+            (both.access_key.as_str(), both.secret_key.expose()),
+            ("AKLT1", "WkR;#+/==")
+        );
+        let one = in_folder(&folder("json", &[("config", json)])).unwrap();
+        assert_eq!((one.access_key.as_str(), one.secret_key.expose()), ("AKLT2", "hunter2"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_told_without_what_is_in_it() {
+        for (test, name, text) in [
+            ("none", "unrelated", ""),
+            ("no-section", "credentials", "[x]\naccess_key_id = hunter2\n"),
+            ("no-key", "credentials", "[default]\nsecret_access_key = hunter2\n"),
+            ("no-secret", "credentials", "[default]\naccess_key_id = hunter2\n"),
+            (
+                "empty",
+                "credentials",
+                "[default]\naccess_key_id = hunter2\nsecret_access_key =\n",
+            ),
+            ("no-json", "config", "{hunter2"),
+            ("no-sk", "config", r#"{"ak": "hunter2"}"#),
+        ] {
+            let error = in_folder(&folder(test, &[(name, text)])).expect_err(test);
+            assert_eq!(error.field, "volcengine.credentials", "{test}");
+            assert!(!error.text.contains("hunter2"), "{test}: {error}");
+        }
+    }
+}

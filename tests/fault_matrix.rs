@@ -1,0 +1,479 @@
+//! Every message, every fault, over HTTP and TLS, with and without retries: each row names the one right delivery in
+//! advance, and the emulator's ledger and connections are asked whether it is true.
+
+mod common;
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use common::{SIGNAL, client_with, outcome};
+use rtcmsg::{CallOptions, CallTimeout, Client, Code, Delivery, Message, Payload, Report};
+use rtcmsg_emulator::{Emulator, Options, TlsFiles};
+use serde_json::Value;
+
+const UNKNOWN: Delivery = Delivery::Unknown;
+const NOT_SENT: Delivery = Delivery::NotSent;
+const NOT_DELIVERED: Delivery = Delivery::NotDelivered;
+
+/// The messages, each with what it comes to when nothing is wrong.
+const MESSAGES: [(Message, Delivery); 9] = [
+    (
+        Message::SendUnicast {
+            from: "s",
+            to: "alice",
+            payload: Payload::Text("hi"),
+        },
+        Delivery::Accepted,
+    ),
+    (
+        Message::SendRoomUnicast {
+            room_id: "r",
+            from: "s",
+            to: "alice",
+            payload: Payload::Binary(&[0]),
+        },
+        Delivery::Accepted,
+    ),
+    (
+        Message::BatchSendRoomUnicast {
+            room_id: "r",
+            from: "s",
+            to: &["alice", "bob"],
+            payload: Payload::Text("hi"),
+        },
+        Delivery::Accepted,
+    ),
+    (
+        Message::SendBroadcast {
+            room_id: "r",
+            from: "s",
+            payload: Payload::Text("hi"),
+        },
+        Delivery::Accepted,
+    ),
+    (
+        Message::P2PSendMessageToUsers {
+            signal: SIGNAL,
+            user_ids: &[10001],
+        },
+        Delivery::Delivered,
+    ),
+    (Message::P2PSendMessageToAll { signal: SIGNAL }, Delivery::Delivered),
+    (
+        Message::P2PSendMessageToAllExcept {
+            signal: SIGNAL,
+            user_ids: &[10008],
+        },
+        Delivery::Delivered,
+    ),
+    (
+        Message::SendCustomCommandToUsers {
+            room_id: "r",
+            from: "s",
+            to: &["alice"],
+            content: "hi",
+        },
+        Delivery::Accepted,
+    ),
+    (
+        Message::SendCustomCommandToRoom {
+            room_id: "r",
+            from: "s",
+            content: "hi",
+        },
+        Delivery::Accepted,
+    ),
+];
+
+/// What a fault must come to.
+#[derive(Clone, Copy)]
+enum Right {
+    /// As if there were no fault.
+    Ok,
+    Is(Code, Delivery),
+    /// With retries as if there were no fault, without them this.
+    OkIfRepeated(Code, Delivery),
+    /// A race that no side can decide, nor has to: where the end of the connection was met. Nothing arrived.
+    NotSentOrUnknown,
+    /// The same, over TLS, where no request can have been written.
+    NotSent,
+}
+
+struct Row {
+    fault: String,
+    right: Right,
+    /// Whether the fault lets the message through to the ledger.
+    processed: bool,
+}
+
+fn row(fault: &str, right: Right, processed: bool) -> Row {
+    Row {
+        fault: fault.to_owned(),
+        right,
+        processed,
+    }
+}
+
+fn is_zego(message: &Message) -> bool {
+    message.action() == "SendCustomCommand"
+}
+
+/// The faults that are not a matter of bytes.
+fn rows(message: &Message, tls: bool) -> Vec<Row> {
+    use Code::{BadResponse, Rejected, Throttled, Timeout, Tls, VendorFault};
+    use Right::{Is, NotSent, NotSentOrUnknown, Ok, OkIfRepeated};
+    let (unprocessed, unclear) = if is_zego(message) {
+        (r#""error":50013"#, r#""error":1"#)
+    } else {
+        (r#""error":"ServiceUnavailableTemp""#, r#""error":"InternalError""#)
+    };
+    // 50013 is "not processed" for one recipient alone.
+    let repeatable = match message {
+        Message::SendCustomCommandToRoom { .. } => Is(VendorFault, UNKNOWN),
+        _ => OkIfRepeated(VendorFault, NOT_DELIVERED),
+    };
+    let mut rows = vec![
+        row(r#"{"latency_ms":1}"#, Ok, true),
+        row(r#"{"answer_latency_ms":1}"#, Ok, true),
+        row(r#"{"close_idle_after_answer":true}"#, Ok, true),
+        row(
+            r#"{"throttle":true,"count":1}"#,
+            OkIfRepeated(Throttled, NOT_DELIVERED),
+            false,
+        ),
+        row(
+            r#"{"status":429,"html":true,"count":1}"#,
+            OkIfRepeated(Throttled, NOT_DELIVERED),
+            false,
+        ),
+        row(&format!(r#"{{{unprocessed},"count":1}}"#), repeatable, false),
+        row(&format!("{{{unclear}}}"), Is(VendorFault, UNKNOWN), false),
+        row(
+            &format!(r#"{{{unclear},"processed":true}}"#),
+            Is(VendorFault, UNKNOWN),
+            true,
+        ),
+        row(r#"{"status":404,"html":true}"#, Is(Rejected, NOT_DELIVERED), false),
+        row(
+            r#"{"status":302,"headers":{"Location":"http://127.0.0.1:1/"}}"#,
+            Is(Rejected, NOT_DELIVERED),
+            false,
+        ),
+        row(r#"{"stall":true}"#, Is(Timeout, UNKNOWN), false),
+        row(r#"{"stall":true,"processed":true}"#, Is(Timeout, UNKNOWN), true),
+    ];
+    for status in [500, 502, 503, 504, 200] {
+        for processed in [false, true] {
+            let fault = format!(r#"{{"status":{status},"html":true,"processed":{processed}}}"#);
+            rows.push(row(&fault, Is(BadResponse, UNKNOWN), processed));
+        }
+    }
+    let dropped = if tls { Is(Tls, NOT_SENT) } else { NotSentOrUnknown };
+    rows.push(row(r#"{"drop_on_accept":true,"count":1}"#, dropped, false));
+    let reset = if tls { NotSent } else { NotSentOrUnknown };
+    rows.push(row(r#"{"reset_on_accept":true,"count":1}"#, reset, false));
+    if tls {
+        rows.push(row(r#"{"cut_handshake":true,"count":1}"#, Is(Tls, NOT_SENT), false));
+        rows.push(row(
+            r#"{"cut_handshake":true,"reset":true,"count":1}"#,
+            Is(Tls, NOT_SENT),
+            false,
+        ));
+    }
+    rows
+}
+
+/// One message against one emulator.
+struct Lab {
+    emulator: Emulator,
+    url: String,
+    settings: Vec<(&'static str, String)>,
+    message: Message<'static>,
+    when_ok: Delivery,
+    cases: usize,
+    wrong: String,
+}
+
+impl Lab {
+    fn new(message: Message<'static>, when_ok: Delivery, tls: Option<&TlsFiles>, attempts: &str) -> Lab {
+        let options = Options {
+            quota: false,
+            tls: tls.cloned(),
+            ..Options::default()
+        };
+        let emulator = Emulator::start(options).unwrap();
+        let url = emulator.url().replace("https://127.0.0.1", "https://localhost");
+        let mut settings = vec![
+            ("retry.max_attempts", attempts.to_owned()),
+            ("retry.base_ms", "0".to_owned()),
+        ];
+        if let Some(files) = tls {
+            settings.push(("tls.ca_file", files.certificate.to_str().unwrap().to_owned()));
+        }
+        Lab {
+            emulator,
+            url,
+            settings,
+            message,
+            when_ok,
+            cases: 0,
+            wrong: String::new(),
+        }
+    }
+
+    fn control(&self, method: &str, path: &str, body: &str) -> Value {
+        let (status, answer) = self.emulator.control(method, path, body);
+        assert_eq!(status, 200, "{path}: {answer}");
+        answer
+    }
+
+    fn client(&self) -> Client {
+        let settings: Vec<_> = self
+            .settings
+            .iter()
+            .map(|(key, value)| (*key, value.as_str()))
+            .collect();
+        client_with(&self.url, &settings)
+    }
+
+    /// Everybody is there, and nothing has happened yet.
+    fn begin(&self) {
+        self.control("POST", "reset", "");
+        self.control("POST", "volcengine/join", r#"{"room_id":"r","user_id":"alice"}"#);
+        self.control("POST", "zego/join", r#"{"room_id":"r","user_id":"alice"}"#);
+        for user in [10008, 10001] {
+            let member = format!(
+                r#"{{"conversation_id":{},"user_id":{user},"devices":["Web"]}}"#,
+                SIGNAL.conversation_id
+            );
+            self.control("POST", "im/join", &member);
+        }
+    }
+
+    fn send(&self, client: &Client) -> Report {
+        // Long for what answers, short for what stalls.
+        let timeout = CallTimeout::After(Duration::from_millis(if self.is_stalling() { 60 } else { 60_000 }));
+        client
+            .send(
+                &self.message,
+                &CallOptions {
+                    timeout,
+                    ..CallOptions::default()
+                },
+            )
+            .unwrap()
+    }
+
+    fn is_stalling(&self) -> bool {
+        let rules = self.control("GET", "faults", "");
+        rules
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|rule| rule["rule"]["stall"] == true)
+    }
+
+    /// How many bytes request and answer of this message have.
+    fn lengths(&self) -> (u64, u64) {
+        self.begin();
+        assert_eq!(self.send(&self.client()).delivery(), self.when_ok);
+        // The client is gone; once its connection has ended, everything on it is counted.
+        loop {
+            let connections = self.connections();
+            if connections[0]["open"] == false {
+                let request = &connections[0]["requests"][0];
+                return (
+                    request["bytes_in"].as_u64().unwrap(),
+                    request["bytes_out"].as_u64().unwrap(),
+                );
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Those on which a byte of a request has arrived since the beginning. One of an earlier row may still be closing.
+    fn connections(&self) -> Vec<Value> {
+        let Value::Array(all) = self.control("GET", "connections", "") else {
+            panic!("no list")
+        };
+        all.into_iter()
+            .filter(|connection| connection["requests"][0].is_object())
+            .collect()
+    }
+
+    fn play(&mut self, row: &Row) {
+        self.begin();
+        self.emulator.add_fault(row.fault.parse().unwrap());
+        let client = self.client();
+        let report = self.send(&client);
+        self.cases += 1;
+        let is_repeated = self.settings[0].1 != "1";
+        let right: Vec<(Code, Delivery)> = match row.right {
+            Right::Ok => vec![(Code::Ok, self.when_ok)],
+            Right::Is(code, delivery) => vec![(code, delivery)],
+            Right::OkIfRepeated(..) if is_repeated => vec![(Code::Ok, self.when_ok)],
+            Right::OkIfRepeated(code, delivery) => vec![(code, delivery)],
+            Right::NotSent | Right::NotSentOrUnknown => {
+                // Refused at the connect it is repeated, where that is allowed.
+                let refused = if is_repeated {
+                    (Code::Ok, self.when_ok)
+                } else {
+                    (Code::Connect, NOT_SENT)
+                };
+                let met_later = if matches!(row.right, Right::NotSent) {
+                    (Code::Tls, NOT_SENT)
+                } else {
+                    (Code::Disconnected, UNKNOWN)
+                };
+                vec![refused, met_later]
+            }
+        };
+        if let Err(why) = self.judge(row, &report, &right) {
+            let action = self.message.action();
+            writeln!(
+                self.wrong,
+                "{action}, {}, {}: {why}: {}",
+                self.settings[0].1,
+                row.fault,
+                report.text()
+            )
+            .unwrap();
+        }
+    }
+
+    /// Whether the report is the right one, and true.
+    fn judge(&self, row: &Row, report: &Report, right: &[(Code, Delivery)]) -> Result<(), &'static str> {
+        let delivery = report.delivery();
+        if !right.contains(&outcome(report)) {
+            return Err("not the right delivery");
+        }
+        if report
+            .recipients()
+            .iter()
+            .any(|recipient| recipient.delivery != delivery)
+        {
+            return Err("a recipient differs");
+        }
+        let ledger = self.control("GET", "ledger", "");
+        let accepted = ledger
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|entry| entry["accepted"] == true)
+            .count();
+        if accepted > 1 {
+            return Err("in the ledger twice");
+        }
+        if delivery.is_success() != (accepted == 1) && delivery != UNKNOWN {
+            return Err("the ledger disagrees");
+        }
+        if delivery == UNKNOWN && row.processed != (accepted == 1) {
+            return Err("the fault did not do what the row says");
+        }
+        let connections = self.connections();
+        if delivery == NOT_SENT && !connections.is_empty() {
+            return Err("not sent, and yet something arrived");
+        }
+        let processed = |connection: &&Value| {
+            connection["requests"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|request| request["processed"] == true)
+        };
+        if connections.iter().filter(processed).count() != accepted {
+            return Err("the connections disagree with the ledger");
+        }
+        let tries: usize = report.requests().iter().map(|request| request.attempts.len()).sum();
+        if connections.len() > tries {
+            return Err("more connections than attempts");
+        }
+        Ok(())
+    }
+
+    fn play_all(&mut self, tls: bool) {
+        let (request, answer) = self.lengths();
+        for row in rows(&self.message, tls) {
+            self.play(&row);
+        }
+        let cut = Right::Is(Code::Disconnected, UNKNOWN);
+        for bytes in 0..=request {
+            self.play(&row(&format!(r#"{{"cut_request_after":{bytes}}}"#), cut, false));
+        }
+        for bytes in 0..=answer {
+            let right = if bytes < answer { cut } else { Right::Ok };
+            self.play(&row(&format!(r#"{{"cut_answer_after":{bytes}}}"#), right, true));
+        }
+        for bytes in [0, 1, request / 2, request] {
+            self.play(&row(
+                &format!(r#"{{"cut_request_after":{bytes},"reset":true}}"#),
+                cut,
+                false,
+            ));
+        }
+        assert_eq!(
+            self.lengths(),
+            (request, answer),
+            "the lengths by which the cuts were chosen still hold"
+        );
+    }
+}
+
+/// A certificate for localhost, signed by itself, which is the CA that the clients trust.
+fn certificate() -> TlsFiles {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("fault_matrix");
+    std::fs::create_dir_all(&folder).unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let files = TlsFiles {
+        certificate: folder.join("cert.pem"),
+        key: folder.join("key.pem"),
+    };
+    std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    files
+}
+
+#[test]
+fn what_the_report_says_is_true() {
+    let files = certificate();
+    let mut labs = Vec::new();
+    for tls in [true, false] {
+        for attempts in ["1", "3"] {
+            labs.extend(MESSAGES.map(|(message, when_ok)| (message, when_ok, tls, attempts)));
+        }
+    }
+    let next = AtomicUsize::new(0);
+    let cases = AtomicUsize::new(0);
+    let wrong = Mutex::new(String::new());
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some((message, when_ok, tls, attempts)) = labs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let mut lab = Lab::new(*message, *when_ok, tls.then_some(&files), attempts);
+                    lab.play_all(*tls);
+                    cases.fetch_add(lab.cases, Ordering::Relaxed);
+                    wrong.lock().unwrap().push_str(&lab.wrong);
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    // Past the test runner's capture: the number belongs to every run.
+    writeln!(
+        std::io::stdout(),
+        "fault matrix: {} cases held",
+        cases.load(Ordering::Relaxed)
+    )
+    .unwrap();
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.lines().count(),
+        wrong.lines().take(40).collect::<Vec<_>>().join("\n")
+    );
+}

@@ -1,0 +1,152 @@
+//! Connections that end between two messages, over and over: while idle that costs no message, and at the moment of the
+//! send it never doubles one.
+
+mod common;
+
+use std::collections::HashMap;
+
+use common::{client_with, outcome, send};
+use rtcmsg::{Client, Code, Delivery, Message};
+use rtcmsg_emulator::{Emulator, Options, TlsFiles};
+use serde_json::Value;
+
+fn control(emulator: &Emulator, method: &str, path: &str, body: &str) -> Value {
+    let (status, answer) = emulator.control(method, path, body);
+    assert_eq!(status, 200, "{path}: {answer}");
+    answer
+}
+
+/// An emulator that ends every connection after its answer, without having said so; over TLS with a certificate of its own.
+fn lab(test: &str, tls: bool) -> (Emulator, Client) {
+    let files = tls.then(|| {
+        let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
+        std::fs::create_dir_all(&folder).unwrap();
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let files = TlsFiles {
+            certificate: folder.join("cert.pem"),
+            key: folder.join("key.pem"),
+        };
+        std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+        std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        files
+    });
+    let ca_file = files
+        .as_ref()
+        .map_or(String::new(), |files| files.certificate.to_str().unwrap().to_owned());
+    let emulator = Emulator::start(Options {
+        quota: false,
+        tls: files,
+        ..Options::default()
+    })
+    .unwrap();
+    emulator.add_fault(r#"{"close_idle_after_answer":true}"#.parse().unwrap());
+    control(
+        &emulator,
+        "POST",
+        "zego/join",
+        r#"{"room_id":"lobby","user_id":"alice"}"#,
+    );
+    let url = emulator.url().replace("https://127.0.0.1", "https://localhost");
+    let client = client_with(&url, &[("tls.ca_file", &ca_file)]);
+    (emulator, client)
+}
+
+fn command(content: &str) -> Message<'_> {
+    Message::SendCustomCommandToRoom {
+        room_id: "lobby",
+        from: "server",
+        content,
+    }
+}
+
+/// How often each content stands in the inbox of the one who is there.
+fn received(emulator: &Emulator) -> HashMap<String, usize> {
+    let mut times = HashMap::new();
+    for entry in control(emulator, "GET", "inbox?vendor=zego&user=alice", "")
+        .as_array()
+        .unwrap()
+    {
+        *times.entry(entry["payload"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+    }
+    times
+}
+
+fn all_ended(emulator: &Emulator) -> bool {
+    control(emulator, "GET", "connections", "")
+        .as_array()
+        .unwrap()
+        .iter()
+        .all(|connection| connection["open"] == false)
+}
+
+#[test]
+fn a_connection_closed_while_idle_costs_no_message() {
+    for tls in [false, true] {
+        let (emulator, client) = lab("closed_while_idle", tls);
+        for number in 0..200 {
+            let content = number.to_string();
+            let report = send(&client, &command(&content));
+            assert_eq!(
+                outcome(&report),
+                (Code::Ok, Delivery::Accepted),
+                "{number}: {}",
+                report.text()
+            );
+            while !all_ended(&emulator) {
+                std::thread::yield_now();
+            }
+        }
+        let received = received(&emulator);
+        assert!(
+            received.len() == 200 && received.values().all(|times| *times == 1),
+            "{received:?}"
+        );
+    }
+}
+
+#[test]
+fn a_connection_closed_at_the_moment_of_the_send_never_doubles_a_message() {
+    for tls in [false, true] {
+        let (emulator, client) = lab("closed_at_the_send", tls);
+        let mut told = HashMap::new();
+        for number in 0..300 {
+            let content = number.to_string();
+            told.insert(content.clone(), send(&client, &command(&content)).delivery());
+        }
+        let received = received(&emulator);
+        for (content, delivery) in told {
+            match (delivery, received.get(&content).copied().unwrap_or(0)) {
+                (Delivery::Accepted, 1) | (Delivery::NotSent, 0) | (Delivery::Unknown, 0 | 1) => {}
+                wrong => panic!("{content}: {wrong:?}"),
+            }
+        }
+    }
+}
+
+/// A certificate that the client's CA file names, but that is past its time.
+#[test]
+fn an_expired_certificate_means_nothing_is_sent() {
+    let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("expired");
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let made = params.self_signed(&key).unwrap();
+    let files = TlsFiles {
+        certificate: folder.join("cert.pem"),
+        key: folder.join("key.pem"),
+    };
+    std::fs::write(&files.certificate, made.pem()).unwrap();
+    std::fs::write(&files.key, key.serialize_pem()).unwrap();
+    let emulator = Emulator::start(Options {
+        tls: Some(files.clone()),
+        ..Options::default()
+    })
+    .unwrap();
+    let url = emulator.url().replace("https://127.0.0.1", "https://localhost");
+    let client = client_with(&url, &[("tls.ca_file", files.certificate.to_str().unwrap())]);
+    let report = send(&client, &command("hi"));
+    assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
+    assert!(report.text().contains("xpired"), "{}", report.text());
+}
