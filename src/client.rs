@@ -282,18 +282,20 @@ impl Client {
             self.tell_quota(turn.as_ref(), &outcome);
             let request = &outcome.request;
             let set_the_clock = request.code == Code::Clock && std::mem::take(&mut clock_was_set);
-            let is_worth_it = set_the_clock || self.retries.is_safe(request);
+            let is_worth_it = tries < self.retries.max_attempts && (set_the_clock || self.retries.is_safe(request));
+            let retry_after_ms = request.retry_after_ms;
+            settled = Some(together(settled, outcome));
+            if !is_worth_it {
+                break;
+            }
+            // With the clock set right there is nothing to wait for, and no trouble of the vendor's to spare it.
             let pause = if set_the_clock {
                 Duration::ZERO
             } else {
-                self.retries.pause(tries, request.retry_after_ms)
+                self.retries.pause(tries, retry_after_ms)
             };
-            settled = Some(together(settled, outcome));
             let in_time = deadline.remaining().is_none_or(|left| pause < left);
-            if !is_worth_it || tries >= self.retries.max_attempts || !in_time {
-                break;
-            }
-            if !(set_the_clock || self.retries.spend()) || !self.calls.sleep(pause) {
+            if !in_time || !(set_the_clock || self.retries.spend()) || !self.calls.sleep(pause) {
                 break;
             }
         }

@@ -5,7 +5,6 @@ mod common;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -423,23 +422,9 @@ impl Lab {
     }
 }
 
-/// A certificate for localhost, signed by itself, which is the CA that the clients trust.
-fn certificate() -> TlsFiles {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("fault_matrix");
-    std::fs::create_dir_all(&folder).unwrap();
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let files = TlsFiles {
-        certificate: folder.join("cert.pem"),
-        key: folder.join("key.pem"),
-    };
-    std::fs::write(&files.certificate, made.cert.pem()).unwrap();
-    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
-    files
-}
-
 #[test]
 fn what_the_report_says_is_true() {
-    let files = certificate();
+    let files = common::certificate("fault_matrix");
     let mut labs = Vec::new();
     for tls in [true, false] {
         for attempts in ["1", "3"] {

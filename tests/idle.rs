@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use common::{client_with, outcome, send};
 use rtcmsg::{Client, Code, Delivery, Message};
-use rtcmsg_emulator::{Emulator, Options, TlsFiles};
+use rtcmsg_emulator::{Emulator, Options};
 use serde_json::Value;
 
 fn control(emulator: &Emulator, method: &str, path: &str, body: &str) -> Value {
@@ -18,18 +18,7 @@ fn control(emulator: &Emulator, method: &str, path: &str, body: &str) -> Value {
 
 /// An emulator that ends every connection after its answer, without having said so; over TLS with a certificate of its own.
 fn lab(test: &str, tls: bool) -> (Emulator, Client) {
-    let files = tls.then(|| {
-        let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
-        std::fs::create_dir_all(&folder).unwrap();
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let files = TlsFiles {
-            certificate: folder.join("cert.pem"),
-            key: folder.join("key.pem"),
-        };
-        std::fs::write(&files.certificate, made.cert.pem()).unwrap();
-        std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
-        files
-    });
+    let files = tls.then(|| common::certificate(test));
     let ca_file = files
         .as_ref()
         .map_or(String::new(), |files| files.certificate.to_str().unwrap().to_owned());
@@ -126,19 +115,12 @@ fn a_connection_closed_at_the_moment_of_the_send_never_doubles_a_message() {
 /// A certificate that the client's CA file names, but that is past its time.
 #[test]
 fn an_expired_certificate_means_nothing_is_sent() {
-    let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("expired");
-    std::fs::create_dir_all(&folder).unwrap();
     let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
     params.not_before = rcgen::date_time_ymd(2001, 1, 1);
     params.not_after = rcgen::date_time_ymd(2002, 1, 1);
     let key = rcgen::KeyPair::generate().unwrap();
     let made = params.self_signed(&key).unwrap();
-    let files = TlsFiles {
-        certificate: folder.join("cert.pem"),
-        key: folder.join("key.pem"),
-    };
-    std::fs::write(&files.certificate, made.pem()).unwrap();
-    std::fs::write(&files.key, key.serialize_pem()).unwrap();
+    let files = common::tls_files("expired", &made.pem(), &key.serialize_pem());
     let emulator = Emulator::start(Options {
         tls: Some(files.clone()),
         ..Options::default()

@@ -260,20 +260,6 @@ fn requests_are_these_bytes() {
     peer.join();
 }
 
-/// A certificate for `name`, signed by nobody but itself, in files of this test's own.
-fn certificate(test: &str, name: &str) -> TlsFiles {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
-    std::fs::create_dir_all(&folder).unwrap();
-    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-    let files = TlsFiles {
-        certificate: folder.join("cert.pem"),
-        key: folder.join("key.pem"),
-    };
-    std::fs::write(&files.certificate, made.cert.pem()).unwrap();
-    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
-    files
-}
-
 fn https(files: &TlsFiles) -> Emulator {
     Emulator::start(Options {
         tls: Some(files.clone()),
@@ -284,7 +270,7 @@ fn https(files: &TlsFiles) -> Emulator {
 
 #[test]
 fn over_tls_the_certificate_decides_whether_anything_is_sent() {
-    let files = certificate("over_tls", "localhost");
+    let files = common::certificate("over_tls");
     let ca_file = files.certificate.to_str().unwrap();
     let emulator = https(&files);
     let by_name = emulator.url().replace("127.0.0.1", "localhost");
@@ -327,7 +313,7 @@ fn tls_record(stream: &mut TcpStream) -> Vec<u8> {
 
 #[test]
 fn tls_bytes_after_the_handshake_count_as_sent() {
-    let files = certificate("tls_bytes", "localhost");
+    let files = common::certificate("tls_bytes");
     let ca_file = files.certificate.to_str().unwrap().to_owned();
     let emulator = https(&files);
     let behind = emulator.address();

@@ -5,10 +5,11 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 
 use rtcmsg::{CallOptions, Client, Code, Config, Delivery, Message, Payload, Report, Signal};
-use rtcmsg_emulator::{Emulator, Options};
+use rtcmsg_emulator::{Emulator, Options, TlsFiles};
 use serde_json::{Value, json};
 
 pub fn emulator() -> Emulator {
@@ -166,4 +167,23 @@ pub fn read_request(stream: &mut TcpStream) -> String {
 pub fn answer(stream: &mut TcpStream, bytes: &str) {
     read_request(stream);
     stream.write_all(bytes.as_bytes()).expect("written");
+}
+
+/// A certificate for localhost, signed by nobody but itself, in files of this test's own.
+pub fn certificate(test: &str) -> TlsFiles {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    tls_files(test, &made.cert.pem(), &made.signing_key.serialize_pem())
+}
+
+/// Certificate and key in files of this test's own.
+pub fn tls_files(test: &str, certificate: &str, key: &str) -> TlsFiles {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let files = TlsFiles {
+        certificate: folder.join("cert.pem"),
+        key: folder.join("key.pem"),
+    };
+    std::fs::write(&files.certificate, certificate).expect("written");
+    std::fs::write(&files.key, key).expect("written");
+    files
 }
