@@ -249,13 +249,16 @@ impl Client {
                 let _ = outcomes[index].set(outcome);
             }
         };
-        thread::scope(|scope| {
-            for _ in 1..self.concurrency.min(parts.len()) {
-                // Without another thread the caller's own does it all.
-                let _ = os::spawn_scoped(scope, "rtcmsg-split", work);
-            }
-            work();
-        });
+        match self.concurrency.min(parts.len()) {
+            1 => work(),
+            several => thread::scope(|scope| {
+                for _ in 1..several {
+                    // Without another thread the caller's own does it all.
+                    let _ = os::spawn_scoped(scope, "rtcmsg-split", work);
+                }
+                work();
+            }),
+        }
         let lost = |message: &Message| given_up(Code::Internal, message);
         outcomes
             .into_iter()

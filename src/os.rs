@@ -1,5 +1,6 @@
 //! The one place that knows the platform: named threads that take no signals of the host's, and the fork count.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle, Scope, ScopedJoinHandle};
@@ -39,7 +40,7 @@ fn register_fork_handler() -> io::Result<()> {
 /// Starts a thread of the library: named, and deaf to the host's signals but for those a crash reporter or profiler needs.
 pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let builder = thread::Builder::new().name(name.to_owned());
-    with_signals_blocked(|| builder.spawn(body))
+    with_signals_blocked(|| builder.spawn(|| as_library_thread(body)))
 }
 
 /// The same for a thread that borrows, and ends within its scope.
@@ -49,7 +50,21 @@ pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
     body: impl FnOnce() -> T + Send + 'scope,
 ) -> io::Result<ScopedJoinHandle<'scope, T>> {
     let builder = thread::Builder::new().name(name.to_owned());
-    with_signals_blocked(|| builder.spawn_scoped(scope, body))
+    with_signals_blocked(|| builder.spawn_scoped(scope, || as_library_thread(body)))
+}
+
+thread_local! {
+    static IS_OURS: Cell<bool> = const { Cell::new(false) };
+}
+
+fn as_library_thread<T>(body: impl FnOnce() -> T) -> T {
+    IS_OURS.set(true);
+    body()
+}
+
+/// Whether this thread is one of the library's: a panic in it is none of the host's.
+pub(crate) fn is_library_thread() -> bool {
+    IS_OURS.get()
 }
 
 /// A new thread inherits the signal mask of its maker, so the mask is set around the making.

@@ -259,6 +259,7 @@ def command(binary: Path, setup: Setup) -> list[str]:
         "--quiet",
         "--leak-check=full",
         "--errors-for-leak-kinds=definite,possible",
+        f"--suppressions={TESTS / 'c' / 'memcheck.supp'}",
         f"--error-exitcode={MEMCHECK_EXIT_CODE}",
         str(binary),
     ]

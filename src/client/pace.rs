@@ -1,12 +1,11 @@
 //! When a request may leave: the client's rates, and the buckets it shares with the other clients of its account.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{self, Config};
 use crate::deadline::Deadline;
 use crate::message::Message;
-use crate::quota::{Bucket, Class, Demand, Limit, Priority, Refusal, bucket_of};
+use crate::quota::{Class, Demand, Limit, Priority, Refusal, SharedBucket, bucket_of};
 
 /// Without a bucket, nothing is paced.
 #[derive(Debug, Default)]
@@ -21,7 +20,7 @@ pub(super) struct Pacing {
 
 #[derive(Debug)]
 struct Lane {
-    bucket: Arc<Bucket>,
+    bucket: SharedBucket,
     limit: Limit,
 }
 

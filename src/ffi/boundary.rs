@@ -11,6 +11,7 @@ use super::constants::{RTCMSG_INTERNAL, RTCMSG_INVALID_ARGUMENT, RTCMSG_OK, rtcm
 use super::error::{self, rtcmsg_error};
 use crate::error::{Code, Error};
 use crate::log::{Level, Logger};
+use crate::os;
 
 /// The body of an exported function. Three shapes, by what the function returns:
 /// `boundary!(name, error, { … Ok(()) })`: a code, with the failure in `error`;
@@ -102,11 +103,12 @@ fn described(name: &str, panic: Box<dyn Any + Send>) -> String {
     format!("a defect of the library, please report it: {name}: {what}")
 }
 
-/// A panic inside the boundary is kept for the log; any other goes to the hook that was there before.
+/// A panic inside the boundary is kept for the log, and one in a thread of the library prints nothing; any other goes to
+/// the hook that was there before.
 fn install_hook() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info: &PanicHookInfo| {
-        if DEPTH.try_with(Cell::get).unwrap_or(0) == 0 {
+        if DEPTH.try_with(Cell::get).unwrap_or(0) == 0 && !os::is_library_thread() {
             return before(info);
         }
         let _ = LAST_PANIC.try_with(|last| last.replace(info.to_string().replace('\n', " ")));

@@ -8,6 +8,6 @@ mod clock;
 mod registry;
 mod window;
 
-pub(crate) use bucket::{Bucket, Demand, Priority, Refusal};
-pub(crate) use registry::{Class, bucket_of};
+pub(crate) use bucket::{Demand, Priority, Refusal};
+pub(crate) use registry::{Class, SharedBucket, bucket_of};
 pub(crate) use window::Limit;

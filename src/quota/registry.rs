@@ -1,6 +1,6 @@
 //! The buckets of this process, by vendor, scope and class: clients that share an account share its quota.
 
-use std::collections::HashMap;
+use std::ops::Deref;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -21,20 +21,43 @@ pub(crate) enum Class {
 struct Registry {
     /// Which process it belongs to, see [`os::fork_generation`].
     generation: u32,
-    buckets: Mutex<HashMap<(Class, String), Weak<Bucket>>>,
+    /// A few: one for each account and class in use.
+    buckets: Mutex<Vec<(Class, String, Weak<Bucket>)>>,
 }
 
+/// A client's hold on a bucket that others may share. The last one gone takes it out of the registry.
+#[derive(Debug)]
+pub(crate) struct SharedBucket(Arc<Bucket>);
+
 /// The bucket of an account's class; it lives as long as a client has it.
-pub(crate) fn bucket_of(class: Class, scope: &str) -> Arc<Bucket> {
+pub(crate) fn bucket_of(class: Class, scope: &str) -> SharedBucket {
     let mut buckets = registry().buckets.lock().unwrap_or_else(PoisonError::into_inner);
-    buckets.retain(|_, bucket| bucket.strong_count() > 0);
-    let key = (class, scope.to_owned());
-    if let Some(bucket) = buckets.get(&key).and_then(Weak::upgrade) {
-        return bucket;
+    let known = buckets.iter().find(|(c, s, _)| *c == class && s == scope);
+    if let Some(bucket) = known.and_then(|(.., bucket)| bucket.upgrade()) {
+        return SharedBucket(bucket);
     }
     let bucket = Arc::new(Bucket::new());
-    buckets.insert(key, Arc::downgrade(&bucket));
-    bucket
+    buckets.push((class, scope.to_owned(), Arc::downgrade(&bucket)));
+    SharedBucket(bucket)
+}
+
+impl Deref for SharedBucket {
+    type Target = Bucket;
+
+    fn deref(&self) -> &Bucket {
+        &self.0
+    }
+}
+
+impl Drop for SharedBucket {
+    fn drop(&mut self) {
+        let mut buckets = registry().buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        // Counted under the lock under which others are handed out, so that the last one knows that it is.
+        if Arc::strong_count(&self.0) == 1 {
+            buckets.retain(|(.., bucket)| !ptr::eq(bucket.as_ptr(), Arc::as_ptr(&self.0)));
+            buckets.shrink_to_fit();
+        }
+    }
 }
 
 /// After a fork the parent's lock may be held by a thread that is not there: the child begins with a registry of its
@@ -70,8 +93,27 @@ mod tests {
     #[test]
     fn one_account_and_class_has_one_bucket_and_others_have_their_own() {
         let bucket = bucket_of(Class::Zego, "registry-test");
-        assert!(Arc::ptr_eq(&bucket, &bucket_of(Class::Zego, "registry-test")));
-        assert!(!Arc::ptr_eq(&bucket, &bucket_of(Class::Zego, "another")));
-        assert!(!Arc::ptr_eq(&bucket, &bucket_of(Class::VolcengineIm, "registry-test")));
+        assert!(Arc::ptr_eq(&bucket.0, &bucket_of(Class::Zego, "registry-test").0));
+        assert!(!Arc::ptr_eq(&bucket.0, &bucket_of(Class::Zego, "another").0));
+        assert!(!Arc::ptr_eq(
+            &bucket.0,
+            &bucket_of(Class::VolcengineIm, "registry-test").0
+        ));
+    }
+
+    #[test]
+    fn the_last_one_gone_takes_the_bucket_along() {
+        let known = || {
+            let buckets = registry().buckets.lock().unwrap();
+            buckets.iter().filter(|(_, scope, _)| scope == "short-lived").count()
+        };
+        let (one, two) = (
+            bucket_of(Class::Zego, "short-lived"),
+            bucket_of(Class::Zego, "short-lived"),
+        );
+        drop(one);
+        assert_eq!(known(), 1);
+        drop(two);
+        assert_eq!(known(), 0);
     }
 }
