@@ -15,6 +15,8 @@ fn paced(url: &str, scope: &str, settings: &[(&str, &str)]) -> Client {
         ("quota.volcengine_scope", scope),
         ("quota.zego_scope", scope),
         ("http.timeout_ms", "600000"),
+        // What delays may differ by where the machine has other work and the connections are new.
+        ("quota.jitter_ms", "300"),
     ];
     all.extend(settings);
     client_with(url, &all)
