@@ -92,7 +92,8 @@ template <class T> inline T rtcmsg_init() {
 // The client lacks a setting that this message needs; the error names it. Nothing was sent.
 #define RTCMSG_NOT_CONFIGURED -3
 
-// The quota has no room within the deadline; the request's retry_after_ms says when it would have. Nothing was sent.
+// The quota has no room within the deadline; the request's retry_after_ms says when it
+// would have at the earliest. Nothing was sent.
 #define RTCMSG_RATE_LIMITED -5
 
 // The client is closed. If a message was in flight, its report says what became of it.
@@ -140,7 +141,7 @@ template <class T> inline T rtcmsg_init() {
 // Nobody got the message.
 #define RTCMSG_UNDELIVERED -46
 
-// Some recipients got the message, others did not or may not have: look at each.
+// Recipients differ: some got the message or may have, others did not. Look at each.
 #define RTCMSG_PARTIAL -47
 
 // A defect of this library. Please report it.
@@ -226,7 +227,7 @@ typedef struct rtcmsg_config rtcmsg_config;
 // What became of a message. One thread at a time. Rows and texts live until it is freed.
 typedef struct rtcmsg_report rtcmsg_report;
 
-// What a function came to: RTCMSG_OK or one of the negative codes below.
+// What a function came to: RTCMSG_OK or one of the negative codes.
 typedef int32_t rtcmsg_code;
 
 // Why a call failed. Lives on the caller's stack: nothing to free, no thread-local. Start it as
@@ -444,7 +445,8 @@ rtcmsg_code rtcmsg_client_check(struct rtcmsg_client *client,
 // client that was closed before: then nothing was sent. `report` itself must not be NULL. RTCMSG_OK: every recipient is
 // accepted or delivered.
 //
-// Nothing is sent twice by accident: only what cannot have arrived is repeated (retry.max_attempts). A list longer than
+// Nothing is sent twice by accident: only what cannot have arrived is repeated (retry.max_attempts), unless
+// retry.on_unknown asks for more. A list longer than
 // the vendor takes goes out in several requests, and comes back as one report. It waits for the vendor's quota
 // (quota.mode). docs/DELIVERY.md says what can happen when.
 rtcmsg_code rtcmsg_client_send(struct rtcmsg_client *client,
@@ -484,10 +486,14 @@ rtcmsg_code rtcmsg_client_set_credentials(struct rtcmsg_client *client,
 
 // Ends intake: every call but rtcmsg_client_close() and rtcmsg_client_free() then gives RTCMSG_CLOSED. Waits up to
 // `timeout_ms` for the calls under way (0: not at all, -1: without limit) and then cuts their connections, so that each
-// returns with what is known of it. Any thread, as often as one likes.
+// returns with what is known of it; one that is connecting ends by http.connect_timeout_ms. A call may still be on its
+// way back to its caller when this returns: before rtcmsg_client_free() see to it that each has returned. Any thread, as
+// often as one likes.
 //
 // RTCMSG_INVALID_ARGUMENT: `timeout_ms` below -1. RTCMSG_FORKED.
-rtcmsg_code rtcmsg_client_close(struct rtcmsg_client *client, int32_t timeout_ms, struct rtcmsg_error *error);
+rtcmsg_code rtcmsg_client_close(struct rtcmsg_client *client,
+                                int32_t timeout_ms,
+                                struct rtcmsg_error *error);
 
 // Closes and frees a client; no other thread may still be in a call with it, or begin one. NULL is allowed. In a forked
 // child it touches nothing of the parent's client, and leaks its memory.

@@ -206,6 +206,10 @@ impl Client {
     }
 
     fn enter(&self) -> Result<calls::UnderWay<'_>, Error> {
+        // The parent's locks may be held by threads that are not here: in a child none is touched.
+        if self.is_forked() {
+            self.usable()?;
+        }
         // Counted before it is checked, so that close, which sets and then counts, misses none.
         let call = self.calls.enter();
         self.usable()?;
@@ -259,7 +263,13 @@ impl Client {
                 work();
             }),
         }
-        let lost = |message: &Message| given_up(Code::Internal, message);
+        let lost = |message: &Message| {
+            let text = "lost by a defect of the library".to_owned();
+            Outcome::of(
+                Request::failed(Code::Internal, Delivery::Unknown, 0, text),
+                message.recipients(),
+            )
+        };
         outcomes
             .into_iter()
             .zip(parts)
@@ -273,6 +283,7 @@ impl Client {
         let mut attempts: Vec<Attempt> = Vec::new();
         let mut settled: Option<Outcome> = None;
         let mut clock_was_set = false;
+        let mut may_set_the_clock = true;
         let mut tries = 0;
         self.retries.earn();
         loop {
@@ -284,7 +295,9 @@ impl Client {
             let outcome = self.attempt(errand, deadline, &mut attempts, &mut clock_was_set);
             self.tell_quota(turn.as_ref(), &outcome);
             let request = &outcome.request;
-            let set_the_clock = request.code == Code::Clock && std::mem::take(&mut clock_was_set);
+            let set_the_clock = request.code == Code::Clock
+                && std::mem::take(&mut clock_was_set)
+                && std::mem::take(&mut may_set_the_clock);
             let is_worth_it = tries < self.retries.max_attempts && (set_the_clock || self.retries.is_safe(request));
             let retry_after_ms = request.retry_after_ms;
             settled = Some(together(settled, outcome));
@@ -430,7 +443,7 @@ fn together(earlier: Option<Outcome>, later: Outcome) -> Outcome {
     let Some(earlier) = earlier else { return later };
     match (earlier.request.delivery, later.request.delivery) {
         (Delivery::Unknown, delivery) if !delivery.is_success() => earlier,
-        (Delivery::Unknown, _) => later.with_failures_unknown(),
+        (Delivery::Unknown, _) => later.with_failures_unknown(earlier.request.code),
         (Delivery::NotDelivered, Delivery::NotSent) => earlier,
         _ => later,
     }

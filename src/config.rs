@@ -97,7 +97,7 @@ settings! {
     HTTP_TIMEOUT_MS: "http.timeout_ms", Kind::Integer { min: 1, max: 86_400_000, unit: "ms" }, "10000",
         "Deadline of one call: waiting for quota, DNS, connect, TLS, answers, retries and all parts of a long list together. A call can set its own.";
     HTTP_CONNECT_TIMEOUT_MS: "http.connect_timeout_ms", Kind::Integer { min: 1, max: 86_400_000, unit: "ms" }, "3000",
-        "The most of the deadline that one try spends on DNS, connect and TLS, so that there is time for another.";
+        "The most of the deadline that one try spends on DNS, and again on connect and TLS, so that there is time for another.";
     HTTP_MAX_CONNECTIONS: "http.max_connections", Kind::Integer { min: 1, max: 10_000, unit: "connections" }, "64",
         "Idle connections kept per host. Set it to the number of threads that send at once; more threads still work, but reconnect.";
     HTTP_MAX_IDLE_MS: "http.max_idle_ms", Kind::Integer { min: 0, max: 3_600_000, unit: "ms" }, "30000",

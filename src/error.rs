@@ -82,7 +82,7 @@ codes! {
     VendorFault = -45, c"RTCMSG_VENDOR_FAULT";
     /// Nobody got the message.
     Undelivered = -46, c"RTCMSG_UNDELIVERED";
-    /// Some recipients got the message, others did not or may not have.
+    /// Recipients differ: some got the message or may have, others did not.
     Partial = -47, c"RTCMSG_PARTIAL";
     /// A defect of this library. Please report it.
     Internal = -99, c"RTCMSG_INTERNAL";

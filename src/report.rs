@@ -304,13 +304,14 @@ impl Outcome {
     }
 
     /// After an earlier try of which nothing is known: whoever did not get this one may have got that.
-    pub fn with_failures_unknown(mut self) -> Outcome {
+    pub fn with_failures_unknown(mut self, why: Code) -> Outcome {
         for recipient in self
             .recipients
             .iter_mut()
             .filter(|recipient| !recipient.delivery.is_success())
         {
             recipient.delivery = Delivery::Unknown;
+            recipient.code = why;
         }
         self
     }
@@ -485,9 +486,12 @@ fn overall(parts: &[(Delivery, Code)]) -> (Code, Delivery) {
     };
     let code = if parts.iter().all(|(delivery, _)| delivery.is_success()) {
         Code::Ok
-    } else if parts.iter().all(|part| *part == parts[0]) {
+    } else if parts.iter().all(|(_, code)| *code == parts[0].1) {
         parts[0].1
-    } else if parts.iter().all(|(delivery, _)| *delivery == Delivery::NotDelivered) {
+    } else if parts
+        .iter()
+        .all(|(delivery, _)| matches!(delivery, Delivery::NotDelivered | Delivery::NotSent))
+    {
         Code::Undelivered
     } else {
         Code::Partial

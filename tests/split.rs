@@ -300,5 +300,5 @@ fn what_the_deadline_has_no_time_for_is_not_sent() {
     let parts: Vec<_> = report.requests().iter().map(|r| (r.code, r.delivery)).collect();
     let late = (Code::Timeout, Delivery::NotSent);
     assert_eq!(parts, [(Code::Timeout, Delivery::Unknown), late, late, late, late]);
-    assert_eq!(outcome(&report), (Code::Partial, Delivery::Unknown));
+    assert_eq!(outcome(&report), (Code::Timeout, Delivery::Unknown));
 }

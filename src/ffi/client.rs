@@ -82,7 +82,8 @@ pub unsafe extern "C" fn rtcmsg_client_check(
 /// client that was closed before: then nothing was sent. `report` itself must not be NULL. RTCMSG_OK: every recipient is
 /// accepted or delivered.
 ///
-/// Nothing is sent twice by accident: only what cannot have arrived is repeated (retry.max_attempts). A list longer than
+/// Nothing is sent twice by accident: only what cannot have arrived is repeated (retry.max_attempts), unless
+/// retry.on_unknown asks for more. A list longer than
 /// the vendor takes goes out in several requests, and comes back as one report. It waits for the vendor's quota
 /// (quota.mode). docs/DELIVERY.md says what can happen when.
 #[unsafe(no_mangle)]
@@ -175,7 +176,9 @@ pub unsafe extern "C" fn rtcmsg_client_set_credentials(
 
 /// Ends intake: every call but rtcmsg_client_close() and rtcmsg_client_free() then gives RTCMSG_CLOSED. Waits up to
 /// `timeout_ms` for the calls under way (0: not at all, -1: without limit) and then cuts their connections, so that each
-/// returns with what is known of it. Any thread, as often as one likes.
+/// returns with what is known of it; one that is connecting ends by http.connect_timeout_ms. A call may still be on its
+/// way back to its caller when this returns: before rtcmsg_client_free() see to it that each has returned. Any thread, as
+/// often as one likes.
 ///
 /// RTCMSG_INVALID_ARGUMENT: `timeout_ms` below -1. RTCMSG_FORKED.
 #[unsafe(no_mangle)]

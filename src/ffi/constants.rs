@@ -8,7 +8,7 @@ use std::ffi::c_char;
 use crate::error::Code;
 use crate::report::Delivery;
 
-/// What a function came to: RTCMSG_OK or one of the negative codes below.
+/// What a function came to: RTCMSG_OK or one of the negative codes.
 pub type rtcmsg_code = i32;
 
 /// 0xMMmmpp. The header's RTCMSG_VERSION stands in cbindgen.toml, as a hexadecimal number.
@@ -22,7 +22,8 @@ pub const RTCMSG_INVALID_ARGUMENT: i32 = -1;
 pub const RTCMSG_UNSUPPORTED: i32 = -2;
 /// The client lacks a setting that this message needs; the error names it. Nothing was sent.
 pub const RTCMSG_NOT_CONFIGURED: i32 = -3;
-/// The quota has no room within the deadline; the request's retry_after_ms says when it would have. Nothing was sent.
+/// The quota has no room within the deadline; the request's retry_after_ms says when it
+/// would have at the earliest. Nothing was sent.
 pub const RTCMSG_RATE_LIMITED: i32 = -5;
 /// The client is closed. If a message was in flight, its report says what became of it.
 pub const RTCMSG_CLOSED: i32 = -8;
@@ -54,7 +55,7 @@ pub const RTCMSG_CLOCK: i32 = -44;
 pub const RTCMSG_VENDOR_FAULT: i32 = -45;
 /// Nobody got the message.
 pub const RTCMSG_UNDELIVERED: i32 = -46;
-/// Some recipients got the message, others did not or may not have: look at each.
+/// Recipients differ: some got the message or may have, others did not. Look at each.
 pub const RTCMSG_PARTIAL: i32 = -47;
 /// A defect of this library. Please report it.
 pub const RTCMSG_INTERNAL: i32 = -99;

@@ -174,7 +174,7 @@ impl Agent {
             .build();
         ledger::begin();
         let response = self.agent.run(request).map_err(|error| {
-            if ledger::step() <= Step::TlsHandshake {
+            if matches!(ledger::step(), Step::Connecting | Step::TlsHandshake) {
                 self.resolver.forget(&uri);
             }
             failure(&error, &uri, ledger::step(), None)

@@ -114,7 +114,9 @@ impl Cache {
             let (cache, name) = (self.clone(), name.clone());
             if let Err(error) = os::spawn("rtcmsg-dns", move || cache.look_up(&name)) {
                 entry.looking_up = false;
-                return Err(unresolved(format!("no thread for the DNS lookup: {error}")));
+                if entry.addresses.is_empty() {
+                    return Err(unresolved(format!("no thread for the DNS lookup: {error}")));
+                }
             }
         }
         if !entry.addresses.is_empty() {
@@ -146,6 +148,7 @@ impl Cache {
     fn look_up(&self, name: &(String, u16)) {
         let (host, port) = name;
         let found = (self.lookup)(host.trim_start_matches('[').trim_end_matches(']'), *port);
+        let mut trouble = None;
         let mut entries = self.entries();
         let entry = entries.entry(name.clone()).or_default();
         entry.looking_up = false;
@@ -162,12 +165,16 @@ impl Cache {
                 entry.failure = format!("{host}: {why}");
                 // The old addresses serve for another while before the next try.
                 entry.looked_up_at = Some((self.now)());
-                self.logger
-                    .log(Level::Warn, || format!("DNS lookup failed: {host}: {why}"));
+                trouble = Some(why);
             }
         }
         drop(entries);
         self.settled.notify_all();
+        // The host's log function runs without the lock: it may take its time, or locks of its own.
+        if let Some(why) = trouble {
+            self.logger
+                .log(Level::Warn, || format!("DNS lookup failed: {host}: {why}"));
+        }
     }
 }
 

@@ -51,6 +51,8 @@ struct State {
     rooms: HashMap<String, Window>,
     waiting: BTreeMap<Place, Arc<Waiter>>,
     arrivals: u64,
+    /// Until when the first sleeps; `None` is without limit.
+    alarm: Option<Nanos>,
     /// Thousandths of the limit that are taken from it, after the vendor throttled us.
     lowered: u64,
     changed_at: Nanos,
@@ -105,6 +107,12 @@ impl<C: Clock> Bucket<C> {
                 });
             }
             let is_first = state.waiting.keys().next() == Some(&place);
+            if is_first {
+                state.alarm = next;
+            } else if earlier(next, state.alarm) != state.alarm {
+                // The first, held by a full room, sleeps past the turn of one behind it.
+                state.wake_first();
+            }
             let until = if is_first { earlier(deadline, next) } else { deadline };
             state = self.clock.wait(&self.state, &waiter.signal, state, until);
         }
@@ -181,10 +189,12 @@ impl State {
                 self.waiting.remove(&place);
                 continue;
             }
-            next = earlier(next, Some(due));
             if own > now {
+                // Those behind may be able to pass then, even if this one's room is still full.
+                next = earlier(next, Some(own));
                 break;
             }
+            next = earlier(next, Some(due));
         }
         next
     }

@@ -27,36 +27,35 @@ struct Registry {
 
 /// A client's hold on a bucket that others may share. The last one gone takes it out of the registry.
 #[derive(Debug)]
-pub(crate) struct SharedBucket(Arc<Bucket>);
+pub(crate) struct SharedBucket(Option<Arc<Bucket>>);
 
 /// The bucket of an account's class; it lives as long as a client has it.
 pub(crate) fn bucket_of(class: Class, scope: &str) -> SharedBucket {
     let mut buckets = registry().buckets.lock().unwrap_or_else(PoisonError::into_inner);
     let known = buckets.iter().find(|(c, s, _)| *c == class && s == scope);
     if let Some(bucket) = known.and_then(|(.., bucket)| bucket.upgrade()) {
-        return SharedBucket(bucket);
+        return SharedBucket(Some(bucket));
     }
     let bucket = Arc::new(Bucket::new());
     buckets.push((class, scope.to_owned(), Arc::downgrade(&bucket)));
-    SharedBucket(bucket)
+    SharedBucket(Some(bucket))
 }
 
 impl Deref for SharedBucket {
     type Target = Bucket;
 
     fn deref(&self) -> &Bucket {
-        &self.0
+        self.0.as_ref().expect("there until it is dropped")
     }
 }
 
 impl Drop for SharedBucket {
     fn drop(&mut self) {
         let mut buckets = registry().buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        // Counted under the lock under which others are handed out, so that the last one knows that it is.
-        if Arc::strong_count(&self.0) == 1 {
-            buckets.retain(|(.., bucket)| !ptr::eq(bucket.as_ptr(), Arc::as_ptr(&self.0)));
-            buckets.shrink_to_fit();
-        }
+        // Given up under the lock under which others are handed out, so that the last one leaves nothing.
+        drop(self.0.take());
+        buckets.retain(|(.., bucket)| bucket.strong_count() > 0);
+        buckets.shrink_to_fit();
     }
 }
 
@@ -93,12 +92,10 @@ mod tests {
     #[test]
     fn one_account_and_class_has_one_bucket_and_others_have_their_own() {
         let bucket = bucket_of(Class::Zego, "registry-test");
-        assert!(Arc::ptr_eq(&bucket.0, &bucket_of(Class::Zego, "registry-test").0));
-        assert!(!Arc::ptr_eq(&bucket.0, &bucket_of(Class::Zego, "another").0));
-        assert!(!Arc::ptr_eq(
-            &bucket.0,
-            &bucket_of(Class::VolcengineIm, "registry-test").0
-        ));
+        let is_same = |other: SharedBucket| ptr::eq::<Bucket>(&*other, &*bucket);
+        assert!(is_same(bucket_of(Class::Zego, "registry-test")));
+        assert!(!is_same(bucket_of(Class::Zego, "another")));
+        assert!(!is_same(bucket_of(Class::VolcengineIm, "registry-test")));
     }
 
     #[test]

@@ -26,7 +26,7 @@ fn the_whole_is_as_certain_as_its_least_certain_part() {
         (&[HAS_IT, OK], Delivery::Accepted, Code::Ok),
         (&[HAS_IT, OFFLINE], Delivery::NotDelivered, Code::Partial),
         (&[OFFLINE, OFFLINE], Delivery::NotDelivered, Code::Undelivered),
-        (&[OFFLINE, UNSENT], Delivery::NotSent, Code::Partial),
+        (&[OFFLINE, UNSENT], Delivery::NotSent, Code::Undelivered),
         (&[OFFLINE, UNCLEAR, OK], Delivery::Unknown, Code::Partial),
         (&[UNSENT, UNSENT], Delivery::NotSent, Code::Connect),
         (&[UNCLEAR], Delivery::Unknown, Code::BadResponse),

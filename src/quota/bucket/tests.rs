@@ -311,3 +311,34 @@ fn who_is_abandoned_leaves_and_spends_nothing() {
         SECOND + JITTER
     );
 }
+
+#[test]
+fn one_held_by_his_room_does_not_sleep_past_the_turn_of_those_behind() {
+    let limit = Limit {
+        weight: 1,
+        span: SECOND,
+    };
+    let own = Demand {
+        weight: 1,
+        limit,
+        room: None,
+        priority: Priority::Normal,
+    };
+    let full_room = Demand {
+        room: Some((
+            "a".to_owned(),
+            Limit {
+                weight: 1,
+                span: 10 * SECOND,
+            },
+        )),
+        ..own.clone()
+    };
+    let mut state = State::default();
+    state.arrive(full_room.clone());
+    let (_, held) = state.arrive(full_room);
+    let (_, behind) = state.arrive(own);
+    assert_eq!(state.let_pass(0), Some(SECOND), "not the room's ten");
+    assert_eq!(state.let_pass(SECOND), Some(10 * SECOND));
+    assert!(behind.has_passed() && !held.has_passed());
+}
