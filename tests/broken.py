@@ -43,13 +43,14 @@ USE_AFTER_FREE = (
 )
 SECRET = (
     "src/client.rs",
-    'format!("client made: {}", client.vendors().join(" and "))',
-    'format!("client made: {} {}", client.vendors().join(" and "), config.text(&config::ZEGO_SERVER_SECRET))',
+    'format!("client made: {}", client.vendors.names().join(" and "))',
+    'format!("client made: {} {}", client.vendors.names().join(" and "), config.text(&config::ZEGO_SERVER_SECRET))',
 )
+PRIORITY = "/// RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT: who goes first of those that wait for the same quota."
 STRUCT = (
     "src/ffi/client.rs",
-    "pub timeout_ms: i32,\n    /// 0.\n    pub reserved: u32,",
-    "pub reserved: u32,\n    /// 0.\n    pub timeout_ms: i32,",
+    f"pub timeout_ms: i32,\n    {PRIORITY}\n    pub priority: u32,",
+    f"pub priority: u32,\n    {PRIORITY}\n    pub timeout_ms: i32,",
 )
 
 DEFECTS = [
