@@ -23,7 +23,7 @@ use crate::deadline::Deadline;
 use crate::error::{Code, Error};
 use crate::http::{Agent, Answer, Failure, Settings};
 use crate::log::{Level, Logger};
-use crate::message::{self, Limits, Message, Vendor};
+use crate::message::{self, Limits, Message, Recipients, Vendor};
 use crate::os;
 use crate::quota::{Priority, Refusal};
 use crate::report::{Attempt, Delivery, Outcome, Report, Request};
@@ -263,17 +263,10 @@ impl Client {
                 work();
             }),
         }
-        let lost = |message: &Message| {
-            let text = "lost by a defect of the library".to_owned();
-            Outcome::of(
-                Request::failed(Code::Internal, Delivery::Unknown, 0, text),
-                message.recipients(),
-            )
-        };
         outcomes
             .into_iter()
             .zip(parts)
-            .map(|(outcome, part)| outcome.into_inner().unwrap_or_else(|| lost(part)))
+            .map(|(outcome, part)| outcome.into_inner().unwrap_or_else(|| lost(part.recipients())))
             .collect()
     }
 
@@ -315,7 +308,7 @@ impl Client {
                 break;
             }
         }
-        let mut outcome = settled.unwrap_or_else(|| given_up_errand(Code::Internal, errand));
+        let mut outcome = settled.unwrap_or_else(|| lost(errand.recipients()));
         outcome.request.attempts = attempts;
         outcome
     }
@@ -380,7 +373,7 @@ impl Client {
                 break;
             }
         }
-        outcome.unwrap_or_else(|| given_up_errand(Code::Internal, errand))
+        outcome.unwrap_or_else(|| lost(errand.recipients()))
     }
 
     fn read(&self, errand: &Errand, answer: Answer, clock_was_set: &mut bool) -> Outcome {
@@ -451,12 +444,14 @@ fn together(earlier: Option<Outcome>, later: Outcome) -> Outcome {
 
 /// A part that is not sent because an earlier one was refused for all.
 fn given_up(code: Code, message: &Message) -> Outcome {
-    given_up_errand(code, &Errand::Message(*message))
+    let text = "not sent: another part of the message was refused for a reason that concerns all of it".to_owned();
+    Outcome::of(Request::failed(code, Delivery::NotSent, 0, text), message.recipients())
 }
 
-fn given_up_errand(code: Code, errand: &Errand) -> Outcome {
-    let text = "not sent: another part of the message was refused for a reason that concerns all of it".to_owned();
-    Outcome::of(Request::failed(code, Delivery::NotSent, 0, text), errand.recipients())
+/// A part without an outcome, which cannot be: nothing is known of it.
+fn lost(recipients: Recipients) -> Outcome {
+    let text = "lost by a defect of the library".to_owned();
+    Outcome::of(Request::failed(Code::Internal, Delivery::Unknown, 0, text), recipients)
 }
 
 /// `Retry-After`, in seconds or as a date.

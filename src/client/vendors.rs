@@ -63,6 +63,10 @@ impl<A, C> Side<A, C> {
         }
     }
 
+    fn places(&self) -> (usize, usize) {
+        (self.site.load(Ordering::Relaxed), self.site_count)
+    }
+
     fn now(&self) -> UtcDateTime {
         let skew = Duration::seconds(self.skew_seconds.load(Ordering::Relaxed));
         UtcDateTime::now().checked_add(skew).unwrap_or_else(UtcDateTime::now)
@@ -281,12 +285,6 @@ impl Vendors {
             let text = "this client has no ZEGO credentials: set zego.app_id and zego.server_secret";
             Error::not_configured(config::ZEGO_APP_ID.key, text)
         })
-    }
-}
-
-impl<A, C> Side<A, C> {
-    fn places(&self) -> (usize, usize) {
-        (self.site.load(Ordering::Relaxed), self.site_count)
     }
 }
 
