@@ -92,15 +92,30 @@ template <class T> inline T rtcmsg_init() {
 // The client lacks a setting that this message needs; the error names it. Nothing was sent.
 #define RTCMSG_NOT_CONFIGURED -3
 
+// The queue is full (queue.capacity, queue.bytes). The message was not taken in.
+#define RTCMSG_QUEUE_FULL -4
+
 // The quota has no room within the deadline; the request's retry_after_ms says when it
 // would have at the earliest. Nothing was sent.
 #define RTCMSG_RATE_LIMITED -5
+
+// It expired before its first byte. Nothing was sent.
+#define RTCMSG_EXPIRED -6
+
+// It was cancelled while it was queued. Nothing was sent.
+#define RTCMSG_CANCELLED -7
 
 // The client is closed. If a message was in flight, its report says what became of it.
 #define RTCMSG_CLOSED -8
 
 // The client was made before a fork: make a new one in the child. Nothing was sent.
 #define RTCMSG_FORKED -9
+
+// There is no such message in the queue: it is on its way, or done. Or no log line to take.
+#define RTCMSG_NOT_FOUND -10
+
+// The caller's room is too small; the needed size is told.
+#define RTCMSG_BUFFER_TOO_SMALL -11
 
 // The vendor's host name has no address. Nothing was sent.
 #define RTCMSG_RESOLVE -20
@@ -206,6 +221,12 @@ template <class T> inline T rtcmsg_init() {
 // Priority: before all that are normal.
 #define RTCMSG_PRIORITY_URGENT 1
 
+// Call flag, for submit: the message keeps no order with others to its destination.
+#define RTCMSG_UNORDERED 1
+
+// Call flag, for submit: nobody polls for what becomes of it.
+#define RTCMSG_NO_COMPLETION 2
+
 // Log level: something is broken.
 #define RTCMSG_LOG_ERROR 1
 
@@ -217,6 +238,11 @@ template <class T> inline T rtcmsg_init() {
 
 // Log level: every message.
 #define RTCMSG_LOG_DEBUG 4
+
+// What a vendor counts together. docs/VENDORS.md, Quotas.
+typedef struct Class Class;
+
+typedef struct Deadline Deadline;
 
 // Sends messages. Any number of threads may use one at the same time.
 typedef struct rtcmsg_client rtcmsg_client;
@@ -289,16 +315,42 @@ typedef struct rtcmsg_message {
   size_t payload_len;
 } rtcmsg_message;
 
-// How one call differs from the client's settings; NULL is all defaults.
+// How one call differs from the client's settings; NULL is all defaults, and so is 0 in every field.
 typedef struct rtcmsg_call {
   // sizeof(rtcmsg_call), set by RTCMSG_INIT.
   size_t struct_size;
-  // Deadline in milliseconds, for waiting for quota, DNS, connect, TLS, answers, retries and all parts of a long list
-  // together. 0: http.timeout_ms. -1: no limit, a vendor that never answers then holds the thread forever.
+  // Deadline in milliseconds, for DNS, connect, TLS, answers, retries and all parts of a long list together, and for
+  // waiting for quota. For submit it begins with the first attempt, after the first turn in the quota. 0:
+  // http.timeout_ms. -1: no limit, a vendor that never answers then holds the thread forever.
   int32_t timeout_ms;
-  // RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT: who goes first of those that wait for the same quota.
+  // In milliseconds from the call to the first byte of a request, waiting for quota included: what has not left by then
+  // is not sent, RTCMSG_EXPIRED. 0: it does not expire.
+  int32_t expires_in_ms;
+  // RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT: who goes first of those that wait for the same quota or for a
+  // worker. Normal ones are never starved: at least each ninth turn is theirs.
   uint32_t priority;
+  // Submit alone: RTCMSG_UNORDERED, RTCMSG_NO_COMPLETION, or both.
+  uint32_t flags;
+  // Submit alone: comes back in the completion.
+  uint64_t user_data;
+  // Submit alone: messages of one key leave one after another, each when the one before has its report. 0: the
+  // destination, which is room and user, room, user, or conversation.
+  uint64_t order_key;
 } rtcmsg_call;
+
+// What became of a submitted message.
+typedef struct rtcmsg_completion {
+  // As rtcmsg_client_submit() gave it.
+  uint64_t id;
+  // As it was in rtcmsg_call.
+  uint64_t user_data;
+  // That of the report.
+  rtcmsg_code code;
+  // That of the report: one of RTCMSG_NOT_SENT and so on.
+  uint32_t delivery;
+  // The caller's, to be freed with rtcmsg_report_free(). Never NULL.
+  struct rtcmsg_report *report;
+} rtcmsg_completion;
 
 // One HTTP request, sent or given up. Texts are never NULL.
 typedef struct rtcmsg_request {
@@ -370,6 +422,10 @@ typedef struct rtcmsg_device {
   // 0.
   uint32_t reserved;
 } rtcmsg_device;
+
+
+
+
 
 
 
@@ -484,20 +540,101 @@ rtcmsg_code rtcmsg_client_set_credentials(struct rtcmsg_client *client,
                                           rtcmsg_str session_token,
                                           struct rtcmsg_error *error);
 
-// Ends intake: every call but rtcmsg_client_close() and rtcmsg_client_free() then gives RTCMSG_CLOSED. Waits up to
-// `timeout_ms` for the calls under way (0: not at all, -1: without limit) and then cuts their connections, so that each
-// returns with what is known of it; one that is connecting ends by http.connect_timeout_ms. A call may still be on its
-// way back to its caller when this returns: before rtcmsg_client_free() see to it that each has returned. Any thread, as
-// often as one likes.
+// Ends intake, waits up to `timeout_ms` (0: not at all, -1: without limit) for what was taken in, and then ends the rest:
+// messages still queued are not sent; those on their way end as not sent or unknown, with RTCMSG_CLOSED, and their
+// connections are cut. rtcmsg_client_poll() still gives the completions. Calls under way on other threads return with what
+// is known of theirs; one that is connecting by http.connect_timeout_ms.
+//
+// Afterwards every call but poll, pending, stats, log, close and free gives RTCMSG_CLOSED. Any thread, as often as one
+// likes. At the end: stop submitting, flush, close, poll until nothing comes, free.
 //
 // RTCMSG_INVALID_ARGUMENT: `timeout_ms` below -1. RTCMSG_FORKED.
 rtcmsg_code rtcmsg_client_close(struct rtcmsg_client *client,
                                 int32_t timeout_ms,
                                 struct rtcmsg_error *error);
 
-// Closes and frees a client; no other thread may still be in a call with it, or begin one. NULL is allowed. In a forked
-// child it touches nothing of the parent's client, and leaks its memory.
+// Closes a client without waiting, drops what was not polled, and frees it; no other thread may still be in a call with
+// it, or begin one. It waits for no thread: one that is stuck in the system's DNS or in connect() ends by itself, and
+// frees the rest then. NULL is allowed. In a forked child it touches nothing of the parent's client, and leaks its memory.
 void rtcmsg_client_free(struct rtcmsg_client *client);
+
+// Takes a message in, and returns at once: it waits for no network, no DNS, no quota and no thread of the library.
+// Everything is copied. `*id` is 1 or more, and 0 if the message was not taken in.
+//
+// Each message taken in gives exactly one completion, through rtcmsg_client_poll(), whatever happens; none with
+// RTCMSG_NO_COMPLETION. Messages to one destination leave one after another (rtcmsg_call). What has not been polled counts
+// for queue.capacity, too.
+//
+// RTCMSG_QUEUE_FULL: poll, or send less; the error names the setting. RTCMSG_INVALID_ARGUMENT, RTCMSG_UNSUPPORTED,
+// RTCMSG_NOT_CONFIGURED as for rtcmsg_client_check(). RTCMSG_CLOSED, RTCMSG_FORKED. Any thread.
+rtcmsg_code rtcmsg_client_submit(struct rtcmsg_client *client,
+                                 const struct rtcmsg_message *message,
+                                 const struct rtcmsg_call *call,
+                                 uint64_t *id,
+                                 struct rtcmsg_error *error);
+
+// Fills up to `capacity` rows with completions, in the order in which they came, and `*count` with how many; waits for the
+// first up to `timeout_ms` (0: not at all, as in a tick; -1: without limit). RTCMSG_OK with 0 rows: there was none in time,
+// or the client is closed and there will be none. `row_size` is sizeof(rtcmsg_completion). Each row owns its report.
+//
+// RTCMSG_INVALID_ARGUMENT, RTCMSG_FORKED. Any thread, several at once.
+rtcmsg_code rtcmsg_client_poll(struct rtcmsg_client *client,
+                               int32_t timeout_ms,
+                               struct rtcmsg_completion *rows,
+                               size_t row_size,
+                               size_t capacity,
+                               size_t *count,
+                               struct rtcmsg_error *error);
+
+// A file descriptor for epoll, kqueue, libuv or asyncio: readable exactly while a completion waits, so level-triggered.
+// The client owns it until it is freed: never read, write or close it. `*handle` is -1 on failure.
+//
+// RTCMSG_INTERNAL: the system gives none. RTCMSG_CLOSED, RTCMSG_FORKED. Any thread; always the same one.
+rtcmsg_code rtcmsg_client_event_handle(struct rtcmsg_client *client, ptrdiff_t *handle, struct rtcmsg_error *error);
+
+// Takes a message out of the queue. RTCMSG_OK: it had not begun; its completion says RTCMSG_CANCELLED and not sent.
+// RTCMSG_NOT_FOUND: it is on its way, or done, or never was; if it is on its way it runs on. RTCMSG_CLOSED, RTCMSG_FORKED.
+// Any thread.
+rtcmsg_code rtcmsg_client_cancel(struct rtcmsg_client *client,
+                                 uint64_t id,
+                                 struct rtcmsg_error *error);
+
+// How many messages were taken in and not polled yet: what queue.capacity bounds. Any thread. 0 for NULL, and in a forked
+// child.
+size_t rtcmsg_client_pending(struct rtcmsg_client *client);
+
+// Waits until nothing is queued or on its way, connections that are opened ahead included; completions stay for poll.
+// RTCMSG_TIMEOUT: something still is after `timeout_ms` (0: does not wait, -1: without limit). RTCMSG_INVALID_ARGUMENT,
+// RTCMSG_CLOSED, RTCMSG_FORKED. Any thread.
+rtcmsg_code rtcmsg_client_flush(struct rtcmsg_client *client, int32_t timeout_ms, struct rtcmsg_error *error);
+
+// Opens so many connections to each vendor in the background, TLS and all, so that the first messages find them; 0 is one
+// for each worker. No request is made. Returns at once; rtcmsg_client_flush() waits for it. What fails is logged.
+//
+// RTCMSG_INVALID_ARGUMENT: more than http.max_connections. RTCMSG_CLOSED, RTCMSG_FORKED. Any thread.
+rtcmsg_code rtcmsg_client_warm_up(struct rtcmsg_client *client,
+                                  uint32_t connections,
+                                  struct rtcmsg_error *error);
+
+// What the client is doing and has done, as a JSON object; docs/METRICS.md names each figure. NUL-terminated; `*needed` is
+// its size with the NUL. RTCMSG_BUFFER_TOO_SMALL if `capacity` is less: then nothing is written (`json` may be NULL), and
+// the next snapshot may be a few bytes longer. 4 KiB are plenty. RTCMSG_FORKED. Any thread, also after close.
+rtcmsg_code rtcmsg_client_stats(struct rtcmsg_client *client,
+                                char *json,
+                                size_t capacity,
+                                size_t *needed,
+                                struct rtcmsg_error *error);
+
+// Takes the oldest of the log lines that log.keep and log.capacity keep: for callers whose runtime takes no calls from
+// foreign threads. `*level` is RTCMSG_LOG_ERROR and so on. `*needed` is the line's size with its NUL;
+// RTCMSG_BUFFER_TOO_SMALL if `capacity` is less, and then the line stays. RTCMSG_NOT_FOUND: there is none. RTCMSG_FORKED.
+// Any thread, also after close.
+rtcmsg_code rtcmsg_client_log(struct rtcmsg_client *client,
+                              int32_t *level,
+                              char *text,
+                              size_t capacity,
+                              size_t *needed,
+                              struct rtcmsg_error *error);
 
 // The code that the call returned. RTCMSG_INVALID_ARGUMENT for NULL.
 rtcmsg_code rtcmsg_report_code(const struct rtcmsg_report *report);

@@ -3,6 +3,7 @@
 //! The call runs on the caller's thread. Any number of threads may use one client.
 
 mod calls;
+mod flight;
 mod pace;
 mod plan;
 mod retry;
@@ -14,26 +15,52 @@ use std::thread;
 use std::time::Duration;
 
 use self::calls::Calls;
+pub(crate) use self::flight::Flight;
+use self::flight::Part;
 use self::pace::{Pacing, Turn};
 use self::plan::PartSizes;
 use self::retry::Retries;
 use self::vendors::{Errand, Vendors};
 use crate::config::{self, Config};
 use crate::deadline::Deadline;
-use crate::error::{Code, Error};
-use crate::http::{Agent, Answer, Failure, Settings};
+use crate::error::{self, Code, Error};
+use crate::http::{Agent, Answer, Failure, Settings, Traffic};
 use crate::log::{Level, Logger};
 use crate::message::{self, Limits, Message, Recipients, Vendor};
+use crate::metrics::Counter;
 use crate::os;
-use crate::quota::{Priority, Refusal};
-use crate::report::{Attempt, Delivery, Outcome, Report, Request};
+use crate::quota::{Class, Demand, Load, Priority, Refusal, SharedBucket};
+use crate::report::{Delivery, Outcome, Report, Request};
 
 /// How a call differs from the client's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallOptions {
     pub timeout: CallTimeout,
+    /// From the call to the first byte of a request, waiting for quota included: what has not left by then stays. `None`:
+    /// it does not expire.
+    pub expires: Option<Duration>,
     /// Goes before the others that wait for the same quota.
     pub urgent: bool,
+}
+
+/// How a message travels: by when, and before whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub priority: Priority,
+    pub deadline: Deadline,
+    /// After this no attempt begins to write.
+    pub expires: Deadline,
+}
+
+/// What a client has done, counted.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    /// Messages by what their report says, in the order of [`Code::ALL`] and [`Delivery::ALL`].
+    pub codes: Vec<Counter>,
+    pub deliveries: Vec<Counter>,
+    pub retries: Counter,
+    /// Requests that had to wait for their turn.
+    pub quota_waits: Counter,
 }
 
 /// The deadline of one call: quota, DNS, connect, TLS, answer and every retry share it.
@@ -55,12 +82,33 @@ pub struct Client {
     part_sizes: PartSizes,
     concurrency: usize,
     timeout: Duration,
+    max_connections: usize,
     pacing: Pacing,
     retries: Retries,
     agent: Agent,
     pub(crate) logger: Logger,
+    pub(crate) tally: Tally,
     calls: Calls,
     made_in: u32,
+}
+
+impl Tally {
+    fn new() -> Tally {
+        Tally {
+            codes: Code::ALL.iter().map(|_| Counter::default()).collect(),
+            deliveries: Delivery::ALL.iter().map(|_| Counter::default()).collect(),
+            retries: Counter::default(),
+            quota_waits: Counter::default(),
+        }
+    }
+
+    fn count(&self, report: &Report) {
+        let code = Code::ALL.iter().position(|code| *code == report.code());
+        let delivery = Delivery::ALL.iter().position(|delivery| *delivery == report.delivery());
+        let code = code.and_then(|index| self.codes.get(index));
+        let delivery = delivery.and_then(|index| self.deliveries.get(index));
+        code.into_iter().chain(delivery).for_each(|counter| counter.add(1));
+    }
 }
 
 impl Client {
@@ -76,7 +124,12 @@ impl Client {
             vendors.volcengine_account().as_deref(),
             vendors.zego_account().as_deref(),
         );
-        let logger = config.logger.clone();
+        let logger = match kept_level(config) {
+            Some(level) => config
+                .logger
+                .keeping(level, config.integer(&config::LOG_CAPACITY) as usize),
+            None => config.logger.clone(),
+        };
         let client = Client {
             limits: limits(config),
             part_sizes: PartSizes {
@@ -86,11 +139,13 @@ impl Client {
             },
             concurrency: config.integer(&config::SPLIT_CONCURRENCY) as usize,
             timeout: config.millis(&config::HTTP_TIMEOUT_MS),
+            max_connections: config.integer(&config::HTTP_MAX_CONNECTIONS) as usize,
             pacing,
             retries: Retries::new(config),
             agent: Agent::new(Settings::new(config)?, logger.clone()),
             vendors,
             logger,
+            tally: Tally::new(),
             calls: Calls::default(),
             made_in: os::fork_generation(),
         };
@@ -120,10 +175,94 @@ impl Client {
     pub fn send(&self, message: &Message, options: &CallOptions) -> Result<Report, Error> {
         let _call = self.enter()?;
         self.check(message)?;
-        let deadline = self.deadline(options);
+        let terms = self.terms(options, Deadline::after(options.expires));
+        let flight = self.flight(message);
+        self.carry(message, &terms, &flight, false);
+        let report = self.report(message, Some(&flight), Code::Internal, LOST);
+        self.tell(&report);
+        Ok(report)
+    }
+
+    /// What is needed to look at a message on its way.
+    pub(crate) fn flight(&self, message: &Message) -> Flight {
+        Flight::new(plan::parts(message, &self.part_sizes).len())
+    }
+
+    /// Takes a message that was checked to its end. With `has_turn` its first request has its place in the quota.
+    pub(crate) fn carry(&self, message: &Message, terms: &Terms, flight: &Flight, has_turn: bool) {
         let parts = plan::parts(message, &self.part_sizes);
-        let outcomes = self.deliver_all(&parts, options, deadline);
-        Ok(self.told(Report::merged(message.action(), outcomes).without_body()))
+        self.deliver_all(&parts, terms, flight, has_turn);
+    }
+
+    /// What became of a message. If it is still on its way it ends here, for that reason: each part with what is known of
+    /// it, and whoever carries it sends nothing more. Without a flight nothing of it has begun.
+    pub(crate) fn report(&self, message: &Message, flight: Option<&Flight>, why: Code, text: &str) -> Report {
+        let outcomes = match flight {
+            None => {
+                let unsent = Request::failed(why, Delivery::NotSent, 0, text.to_owned());
+                vec![Outcome::of(unsent, message.recipients())]
+            }
+            Some(flight) => plan::parts(message, &self.part_sizes)
+                .iter()
+                .zip(flight.parts())
+                .map(|(message, part)| {
+                    let outcome = part.outcome(message.recipients(), why, text);
+                    outcome.unwrap_or_else(|| lost(message.recipients()))
+                })
+                .collect(),
+        };
+        let report = Report::merged(message.action(), outcomes).without_body();
+        self.tally.count(&report);
+        report
+    }
+
+    /// How a message travels that begins now.
+    pub(crate) fn terms(&self, options: &CallOptions, expires: Deadline) -> Terms {
+        Terms {
+            priority: priority(options),
+            deadline: self.deadline(options),
+            expires,
+        }
+    }
+
+    /// The place in the quota that a message needs to begin, if it has to wait for one.
+    pub(crate) fn demand(&self, message: &Message, options: &CallOptions) -> Option<(Class, Demand)> {
+        self.pacing
+            .demand_in_queue(message, priority(options), self.part_sizes.batch)
+    }
+
+    pub(crate) fn bucket(&self, class: Class) -> Option<&SharedBucket> {
+        self.pacing.bucket(class)
+    }
+
+    /// What a class may send in a second, and how it stands; `None` if nothing paces it.
+    pub(crate) fn quota(&self, class: Class) -> Option<(u64, Load)> {
+        self.pacing.load(class)
+    }
+
+    pub(crate) fn check_connections(&self, connections: usize) -> Result<(), Error> {
+        if connections <= self.max_connections {
+            return Ok(());
+        }
+        let text = format!(
+            "{} connections, http.max_connections is {}",
+            error::grouped(connections),
+            error::grouped(self.max_connections)
+        );
+        Err(Error::invalid("connections", text))
+    }
+
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.agent.traffic
+    }
+
+    /// Opens a connection to the endpoint of each vendor and keeps it for the next request.
+    pub(crate) fn open_ahead(&self) {
+        for endpoint in self.vendors.endpoints() {
+            if let Err(why) = self.agent.open_ahead(&endpoint) {
+                self.logger.log(Level::Warn, || format!("no connection ahead: {why}"));
+            }
+        }
     }
 
     /// Sends any other action of the two APIs, signed. The report has the raw answer as its body and says whether the
@@ -145,8 +284,17 @@ impl Client {
     ) -> Result<Report, Error> {
         let _call = self.enter()?;
         let errand = self.vendors.errand(vendor, action, version, json)?;
-        let outcome = self.deliver(&errand, None, self.deadline(options));
-        Ok(self.told(Report::merged(action, vec![outcome])))
+        let terms = self.terms(options, Deadline::after(options.expires));
+        let flight = Flight::new(1);
+        let outcomes = flight.parts().iter().map(|part| {
+            self.deliver(&errand, &terms, part, false);
+            let outcome = part.outcome(errand.recipients(), Code::Internal, LOST);
+            outcome.unwrap_or_else(|| lost(errand.recipients()))
+        });
+        let report = Report::merged(action, outcomes.collect());
+        self.tally.count(&report);
+        self.tell(&report);
+        Ok(report)
     }
 
     /// Replaces a vendor's credentials: key id, secret and session token change together. An attempt under way keeps
@@ -175,15 +323,29 @@ impl Client {
         if self.is_forked() {
             return;
         }
-        self.calls.end_intake();
+        self.end_intake();
         if !self.calls.wait_until_none(Deadline::after(timeout)) {
-            self.calls.abandon();
-            self.pacing.wake();
-            self.agent.shut_down();
-            self.logger.log(Level::Warn, || {
-                "client closed with calls under way; their connections were cut".to_owned()
-            });
+            self.abandon();
         }
+    }
+
+    pub(crate) fn end_intake(&self) {
+        self.calls.end_intake();
+    }
+
+    /// Whether the calls under way have ended, by the deadline.
+    pub(crate) fn wait_for_calls(&self, deadline: Deadline) -> bool {
+        self.calls.wait_until_none(deadline)
+    }
+
+    /// Nobody waits for anything any more, and every connection is cut.
+    pub(crate) fn abandon(&self) {
+        self.calls.abandon();
+        self.pacing.wake();
+        self.agent.shut_down();
+        self.logger.log(Level::Warn, || {
+            "client closed with calls under way; their connections were cut".to_owned()
+        });
     }
 
     /// Whether the process has forked since this client was made: then it belongs to the parent.
@@ -191,7 +353,7 @@ impl Client {
         self.made_in != os::fork_generation()
     }
 
-    fn usable(&self) -> Result<(), Error> {
+    pub(crate) fn usable(&self) -> Result<(), Error> {
         if self.is_forked() {
             return Err(Error::new(
                 Code::Forked,
@@ -226,35 +388,28 @@ impl Client {
 
     /// Every part, `split.concurrency` at a time. A refusal that concerns all ends it: the parts not yet begun are not
     /// sent. Everything else concerns its own part, and the rest goes on.
-    fn deliver_all(&self, parts: &[Message], options: &CallOptions, deadline: Deadline) -> Vec<Outcome> {
-        let priority = if options.urgent {
-            Priority::Urgent
-        } else {
-            Priority::Normal
-        };
-        let deliver = |message: &Message| self.deliver(&Errand::Message(*message), Some(priority), deadline);
-        if let [message] = parts {
-            return vec![deliver(message)];
-        }
+    fn deliver_all(&self, parts: &[Message], terms: &Terms, flight: &Flight, has_turn: bool) {
         let next = AtomicUsize::new(0);
         let refused = OnceLock::new();
-        let outcomes: Vec<OnceLock<Outcome>> = parts.iter().map(|_| OnceLock::new()).collect();
         let work = || {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(message) = parts.get(index) else { break };
-                let outcome = match refused.get() {
-                    Some(code) => given_up(*code, message),
-                    None => deliver(message),
+                let Some((message, part)) = parts.get(index).zip(flight.parts().get(index)) else {
+                    break;
                 };
-                if outcome.concerns_all {
-                    let _ = refused.set(outcome.request.code);
+                match refused.get() {
+                    Some(code) => given_up(*code, message, part),
+                    None => {
+                        let has_turn = has_turn && index == 0;
+                        if let Some(code) = self.deliver(&Errand::Message(*message), terms, part, has_turn) {
+                            let _ = refused.set(code);
+                        }
+                    }
                 }
-                let _ = outcomes[index].set(outcome);
             }
         };
         match self.concurrency.min(parts.len()) {
-            1 => work(),
+            0 | 1 => work(),
             several => thread::scope(|scope| {
                 for _ in 1..several {
                     // Without another thread the caller's own does it all.
@@ -263,29 +418,30 @@ impl Client {
                 work();
             }),
         }
-        outcomes
-            .into_iter()
-            .zip(parts)
-            .map(|(outcome, part)| outcome.into_inner().unwrap_or_else(|| lost(part.recipients())))
-            .collect()
     }
 
-    /// One request to its end: attempts until one settles it, or until another would be unsafe, too late or too much.
-    fn deliver(&self, errand: &Errand, priority: Option<Priority>, deadline: Deadline) -> Outcome {
-        let turn = priority.and_then(|priority| self.pacing.turn(errand.message()?, priority));
-        let mut attempts: Vec<Attempt> = Vec::new();
-        let mut settled: Option<Outcome> = None;
+    /// One request to its end: attempts until one settles it, or until another would be unsafe, too late or too much. Gives
+    /// the code of a refusal that concerns the other parts, too.
+    fn deliver(&self, errand: &Errand, terms: &Terms, part: &Part, mut has_turn: bool) -> Option<Code> {
+        let turn = errand
+            .message()
+            .and_then(|message| self.pacing.turn(message, terms.priority));
         let mut clock_was_set = false;
         let mut may_set_the_clock = true;
         let mut tries = 0;
         self.retries.earn();
         loop {
-            if let Some(unsent) = self.wait_for_turn(turn.as_ref(), deadline) {
-                settled.get_or_insert_with(|| Outcome::of(unsent, errand.recipients()));
+            let turn_now = if std::mem::take(&mut has_turn) {
+                None
+            } else {
+                turn.as_ref()
+            };
+            if let Some(unsent) = self.wait_for_turn(turn_now, terms) {
+                part.give_up(unsent, errand.recipients());
                 break;
             }
             tries += 1;
-            let outcome = self.attempt(errand, deadline, &mut attempts, &mut clock_was_set);
+            let outcome = self.attempt(errand, terms, part, &mut clock_was_set);
             self.tell_quota(turn.as_ref(), &outcome);
             let request = &outcome.request;
             let set_the_clock = request.code == Code::Clock
@@ -293,7 +449,7 @@ impl Client {
                 && std::mem::take(&mut may_set_the_clock);
             let is_worth_it = tries < self.retries.max_attempts && (set_the_clock || self.retries.is_safe(request));
             let retry_after_ms = request.retry_after_ms;
-            settled = Some(together(settled, outcome));
+            part.settle(outcome);
             if !is_worth_it {
                 break;
             }
@@ -303,31 +459,46 @@ impl Client {
             } else {
                 self.retries.pause(tries, retry_after_ms)
             };
-            let in_time = deadline.remaining().is_none_or(|left| pause < left);
+            let left = terms.deadline.or_sooner(terms.expires).remaining();
+            let in_time = left.is_none_or(|left| pause < left);
             if !in_time || !(set_the_clock || self.retries.spend()) || !self.calls.sleep(pause) {
                 break;
             }
+            self.tally.retries.add(1);
         }
-        let mut outcome = settled.unwrap_or_else(|| lost(errand.recipients()));
-        outcome.request.attempts = attempts;
-        outcome
+        part.land()
     }
 
     /// Waits for the quota; the request that is not sent, if there is no turn for it.
-    fn wait_for_turn(&self, turn: Option<&Turn>, deadline: Deadline) -> Option<Request> {
-        let unsent = |code, text: String| Some(Request::failed(code, Delivery::NotSent, 0, text));
-        if deadline.remaining().is_some_and(|left| left.is_zero()) {
-            return unsent(Code::Timeout, "the deadline passed before it was sent".to_owned());
+    fn wait_for_turn(&self, turn: Option<&Turn>, terms: &Terms) -> Option<Request> {
+        let unsent = |code, text: &str| Some(Request::failed(code, Delivery::NotSent, 0, text.to_owned()));
+        if self.calls.is_abandoned() {
+            return unsent(Code::Closed, "the client was closed before it was sent");
         }
-        match turn.map(|turn| turn.wait(deadline, || self.calls.is_abandoned())) {
-            None | Some(Ok(())) => None,
-            Some(Err(Refusal::Abandoned)) => {
-                unsent(Code::Closed, "the client was closed before it was sent".to_owned())
+        if terms.expires.has_passed() {
+            return unsent(Code::Expired, "it expired before it was sent");
+        }
+        if terms.deadline.has_passed() {
+            return unsent(Code::Timeout, "the deadline passed before it was sent");
+        }
+        let by = terms.deadline.or_sooner(terms.expires);
+        match turn.map(|turn| turn.wait(by, || self.calls.is_abandoned())) {
+            None => None,
+            Some(Ok(has_waited)) => {
+                self.tally.quota_waits.add(has_waited.into());
+                None
             }
+            Some(Err(Refusal::Abandoned)) => unsent(Code::Closed, "the client was closed before it was sent"),
             Some(Err(Refusal::NoTurn { possible_in })) => {
                 let retry_after_ms = u32::try_from(possible_in.div_ceil(1_000_000)).unwrap_or(u32::MAX);
-                let text = format!("the quota is used up; possible in {retry_after_ms} ms");
-                let request = Request::failed(Code::RateLimited, Delivery::NotSent, 0, text);
+                let is_by_expiry = turn.is_some_and(Turn::waits) && by != terms.deadline;
+                let (code, what) = if is_by_expiry {
+                    (Code::Expired, "it would expire before its turn in the quota")
+                } else {
+                    (Code::RateLimited, "the quota is used up")
+                };
+                let text = format!("{what}; possible in {retry_after_ms} ms");
+                let request = Request::failed(code, Delivery::NotSent, 0, text);
                 Some(Request {
                     retry_after_ms,
                     ..request
@@ -337,13 +508,7 @@ impl Client {
     }
 
     /// One try, freshly signed, at one endpoint after another while nothing is sent.
-    fn attempt(
-        &self,
-        errand: &Errand,
-        deadline: Deadline,
-        attempts: &mut Vec<Attempt>,
-        clock_was_set: &mut bool,
-    ) -> Outcome {
+    fn attempt(&self, errand: &Errand, terms: &Terms, part: &Part, clock_was_set: &mut bool) -> Outcome {
         let mut outcome = None;
         for site in self.vendors.sites(errand.vendor()) {
             let tried = match self.vendors.signed(errand, site) {
@@ -351,25 +516,24 @@ impl Client {
                     Request::failed(Code::Internal, Delivery::NotSent, 0, text),
                     errand.recipients(),
                 ),
-                Ok(request) => match self.agent.exchange(request, deadline) {
-                    Ok(answer) => self.read(errand, answer, clock_was_set),
-                    Err(failure) => self.unanswered(errand, failure),
-                },
+                Ok(request) => {
+                    let answered = self
+                        .agent
+                        .exchange(request, terms.deadline, terms.expires, &part.progress);
+                    match answered {
+                        Ok(answer) => self.read(errand, answer, clock_was_set),
+                        Err(failure) => self.unanswered(errand, failure),
+                    }
+                }
             };
-            let request = &tried.request;
-            attempts.push(Attempt {
-                code: request.code,
-                delivery: request.delivery,
-                http_status: request.http_status,
-                text: request.text.clone(),
-            });
-            let is_unsent = request.delivery == Delivery::NotSent;
+            part.note(&tried.request);
+            let is_unsent = tried.request.delivery == Delivery::NotSent;
             outcome = Some(tried);
             if !is_unsent {
                 self.vendors.remember(errand.vendor(), site);
                 break;
             }
-            if self.calls.is_abandoned() || deadline.remaining().is_some_and(|left| left.is_zero()) {
+            if self.calls.is_abandoned() || terms.deadline.or_sooner(terms.expires).has_passed() {
                 break;
             }
         }
@@ -387,7 +551,7 @@ impl Client {
     }
 
     fn unanswered(&self, errand: &Errand, failure: Failure) -> Outcome {
-        let was_cut = self.calls.is_abandoned() && failure.code != Code::Timeout;
+        let was_cut = self.calls.is_abandoned() && !matches!(failure.code, Code::Timeout | Code::Expired);
         let code = if was_cut { Code::Closed } else { failure.code };
         if let Some(status) = failure.status {
             let outcome = Outcome::unreadable(errand.recipients(), status, &failure.text);
@@ -419,39 +583,51 @@ impl Client {
         }
     }
 
-    fn told(&self, report: Report) -> Report {
+    /// One line for the log.
+    pub(crate) fn tell(&self, report: &Report) {
         let level = if report.code() == Code::Ok {
             Level::Debug
         } else {
             Level::Warn
         };
         self.logger.log(level, || report.text());
-        report
     }
 }
 
-/// What two tries come to. The later one counts, but it cannot undo what an earlier one may have done: where that was
-/// unknown only success settles it, and where the vendor has answered, "not sent" is no longer true.
-fn together(earlier: Option<Outcome>, later: Outcome) -> Outcome {
-    let Some(earlier) = earlier else { return later };
-    match (earlier.request.delivery, later.request.delivery) {
-        (Delivery::Unknown, delivery) if !delivery.is_success() => earlier,
-        (Delivery::Unknown, _) => later.with_failures_unknown(earlier.request.code),
-        (Delivery::NotDelivered, Delivery::NotSent) => earlier,
-        _ => later,
+/// Up to which level log lines are kept; `None` is not at all.
+fn kept_level(config: &Config) -> Option<Level> {
+    match config.text(&config::LOG_KEEP) {
+        "error" => Some(Level::Error),
+        "warn" => Some(Level::Warn),
+        "info" => Some(Level::Info),
+        "debug" => Some(Level::Debug),
+        _ => None,
+    }
+}
+
+fn priority(options: &CallOptions) -> Priority {
+    if options.urgent {
+        Priority::Urgent
+    } else {
+        Priority::Normal
     }
 }
 
 /// A part that is not sent because an earlier one was refused for all.
-fn given_up(code: Code, message: &Message) -> Outcome {
+fn given_up(code: Code, message: &Message, part: &Part) {
     let text = "not sent: another part of the message was refused for a reason that concerns all of it".to_owned();
-    Outcome::of(Request::failed(code, Delivery::NotSent, 0, text), message.recipients())
+    part.give_up(Request::failed(code, Delivery::NotSent, 0, text), message.recipients());
+    part.land();
 }
+
+const LOST: &str = "lost by a defect of the library";
 
 /// A part without an outcome, which cannot be: nothing is known of it.
 fn lost(recipients: Recipients) -> Outcome {
-    let text = "lost by a defect of the library".to_owned();
-    Outcome::of(Request::failed(Code::Internal, Delivery::Unknown, 0, text), recipients)
+    Outcome::of(
+        Request::failed(Code::Internal, Delivery::Unknown, 0, LOST.to_owned()),
+        recipients,
+    )
 }
 
 /// `Retry-After`, in seconds or as a date.

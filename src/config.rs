@@ -95,7 +95,7 @@ settings! {
     ZEGO_MAX_ID_LENGTH: "zego.max_id_length", Kind::Integer { min: 1, max: 1024, unit: "bytes" }, "128",
         "Longest room or user id, in UTF-8 bytes. The page of SendCustomCommand states none.";
     HTTP_TIMEOUT_MS: "http.timeout_ms", Kind::Integer { min: 1, max: 86_400_000, unit: "ms" }, "10000",
-        "Deadline of one call: waiting for quota, DNS, connect, TLS, answers, retries and all parts of a long list together. A call can set its own.";
+        "Deadline of one call: waiting for quota, DNS, connect, TLS, answers, retries and all parts of a long list together; for a submitted message it begins with the first attempt, after its turn in the quota. A call can set its own.";
     HTTP_CONNECT_TIMEOUT_MS: "http.connect_timeout_ms", Kind::Integer { min: 1, max: 86_400_000, unit: "ms" }, "3000",
         "The most of the deadline that one try spends on DNS, and again on connect and TLS, so that there is time for another.";
     HTTP_MAX_CONNECTIONS: "http.max_connections", Kind::Integer { min: 1, max: 10_000, unit: "connections" }, "64",
@@ -142,6 +142,18 @@ settings! {
         "Clients of a process with the same scope share the quota. Not given: the access key, for the account. Where your account counts by app, set the app's id.";
     QUOTA_ZEGO_SCOPE: "quota.zego_scope", Kind::Text, "",
         "The same for ZEGO. Not given: the AppId.";
+    QUEUE_CAPACITY: "queue.capacity", Kind::Integer { min: 1, max: 1_000_000, unit: "messages" }, "10000",
+        "How many messages a client holds at a time, from submit until their completion is polled; the next is refused with `RTCMSG_QUEUE_FULL`.";
+    QUEUE_BYTES: "queue.bytes", Kind::Integer { min: 1_024, max: 17_179_869_184, unit: "bytes" }, "67108864",
+        "How many bytes the messages in the queue take together, ids and payloads, from submit until they have ended.";
+    WORKER_THREADS: "worker.threads", Kind::Integer { min: 1, max: 1_024, unit: "threads" }, "8",
+        "How many submitted messages are on their way at a time, each on a thread of the library. They are started when there is something to do.";
+    WORKER_STACK_BYTES: "worker.stack_bytes", Kind::Integer { min: 262_144, max: 67_108_864, unit: "bytes" }, "1048576",
+        "Stack of each of these threads; the log function runs on it, too.";
+    LOG_KEEP: "log.keep", Kind::Choice(&["off", "error", "warn", "info", "debug"]), "off",
+        "Keeps log lines up to this level for `rtcmsg_client_log`: for callers whose runtime takes no calls from foreign threads.";
+    LOG_CAPACITY: "log.capacity", Kind::Integer { min: 1, max: 1_000_000, unit: "lines" }, "1000",
+        "How many lines are kept; then the oldest gives way, and a line says how many did.";
     TLS_CA_FILE: "tls.ca_file", Kind::Text, "",
         "PEM file with the only root certificates to trust. Not given: the Mozilla roots built into the library.";
 }

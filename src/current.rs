@@ -1,10 +1,7 @@
 //! A value that can be replaced while others read it: each reader has one whole value, old or new, for as long as it
 //! likes.
 
-#[cfg(feature = "loom")]
-use loom::sync::{Arc, RwLock};
-#[cfg(not(feature = "loom"))]
-use std::sync::{Arc, RwLock};
+use crate::sync::{Arc, RwLock};
 
 #[derive(Debug)]
 pub(crate) struct Current<T>(RwLock<Arc<T>>);

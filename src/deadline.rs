@@ -1,4 +1,4 @@
-//! A point in time by which a call must have ended, made once at its start, so that DNS, connect, TLS and answer share it.
+//! A point in time by which something must have happened, made once at a start, so that all that follows shares it.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,36 @@ use std::time::{Duration, Instant};
 pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
+    #[cfg(all(test, feature = "loom"))]
+    pub const NEVER: Deadline = Deadline(None);
+
     /// `None` never passes. So does a wait too long for the clock to express.
     pub fn after(wait: Option<Duration>) -> Deadline {
-        Deadline(wait.and_then(|wait| Instant::now().checked_add(wait)))
+        Deadline::after_from(Instant::now(), wait)
+    }
+
+    pub fn after_from(start: Instant, wait: Option<Duration>) -> Deadline {
+        Deadline(wait.and_then(|wait| start.checked_add(wait)))
     }
 
     /// What is left, zero once it has passed; `None` if there is no limit.
     pub fn remaining(self) -> Option<Duration> {
         self.0.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    pub fn has_passed(self) -> bool {
+        self.0.is_some_and(|at| at <= Instant::now())
+    }
+
+    /// The point itself, if there is one.
+    pub fn at(self) -> Option<Instant> {
+        self.0
+    }
+
+    pub fn or_sooner(self, other: Deadline) -> Deadline {
+        match (self.0, other.0) {
+            (Some(a), Some(b)) => Deadline(Some(a.min(b))),
+            (a, b) => Deadline(a.or(b)),
+        }
     }
 }

@@ -50,12 +50,22 @@ codes! {
     Unsupported = -2, c"RTCMSG_UNSUPPORTED";
     /// The client lacks a setting that this message needs. Nothing was sent.
     NotConfigured = -3, c"RTCMSG_NOT_CONFIGURED";
+    /// The queue is full: `queue.capacity`, `queue.bytes`. The message was not taken in.
+    QueueFull = -4, c"RTCMSG_QUEUE_FULL";
     /// The quota has no room within the deadline; the report says when it would have. Nothing was sent.
     RateLimited = -5, c"RTCMSG_RATE_LIMITED";
+    /// It expired before its first byte. Nothing was sent.
+    Expired = -6, c"RTCMSG_EXPIRED";
+    /// It was cancelled while it was queued. Nothing was sent.
+    Cancelled = -7, c"RTCMSG_CANCELLED";
     /// The client is closed. If a message was in flight, its report says what became of it.
     Closed = -8, c"RTCMSG_CLOSED";
     /// The client belongs to the parent of this process. Nothing was sent.
     Forked = -9, c"RTCMSG_FORKED";
+    /// There is no such message in the queue, or no log line to take.
+    NotFound = -10, c"RTCMSG_NOT_FOUND";
+    /// The caller's room is too small; the needed size was told.
+    BufferTooSmall = -11, c"RTCMSG_BUFFER_TOO_SMALL";
     /// The host name has no address. Nothing was sent.
     Resolve = -20, c"RTCMSG_RESOLVE";
     /// No connection to the vendor. Nothing was sent.

@@ -1,4 +1,5 @@
-//! The one place that knows the platform: named threads that take no signals of the host's, and the fork count.
+//! The one place that knows the platform: named threads that take no signals of the host's, the fork count, and what an
+//! event loop can wait on.
 
 use std::cell::Cell;
 use std::io;
@@ -37,9 +38,19 @@ fn register_fork_handler() -> io::Result<()> {
     Ok(())
 }
 
+const DEFAULT_STACK: usize = 2 * 1024 * 1024;
+
 /// Starts a thread of the library: named, and deaf to the host's signals but for those a crash reporter or profiler needs.
 pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    let builder = thread::Builder::new().name(name.to_owned());
+    spawn_with_stack(name, DEFAULT_STACK, body)
+}
+
+pub(crate) fn spawn_with_stack(
+    name: &str,
+    stack_bytes: usize,
+    body: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let builder = thread::Builder::new().name(name.to_owned()).stack_size(stack_bytes);
     with_signals_blocked(|| builder.spawn(|| as_library_thread(body)))
 }
 
@@ -100,4 +111,89 @@ fn with_signals_blocked<T>(make: impl FnOnce() -> T) -> T {
 #[cfg(not(unix))]
 fn with_signals_blocked<T>(make: impl FnOnce() -> T) -> T {
     make()
+}
+
+/// Something that an event loop can wait on: readable while it is set.
+#[derive(Debug)]
+pub(crate) struct Event {
+    read: libc::c_int,
+    write: libc::c_int,
+}
+
+#[cfg(unix)]
+impl Event {
+    pub fn new() -> io::Result<Event> {
+        #[cfg(target_os = "linux")]
+        let fds = {
+            // SAFETY: no pointers.
+            let fd = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
+            [fd, fd]
+        };
+        #[cfg(not(target_os = "linux"))]
+        let fds = {
+            let mut fds = [-1; 2];
+            // SAFETY: two descriptors go into the array; the flags are set on descriptors of ours.
+            unsafe {
+                if libc::pipe(fds.as_mut_ptr()) == 0 {
+                    for fd in fds {
+                        libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
+                        libc::fcntl(fd, libc::F_SETFL, libc::O_NONBLOCK);
+                    }
+                }
+            }
+            fds
+        };
+        if fds[0] < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Event {
+            read: fds[0],
+            write: fds[1],
+        })
+    }
+
+    pub fn handle(&self) -> isize {
+        self.read as isize
+    }
+
+    // Neither can block, and what can fail (a full pipe, nothing to read) leaves it as it should be.
+    pub fn set(&self) {
+        let one = 1u64.to_ne_bytes();
+        // SAFETY: eight bytes of ours, to a descriptor of ours.
+        let _ = unsafe { libc::write(self.write, one.as_ptr().cast(), one.len()) };
+    }
+
+    pub fn clear(&self) {
+        let mut taken = [0u8; 8];
+        // SAFETY: as above.
+        let _ = unsafe { libc::read(self.read, taken.as_mut_ptr().cast(), taken.len()) };
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: ours, and nobody uses them any more.
+        unsafe {
+            libc::close(self.read);
+            if self.write != self.read {
+                libc::close(self.write);
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Event {
+    pub fn new() -> io::Result<Event> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub fn handle(&self) -> isize {
+        self.read as isize
+    }
+
+    pub fn set(&self) {}
+
+    pub fn clear(&self) {}
 }

@@ -88,6 +88,42 @@ unsafe extern "C" {
         session_token: Str,
         error: *mut Error,
     ) -> i32;
+    fn rtcmsg_client_submit(
+        client: Handle,
+        message: *const Message,
+        call: *const c_void,
+        id: *mut u64,
+        error: *mut Error,
+    ) -> i32;
+    fn rtcmsg_client_poll(
+        client: Handle,
+        timeout_ms: i32,
+        rows: *mut c_void,
+        row_size: usize,
+        capacity: usize,
+        count: *mut usize,
+        error: *mut Error,
+    ) -> i32;
+    fn rtcmsg_client_event_handle(client: Handle, handle: *mut isize, error: *mut Error) -> i32;
+    fn rtcmsg_client_cancel(client: Handle, id: u64, error: *mut Error) -> i32;
+    fn rtcmsg_client_pending(client: Handle) -> usize;
+    fn rtcmsg_client_flush(client: Handle, timeout_ms: i32, error: *mut Error) -> i32;
+    fn rtcmsg_client_warm_up(client: Handle, connections: u32, error: *mut Error) -> i32;
+    fn rtcmsg_client_stats(
+        client: Handle,
+        json: *mut c_char,
+        capacity: usize,
+        needed: *mut usize,
+        error: *mut Error,
+    ) -> i32;
+    fn rtcmsg_client_log(
+        client: Handle,
+        level: *mut i32,
+        text: *mut c_char,
+        capacity: usize,
+        needed: *mut usize,
+        error: *mut Error,
+    ) -> i32;
     fn rtcmsg_client_close(client: Handle, timeout_ms: i32, error: *mut Error) -> i32;
     fn rtcmsg_client_free(client: Handle);
     fn rtcmsg_report_code(report: Handle) -> i32;
@@ -222,6 +258,35 @@ fn a_panic_behind_any_exported_function_stays_inside() {
         let none = Str { data: null(), len: 0 };
         let rotate = |e| rtcmsg_client_set_credentials(client, 1, str(c"AKLTdemo"), str(c"other"), none, e);
         internal("rtcmsg_client_set_credentials", tested, true, rotate);
+        let (mut id, mut count, mut handle) = (0, 0, 0);
+        let mut rows = [0u64; 4];
+        let (rows, row_size) = (rows.as_mut_ptr().cast(), size_of_val(&rows));
+        internal("rtcmsg_client_submit", tested, true, |e| {
+            rtcmsg_client_submit(client, &message, null(), &mut id, e)
+        });
+        // The panic came once the id was known: the message is on its way, and has its completion.
+        internal("rtcmsg_client_flush", tested, true, |e| {
+            rtcmsg_client_flush(client, -1, e)
+        });
+        internal("rtcmsg_client_poll", tested, true, |e| {
+            rtcmsg_client_poll(client, 0, rows, row_size, 1, &mut count, e)
+        });
+        internal("rtcmsg_client_event_handle", tested, true, |e| {
+            rtcmsg_client_event_handle(client, &mut handle, e)
+        });
+        internal("rtcmsg_client_cancel", tested, true, |e| {
+            rtcmsg_client_cancel(client, 1, e)
+        });
+        internal("rtcmsg_client_warm_up", tested, true, |e| {
+            rtcmsg_client_warm_up(client, 1, e)
+        });
+        let (mut needed, mut level) = (0, 0);
+        internal("rtcmsg_client_stats", tested, true, |e| {
+            rtcmsg_client_stats(client, null_mut(), 0, &mut needed, e)
+        });
+        internal("rtcmsg_client_log", tested, true, |e| {
+            rtcmsg_client_log(client, &mut level, null_mut(), 0, &mut needed, e)
+        });
         internal("rtcmsg_client_close", tested, true, |e| {
             rtcmsg_client_close(client, 0, e)
         });
@@ -242,6 +307,7 @@ fn a_panic_behind_any_exported_function_stays_inside() {
         gives!(rtcmsg_report_recipient(report, 0), null(), 1);
         gives!(rtcmsg_report_device(report, 0), null(), 1);
         gives!(rtcmsg_report_body(report, null_mut()), null(), 1);
+        gives!(rtcmsg_client_pending(client), 0, 1);
         gives!(rtcmsg_version(), 0, 0);
         gives!(rtcmsg_config_new(), null_mut(), 0);
         for (name, text, logged) in [

@@ -21,6 +21,7 @@ static CLIENT: LazyLock<Client> = LazyLock::new(|| {
 
 const OVER: CallOptions = CallOptions {
     timeout: CallTimeout::After(Duration::ZERO),
+    expires: None,
     urgent: false,
 };
 

@@ -1,10 +1,10 @@
 //! The calls under way in a client: whether new ones are let in, and whether those inside are to end.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::deadline::Deadline;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex, lock, wait_until};
 
 #[derive(Debug, Default)]
 pub(super) struct Calls {
@@ -57,24 +57,15 @@ impl Calls {
     }
 
     fn wait_while(&self, deadline: Deadline, condition: impl Fn() -> bool) {
-        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        while condition() {
-            guard = match deadline.remaining() {
-                None => self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
-                Some(left) if left.is_zero() => return,
-                Some(left) => {
-                    self.changed
-                        .wait_timeout(guard, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
-                }
-            };
+        let mut guard = lock(&self.lock);
+        while condition() && !deadline.has_passed() {
+            guard = wait_until(&self.changed, guard, deadline);
         }
     }
 
     /// The lock orders this with the last look of whoever is about to wait, so that no wake-up is lost.
     fn tell(&self) {
-        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(lock(&self.lock));
         self.changed.notify_all();
     }
 }

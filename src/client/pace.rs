@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::{self, Config};
 use crate::deadline::Deadline;
 use crate::message::Message;
-use crate::quota::{Class, Demand, Limit, Priority, Refusal, SharedBucket, bucket_of};
+use crate::quota::{Class, Demand, Limit, Load, Priority, Refusal, SharedBucket, bucket_of};
 
 /// Without a bucket, nothing is paced.
 #[derive(Debug, Default)]
@@ -20,6 +20,7 @@ pub(super) struct Pacing {
 
 #[derive(Debug)]
 struct Lane {
+    class: Class,
     bucket: SharedBucket,
     limit: Limit,
 }
@@ -47,6 +48,7 @@ impl Pacing {
             scope => scope.to_owned(),
         };
         let lane = |class, scope: &str, rate| Lane {
+            class,
             bucket: bucket_of(class, scope),
             limit: limit(rate),
         };
@@ -84,6 +86,43 @@ impl Pacing {
     pub fn largest_batch(&self) -> Option<usize> {
         let rtc = self.rtc.as_ref().filter(|_| self.batch_weighs_its_recipients)?;
         usize::try_from(rtc.limit.weight).ok()
+    }
+
+    pub fn bucket(&self, class: Class) -> Option<&SharedBucket> {
+        self.lane(class).map(|lane| &lane.bucket)
+    }
+
+    /// What a class may send in a second, and how it stands.
+    pub fn load(&self, class: Class) -> Option<(u64, Load)> {
+        self.lane(class).map(|lane| (lane.limit.weight, lane.bucket.load()))
+    }
+
+    fn lane(&self, class: Class) -> Option<&Lane> {
+        match class {
+            Class::VolcengineRtc => self.rtc.as_ref(),
+            Class::VolcengineIm => self.im.as_ref(),
+            Class::Zego => self.zego.as_ref(),
+        }
+    }
+
+    /// What a message has to wait for in a queue, before its first request; `None` if for nothing.
+    pub fn demand_in_queue(&self, message: &Message, priority: Priority, batch: usize) -> Option<(Class, Demand)> {
+        let first = match *message {
+            Message::BatchSendRoomUnicast {
+                room_id,
+                from,
+                to,
+                payload,
+            } => Message::BatchSendRoomUnicast {
+                room_id,
+                from,
+                to: &to[..to.len().min(batch)],
+                payload,
+            },
+            whole => whole,
+        };
+        let turn = self.turn(&first, priority).filter(Turn::waits)?;
+        Some((turn.lane.class, turn.demand))
     }
 
     /// `None` if nothing paces this message.
@@ -130,8 +169,13 @@ impl Pacing {
 }
 
 impl Turn<'_> {
-    /// Waits for the turn, by the deadline, or not at all where the mode says so.
-    pub fn wait(&self, deadline: Deadline, abandoned: impl Fn() -> bool) -> Result<(), Refusal> {
+    /// Whether one waits for a turn, or goes without.
+    pub fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// Waits for the turn, by the deadline, or not at all where the mode says so. Whether it had to.
+    pub fn wait(&self, deadline: Deadline, abandoned: impl Fn() -> bool) -> Result<bool, Refusal> {
         let wait = if self.waits {
             deadline.remaining()
         } else {

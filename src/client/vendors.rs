@@ -182,6 +182,20 @@ impl Vendors {
         (0..count).map(move |offset| (first + offset) % count)
     }
 
+    /// Where the next request to each vendor goes.
+    pub fn endpoints(&self) -> Vec<http::Uri> {
+        let of = |endpoint: &Endpoint| endpoint.origin().to_string().parse().ok();
+        let volcengine = self
+            .volcengine
+            .as_ref()
+            .and_then(|side| of(&side.account.sites[side.places().0].endpoint));
+        let zego = self
+            .zego
+            .as_ref()
+            .and_then(|side| of(&side.account.endpoints[side.places().0]));
+        volcengine.into_iter().chain(zego).collect()
+    }
+
     /// This endpoint works.
     pub fn remember(&self, vendor: Vendor, site: usize) {
         let place = match vendor {

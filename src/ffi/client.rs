@@ -1,4 +1,4 @@
-//! `rtcmsg_client`: made, asked, sent with, closed, freed.
+//! `rtcmsg_client`: made, asked, sent with, closed, freed. Submit and poll stand in `queue`.
 
 use std::ffi::c_char;
 use std::time::Duration;
@@ -10,26 +10,39 @@ use super::message::{Fields, rtcmsg_message};
 use super::report::rtcmsg_report;
 use super::{boundary, input, rtcmsg_str};
 use crate::client::{CallOptions, CallTimeout, Client};
+use crate::dispatch::Dispatcher;
 use crate::error::{Code, Error};
 use crate::message::Vendor;
 use crate::report::Report;
 
 /// Sends messages. Any number of threads may use one at the same time.
 pub struct rtcmsg_client {
-    client: Client,
+    dispatcher: Dispatcher,
 }
 
-/// How one call differs from the client's settings; NULL is all defaults.
+/// How one call differs from the client's settings; NULL is all defaults, and so is 0 in every field.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rtcmsg_call {
     /// sizeof(rtcmsg_call), set by RTCMSG_INIT.
     pub struct_size: usize,
-    /// Deadline in milliseconds, for waiting for quota, DNS, connect, TLS, answers, retries and all parts of a long list
-    /// together. 0: http.timeout_ms. -1: no limit, a vendor that never answers then holds the thread forever.
+    /// Deadline in milliseconds, for DNS, connect, TLS, answers, retries and all parts of a long list together, and for
+    /// waiting for quota. For submit it begins with the first attempt, after the first turn in the quota. 0:
+    /// http.timeout_ms. -1: no limit, a vendor that never answers then holds the thread forever.
     pub timeout_ms: i32,
-    /// RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT: who goes first of those that wait for the same quota.
+    /// In milliseconds from the call to the first byte of a request, waiting for quota included: what has not left by then
+    /// is not sent, RTCMSG_EXPIRED. 0: it does not expire.
+    pub expires_in_ms: i32,
+    /// RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT: who goes first of those that wait for the same quota or for a
+    /// worker. Normal ones are never starved: at least each ninth turn is theirs.
     pub priority: u32,
+    /// Submit alone: RTCMSG_UNORDERED, RTCMSG_NO_COMPLETION, or both.
+    pub flags: u32,
+    /// Submit alone: comes back in the completion.
+    pub user_data: u64,
+    /// Submit alone: messages of one key leave one after another, each when the one before has its report. 0: the
+    /// destination, which is room and user, room, user, or conversation.
+    pub order_key: u64,
 }
 
 /// Makes a client: copies the configuration and checks all of it, the CA file too. No network I/O.
@@ -52,8 +65,8 @@ pub unsafe extern "C" fn rtcmsg_client_new(
             )
         };
         boundary::log_panics_to(&config.config.logger);
-        let made = Client::new(&config.config)?;
-        *client = Box::into_raw(Box::new(rtcmsg_client { client: made }));
+        let dispatcher = Dispatcher::new(&config.config)?;
+        *client = Box::into_raw(Box::new(rtcmsg_client { dispatcher }));
         Ok(())
     })
 }
@@ -71,7 +84,7 @@ pub unsafe extern "C" fn rtcmsg_client_check(
     boundary!(rtcmsg_client_check, error, {
         // SAFETY: the header's rules for arguments.
         let (client, fields) = unsafe { (known(client)?, Fields::read(message)?) };
-        client.check(&fields.message()?)
+        client.client().check(&fields.message()?)
     })
 }
 
@@ -99,7 +112,7 @@ pub unsafe extern "C" fn rtcmsg_client_send(
         let (report, client, fields, options) = unsafe {
             (
                 input::required_mut(report, "report")?,
-                known(client)?,
+                known(client)?.client(),
                 Fields::read(message)?,
                 options(call)?,
             )
@@ -129,7 +142,7 @@ pub unsafe extern "C" fn rtcmsg_client_call(
     boundary!(rtcmsg_client_call, error, report, {
         // SAFETY: the header's rules for arguments.
         unsafe {
-            let (report, client) = (input::required_mut(report, "report")?, known(client)?);
+            let (report, client) = (input::required_mut(report, "report")?, known(client)?.client());
             let vendor = vendor_of(vendor)?;
             let action = input::c_text(action, "action")?;
             let version = if version.is_null() {
@@ -162,7 +175,7 @@ pub unsafe extern "C" fn rtcmsg_client_set_credentials(
     boundary!(rtcmsg_client_set_credentials, error, {
         // SAFETY: the header's rules for arguments.
         unsafe {
-            let client = known(client)?;
+            let client = known(client)?.client();
             let text = |text, name: &'static str| input::text(text, || name.to_owned());
             client.set_credentials(
                 vendor_of(vendor)?,
@@ -174,11 +187,13 @@ pub unsafe extern "C" fn rtcmsg_client_set_credentials(
     })
 }
 
-/// Ends intake: every call but rtcmsg_client_close() and rtcmsg_client_free() then gives RTCMSG_CLOSED. Waits up to
-/// `timeout_ms` for the calls under way (0: not at all, -1: without limit) and then cuts their connections, so that each
-/// returns with what is known of it; one that is connecting ends by http.connect_timeout_ms. A call may still be on its
-/// way back to its caller when this returns: before rtcmsg_client_free() see to it that each has returned. Any thread, as
-/// often as one likes.
+/// Ends intake, waits up to `timeout_ms` (0: not at all, -1: without limit) for what was taken in, and then ends the rest:
+/// messages still queued are not sent; those on their way end as not sent or unknown, with RTCMSG_CLOSED, and their
+/// connections are cut. rtcmsg_client_poll() still gives the completions. Calls under way on other threads return with what
+/// is known of theirs; one that is connecting by http.connect_timeout_ms.
+///
+/// Afterwards every call but poll, pending, stats, log, close and free gives RTCMSG_CLOSED. Any thread, as often as one
+/// likes. At the end: stop submitting, flush, close, poll until nothing comes, free.
 ///
 /// RTCMSG_INVALID_ARGUMENT: `timeout_ms` below -1. RTCMSG_FORKED.
 #[unsafe(no_mangle)]
@@ -191,7 +206,7 @@ pub unsafe extern "C" fn rtcmsg_client_close(
         // SAFETY: the header's rules for arguments.
         let client = unsafe { known(client)? };
         let timeout = input::wait(timeout_ms)?;
-        if client.is_forked() {
+        if client.client().is_forked() {
             return Err(Error::new(
                 Code::Forked,
                 "",
@@ -203,8 +218,9 @@ pub unsafe extern "C" fn rtcmsg_client_close(
     })
 }
 
-/// Closes and frees a client; no other thread may still be in a call with it, or begin one. NULL is allowed. In a forked
-/// child it touches nothing of the parent's client, and leaks its memory.
+/// Closes a client without waiting, drops what was not polled, and frees it; no other thread may still be in a call with
+/// it, or begin one. It waits for no thread: one that is stuck in the system's DNS or in connect() ends by itself, and
+/// frees the rest then. NULL is allowed. In a forked child it touches nothing of the parent's client, and leaks its memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_free(client: *mut rtcmsg_client) {
     boundary!(rtcmsg_client_free, or(), {
@@ -212,10 +228,9 @@ pub unsafe extern "C" fn rtcmsg_client_free(client: *mut rtcmsg_client) {
         let Some(handle) = (unsafe { client.as_ref() }) else {
             return;
         };
-        if handle.client.is_forked() {
+        if handle.dispatcher.client().is_forked() {
             return;
         }
-        handle.client.close(Some(Duration::ZERO));
         // SAFETY: as above; the borrow has ended.
         drop(unsafe { Box::from_raw(client) });
     })
@@ -236,21 +251,47 @@ fn vendor_of(value: u32) -> Result<Vendor, Error> {
 ///
 /// # Safety
 /// `client` is NULL or a live handle.
-unsafe fn known<'a>(client: *const rtcmsg_client) -> Result<&'a Client, Error> {
+pub(super) unsafe fn known<'a>(client: *const rtcmsg_client) -> Result<&'a Dispatcher, Error> {
     // SAFETY: the caller's promise.
-    let client = unsafe { &input::required(client, "client")?.client };
-    boundary::log_panics_to(&client.logger);
-    Ok(client)
+    let dispatcher = unsafe { &input::required(client, "client")?.dispatcher };
+    boundary::log_panics_to(&dispatcher.client().logger);
+    Ok(dispatcher)
 }
 
+/// What a call that waits takes.
+///
 /// # Safety
 /// `call` is NULL or an `rtcmsg_call` of any version.
 unsafe fn options(call: *const rtcmsg_call) -> Result<CallOptions, Error> {
-    if call.is_null() {
+    // SAFETY: the caller's promise.
+    let Some(call) = (unsafe { read_call(call) })? else {
         return Ok(CallOptions::default());
+    };
+    let given = [
+        ("flags", call.flags != 0),
+        ("user_data", call.user_data != 0),
+        ("order_key", call.order_key != 0),
+    ];
+    if let Some((field, _)) = given.into_iter().find(|(_, is_given)| *is_given) {
+        return Err(Error::invalid(
+            field,
+            "call: is given, but only rtcmsg_client_submit has a use for it",
+        ));
+    }
+    call_options(&call)
+}
+
+/// # Safety
+/// As for [`options`].
+pub(super) unsafe fn read_call(call: *const rtcmsg_call) -> Result<Option<rtcmsg_call>, Error> {
+    if call.is_null() {
+        return Ok(None);
     }
     // SAFETY: the caller's promise.
-    let call = unsafe { input::versioned(call, "call")? };
+    unsafe { input::versioned(call, "call") }.map(Some)
+}
+
+pub(super) fn call_options(call: &rtcmsg_call) -> Result<CallOptions, Error> {
     let urgent = match call.priority {
         RTCMSG_PRIORITY_NORMAL => false,
         RTCMSG_PRIORITY_URGENT => true,
@@ -263,7 +304,19 @@ unsafe fn options(call: *const rtcmsg_call) -> Result<CallOptions, Error> {
         0 => CallTimeout::Default,
         timeout_ms => input::wait(timeout_ms)?.map_or(CallTimeout::Never, CallTimeout::After),
     };
-    Ok(CallOptions { timeout, urgent })
+    let expires = match call.expires_in_ms {
+        0 => None,
+        millis @ 1.. => Some(Duration::from_millis(millis as u64)),
+        other => {
+            let text = format!("call: is {other}; it takes 1 or more, or 0 for a message that does not expire");
+            return Err(Error::invalid("expires_in_ms", text));
+        }
+    };
+    Ok(CallOptions {
+        timeout,
+        expires,
+        urgent,
+    })
 }
 
 /// The report goes to the caller, its failure into the code and the error.

@@ -22,13 +22,23 @@ pub const RTCMSG_INVALID_ARGUMENT: i32 = -1;
 pub const RTCMSG_UNSUPPORTED: i32 = -2;
 /// The client lacks a setting that this message needs; the error names it. Nothing was sent.
 pub const RTCMSG_NOT_CONFIGURED: i32 = -3;
+/// The queue is full (queue.capacity, queue.bytes). The message was not taken in.
+pub const RTCMSG_QUEUE_FULL: i32 = -4;
 /// The quota has no room within the deadline; the request's retry_after_ms says when it
 /// would have at the earliest. Nothing was sent.
 pub const RTCMSG_RATE_LIMITED: i32 = -5;
+/// It expired before its first byte. Nothing was sent.
+pub const RTCMSG_EXPIRED: i32 = -6;
+/// It was cancelled while it was queued. Nothing was sent.
+pub const RTCMSG_CANCELLED: i32 = -7;
 /// The client is closed. If a message was in flight, its report says what became of it.
 pub const RTCMSG_CLOSED: i32 = -8;
 /// The client was made before a fork: make a new one in the child. Nothing was sent.
 pub const RTCMSG_FORKED: i32 = -9;
+/// There is no such message in the queue: it is on its way, or done. Or no log line to take.
+pub const RTCMSG_NOT_FOUND: i32 = -10;
+/// The caller's room is too small; the needed size is told.
+pub const RTCMSG_BUFFER_TOO_SMALL: i32 = -11;
 /// The vendor's host name has no address. Nothing was sent.
 pub const RTCMSG_RESOLVE: i32 = -20;
 /// No connection to the vendor. Nothing was sent.
@@ -104,6 +114,11 @@ pub const RTCMSG_BINARY: u32 = 1;
 pub const RTCMSG_PRIORITY_NORMAL: u32 = 0;
 /// Priority: before all that are normal.
 pub const RTCMSG_PRIORITY_URGENT: u32 = 1;
+
+/// Call flag, for submit: the message keeps no order with others to its destination.
+pub const RTCMSG_UNORDERED: u32 = 1;
+/// Call flag, for submit: nobody polls for what becomes of it.
+pub const RTCMSG_NO_COMPLETION: u32 = 2;
 
 /// Log level: something is broken.
 pub const RTCMSG_LOG_ERROR: i32 = 1;

@@ -8,6 +8,7 @@ use std::mem::{offset_of, size_of};
 use super::client::rtcmsg_call;
 use super::error::rtcmsg_error;
 use super::message::rtcmsg_message;
+use super::queue::rtcmsg_completion;
 use super::report::{rtcmsg_attempt, rtcmsg_device, rtcmsg_recipient, rtcmsg_request};
 use super::rtcmsg_str;
 
@@ -73,7 +74,18 @@ fn exported_structs() -> Vec<Struct> {
         layout!(rtcmsg_call {
             struct_size,
             timeout_ms,
-            priority
+            expires_in_ms,
+            priority,
+            flags,
+            user_data,
+            order_key,
+        }),
+        layout!(rtcmsg_completion {
+            id,
+            user_data,
+            code,
+            delivery,
+            report
         }),
         layout!(rtcmsg_attempt {
             text,

@@ -26,6 +26,8 @@ mod message;
 
 mod client;
 
+mod queue;
+
 mod report;
 
 use std::ffi::c_char;

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use rustls::RootCertStore;
@@ -11,14 +11,19 @@ use rustls::pki_types::CertificateDer;
 use ureq::Proxy;
 use ureq::config::AutoHeaderValue;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, TcpConnector};
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, ConnectionDetails, Connector, RustlsConnector, TcpConnector, Transport,
+};
 
-use super::ledger::{self, Ledger, Reached, Step};
+use super::ledger::{Ledger, Progress, Reached, Step, UnderWay};
 use super::resolver::{CachedResolver, Unresolved};
+use super::spares::{Spares, WithSpares};
+use super::traffic::Traffic;
 use crate::config::{self, Config, Endpoint};
 use crate::deadline::Deadline;
 use crate::error::{Code, Error};
 use crate::log::Logger;
+use crate::sync::Arc as SharedArc;
 
 /// An answer, read to its end.
 pub(crate) type Answer = Response<Vec<u8>>;
@@ -118,11 +123,46 @@ fn roots(ca_file: &str) -> Result<RootCerts, Error> {
 pub(crate) struct Agent {
     agent: ureq::Agent,
     resolver: CachedResolver,
+    connect_timeout: Duration,
+    spares: Box<dyn Spares>,
+    pub traffic: Arc<Traffic>,
+}
+
+/// ureq takes a deadline for a setting of the request's own, and TLS would be set up anew for each connection, without
+/// the tickets of those before. It is the client's.
+#[derive(Default)]
+struct ClientsTls(RustlsConnector);
+
+impl<In: Transport> Connector<In> for ClientsTls {
+    type Out = <RustlsConnector as Connector<In>>::Out;
+
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, ureq::Error> {
+        let details = ConnectionDetails {
+            uri: details.uri,
+            addrs: details.addrs.clone(),
+            config: details.config,
+            request_level: false,
+            resolver: details.resolver,
+            now: details.now,
+            timeout: details.timeout,
+            current_time: details.current_time.clone(),
+            run_connector: details.run_connector.clone(),
+            register_shutdown: details.register_shutdown.clone(),
+        };
+        self.0.connect(&details, chained)
+    }
+}
+
+impl std::fmt::Debug for ClientsTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ClientsTls")
+    }
 }
 
 impl Agent {
     pub fn new(settings: Settings, logger: Logger) -> Agent {
         let has_proxy = settings.proxy.is_some();
+        let traffic = Arc::<Traffic>::default();
         let tls = TlsConfig::builder().root_certs(settings.roots).build();
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -152,57 +192,101 @@ impl Agent {
                 step: Step::TlsHandshake,
                 has_proxy,
             })
-            .chain(RustlsConnector::default())
+            .chain(ClientsTls::default())
             .chain(Ledger {
                 max_age: settings.max_age,
                 has_proxy,
+                traffic: traffic.clone(),
             });
-        let resolver = CachedResolver::new(settings.dns_ttl, logger);
+        let resolver = CachedResolver::new(settings.dns_ttl, logger, traffic.clone());
+        let connector = WithSpares::new(connector, settings.max_idle);
         Agent {
+            spares: Box::new(connector.clone()),
             agent: ureq::Agent::with_parts(config, connector, resolver.clone()),
             resolver,
+            connect_timeout: settings.connect_timeout,
+            traffic,
         }
     }
 
-    /// Sends the request once and reads the answer to its end, all by the deadline.
-    pub fn exchange(&self, request: Request<Vec<u8>>, deadline: Deadline) -> Result<Answer, Failure> {
+    /// Opens a connection and keeps it for the next request to this host.
+    pub fn open_ahead(&self, uri: &http::Uri) -> Result<(), String> {
+        let opened = self
+            .spares
+            .open(uri, self.agent.config(), &self.resolver, self.connect_timeout);
+        opened.map_err(|error| format!("{}: {error}", authority(uri)))
+    }
+
+    /// Sends the request once and reads the answer to its end, all by the deadline; not at all once it has expired.
+    /// `progress` says meanwhile how far it has come.
+    pub fn exchange(
+        &self,
+        request: Request<Vec<u8>>,
+        deadline: Deadline,
+        expires: Deadline,
+        progress: &SharedArc<Progress>,
+    ) -> Result<Answer, Failure> {
         let uri = request.uri().clone();
-        let request = self
+        let mut request = self
             .agent
             .configure_request(request)
-            .timeout_global(deadline.remaining())
-            .build();
-        ledger::begin();
+            .timeout_global(deadline.remaining());
+        if let Some(left) = expires.remaining() {
+            let before_the_first_byte = Some(self.connect_timeout.min(left));
+            request = request
+                .timeout_resolve(before_the_first_byte)
+                .timeout_connect(before_the_first_byte);
+        }
+        let request = request.build();
+        let started = Instant::now();
+        let under_way = UnderWay::begin(progress, expires);
         let response = self.agent.run(request).map_err(|error| {
-            if matches!(ledger::step(), Step::Connecting | Step::TlsHandshake) {
+            let step = under_way.step();
+            if matches!(step, Step::Connecting | Step::TlsHandshake) {
                 self.resolver.forget(&uri);
             }
-            failure(&error, &uri, ledger::step(), None)
+            let failure = failure(&error, &uri, step, None);
+            if failure.may_have_left || !expires.has_passed() {
+                return failure;
+            }
+            Failure {
+                code: Code::Expired,
+                text: format!("{}: it expired while {}", authority(&uri), doing(step)),
+                ..failure
+            }
         })?;
         let (head, mut body) = response.into_parts();
         let status = head.status.as_u16();
         // ureq refuses the byte at the limit even if it is the last: one more, so that the longest answer passes.
         match body.with_config().limit(MAX_ANSWER + 1).read_to_vec() {
-            Ok(body) => Ok(Response::from_parts(head, body)),
-            Err(error) => Err(failure(&error, &uri, ledger::step(), Some(status))),
+            Ok(body) => {
+                self.traffic.wire.record(started.elapsed());
+                Ok(Response::from_parts(head, body))
+            }
+            Err(error) => Err(failure(&error, &uri, under_way.step(), Some(status))),
         }
     }
 
-    /// Ends every connection, also those in use: whoever waits on one gets a failure now.
+    /// Ends every connection, also those in use: whoever waits on one, or for a name, gets a failure now.
     pub fn shut_down(&self) {
+        self.resolver.shut_down();
         self.agent.clone().shutdown();
+        self.spares.shut_down();
     }
+}
+
+/// Host and port alone: ZEGO's query holds the message.
+fn authority(uri: &http::Uri) -> &str {
+    uri.authority().map_or("", |authority| authority.as_str())
 }
 
 fn failure(error: &ureq::Error, uri: &http::Uri, step: Step, status: Option<u16>) -> Failure {
     let (code, what) = describe(error, step);
-    // Host and port alone: ZEGO's query holds the message.
-    let peer = uri.authority().map_or("", |authority| authority.as_str());
     Failure {
         code,
         may_have_left: step == Step::RequestWritten,
         status,
-        text: format!("{peer}: {what}"),
+        text: format!("{}: {what}", authority(uri)),
     }
 }
 

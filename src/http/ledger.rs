@@ -1,18 +1,26 @@
 //! How far an attempt came, and above all: did request bytes leave?
 //!
 //! An error class alone cannot tell (a reset is a reset), so probes in ureq's connector chain write down each step.
-//! ureq works an attempt off on its caller's thread, so the record is the thread's; pooled connections outlive requests
-//! and serve many threads. [`begin`] clears it before each attempt.
+//! ureq works an attempt off on its caller's thread, so the probes find the attempt's record by thread; pooled
+//! connections outlive requests and serve many threads. The record itself may be read by another thread, which can also
+//! stop the attempt: then nothing of the request is written any more.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io;
+use std::sync::Arc as StdArc;
 use std::time::{Duration, Instant};
 
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
+use super::traffic::Traffic;
+use crate::deadline::Deadline;
+use crate::sync::Arc;
+use crate::sync::atomic::{AtomicU8, Ordering};
+
 /// The steps of an attempt. A pooled connection skips the middle ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
 pub(super) enum Step {
     Resolving,
     Connecting,
@@ -23,18 +31,114 @@ pub(super) enum Step {
     RequestWritten,
 }
 
+/// The record of an attempt. Whoever gives it to [`exchange`](super::Agent::exchange) can look and stop from any thread.
+#[derive(Debug)]
+pub(crate) struct Progress(AtomicU8);
+
+/// Beside the step: nothing more may be written.
+const STOPPED: u8 = 0x80;
+
+impl Progress {
+    pub fn new() -> Progress {
+        Progress(AtomicU8::new(Step::Resolving as u8))
+    }
+
+    /// Back to the beginning, for the next attempt.
+    pub fn reset(&self) {
+        self.reach(Step::Resolving);
+    }
+
+    /// Whether request bytes may have left; if not, none will.
+    pub fn stop(&self) -> bool {
+        let before = self.0.fetch_or(STOPPED, Ordering::SeqCst);
+        before & !STOPPED == Step::RequestWritten as u8
+    }
+
+    /// False if it was stopped.
+    fn reach(&self, step: Step) -> bool {
+        let unless_stopped = |now: u8| (now & STOPPED == 0).then_some(step as u8);
+        self.0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, unless_stopped)
+            .is_ok()
+    }
+
+    fn step(&self) -> Step {
+        match self.0.load(Ordering::SeqCst) & !STOPPED {
+            0 => Step::Resolving,
+            1 => Step::Connecting,
+            2 => Step::TlsHandshake,
+            3 => Step::Connected,
+            _ => Step::RequestWritten,
+        }
+    }
+}
+
+struct Current {
+    progress: Arc<Progress>,
+    expires: Deadline,
+}
+
 thread_local! {
-    static STEP: Cell<Step> = const { Cell::new(Step::Resolving) };
+    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
 }
 
-/// Starts the record of this thread's next attempt.
-pub(super) fn begin() {
-    STEP.set(Step::Resolving);
+/// The attempt of this thread, from here to the drop of what this gives.
+pub(super) struct UnderWay;
+
+impl UnderWay {
+    pub fn begin(progress: &Arc<Progress>, expires: Deadline) -> UnderWay {
+        progress.reset();
+        let current = Current {
+            progress: progress.clone(),
+            expires,
+        };
+        CURRENT.set(Some(current));
+        UnderWay
+    }
+
+    pub fn step(&self) -> Step {
+        CURRENT.with_borrow(|current| {
+            current
+                .as_ref()
+                .map_or(Step::Resolving, |current| current.progress.step())
+        })
+    }
 }
 
-/// How far this thread's last attempt came.
-pub(super) fn step() -> Step {
-    STEP.get()
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        CURRENT.set(None);
+    }
+}
+
+/// Notes that this thread's attempt has come this far.
+pub(super) fn reach(step: Step) {
+    CURRENT.with_borrow(|current| {
+        if let Some(current) = current {
+            current.progress.reach(step);
+        }
+    });
+}
+
+/// Before a write of the request, of which the first makes everything uncertain. Whether this is the first.
+fn reach_the_write() -> Result<bool, Error> {
+    CURRENT.with_borrow(|current| {
+        let Some(current) = current else { return Ok(false) };
+        if current.progress.step() == Step::RequestWritten {
+            return Ok(false);
+        }
+        if current.expires.has_passed() {
+            return Err(refused("it expired before it was sent"));
+        }
+        if !current.progress.reach(Step::RequestWritten) {
+            return Err(refused("it was given up before it was sent"));
+        }
+        Ok(true)
+    })
+}
+
+fn refused(what: &'static str) -> Error {
+    Error::Io(io::Error::new(io::ErrorKind::ConnectionAborted, what))
 }
 
 /// A probe in the chain: notes that the attempt has come this far.
@@ -49,7 +153,7 @@ impl<In: Transport> Connector<In> for Reached {
 
     fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<In>, Error> {
         if !is_way_to_proxy(details, self.has_proxy) {
-            STEP.set(self.step);
+            reach(self.step);
         }
         Ok(chained)
     }
@@ -60,6 +164,7 @@ impl<In: Transport> Connector<In> for Reached {
 pub(super) struct Ledger {
     pub max_age: Duration,
     pub has_proxy: bool,
+    pub traffic: StdArc<Traffic>,
 }
 
 impl<In: Transport> Connector<In> for Ledger {
@@ -69,7 +174,8 @@ impl<In: Transport> Connector<In> for Ledger {
         // What is said to the proxy itself is no request.
         let is_request = !is_way_to_proxy(details, self.has_proxy);
         if is_request {
-            STEP.set(Step::Connected);
+            reach(Step::Connected);
+            self.traffic.opened.add(1);
         }
         let too_old_at = Instant::now().checked_add(self.max_age);
         Ok(chained.map(|transport| Recorded {
@@ -77,6 +183,7 @@ impl<In: Transport> Connector<In> for Ledger {
             is_request,
             is_fresh: true,
             too_old_at,
+            traffic: self.traffic.clone(),
         }))
     }
 }
@@ -95,6 +202,7 @@ pub(super) struct Recorded<T> {
     /// Nothing was written yet. ureq looks after the others: it does not pool a connection on which something waits.
     is_fresh: bool,
     too_old_at: Option<Instant>,
+    traffic: StdArc<Traffic>,
 }
 
 impl<T: Transport> Recorded<T> {
@@ -113,11 +221,14 @@ impl<T: Transport> Transport for Recorded<T> {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         if self.is_request && amount > 0 {
-            if std::mem::take(&mut self.is_fresh) && self.is_out_of_step() {
-                let what = "the peer hung up or sent something before it was asked";
-                return Err(Error::Io(io::Error::new(io::ErrorKind::ConnectionAborted, what)));
+            if self.is_fresh && self.is_out_of_step() {
+                return Err(refused("the peer hung up or sent something before it was asked"));
             }
-            STEP.set(Step::RequestWritten);
+            if reach_the_write()? {
+                self.traffic.requests.add(1);
+                self.traffic.reused.add(u64::from(!self.is_fresh));
+            }
+            self.is_fresh = false;
         }
         self.transport.transmit_output(amount, timeout)
     }
@@ -139,4 +250,20 @@ impl<T: Transport> Transport for Recorded<T> {
     fn is_tls(&self) -> bool {
         self.transport.is_tls()
     }
+}
+
+impl<T> Drop for Recorded<T> {
+    fn drop(&mut self) {
+        if self.is_request {
+            self.traffic.closed.add(1);
+        }
+    }
+}
+
+/// The one step of an attempt that a stop may come before or behind: whether the request was written.
+#[cfg(all(test, feature = "loom"))]
+pub(crate) fn model_of_a_write(progress: &Progress) -> bool {
+    progress.reset();
+    progress.reach(Step::Connected);
+    progress.reach(Step::RequestWritten)
 }

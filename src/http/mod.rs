@@ -3,5 +3,11 @@
 mod agent;
 mod ledger;
 mod resolver;
+mod spares;
+mod traffic;
 
 pub(crate) use agent::{Agent, Answer, Failure, Settings};
+pub(crate) use ledger::Progress;
+#[cfg(all(test, feature = "loom"))]
+pub(crate) use ledger::model_of_a_write;
+pub(crate) use traffic::Traffic;

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
+use super::traffic::Traffic;
 use crate::log::{Level, Logger};
 use crate::os;
 
@@ -36,6 +38,9 @@ struct Cache {
     now: Box<Now>,
     entries: Mutex<HashMap<(String, u16), Entry>>,
     settled: Condvar,
+    /// Nobody waits any more.
+    is_closed: AtomicBool,
+    traffic: Arc<Traffic>,
 }
 
 #[derive(Default)]
@@ -62,12 +67,18 @@ impl std::fmt::Display for Unresolved {
 impl std::error::Error for Unresolved {}
 
 impl CachedResolver {
-    pub fn new(ttl: Duration, logger: Logger) -> CachedResolver {
+    pub fn new(ttl: Duration, logger: Logger, traffic: Arc<Traffic>) -> CachedResolver {
         let lookup = |host: &str, port: u16| Ok((host, port).to_socket_addrs()?.collect());
-        CachedResolver::with(ttl, logger, Box::new(lookup), Box::new(Instant::now))
+        CachedResolver::with(ttl, logger, traffic, Box::new(lookup), Box::new(Instant::now))
     }
 
-    fn with(ttl: Duration, logger: Logger, lookup: Box<Lookup>, now: Box<Now>) -> CachedResolver {
+    fn with(
+        ttl: Duration,
+        logger: Logger,
+        traffic: Arc<Traffic>,
+        lookup: Box<Lookup>,
+        now: Box<Now>,
+    ) -> CachedResolver {
         CachedResolver(Arc::new(Cache {
             ttl,
             logger,
@@ -75,7 +86,17 @@ impl CachedResolver {
             now,
             entries: Mutex::default(),
             settled: Condvar::new(),
+            is_closed: AtomicBool::new(false),
+            traffic,
         }))
+    }
+
+    /// Nobody waits for a lookup any more: nothing can interrupt one.
+    pub fn shut_down(&self) {
+        let entries = self.0.entries();
+        self.0.is_closed.store(true, Ordering::SeqCst);
+        drop(entries);
+        self.0.settled.notify_all();
     }
 
     /// After a failed connect the addresses are not to be trusted.
@@ -123,7 +144,10 @@ impl Cache {
             return Ok(entry.addresses.clone());
         }
         let ended_before = entry.lookups;
-        let in_flight = |entries: &mut HashMap<_, Entry>| entries.get(&name).is_some_and(|e| e.lookups == ended_before);
+        let in_flight = |entries: &mut HashMap<_, Entry>| {
+            let is_open = !self.is_closed.load(Ordering::SeqCst);
+            is_open && entries.get(&name).is_some_and(|e| e.lookups == ended_before)
+        };
         let entries = match timeout {
             None => self
                 .settled
@@ -138,6 +162,9 @@ impl Cache {
                 entries
             }
         };
+        if self.is_closed.load(Ordering::SeqCst) {
+            return Err(unresolved("the client was closed".to_owned()));
+        }
         match entries.get(&name) {
             Some(entry) if !entry.addresses.is_empty() => Ok(entry.addresses.clone()),
             Some(entry) => Err(unresolved(entry.failure.clone())),
@@ -147,6 +174,7 @@ impl Cache {
 
     fn look_up(&self, name: &(String, u16)) {
         let (host, port) = name;
+        self.traffic.dns_lookups.add(1);
         let found = (self.lookup)(host.trim_start_matches('[').trim_end_matches(']'), *port);
         let mut trouble = None;
         let mut entries = self.entries();

@@ -2,14 +2,17 @@
 //!
 //! A message is bound when its turn falls due, not when it asked: who leaves the list has spent nothing. Whoever stands
 //! first sleeps until the turn falls due and then lets everybody pass who may; the others sleep until they are let pass
-//! or stand first.
+//! or stand first. Threads and queues stand in the same list: a queue holds a [`Seat`] instead of sleeping, and passes
+//! only when it has somebody to send with.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Bound;
+use std::sync::Arc as StdArc;
 
-use super::clock::{Arc, Clock, Condvar, Mutex, MutexGuard, Steady};
+use super::clock::{Clock, Steady};
 use super::window::{Limit, Nanos, Window};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, lock};
 
 /// Who goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +40,20 @@ pub(crate) enum Refusal {
     Abandoned,
 }
 
+/// One who waits without a thread: a queue, whose messages stand in the list by their tickets.
+///
+/// Its functions are called under the bucket's lock, and must not come back to it.
+pub(crate) trait Seat: Send + Sync {
+    /// Whether a request can begin this moment. True takes what that needs; [`passed`](Seat::passed) follows.
+    fn claim(&self) -> bool;
+    fn passed(&self, ticket: u64);
+    /// It stands first now, and has to keep the time by [`tend`](Bucket::tend).
+    fn look(&self);
+}
+
+/// How many urgent ones go before a normal one that waits: it is never starved.
+const URGENT_IN_A_ROW: u32 = 8;
+
 /// A thousandth: how a throttled vendor's limit is lowered.
 const FULL: u64 = 1000;
 
@@ -50,7 +67,9 @@ struct State {
     window: Window,
     rooms: HashMap<String, Window>,
     waiting: BTreeMap<Place, Arc<Waiter>>,
+    seats: Vec<(StdArc<dyn Seat>, usize)>,
     arrivals: u64,
+    urgent_in_a_row: u32,
     /// Until when the first sleeps; `None` is without limit.
     alarm: Option<Nanos>,
     /// Thousandths of the limit that are taken from it, after the vendor throttled us.
@@ -59,12 +78,31 @@ struct State {
 }
 
 /// By priority, then by arrival.
-type Place = (Priority, u64);
+pub(crate) type Place = (Priority, u64);
 
 struct Waiter {
     demand: Demand,
-    signal: Condvar,
-    passed: std::sync::atomic::AtomicBool,
+    who: Who,
+}
+
+enum Who {
+    Thread {
+        signal: Condvar,
+        /// Read and written under the bucket's lock alone; atomic only because it is shared.
+        passed: std::sync::atomic::AtomicBool,
+    },
+    Queue {
+        seat: StdArc<dyn Seat>,
+        ticket: u64,
+    },
+}
+
+/// What a bucket is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub waiting: usize,
+    /// Thousandths of the limit that are given out now.
+    pub thousandths: u64,
 }
 
 impl Bucket<Steady> {
@@ -81,18 +119,22 @@ impl<C: Clock> Bucket<C> {
         }
     }
 
-    /// Waits for a turn, at most so long; 0 passes now or not at all. `abandoned` is asked at every waking, see
+    /// Waits for a turn, at most so long; 0 passes now or not at all. Gives whether it had to wait. `abandoned` is asked at every waking, see
     /// [`wake`](Bucket::wake).
-    pub fn pass(&self, demand: Demand, wait: Option<Nanos>, abandoned: impl Fn() -> bool) -> Result<(), Refusal> {
+    pub fn pass(&self, demand: Demand, wait: Option<Nanos>, abandoned: impl Fn() -> bool) -> Result<bool, Refusal> {
         let mut state = self.lock();
         let deadline = wait.map(|wait| self.clock.now().saturating_add(wait));
-        let (place, waiter) = state.arrive(demand);
+        let (place, waiter) = state.arrive(demand, Who::thread());
+        let Who::Thread { signal, .. } = &waiter.who else {
+            return Err(Refusal::Abandoned);
+        };
+        let mut has_waited = false;
         loop {
             let now = self.clock.now();
             let next = state.let_pass(now);
             if waiter.has_passed() {
                 state.wake_first();
-                return Ok(());
+                return Ok(has_waited);
             }
             let possible_at = state.due(&waiter.demand, now);
             let too_late = deadline.is_some_and(|deadline| now >= deadline || possible_at > deadline);
@@ -114,14 +156,63 @@ impl<C: Clock> Bucket<C> {
                 state.wake_first();
             }
             let until = if is_first { earlier(deadline, next) } else { deadline };
-            state = self.clock.wait(&self.state, &waiter.signal, state, until);
+            state = self.clock.wait(&self.state, signal, state, until);
+            has_waited = true;
+        }
+    }
+
+    /// Puts a queue's message into the list. [`tend`](Bucket::tend) then lets it pass when its turn comes.
+    pub fn join(&self, demand: Demand, seat: &StdArc<dyn Seat>, ticket: u64) -> Place {
+        let who = Who::Queue {
+            seat: seat.clone(),
+            ticket,
+        };
+        self.lock().arrive(demand, who).0
+    }
+
+    /// Takes a queue's message out of the list; false if it has passed.
+    pub fn leave(&self, place: Place) -> bool {
+        let mut state = self.lock();
+        let stood_there = state.waiting.contains_key(&place);
+        if stood_there {
+            state.leave(place);
+        }
+        stood_there
+    }
+
+    /// Lets everybody pass who may; says after how long the seat has to look again, if it has to.
+    pub fn tend(&self, seat: &StdArc<dyn Seat>) -> Option<Nanos> {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        let next = state.let_pass(now);
+        let is_first = match state.waiting.first_key_value().map(|(_, first)| &first.who) {
+            Some(Who::Queue { seat: first, .. }) => StdArc::ptr_eq(first, seat),
+            _ => false,
+        };
+        if is_first {
+            state.alarm = next;
+            return next.map(|next| next.saturating_sub(now));
+        }
+        if earlier(next, state.alarm) != state.alarm {
+            state.wake_first();
+        }
+        None
+    }
+
+    pub fn load(&self) -> Load {
+        let state = self.lock();
+        Load {
+            waiting: state.waiting.len(),
+            thousandths: FULL - state.lowered,
         }
     }
 
     /// Wakes all who wait, so that they ask whether they are abandoned.
     pub fn wake(&self) {
         for waiter in self.lock().waiting.values() {
-            waiter.signal.notify_one();
+            if let Who::Thread { signal, .. } = &waiter.who {
+                signal.notify_one();
+            }
         }
     }
 
@@ -147,20 +238,19 @@ impl<C: Clock> Bucket<C> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        #[cfg(not(feature = "loom"))]
-        return self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        #[cfg(feature = "loom")]
-        return self.state.lock().unwrap();
+        lock(&self.state)
     }
 }
 
 impl State {
-    fn arrive(&mut self, demand: Demand) -> (Place, Arc<Waiter>) {
-        let waiter = Arc::new(Waiter {
-            demand,
-            signal: Condvar::new(),
-            passed: false.into(),
-        });
+    fn arrive(&mut self, demand: Demand, who: Who) -> (Place, Arc<Waiter>) {
+        if let Who::Queue { seat, .. } = &who {
+            match self.seats.iter_mut().find(|(known, _)| StdArc::ptr_eq(known, seat)) {
+                Some((_, count)) => *count += 1,
+                None => self.seats.push((seat.clone(), 1)),
+            }
+        }
+        let waiter = Arc::new(Waiter { demand, who });
         let place = (waiter.demand.priority, self.arrivals);
         self.arrivals += 1;
         self.waiting.insert(place, waiter.clone());
@@ -169,34 +259,92 @@ impl State {
 
     /// Without having passed, and so without having spent.
     fn leave(&mut self, place: Place) {
-        self.waiting.remove(&place);
+        self.remove(place);
         self.wake_first();
     }
 
+    fn remove(&mut self, place: Place) {
+        let Some(waiter) = self.waiting.remove(&place) else {
+            return;
+        };
+        if let Who::Queue { seat, .. } = &waiter.who {
+            if let Some(index) = self.seats.iter().position(|(known, _)| StdArc::ptr_eq(known, seat)) {
+                self.seats[index].1 -= 1;
+                if self.seats[index].1 == 0 {
+                    self.seats.swap_remove(index);
+                }
+            }
+        }
+    }
+
     /// Lets everybody pass who may, in order; gives the time of the next turn. Nobody overtakes one whom the bucket's own
-    /// limit holds; who is held by his room alone holds up nobody else.
+    /// limit holds; who is held by his room alone, or has nobody to send with, holds up nobody else.
     fn let_pass(&mut self, now: Nanos) -> Option<Nanos> {
         let mut next = None;
-        let mut from = Bound::Unbounded;
-        while let Some((place, waiter)) = self.waiting.range((from, Bound::Unbounded)).next() {
-            let (place, waiter) = (*place, waiter.clone());
-            from = Bound::Excluded(place);
-            let own = self.own_due(&waiter.demand, now);
-            let due = own.max(self.room_due(&waiter.demand, now));
-            if due <= now {
-                self.depart(&waiter.demand, now);
-                waiter.pass();
-                self.waiting.remove(&place);
+        let mut busy: Vec<StdArc<dyn Seat>> = Vec::new();
+        let mut not_busy = self.waiting.len();
+        // How far the list was looked through, by priority.
+        let mut seen = [Bound::Unbounded; 2];
+        while not_busy > 0 {
+            let Some((place, waiter)) = self.first_after(&seen) else {
+                break;
+            };
+            seen[place.0 as usize] = Bound::Excluded(place);
+            let seat = match &waiter.who {
+                Who::Queue { seat, .. } => Some(seat),
+                Who::Thread { .. } => None,
+            };
+            if seat.is_some_and(|seat| busy.iter().any(|busy| StdArc::ptr_eq(busy, seat))) {
                 continue;
             }
+            let own = self.own_due(&waiter.demand, now);
             if own > now {
                 // Those behind may be able to pass then, even if this one's room is still full.
                 next = earlier(next, Some(own));
                 break;
             }
-            next = earlier(next, Some(due));
+            let due = self.room_due(&waiter.demand, now);
+            if due > now {
+                next = earlier(next, Some(due));
+                not_busy -= 1;
+                continue;
+            }
+            if let Some(seat) = seat.filter(|seat| !seat.claim()) {
+                let count = self.seats.iter().find(|(known, _)| StdArc::ptr_eq(known, seat));
+                not_busy = not_busy.saturating_sub(count.map_or(0, |(_, count)| *count));
+                busy.push(seat.clone());
+                continue;
+            }
+            self.depart(&waiter.demand, now);
+            self.remove(place);
+            not_busy -= 1;
+            match &waiter.who {
+                Who::Queue { seat, ticket } => seat.passed(*ticket),
+                Who::Thread { signal, passed } => {
+                    passed.store(true, std::sync::atomic::Ordering::Relaxed);
+                    signal.notify_one();
+                }
+            }
         }
         next
+    }
+
+    /// The next in line behind those looked at: by priority, but for a normal one's turn after so many urgent ones.
+    fn first_after(&self, seen: &[Bound<Place>; 2]) -> Option<(Place, Arc<Waiter>)> {
+        let first_of = |priority: Priority| {
+            let from = match seen[priority as usize] {
+                Bound::Unbounded => Bound::Included((priority, 0)),
+                bound => bound,
+            };
+            let to = Bound::Included((priority, u64::MAX));
+            self.waiting.range((from, to)).next()
+        };
+        let found = if self.urgent_in_a_row < URGENT_IN_A_ROW {
+            first_of(Priority::Urgent).or_else(|| first_of(Priority::Normal))
+        } else {
+            first_of(Priority::Normal).or_else(|| first_of(Priority::Urgent))
+        };
+        found.map(|(place, waiter)| (*place, waiter.clone()))
     }
 
     fn due(&mut self, demand: &Demand, now: Nanos) -> Nanos {
@@ -224,6 +372,10 @@ impl State {
 
     fn depart(&mut self, demand: &Demand, now: Nanos) {
         self.window.depart(now, demand.weight);
+        self.urgent_in_a_row = match demand.priority {
+            Priority::Urgent if self.is_a_normal_waiting() => self.urgent_in_a_row + 1,
+            _ => 0,
+        };
         if let Some((room, limit)) = &demand.room {
             // Rooms come and go: those that are quiet are forgotten, so that memory is bounded by the rate.
             if !self.rooms.contains_key(room) {
@@ -236,23 +388,35 @@ impl State {
         }
     }
 
+    fn is_a_normal_waiting(&self) -> bool {
+        matches!(self.waiting.last_key_value(), Some(((Priority::Normal, _), _)))
+    }
+
     /// Whoever stands first now has to know: the first keeps the time.
     fn wake_first(&self) {
-        if let Some((_, first)) = self.waiting.first_key_value() {
-            first.signal.notify_one();
+        match self.waiting.first_key_value().map(|(_, first)| &first.who) {
+            Some(Who::Thread { signal, .. }) => signal.notify_one(),
+            Some(Who::Queue { seat, .. }) => seat.look(),
+            None => {}
+        }
+    }
+}
+
+impl Who {
+    fn thread() -> Who {
+        Who::Thread {
+            signal: Condvar::new(),
+            passed: false.into(),
         }
     }
 }
 
 impl Waiter {
-    // Read and written under the bucket's lock alone; atomic only because it is shared.
     fn has_passed(&self) -> bool {
-        self.passed.load(std::sync::atomic::Ordering::Relaxed)
-    }
-
-    fn pass(&self) {
-        self.passed.store(true, std::sync::atomic::Ordering::Relaxed);
-        self.signal.notify_one();
+        match &self.who {
+            Who::Thread { passed, .. } => passed.load(std::sync::atomic::Ordering::Relaxed),
+            Who::Queue { .. } => false,
+        }
     }
 }
 

@@ -1,12 +1,7 @@
 //! The clock of a bucket, and how one waits on it: injected, so that tests hold time in their hands.
 
-#[cfg(not(feature = "loom"))]
-pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-
-#[cfg(feature = "loom")]
-pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
-
 use super::window::Nanos;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// Time, and waiting for it or for a signal.
 pub(crate) trait Clock: Send + Sync {

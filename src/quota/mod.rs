@@ -8,6 +8,6 @@ mod clock;
 mod registry;
 mod window;
 
-pub(crate) use bucket::{Demand, Priority, Refusal};
+pub(crate) use bucket::{Demand, Load, Place, Priority, Refusal, Seat};
 pub(crate) use registry::{Class, SharedBucket, bucket_of};
 pub(crate) use window::Limit;

@@ -18,6 +18,10 @@ pub(crate) enum Class {
     Zego,
 }
 
+impl Class {
+    pub const ALL: [Class; 3] = [Class::VolcengineRtc, Class::VolcengineIm, Class::Zego];
+}
+
 struct Registry {
     /// Which process it belongs to, see [`os::fork_generation`].
     generation: u32,

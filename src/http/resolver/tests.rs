@@ -30,6 +30,7 @@ fn fixture() -> Fixture {
     let resolver = CachedResolver::with(
         TTL,
         Logger::default(),
+        Arc::default(),
         Box::new(lookup),
         Box::new(move || *now.lock().unwrap()),
     );

@@ -40,31 +40,30 @@ struct Passed {
 /// step that the window has spent what passed, and nothing else.
 fn play(arrivals: &[Arrival]) -> Vec<Passed> {
     let mut state = State::default();
-    let mut present: Vec<(usize, Place, std::sync::Arc<Waiter>, Option<Nanos>)> = Vec::new();
+    // A queue with somebody to send for everyone tells the order in which they pass.
+    let (desk, seat) = desk(u64::MAX);
+    let mut present: Vec<(usize, Place, Option<Nanos>)> = Vec::new();
     let mut passed = Vec::new();
     let mut coming = arrivals.iter().enumerate().peekable();
     let mut now = 0;
     loop {
         while let Some((index, arrival)) = coming.next_if(|(_, arrival)| arrival.at <= now) {
-            let (place, waiter) = state.arrive(arrival.demand.clone());
-            present.push((
-                index,
-                place,
-                waiter,
-                arrival.patience.map(|patience| arrival.at + patience),
-            ));
+            let who = Who::Queue {
+                seat: seat.clone(),
+                ticket: index as u64,
+            };
+            let (place, _) = state.arrive(arrival.demand.clone(), who);
+            present.push((index, place, arrival.patience.map(|patience| arrival.at + patience)));
         }
         let mut next = state.let_pass(now);
+        let just_passed = std::mem::take(&mut *desk.passed.lock().unwrap());
+        present.retain(|(index, ..)| !just_passed.contains(&(*index as u64)));
+        passed.extend(just_passed.into_iter().map(|ticket| Passed {
+            arrival: ticket as usize,
+            at: now,
+        }));
         let mut left = Vec::new();
-        present.sort_by_key(|(_, place, ..)| *place);
-        present.retain(|(index, place, waiter, gives_up_at)| {
-            if waiter.has_passed() {
-                passed.push(Passed {
-                    arrival: *index,
-                    at: now,
-                });
-                return false;
-            }
+        present.retain(|(_, place, gives_up_at)| {
             let gives_up = gives_up_at.is_some_and(|at| at <= now);
             if gives_up {
                 left.push(*place);
@@ -160,10 +159,7 @@ proptest! {
                 .filter(|p| p.at <= before && before - p.at < SECOND + JITTER)
                 .map(|p| arrivals[p.arrival].demand.weight)
                 .sum();
-            let stood_before = passed.iter().any(|p| {
-                p.at == one.at && p.arrival != one.arrival
-                    && arrivals[p.arrival].demand.priority <= arrival.demand.priority
-            });
+            let stood_before = passed.iter().any(|p| p.at == one.at && p.arrival != one.arrival);
             let another_held_it = arrivals.iter().enumerate().any(|(index, other)| {
                 let gone_at = other.patience.map(|patience| other.at + patience);
                 index != one.arrival && gone_at == Some(one.at)
@@ -175,15 +171,37 @@ proptest! {
     #[test]
     fn the_urgent_go_first_and_equals_in_the_order_they_came(arrivals in arrivals(5)) {
         let passed = play(&arrivals);
-        for (earlier, later) in passed.iter().zip(passed.iter().skip(1)) {
+        for (index, (earlier, later)) in passed.iter().zip(passed.iter().skip(1)).enumerate() {
             let (first, second) = (&arrivals[earlier.arrival], &arrivals[later.arrival]);
             if first.demand.priority == second.demand.priority {
                 prop_assert!(earlier.arrival < later.arrival);
             } else if second.demand.priority == Priority::Urgent {
-                prop_assert!(second.at > earlier.at, "an urgent one was there and had to wait for a normal one");
+                let before = &passed[index.saturating_sub(URGENT_IN_A_ROW as usize)..index];
+                let was_its_turn = before.len() == URGENT_IN_A_ROW as usize
+                    && before.iter().all(|p| arrivals[p.arrival].demand.priority == Priority::Urgent);
+                prop_assert!(
+                    second.at > earlier.at || was_its_turn,
+                    "an urgent one was there and had to wait for a normal one"
+                );
             }
         }
     }
+}
+
+#[test]
+fn a_normal_one_gets_every_ninth_turn_among_urgent_ones() {
+    let urgent = (0..40).map(|_| Priority::Urgent);
+    let arrivals: Vec<Arrival> = std::iter::once(Priority::Normal)
+        .chain(std::iter::once(Priority::Normal))
+        .chain(urgent)
+        .map(|priority| Arrival {
+            at: 0,
+            demand: demand(1, 1, priority),
+            patience: None,
+        })
+        .collect();
+    let passed: Vec<usize> = play(&arrivals).iter().map(|passed| passed.arrival).collect();
+    assert_eq!((passed[8], passed[17]), (0, 1));
 }
 
 /// A clock that the test moves; waiting on it moves it to the time waited for.
@@ -213,7 +231,7 @@ fn bucket() -> (std::sync::Arc<Hand>, Bucket<std::sync::Arc<Hand>>) {
     (clock.clone(), Bucket::with(clock))
 }
 
-fn pass(bucket: &Bucket<std::sync::Arc<Hand>>, limit: u64, wait: Option<Nanos>) -> Result<(), Refusal> {
+fn pass(bucket: &Bucket<std::sync::Arc<Hand>>, limit: u64, wait: Option<Nanos>) -> Result<bool, Refusal> {
     bucket.pass(demand(1, limit, Priority::Normal), wait, || false)
 }
 
@@ -280,9 +298,9 @@ fn a_full_room_holds_up_its_own_and_nobody_else() {
     assert_eq!(bucket.lock().rooms.len(), 1, "quiet rooms are forgotten");
 
     let mut state = State::default();
-    let (_, first) = state.arrive(to("a"));
-    let (_, held) = state.arrive(to("a"));
-    let (_, other) = state.arrive(to("b"));
+    let (_, first) = state.arrive(to("a"), Who::thread());
+    let (_, held) = state.arrive(to("a"), Who::thread());
+    let (_, other) = state.arrive(to("b"), Who::thread());
     assert_eq!(state.let_pass(0), Some(SECOND));
     assert_eq!(
         [&first, &held, &other].map(|waiter| waiter.has_passed()),
@@ -335,10 +353,82 @@ fn one_held_by_his_room_does_not_sleep_past_the_turn_of_those_behind() {
         ..own.clone()
     };
     let mut state = State::default();
-    state.arrive(full_room.clone());
-    let (_, held) = state.arrive(full_room);
-    let (_, behind) = state.arrive(own);
+    state.arrive(full_room.clone(), Who::thread());
+    let (_, held) = state.arrive(full_room, Who::thread());
+    let (_, behind) = state.arrive(own, Who::thread());
     assert_eq!(state.let_pass(0), Some(SECOND), "not the room's ten");
     assert_eq!(state.let_pass(SECOND), Some(10 * SECOND));
     assert!(behind.has_passed() && !held.has_passed());
+}
+
+/// A queue with so many workers.
+#[derive(Default)]
+struct Desk {
+    free: AtomicU64,
+    passed: std::sync::Mutex<Vec<u64>>,
+    looks: AtomicU64,
+}
+
+impl Seat for Desk {
+    fn claim(&self) -> bool {
+        let one_less = |free: u64| free.checked_sub(1);
+        self.free
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
+            .is_ok()
+    }
+
+    fn passed(&self, ticket: u64) {
+        self.passed.lock().unwrap().push(ticket);
+    }
+
+    fn look(&self) {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn desk(free: u64) -> (StdArc<Desk>, StdArc<dyn Seat>) {
+    let desk = StdArc::new(Desk {
+        free: free.into(),
+        ..Desk::default()
+    });
+    (desk.clone(), desk)
+}
+
+#[test]
+fn a_queue_passes_only_while_it_has_somebody_to_send_with_and_holds_up_nobody() {
+    let (_, bucket) = bucket();
+    let (desk, seat) = desk(1);
+    for ticket in [1, 2] {
+        bucket.join(demand(1, 100, Priority::Normal), &seat, ticket);
+    }
+    bucket.tend(&seat);
+    assert_eq!(*desk.passed.lock().unwrap(), [1]);
+    assert_eq!(pass(&bucket, 100, Some(0)), Ok(false), "the thread behind it goes");
+    assert_eq!(bucket.lock().window.total(), 2, "who does not pass spends nothing");
+    desk.free.store(1, Ordering::SeqCst);
+    bucket.tend(&seat);
+    assert_eq!(*desk.passed.lock().unwrap(), [1, 2]);
+    assert!(bucket.lock().seats.is_empty());
+}
+
+#[test]
+fn a_queue_that_stands_first_keeps_the_time_and_is_told_when_it_comes_to_that() {
+    let (clock, bucket) = bucket();
+    let (desk, seat) = desk(9);
+    let (other, others_seat) = self::desk(9);
+    pass(&bucket, 1, None).unwrap();
+    let first = bucket.join(demand(1, 1, Priority::Normal), &seat, 1);
+    let second = bucket.join(demand(1, 1, Priority::Normal), &others_seat, 2);
+    assert_eq!(bucket.tend(&seat), Some(SECOND + JITTER));
+    assert_eq!(bucket.tend(&others_seat), None, "another keeps the time");
+    assert!(bucket.leave(first));
+    assert_eq!(other.looks.load(Ordering::SeqCst), 1);
+    clock.0.store(SECOND + JITTER, Ordering::SeqCst);
+    assert_eq!(bucket.tend(&others_seat), None);
+    assert_eq!(*other.passed.lock().unwrap(), [2]);
+    assert!(desk.passed.lock().unwrap().is_empty());
+    assert!(
+        !bucket.leave(first) && !bucket.leave(second),
+        "neither stands there any more"
+    );
 }

@@ -1,0 +1,274 @@
+//! Which message is next: order by destination, priority, expiry. A plain value under one lock; it does nothing itself.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::parcel::Parcel;
+use crate::client::{CallOptions, Flight};
+use crate::deadline::Deadline;
+use crate::quota::{Class, Place};
+use crate::sync::Arc as SharedArc;
+
+/// A message from submit to its completion.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub id: u64,
+    pub user_data: u64,
+    pub parcel: Parcel,
+    pub options: CallOptions,
+    pub expires: Deadline,
+    /// Those of one key leave one after another; `None` is bound to nobody.
+    pub key: Option<Key>,
+    pub wants_completion: bool,
+    pub submitted: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    Destination(u64),
+    Given(u64),
+}
+
+/// Where a message is.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Waits for the one before it of the same key.
+    Behind,
+    /// May go, and was not looked at yet.
+    Due,
+    /// Waits for a worker alone.
+    Ready,
+    /// Stands in the waiting list of its quota.
+    Standing(Class, Place),
+    /// Given to a worker.
+    HandedOut,
+    InFlight(SharedArc<Flight>),
+}
+
+/// A message that has left the queue.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub job: Arc<Job>,
+    pub stage: Stage,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    entries: BTreeMap<u64, Entry>,
+    chains: HashMap<Key, Chain>,
+    due: VecDeque<u64>,
+    /// By priority.
+    ready: [BTreeSet<u64>; 2],
+    urgent_in_a_row: u32,
+    standing: [usize; Class::ALL.len()],
+    in_flight: usize,
+    expiries: BTreeSet<(Instant, u64)>,
+    /// When the dispatcher looks again by itself.
+    pub looks_again_at: Option<Instant>,
+    /// Connections to open ahead, not begun yet.
+    pub warm_ups: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    job: Arc<Job>,
+    stage: Stage,
+}
+
+/// The messages of a key: one is on its way or next, the others behind it.
+#[derive(Debug, Default)]
+struct Chain {
+    first: u64,
+    behind: BTreeSet<u64>,
+}
+
+/// How many urgent ones go before a normal one that waits, as in the quota's list.
+const URGENT_IN_A_ROW: u32 = 8;
+
+impl Queue {
+    pub fn take_in(&mut self, job: Job) {
+        let id = job.id;
+        if let Some(at) = job.expires.at() {
+            self.expiries.insert((at, id));
+        }
+        let mut stage = Stage::Due;
+        if let Some(key) = job.key {
+            match self.chains.get_mut(&key) {
+                Some(chain) => {
+                    chain.behind.insert(id);
+                    stage = Stage::Behind;
+                }
+                None => {
+                    let behind = BTreeSet::new();
+                    self.chains.insert(key, Chain { first: id, behind });
+                }
+            }
+        }
+        if matches!(stage, Stage::Due) {
+            self.due.push_back(id);
+        }
+        let job = Arc::new(job);
+        self.entries.insert(id, Entry { job, stage });
+    }
+
+    /// One that may go and was not placed yet.
+    pub fn next_due(&mut self) -> Option<Arc<Job>> {
+        while let Some(id) = self.due.pop_front() {
+            if let Some(entry) = self.entries.get(&id) {
+                return Some(entry.job.clone());
+            }
+        }
+        None
+    }
+
+    pub fn has_due(&self) -> bool {
+        !self.due.is_empty()
+    }
+
+    pub fn set_ready(&mut self, job: &Job) {
+        if let Some(entry) = self.entries.get_mut(&job.id) {
+            entry.stage = Stage::Ready;
+            self.ready[rank(job)].insert(job.id);
+        }
+    }
+
+    pub fn set_standing(&mut self, id: u64, class: Class, place: Place) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.stage = Stage::Standing(class, place);
+            self.standing[class as usize] += 1;
+        }
+    }
+
+    pub fn stands_in(&self, class: Class) -> bool {
+        self.standing[class as usize] > 0
+    }
+
+    pub fn has_ready(&self) -> bool {
+        self.ready.iter().any(|ready| !ready.is_empty())
+    }
+
+    /// The next of those that wait for a worker alone: urgent ones first, but for a normal one's turn.
+    pub fn hand_out(&mut self) -> Option<u64> {
+        let [urgent, normal] = &self.ready;
+        let is_normals_turn = self.urgent_in_a_row >= URGENT_IN_A_ROW && !normal.is_empty();
+        let rank = usize::from(urgent.is_empty() || is_normals_turn);
+        self.urgent_in_a_row = if rank == 0 && !normal.is_empty() {
+            self.urgent_in_a_row + 1
+        } else {
+            0
+        };
+        let id = self.ready[rank].pop_first()?;
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.stage = Stage::HandedOut;
+        }
+        Some(id)
+    }
+
+    pub fn job(&self, id: u64) -> Option<Arc<Job>> {
+        self.entries.get(&id).map(|entry| entry.job.clone())
+    }
+
+    /// A worker has it now: whether it has its place in the quota. `None` if it ended before.
+    pub fn begin(&mut self, id: u64, flight: &SharedArc<Flight>) -> Option<bool> {
+        let entry = self.entries.get_mut(&id)?;
+        let before = std::mem::replace(&mut entry.stage, Stage::InFlight(flight.clone()));
+        if let Some(at) = entry.job.expires.at() {
+            self.expiries.remove(&(at, id));
+        }
+        self.in_flight += 1;
+        let Stage::Standing(class, _) = before else {
+            return Some(false);
+        };
+        self.standing[class as usize] -= 1;
+        Some(true)
+    }
+
+    pub fn stage(&self, id: u64) -> Option<&Stage> {
+        self.entries.get(&id).map(|entry| &entry.stage)
+    }
+
+    /// Takes a message out, and lets the next of its key go. Only the first who asks gets it.
+    pub fn end(&mut self, id: u64) -> Option<Ended> {
+        let Entry { job, stage } = self.entries.remove(&id)?;
+        if let Some(at) = job.expires.at() {
+            self.expiries.remove(&(at, id));
+        }
+        match stage {
+            Stage::Ready => {
+                self.ready[rank(&job)].remove(&id);
+            }
+            Stage::Standing(class, _) => self.standing[class as usize] -= 1,
+            Stage::InFlight(_) => self.in_flight -= 1,
+            Stage::Behind | Stage::Due | Stage::HandedOut => {}
+        }
+        if let Some(key) = job.key {
+            self.leave_chain(key, id);
+        }
+        Some(Ended { job, stage })
+    }
+
+    fn leave_chain(&mut self, key: Key, id: u64) {
+        let Some(chain) = self.chains.get_mut(&key) else { return };
+        if chain.first != id {
+            chain.behind.remove(&id);
+            return;
+        }
+        match chain.behind.pop_first() {
+            Some(next) => {
+                chain.first = next;
+                self.due.push_back(next);
+                if let Some(entry) = self.entries.get_mut(&next) {
+                    entry.stage = Stage::Due;
+                }
+            }
+            None => {
+                self.chains.remove(&key);
+            }
+        }
+    }
+
+    /// Those whose time has come, soonest first.
+    pub fn expired(&self, now: Instant) -> Vec<u64> {
+        self.expiries
+            .iter()
+            .take_while(|(at, _)| *at <= now)
+            .map(|(_, id)| *id)
+            .collect()
+    }
+
+    /// No longer expires in the queue: a worker is about to look.
+    pub fn forget_expiry(&mut self, id: u64) {
+        if let Some(at) = self.entries.get(&id).and_then(|entry| entry.job.expires.at()) {
+            self.expiries.remove(&(at, id));
+        }
+    }
+
+    pub fn next_expiry(&self) -> Option<Instant> {
+        self.expiries.first().map(|(at, _)| *at)
+    }
+
+    pub fn ids(&self) -> Vec<u64> {
+        self.entries.keys().copied().collect()
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// When the oldest that has not ended was submitted.
+    pub fn oldest(&self) -> Option<Instant> {
+        self.entries.first_key_value().map(|(_, entry)| entry.job.submitted)
+    }
+}
+
+fn rank(job: &Job) -> usize {
+    usize::from(!job.options.urgent)
+}
+
+#[cfg(all(test, not(feature = "loom")))]
+mod tests;

@@ -1,0 +1,166 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::message::{Message, Payload};
+
+fn job(id: u64, key: Option<u64>, urgent: bool, expires: Deadline) -> Job {
+    let message = Message::SendUnicast {
+        from: "server",
+        to: "alice",
+        payload: Payload::Text("hi"),
+    };
+    Job {
+        id,
+        user_data: 0,
+        parcel: Parcel::pack(&message),
+        options: CallOptions {
+            urgent,
+            ..CallOptions::default()
+        },
+        expires,
+        key: key.map(Key::Given),
+        wants_completion: true,
+        submitted: Instant::now(),
+    }
+}
+
+fn never() -> Deadline {
+    Deadline::after(None)
+}
+
+/// Everything that is due becomes ready.
+fn place(queue: &mut Queue) {
+    while let Some(job) = queue.next_due() {
+        queue.set_ready(&job);
+    }
+}
+
+fn handed_out(queue: &mut Queue) -> Vec<u64> {
+    place(queue);
+    std::iter::from_fn(|| queue.hand_out()).collect()
+}
+
+#[test]
+fn those_of_one_key_leave_one_after_another_and_others_at_once() {
+    let mut queue = Queue::default();
+    for (id, key) in [
+        (1, Some(7)),
+        (2, Some(7)),
+        (3, Some(8)),
+        (4, None),
+        (5, Some(7)),
+        (6, None),
+    ] {
+        queue.take_in(job(id, key, false, never()));
+    }
+    assert_eq!(handed_out(&mut queue), [1, 3, 4, 6]);
+    assert!(queue.end(1).is_some() && queue.end(1).is_none(), "once");
+    assert_eq!(handed_out(&mut queue), [2]);
+    queue.end(2);
+    assert_eq!(handed_out(&mut queue), [5]);
+}
+
+#[test]
+fn who_leaves_the_middle_of_a_chain_does_not_break_it() {
+    let mut queue = Queue::default();
+    for id in 1..=4 {
+        queue.take_in(job(id, Some(7), false, never()));
+    }
+    assert_eq!(handed_out(&mut queue), [1]);
+    queue.end(2);
+    queue.end(1);
+    assert_eq!(handed_out(&mut queue), [3]);
+    queue.end(3);
+    queue.end(4);
+    assert!(queue.chains.is_empty() && queue.entries.is_empty());
+}
+
+#[test]
+fn urgent_ones_go_first_and_normal_ones_get_every_ninth_turn() {
+    let mut queue = Queue::default();
+    for id in 1..=40 {
+        queue.take_in(job(id, None, id > 10, never()));
+    }
+    let order = handed_out(&mut queue);
+    assert_eq!(order[..10], [11, 12, 13, 14, 15, 16, 17, 18, 1, 19]);
+    assert_eq!(order[17], 2);
+}
+
+#[test]
+fn the_soonest_to_expire_are_told_in_order() {
+    let mut queue = Queue::default();
+    let now = Instant::now();
+    for (id, seconds) in [(1, 30), (2, 10), (3, 20)] {
+        let expires = Deadline::after_from(now, Some(Duration::from_secs(seconds)));
+        queue.take_in(job(id, None, false, expires));
+    }
+    queue.take_in(job(4, None, false, never()));
+    assert_eq!(queue.next_expiry(), Some(now + Duration::from_secs(10)));
+    assert_eq!(queue.expired(now + Duration::from_secs(20)), [2, 3]);
+    queue.end(2);
+    queue.forget_expiry(3);
+    assert_eq!(queue.expired(now + Duration::from_secs(99)), [1]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Messages come, are handed out, end or are taken out in any order: each leaves once, those of a key in the order in
+    /// which they came and never two at a time, and nothing is left behind.
+    #[test]
+    fn order_holds_and_nothing_is_lost_whatever_happens(
+        steps in prop::collection::vec((0..4u8, 0..4u64, any::<bool>(), any::<prop::sample::Index>()), 1..300),
+    ) {
+        let mut queue = Queue::default();
+        let (mut next_id, mut out, mut ended) = (1u64, Vec::<u64>::new(), Vec::<u64>::new());
+        let mut last_begun = HashMap::<Key, u64>::new();
+        for (step, key, urgent, which) in steps {
+            match step {
+                0 | 1 => {
+                    let key = (key > 0).then_some(key);
+                    queue.take_in(job(next_id, key, urgent, never()));
+                    next_id += 1;
+                }
+                2 => {
+                    place(&mut queue);
+                    let Some(id) = queue.hand_out() else { continue };
+                    let key = queue.job(id).and_then(|job| job.key);
+                    if let Some(key) = key {
+                        let rival = out.iter().any(|other| queue.job(*other).and_then(|job| job.key) == Some(key));
+                        prop_assert!(!rival, "two of a key are on their way");
+                        let before = last_begun.insert(key, id);
+                        prop_assert!(before.is_none_or(|before| before < id));
+                    }
+                    out.push(id);
+                }
+                _ => {
+                    let ids = queue.ids();
+                    if ids.is_empty() {
+                        continue;
+                    }
+                    let id = *which.get(&ids);
+                    prop_assert!(queue.end(id).is_some());
+                    out.retain(|other| *other != id);
+                    ended.push(id);
+                }
+            }
+        }
+        loop {
+            place(&mut queue);
+            out.extend(std::iter::from_fn(|| queue.hand_out()));
+            if out.is_empty() {
+                break;
+            }
+            for id in out.drain(..) {
+                prop_assert!(queue.end(id).is_some());
+                ended.push(id);
+            }
+        }
+        ended.sort_unstable();
+        prop_assert_eq!(ended, (1..next_id).collect::<Vec<_>>());
+        prop_assert!(queue.chains.is_empty() && queue.entries.is_empty());
+        prop_assert!(queue.ready.iter().all(BTreeSet::is_empty));
+    }
+}

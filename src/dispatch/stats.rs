@@ -1,0 +1,93 @@
+//! The figures of docs/METRICS.md.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+
+use super::Shared;
+use crate::error::Code;
+use crate::metrics::{Counter, Histogram};
+use crate::quota::Class;
+use crate::report::Delivery;
+
+pub(super) fn snapshot(shared: &Shared) -> String {
+    let (unfinished, in_flight, oldest) = {
+        let queue = shared.queue();
+        (queue.len(), queue.in_flight(), queue.oldest())
+    };
+    let not_seen = shared.inbox.get().map_or(0, |inbox| inbox.len());
+    let tally = &shared.client.tally;
+    let traffic = shared.client.traffic();
+    let free = shared.free_workers.load(Ordering::SeqCst).min(shared.workers);
+    let codes = Code::ALL.iter().map(|code| code.name());
+    let deliveries = Delivery::ALL
+        .iter()
+        .map(|delivery| delivery.c_name().to_str().unwrap_or_default());
+    json!({
+        "queue": {
+            "depth": (unfinished + not_seen).saturating_sub(in_flight),
+            "in_flight": in_flight,
+            "completions": shared.completions.len(),
+            "pending": shared.pending.load(Ordering::SeqCst),
+            "capacity": shared.capacity,
+            "bytes": shared.bytes.load(Ordering::SeqCst),
+            "max_bytes": shared.max_bytes,
+            "oldest_age_ms": oldest.map_or(0, |at| Instant::now().saturating_duration_since(at).as_millis() as u64),
+            "submitted": shared.submitted.get(),
+            "refused": shared.refused.get(),
+        },
+        "workers": {
+            "limit": shared.workers,
+            "threads": shared.threads.load(Ordering::SeqCst),
+            "busy": shared.workers - free,
+        },
+        "messages": by_name(codes, &tally.codes),
+        "deliveries": by_name(deliveries, &tally.deliveries),
+        "retries": tally.retries.get(),
+        "quota": {
+            "waits": tally.quota_waits.get(),
+            "volcengine_rtc": quota(shared, Class::VolcengineRtc),
+            "volcengine_im": quota(shared, Class::VolcengineIm),
+            "zego": quota(shared, Class::Zego),
+        },
+        "http": {
+            "connections_open": traffic.opened.get().saturating_sub(traffic.closed.get()),
+            "connections_opened": traffic.opened.get(),
+            "requests": traffic.requests.get(),
+            "requests_on_used_connections": traffic.reused.get(),
+            "dns_lookups": traffic.dns_lookups.get(),
+        },
+        "latency_us": {
+            "submit_to_completion": percentiles(&shared.latency),
+            "wire": percentiles(&traffic.wire),
+        },
+    })
+    .to_string()
+}
+
+fn by_name<'a>(names: impl Iterator<Item = &'a str>, counters: &[Counter]) -> Value {
+    let pairs = names.zip(counters).map(|(name, counter)| {
+        let name = name.strip_prefix("RTCMSG_").unwrap_or(name);
+        (name.to_ascii_lowercase(), counter.get().into())
+    });
+    Value::Object(pairs.collect::<Map<_, _>>())
+}
+
+fn quota(shared: &Shared, class: Class) -> Value {
+    let Some((limit, load)) = shared.client.quota(class) else {
+        return Value::Null;
+    };
+    json!({ "per_second": limit, "present_per_second": limit * load.thousandths / 1000, "waiting": load.waiting })
+}
+
+fn percentiles(histogram: &Histogram) -> Value {
+    let figures = histogram.percentiles();
+    json!({
+        "count": figures.count,
+        "p50": figures.p50,
+        "p90": figures.p90,
+        "p99": figures.p99,
+        "max": figures.max,
+    })
+}

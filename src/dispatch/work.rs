@@ -1,0 +1,249 @@
+//! The threads: the dispatcher, which gives out work and keeps the time, and the workers, which do it.
+
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::Shared;
+use super::queue::Queue;
+use crate::error::Code;
+use crate::log::Level;
+use crate::os;
+use crate::quota::{Class, Seat};
+use crate::report::Report;
+use crate::sync::Arc as SharedArc;
+
+/// What a worker is given; it was claimed before.
+#[derive(Debug)]
+pub(super) enum Work {
+    Message(u64),
+    WarmUp,
+    GoHome,
+}
+
+/// Stands in a quota's list for the messages of a queue.
+impl Seat for Shared {
+    fn claim(&self) -> bool {
+        let one_less = |free: usize| free.checked_sub(1);
+        !self.is_abandoned.load(Ordering::SeqCst)
+            && self
+                .free_workers
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
+                .is_ok()
+    }
+
+    fn passed(&self, ticket: u64) {
+        self.give(Work::Message(ticket));
+        if self.lacks_threads() {
+            self.bell.ring();
+        }
+    }
+
+    fn look(&self) {
+        self.bell.ring();
+    }
+}
+
+impl Shared {
+    pub(super) fn start_dispatcher(shared: &Arc<Shared>) -> io::Result<()> {
+        let own = shared.clone();
+        os::spawn("rtcmsg-dispatch", move || {
+            while !own.has_left.load(Ordering::SeqCst) {
+                own.bell.answer();
+                let next = own.guarded(|| own.tend(true)).flatten();
+                own.bell
+                    .sleep(next.map(|at| at.saturating_duration_since(Instant::now())));
+            }
+        })
+        .map(drop)
+    }
+
+    /// Everybody goes home when the work at hand is done; the dispatcher at once.
+    pub(super) fn send_threads_home(&self) {
+        if self.has_left.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        for _ in 0..self.threads.load(Ordering::SeqCst) {
+            self.give(Work::GoHome);
+        }
+        self.bell.ring();
+    }
+
+    fn give(&self, work: Work) {
+        // It never ends before its receiver, which is beside it.
+        let _ = self.to_work.send(work);
+    }
+
+    /// Puts everything where it belongs, and gives what can go to free workers. When there is something to do again, if
+    /// nobody rings before.
+    fn tend(self: &Arc<Shared>, is_dispatcher: bool) -> Option<Instant> {
+        let seat: Arc<dyn Seat> = self.clone();
+        let mut queue = self.queue();
+        self.take_in(&mut queue);
+        let expired = self.take_expired(&mut queue);
+        while let Some(job) = queue.next_due() {
+            let demand = job.parcel.open(|message| self.client.demand(message, &job.options));
+            match demand.and_then(|(class, demand)| Some((class, demand, self.client.bucket(class)?))) {
+                Some((class, demand, bucket)) => {
+                    let place = bucket.join(demand, &seat, job.id);
+                    queue.set_standing(job.id, class, place);
+                }
+                None => queue.set_ready(&job),
+            }
+        }
+        while queue.has_ready() && self.claim() {
+            if let Some(id) = queue.hand_out() {
+                self.give(Work::Message(id));
+            }
+        }
+        while queue.warm_ups > 0 && self.claim() {
+            queue.warm_ups -= 1;
+            self.give(Work::WarmUp);
+        }
+        let mut next = queue.next_expiry();
+        for class in Class::ALL {
+            let Some(bucket) = self.client.bucket(class).filter(|_| queue.stands_in(class)) else {
+                continue;
+            };
+            let alarm = bucket
+                .tend(&seat)
+                .map(|wait| Instant::now() + Duration::from_nanos(wait));
+            next = next.into_iter().chain(alarm).min();
+        }
+        if is_dispatcher {
+            queue.looks_again_at = next;
+        } else if next.is_some_and(|next| queue.looks_again_at.is_none_or(|at| next < at)) {
+            self.bell.ring();
+        }
+        drop(queue);
+        self.start_workers();
+        for ended in expired {
+            self.complete(ended, Code::Expired, "it expired in the queue");
+        }
+        next
+    }
+
+    fn take_expired(&self, queue: &mut Queue) -> Vec<super::Ended> {
+        let mut expired = Vec::new();
+        for id in queue.expired(Instant::now()) {
+            match self.take_out(queue, id) {
+                Some(ended) => expired.push(ended),
+                // A worker has it, and looks at the time before it sends.
+                None => queue.forget_expiry(id),
+            }
+        }
+        expired
+    }
+
+    fn lacks_threads(&self) -> bool {
+        let at_work = self.workers - self.free_workers.load(Ordering::SeqCst).min(self.workers);
+        self.threads.load(Ordering::SeqCst) < at_work
+    }
+
+    /// As many threads as there is work at hand for.
+    fn start_workers(self: &Arc<Shared>) {
+        while self.lacks_threads() {
+            let is_one_too_many = self.threads.fetch_add(1, Ordering::SeqCst) >= self.workers;
+            // Looked at after the thread is counted: whoever sends all home counts it, or it is not started.
+            if is_one_too_many || self.has_left.load(Ordering::SeqCst) {
+                self.threads.fetch_sub(1, Ordering::SeqCst);
+                return;
+            }
+            let own = self.clone();
+            let started = os::spawn_with_stack("rtcmsg-worker", self.stack_bytes, move || own.work());
+            if let Err(error) = started {
+                let threads = self.threads.fetch_sub(1, Ordering::SeqCst) - 1;
+                self.client
+                    .logger
+                    .log(Level::Error, || format!("no thread for a worker: {error}"));
+                if threads == 0 {
+                    // Without a worker whoever is here does the work.
+                    if let Ok(work) = self.work.try_recv() {
+                        self.do_work(work);
+                    }
+                }
+                return;
+            }
+        }
+    }
+
+    fn work(self: Arc<Shared>) {
+        while let Ok(work) = self.work.recv() {
+            if !self.do_work(work) {
+                break;
+            }
+            self.guarded(|| self.tend(false));
+        }
+        self.threads.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Whether to go on.
+    fn do_work(&self, work: Work) -> bool {
+        match work {
+            Work::GoHome => return false,
+            Work::WarmUp => {
+                self.guarded(|| self.client.open_ahead());
+                self.left();
+            }
+            Work::Message(id) => {
+                self.guarded(|| self.carry(id));
+            }
+        }
+        self.free_workers.fetch_add(1, Ordering::SeqCst);
+        true
+    }
+
+    fn carry(&self, id: u64) {
+        let job = self.queue().job(id);
+        let Some(job) = job else { return };
+        let flight = SharedArc::new(job.parcel.open(|message| self.client.flight(message)));
+        let Some(has_turn) = self.queue().begin(id, &flight) else {
+            return;
+        };
+        let terms = self.client.terms(&job.options, job.expires);
+        let carried = self.guarded(|| {
+            job.parcel
+                .open(|message| self.client.carry(message, &terms, &flight, has_turn));
+        });
+        let text = match carried {
+            Some(()) => "lost by a defect of the library",
+            None => "a defect of the library ended it; please report what the log says",
+        };
+        // Whoever takes it out of the queue completes it, and that happens once.
+        let ended = self.queue().end(id);
+        if let Some(ended) = ended {
+            self.complete(ended, Code::Internal, text);
+        }
+    }
+
+    pub(super) fn tell(&self, report: &Report) {
+        self.guarded(|| self.client.tell(report));
+    }
+
+    /// A panic ends what was begun, and not the thread.
+    fn guarded<T>(&self, body: impl FnOnce() -> T) -> Option<T> {
+        match panic::catch_unwind(AssertUnwindSafe(body)) {
+            Ok(value) => Some(value),
+            Err(panic) => {
+                let what = described(&*panic);
+                // Dropping what was thrown may itself panic.
+                std::mem::forget(panic);
+                let line = || format!("a defect of the library, please report it: {what}");
+                // The logger may be what panicked.
+                let logged = panic::catch_unwind(AssertUnwindSafe(|| self.client.logger.log(Level::Error, line)));
+                if let Err(panic) = logged {
+                    std::mem::forget(panic);
+                }
+                None
+            }
+        }
+    }
+}
+
+fn described(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default()
+}
