@@ -9,6 +9,7 @@ gets an emulator of its own. In comment lines of its source it may say what it n
     // flags: -fno-exceptions
     // emulator: --no-quota
     // beside: second (a crate below tests/hosts, linked as a static library)
+    // ledger: completions.txt (a file that it writes, which is held against the emulator's ledger: tests/ledger.py)
     // alone: yes (neither library nor parts are linked; TEST_LIBRARY is the path of the library)
 """
 
@@ -26,6 +27,8 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import ledger
 
 TESTS = Path(__file__).resolve().parent
 INCLUDE = TESTS.parent / "include"
@@ -229,7 +232,15 @@ def run(program: Program, parts: list[Path], setup: Setup) -> str:
         running_emulator(setup.emulator, directive(program.source, "emulator")) as url,
     ):
         result = run_binary(command(binary, setup), environment(url, setup), directory)
-    return judged(result, setup.mode)
+        words = judged(result, setup.mode)
+        check_ledger(url, directive(program.source, "ledger"), Path(directory))
+    return words
+
+
+def check_ledger(url: str, told: str | None, directory: Path) -> None:
+    wrong = ledger.differences(url, directory / told) if told else []
+    if wrong:
+        raise Failed("\n".join(["the ledger says otherwise:", *wrong]))
 
 
 def linked(program: Program, parts: list[Path], setup: Setup) -> list[str]:

@@ -256,7 +256,7 @@ static rtcmsg_code with_options(int by_call, const rtcmsg_call *call) {
 }
 
 static rtcmsg_code options(int by_call, size_t struct_size, int32_t timeout_ms, uint32_t priority) {
-  rtcmsg_call call;
+  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
   call.struct_size = struct_size;
   call.timeout_ms = timeout_ms;
   call.priority = priority;
@@ -274,16 +274,16 @@ static void call_options_that_cannot_be(void) {
   newer.known.struct_size = sizeof newer;
   for (by_call = 0; by_call < 2; by_call++) {
     EXPECT_NO_REPORT("size 0", options(by_call, 0, 0, 0), INVALID, "struct_size", "call: struct_size is 0");
-    EXPECT_NO_REPORT("size 15", options(by_call, size - 1, 0, 0), INVALID, "struct_size", "at least 16");
+    EXPECT_NO_REPORT("a byte too few", options(by_call, size - 1, 0, 0), INVALID, "struct_size", "at least 40");
     EXPECT_NO_REPORT("SIZE_MAX", options(by_call, SIZE_MAX, 0, 0), INVALID, "struct_size", "at most 4096");
     EXPECT_NO_REPORT("timeout -2", options(by_call, size, -2, 0), INVALID, "timeout_ms", "is -2; it takes 0 or more");
     EXPECT_NO_REPORT("INT32_MIN", options(by_call, size, INT32_MIN, 0), INVALID, "timeout_ms", "-1 for no limit");
     EXPECT_NO_REPORT("priority", options(by_call, size, 0, 2), INVALID, "priority", "2 is no priority");
     newer.tail[0] = 1;
-    EXPECT_NO_REPORT("tail begins", with_options(by_call, &newer.known), UNSUPPORTED, "call", "behind byte 16");
+    EXPECT_NO_REPORT("tail begins", with_options(by_call, &newer.known), UNSUPPORTED, "call", "behind byte 40");
     newer.tail[0] = 0;
     newer.tail[63] = 1;
-    EXPECT_NO_REPORT("tail ends", with_options(by_call, &newer.known), UNSUPPORTED, "call", "behind byte 16");
+    EXPECT_NO_REPORT("tail ends", with_options(by_call, &newer.known), UNSUPPORTED, "call", "behind byte 40");
     newer.tail[63] = 0;
   }
   check_case("a zero tail");

@@ -1,0 +1,412 @@
+/* Submit, poll and what goes with them: arguments that must not get past the boundary, and out-params, which are set
+ * whatever happens. */
+#include <rtcmsg.h>
+
+#include "check.h"
+#include "lab.h"
+#include "row.h"
+
+#define INVALID RTCMSG_INVALID_ARGUMENT
+#define UNTOUCHED_ID UINT64_C(0xABCDEF)
+#define ROW_SIZE sizeof(rtcmsg_completion)
+
+static rtcmsg_client *client;
+static rtcmsg_message good;
+static rtcmsg_error error;
+
+/* What a row's call leaves in its out-params. */
+static uint64_t id;
+static size_t count;
+static size_t needed;
+static ptrdiff_t handle;
+static int32_t level;
+static rtcmsg_completion rows[4];
+static rtcmsg_completion untouched[4];
+static char text[8192];
+
+static void begin(const char *what) {
+  static const rtcmsg_error initial = RTCMSG_INIT(rtcmsg_error);
+  error = initial;
+  id = UNTOUCHED_ID;
+  count = needed = 77;
+  handle = 77;
+  level = 77;
+  memset(rows, 'x', sizeof rows);
+  memset(untouched, 'x', sizeof untouched);
+  memset(text, 'x', sizeof text);
+  row_begin(what);
+}
+
+/* A row: what is done, the call, and what it must come to. Nothing is written into rows or text by what fails. */
+#define EXPECT(what, call, code, field, contains)                  \
+  do {                                                             \
+    begin(what);                                                   \
+    row_check_error(&error, (call), (code), (field), (contains)); \
+    CHECK_BYTES(rows, sizeof rows, untouched, sizeof untouched);   \
+    row_check_quiet();                                             \
+  } while (0)
+
+#define EXPECT_NO_ID(what, call, code, field, contains) \
+  do {                                                  \
+    EXPECT(what, call, code, field, contains);          \
+    CHECK_SIZE(id, 0);                                  \
+  } while (0)
+
+#define EXPECT_NO_ROWS(what, call, code, field, contains) \
+  do {                                                    \
+    EXPECT(what, call, code, field, contains);            \
+    CHECK_SIZE(count, 0);                                 \
+  } while (0)
+
+#define EXPECT_NO_HANDLE(what, call, code, field, contains) \
+  do {                                                      \
+    EXPECT(what, call, code, field, contains);              \
+    CHECK_INT(handle, -1);                                  \
+  } while (0)
+
+#define EXPECT_NO_TEXT(what, call, code, field, contains, size) \
+  do {                                                          \
+    EXPECT(what, call, code, field, contains);                  \
+    CHECK_SIZE(needed, size);                                   \
+    CHECK_SIZE((unsigned char)text[0], 'x');                    \
+  } while (0)
+
+static void null_in_every_place(void) {
+  check_case("NULL");
+  EXPECT_NO_ID("submit: client", rtcmsg_client_submit(NULL, &good, NULL, &id, &error), INVALID, "client", "is NULL");
+  EXPECT_NO_ID("submit: message", rtcmsg_client_submit(client, NULL, NULL, &id, &error), INVALID, "message", "is NULL");
+  EXPECT("submit: id", rtcmsg_client_submit(client, &good, NULL, NULL, &error), INVALID, "id", "is NULL");
+  EXPECT_NO_ROWS("poll: client", rtcmsg_client_poll(NULL, 0, rows, ROW_SIZE, 4, &count, &error), INVALID, "client",
+                 "is NULL");
+  EXPECT_NO_ROWS("poll: rows", rtcmsg_client_poll(client, 0, NULL, ROW_SIZE, 4, &count, &error), INVALID, "rows",
+                 "is NULL");
+  EXPECT("poll: count", rtcmsg_client_poll(client, 0, rows, ROW_SIZE, 4, NULL, &error), INVALID, "count", "is NULL");
+  EXPECT_NO_HANDLE("event_handle: client", rtcmsg_client_event_handle(NULL, &handle, &error), INVALID, "client",
+                   "is NULL");
+  EXPECT("event_handle: handle", rtcmsg_client_event_handle(client, NULL, &error), INVALID, "handle", "is NULL");
+  EXPECT("cancel: client", rtcmsg_client_cancel(NULL, 1, &error), INVALID, "client", "is NULL");
+  EXPECT("flush: client", rtcmsg_client_flush(NULL, 0, &error), INVALID, "client", "is NULL");
+  EXPECT("warm_up: client", rtcmsg_client_warm_up(NULL, 1, &error), INVALID, "client", "is NULL");
+  EXPECT_NO_TEXT("stats: client", rtcmsg_client_stats(NULL, text, sizeof text, &needed, &error), INVALID, "client",
+                 "is NULL", 0);
+  EXPECT("stats: needed", rtcmsg_client_stats(client, text, sizeof text, NULL, &error), INVALID, "needed", "is NULL");
+  EXPECT("stats: json", rtcmsg_client_stats(client, NULL, sizeof text, &needed, &error), INVALID, "json", "is NULL");
+  CHECK(needed > 1 && needed <= 4096);
+  EXPECT_NO_TEXT("log: client", rtcmsg_client_log(NULL, &level, text, sizeof text, &needed, &error), INVALID, "client",
+                 "is NULL", 0);
+  CHECK_INT(level, 0);
+  EXPECT("log: level", rtcmsg_client_log(client, NULL, text, sizeof text, &needed, &error), INVALID, "level", "is NULL");
+  EXPECT("log: needed", rtcmsg_client_log(client, &level, text, sizeof text, NULL, &error), INVALID, "needed",
+         "is NULL");
+  begin("pending");
+  CHECK_SIZE(rtcmsg_client_pending(NULL), 0);
+  row_end_group(client);
+}
+
+/* No error to look at, and none to write to. */
+static void null_for_the_error(void) {
+  begin("no error");
+  CHECK_CODE(rtcmsg_client_submit(NULL, NULL, NULL, NULL, NULL), INVALID);
+  CHECK_CODE(rtcmsg_client_submit(client, NULL, NULL, &id, NULL), INVALID);
+  CHECK_SIZE(id, 0);
+  CHECK_CODE(rtcmsg_client_poll(NULL, 0, NULL, 0, 0, NULL, NULL), INVALID);
+  CHECK_CODE(rtcmsg_client_poll(client, 0, rows, ROW_SIZE, 4, &count, NULL), RTCMSG_OK);
+  CHECK_SIZE(count, 0);
+  CHECK_CODE(rtcmsg_client_event_handle(NULL, NULL, NULL), INVALID);
+  CHECK_CODE(rtcmsg_client_cancel(NULL, 0, NULL), INVALID);
+  CHECK_CODE(rtcmsg_client_cancel(client, 0, NULL), RTCMSG_NOT_FOUND);
+  CHECK_CODE(rtcmsg_client_flush(NULL, -1, NULL), INVALID);
+  CHECK_CODE(rtcmsg_client_flush(client, 0, NULL), RTCMSG_OK);
+  CHECK_CODE(rtcmsg_client_warm_up(NULL, 0, NULL), INVALID);
+  CHECK_CODE(rtcmsg_client_stats(NULL, NULL, 0, NULL, NULL), INVALID);
+  CHECK_CODE(rtcmsg_client_log(NULL, NULL, NULL, 0, NULL, NULL), INVALID);
+  CHECK_CODE(rtcmsg_client_log(client, &level, text, sizeof text, &needed, NULL), RTCMSG_NOT_FOUND);
+  row_check_quiet();
+  row_end_group(client);
+}
+
+/* As a newer header might have it. */
+struct newer_error {
+  rtcmsg_error known;
+  unsigned char tail[64];
+};
+
+static void errors_that_are_too_small(void) {
+  struct newer_error small;
+  rtcmsg_error *given = &small.known;
+  begin("too small an error");
+  memset(&small, 'x', sizeof small);
+  given->struct_size = 16;
+  CHECK_CODE(rtcmsg_client_submit(client, &good, NULL, &id, given), INVALID);
+  CHECK_CODE(rtcmsg_client_poll(client, 0, rows, ROW_SIZE, 4, &count, given), INVALID);
+  CHECK_CODE(rtcmsg_client_event_handle(client, &handle, given), INVALID);
+  CHECK_CODE(rtcmsg_client_cancel(client, 1, given), INVALID);
+  CHECK_CODE(rtcmsg_client_flush(client, 0, given), INVALID);
+  CHECK_CODE(rtcmsg_client_warm_up(client, 1, given), INVALID);
+  CHECK_CODE(rtcmsg_client_stats(client, text, sizeof text, &needed, given), INVALID);
+  CHECK_CODE(rtcmsg_client_log(client, &level, text, sizeof text, &needed, given), INVALID);
+  CHECK_SIZE(id, 0);
+  CHECK_SIZE(count, 0);
+  CHECK_INT(handle, -1);
+  CHECK_SIZE(needed, 0);
+  CHECK_INT(level, 0);
+  CHECK_SIZE(given->struct_size, 16);
+  CHECK_INT(given->field[0], 'x');
+  CHECK_SIZE(rtcmsg_client_pending(client), 0);
+  row_check_quiet();
+  row_end_group(client);
+}
+
+static rtcmsg_code submit_with(rtcmsg_call call) { return rtcmsg_client_submit(client, &good, &call, &id, &error); }
+
+static rtcmsg_code send_with(rtcmsg_call call, rtcmsg_report **report) {
+  return rtcmsg_client_send(client, &good, &call, report, &error);
+}
+
+static rtcmsg_code call_with(rtcmsg_call call, rtcmsg_report **report) {
+  return rtcmsg_client_call(client, RTCMSG_ZEGO, "SendBroadcastMessage", NULL, rtcmsg_text("{}"), &call, report, &error);
+}
+
+static void options_that_cannot_be(void) {
+  static const rtcmsg_call initial = RTCMSG_INIT(rtcmsg_call);
+  struct newer_call {
+    rtcmsg_call known;
+    unsigned char tail[64];
+  } newer;
+  rtcmsg_call call = initial;
+  call.struct_size = 0;
+  EXPECT_NO_ID("size 0", submit_with(call), INVALID, "struct_size", "call: struct_size is 0");
+  call.struct_size = sizeof call - 1;
+  EXPECT_NO_ID("a byte too few", submit_with(call), INVALID, "struct_size", "at least 40");
+  call.struct_size = SIZE_MAX;
+  EXPECT_NO_ID("SIZE_MAX", submit_with(call), INVALID, "struct_size", "at most 4096");
+  memset(&newer, 0, sizeof newer);
+  newer.known.struct_size = sizeof newer;
+  newer.tail[63] = 1;
+  EXPECT_NO_ID("a set tail", rtcmsg_client_submit(client, &good, &newer.known, &id, &error), RTCMSG_UNSUPPORTED, "call",
+               "behind byte 40");
+  call = initial;
+  call.timeout_ms = -2;
+  EXPECT_NO_ID("timeout -2", submit_with(call), INVALID, "timeout_ms", "is -2; it takes 0 or more");
+  call = initial;
+  call.expires_in_ms = -1;
+  EXPECT_NO_ID("expires -1", submit_with(call), INVALID, "expires_in_ms", "is -1; it takes 1 or more");
+  call.expires_in_ms = INT32_MIN;
+  EXPECT_NO_ID("expires INT32_MIN", submit_with(call), INVALID, "expires_in_ms", "it takes 1 or more");
+  call = initial;
+  call.priority = 2;
+  EXPECT_NO_ID("priority", submit_with(call), INVALID, "priority", "2 is no priority");
+  call = initial;
+  call.flags = 4;
+  EXPECT_NO_ID("flag 4", submit_with(call), INVALID, "flags", "unknown flag");
+  call.flags = UINT32_MAX;
+  EXPECT_NO_ID("all flags", submit_with(call), INVALID, "flags", "unknown flag");
+  call.flags = RTCMSG_UNORDERED;
+  call.order_key = 1;
+  EXPECT_NO_ID("a key without order", submit_with(call), INVALID, "order_key", "RTCMSG_UNORDERED");
+  row_end_group(client);
+}
+
+/* What submit alone has a use for is refused by the others: it would do nothing there. */
+static void options_of_submit_given_to_others(void) {
+  static const rtcmsg_call initial = RTCMSG_INIT(rtcmsg_call);
+  rtcmsg_call given[4];
+  static const char *const field[] = {"flags", "flags", "user_data", "order_key"};
+  rtcmsg_report *report;
+  size_t i;
+  for (i = 0; i < 4; i++) given[i] = initial;
+  given[0].flags = RTCMSG_UNORDERED;
+  given[1].flags = RTCMSG_NO_COMPLETION;
+  given[2].user_data = 1;
+  given[3].order_key = 1;
+  for (i = 0; i < 4; i++) {
+    report = row_untouched;
+    EXPECT("send", send_with(given[i], &report), INVALID, field[i], "only rtcmsg_client_submit");
+    CHECK(report == NULL);
+    report = row_untouched;
+    EXPECT("call", call_with(given[i], &report), INVALID, field[i], "only rtcmsg_client_submit");
+    CHECK(report == NULL);
+  }
+  given[0] = initial;
+  given[0].expires_in_ms = -1;
+  report = row_untouched;
+  EXPECT("send: expires -1", send_with(given[0], &report), INVALID, "expires_in_ms", "it takes 1 or more");
+  CHECK(report == NULL);
+  row_end_group(client);
+}
+
+static void messages_that_cannot_be(void) {
+  rtcmsg_message bad = good;
+  bad.action = 0;
+  EXPECT_NO_ID("no action", rtcmsg_client_submit(client, &bad, NULL, &id, &error), INVALID, "action", "");
+  bad = good;
+  bad.struct_size = 8;
+  EXPECT_NO_ID("size 8", rtcmsg_client_submit(client, &bad, NULL, &id, &error), INVALID, "struct_size", "message");
+  bad = good;
+  bad.to_count = 0;
+  EXPECT_NO_ID("nobody", rtcmsg_client_submit(client, &bad, NULL, &id, &error), INVALID, "to", "");
+  bad = good;
+  bad.payload_len = 0;
+  EXPECT_NO_ID("empty", rtcmsg_client_submit(client, &bad, NULL, &id, &error), INVALID, "payload", "");
+  begin("nothing was taken in");
+  CHECK_SIZE(rtcmsg_client_pending(client), 0);
+  row_end_group(client);
+}
+
+static void polls_that_cannot_be(void) {
+  static const size_t sizes[] = {0, 1, sizeof(rtcmsg_completion) - 1, sizeof(rtcmsg_completion) + 1, 4104, SIZE_MAX};
+  size_t i;
+  for (i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    EXPECT_NO_ROWS("row_size", rtcmsg_client_poll(client, 0, rows, sizes[i], 1, &count, &error), INVALID, "row_size",
+                   "sizeof(rtcmsg_completion)");
+  EXPECT_NO_ROWS("capacity 0", rtcmsg_client_poll(client, 0, rows, ROW_SIZE, 0, &count, &error), INVALID, "capacity",
+                 "is 0");
+  EXPECT_NO_ROWS("timeout -2", rtcmsg_client_poll(client, -2, rows, ROW_SIZE, 1, &count, &error), INVALID, "timeout_ms",
+                 "is -2");
+  EXPECT_NO_ROWS("INT32_MIN", rtcmsg_client_poll(client, INT32_MIN, rows, ROW_SIZE, 1, &count, &error), INVALID,
+                 "timeout_ms", "-1 for no limit");
+  EXPECT_NO_ROWS("nothing there", rtcmsg_client_poll(client, 0, rows, ROW_SIZE, 4, &count, &error), RTCMSG_OK, "", "");
+  EXPECT_NO_ROWS("nothing came", rtcmsg_client_poll(client, 1, rows, ROW_SIZE, 4, &count, &error), RTCMSG_OK, "", "");
+  row_end_group(client);
+}
+
+/* A newer header's larger rows: what lies behind ours is zero, and each row stands where it belongs. */
+static void rows_of_a_newer_header(void) {
+  struct newer_row {
+    rtcmsg_completion known;
+    unsigned char tail[64];
+  } newer[3];
+  static const unsigned char zeros[64] = {0};
+  uint64_t first;
+  uint64_t second;
+  size_t got = 0;
+  begin("larger rows");
+  memset(newer, 'x', sizeof newer);
+  CHECK_CODE(rtcmsg_client_submit(client, &good, NULL, &first, &error), RTCMSG_OK);
+  CHECK_CODE(rtcmsg_client_submit(client, &good, NULL, &second, &error), RTCMSG_OK);
+  CHECK_CODE(rtcmsg_client_flush(client, -1, &error), RTCMSG_OK);
+  CHECK_CODE(rtcmsg_client_poll(client, 0, &newer[0].known, sizeof *newer, 3, &got, &error), RTCMSG_OK);
+  REQUIRE(got == 2);
+  CHECK_SIZE(newer[0].known.id, first);
+  CHECK_SIZE(newer[1].known.id, second);
+  CHECK_BYTES(newer[1].tail, sizeof zeros, zeros, sizeof zeros);
+  CHECK_INT(newer[2].tail[0], 'x');
+  rtcmsg_report_free(newer[0].known.report);
+  rtcmsg_report_free(newer[1].known.report);
+  row_begin_group();
+}
+
+static void other_arguments_that_cannot_be(void) {
+  EXPECT("flush: -2", rtcmsg_client_flush(client, -2, &error), INVALID, "timeout_ms", "is -2");
+  EXPECT("flush: INT32_MIN", rtcmsg_client_flush(client, INT32_MIN, &error), INVALID, "timeout_ms", "-1 for no limit");
+  EXPECT("warm_up: too many", rtcmsg_client_warm_up(client, 65, &error), INVALID, "connections", "65 connections");
+  EXPECT("warm_up: UINT32_MAX", rtcmsg_client_warm_up(client, UINT32_MAX, &error), INVALID, "connections",
+         "http.max_connections is 64");
+  EXPECT("cancel: 0", rtcmsg_client_cancel(client, 0, &error), RTCMSG_NOT_FOUND, "id", "no message in the queue");
+  EXPECT("cancel: UINT64_MAX", rtcmsg_client_cancel(client, UINT64_MAX, &error), RTCMSG_NOT_FOUND, "id",
+         "18446744073709551615");
+  row_end_group(client);
+}
+
+static void rooms_that_are_too_small(void) {
+  size_t size;
+  check_case("stats");
+  CHECK_CODE(rtcmsg_client_stats(client, NULL, 0, &size, &error), RTCMSG_BUFFER_TOO_SMALL);
+  CHECK(size > 500 && size <= 4096);
+  EXPECT("stats: none", rtcmsg_client_stats(client, NULL, 0, &needed, &error), RTCMSG_BUFFER_TOO_SMALL, "json",
+         "has room for 0 bytes");
+  EXPECT("stats: one", rtcmsg_client_stats(client, text, 1, &needed, &error), RTCMSG_BUFFER_TOO_SMALL, "json",
+         "has room for 1 bytes");
+  CHECK_INT(text[0], 'x');
+  begin("stats: enough");
+  CHECK_CODE(rtcmsg_client_stats(client, text, sizeof text, &needed, &error), RTCMSG_OK);
+  CHECK_SIZE(strlen(text) + 1, needed);
+  CHECK_INT(text[0], '{');
+  CHECK_INT(text[needed], 'x');
+  row_end_group(client);
+}
+
+static void log_lines_that_do_not_fit(void) {
+  rtcmsg_client *logging = lab_client("log.keep", "info", NULL);
+  size_t line;
+  begin("log: none");
+  CHECK_CODE(rtcmsg_client_log(logging, &level, NULL, 0, &needed, &error), RTCMSG_BUFFER_TOO_SMALL);
+  CHECK_TEXT(error.field, "text");
+  CHECK(needed > 1);
+  line = needed;
+  begin("log: a byte too few");
+  CHECK_CODE(rtcmsg_client_log(logging, &level, text, line - 1, &needed, &error), RTCMSG_BUFFER_TOO_SMALL);
+  CHECK_SIZE(needed, line);
+  CHECK_INT(text[0], 'x');
+  begin("log: NULL with room");
+  CHECK_CODE(rtcmsg_client_log(logging, &level, NULL, line, &needed, &error), INVALID);
+  CHECK_TEXT(error.field, "text");
+  begin("log: it is still there, and fits");
+  CHECK_CODE(rtcmsg_client_log(logging, &level, text, line, &needed, &error), RTCMSG_OK);
+  CHECK_INT(level, RTCMSG_LOG_INFO);
+  CHECK_SIZE(strlen(text) + 1, line);
+  CHECK_CONTAINS(text, "client made");
+  begin("log: no more");
+  CHECK_CODE(rtcmsg_client_log(logging, &level, text, sizeof text, &needed, &error), RTCMSG_NOT_FOUND);
+  CHECK_INT(level, 0);
+  CHECK_SIZE(needed, 0);
+  CHECK_INT(text[0], 'x');
+  rtcmsg_client_free(logging);
+  row_end_group(client);
+}
+
+static void a_closed_client(void) {
+  rtcmsg_client *closed = lab_client(NULL);
+  CHECK_CODE(rtcmsg_client_close(closed, 0, &error), RTCMSG_OK);
+  row_begin_group();
+  EXPECT_NO_ID("submit", rtcmsg_client_submit(closed, &good, NULL, &id, &error), RTCMSG_CLOSED, "", "closed");
+  EXPECT_NO_HANDLE("event_handle", rtcmsg_client_event_handle(closed, &handle, &error), RTCMSG_CLOSED, "", "closed");
+  EXPECT("cancel", rtcmsg_client_cancel(closed, 1, &error), RTCMSG_CLOSED, "", "closed");
+  EXPECT("flush", rtcmsg_client_flush(closed, -1, &error), RTCMSG_CLOSED, "", "closed");
+  EXPECT("warm_up", rtcmsg_client_warm_up(closed, 1, &error), RTCMSG_CLOSED, "", "closed");
+  EXPECT_NO_ROWS("poll without limit", rtcmsg_client_poll(closed, -1, rows, ROW_SIZE, 4, &count, &error), RTCMSG_OK, "",
+                 "");
+  EXPECT_NO_ROWS("poll: capacity 0", rtcmsg_client_poll(closed, -1, rows, ROW_SIZE, 0, &count, &error), INVALID,
+                 "capacity", "is 0");
+  begin("what still answers");
+  CHECK_CODE(rtcmsg_client_stats(closed, text, sizeof text, &needed, &error), RTCMSG_OK);
+  CHECK_CODE(rtcmsg_client_log(closed, &level, text, sizeof text, &needed, &error), RTCMSG_NOT_FOUND);
+  CHECK_SIZE(rtcmsg_client_pending(closed), 0);
+  rtcmsg_client_free(closed);
+  row_end_group(client);
+}
+
+/* Whatever was wrong before, a submit is taken in and completed. */
+static void a_good_submit_at_the_end(void) {
+  begin("a good submit");
+  CHECK_CODE(rtcmsg_client_submit(client, &good, NULL, &id, &error), RTCMSG_OK);
+  CHECK(id >= 1 && id != UNTOUCHED_ID);
+  CHECK_CODE(rtcmsg_client_poll(client, -1, rows, ROW_SIZE, 4, &count, &error), RTCMSG_OK);
+  lab_check_no_error(&error);
+  REQUIRE(count == 1);
+  CHECK_SIZE(rows[0].id, id);
+  CHECK_CODE(rows[0].code, RTCMSG_OK);
+  rtcmsg_report_free(rows[0].report);
+  CHECK_BYTES(&rows[1], sizeof rows[1], &untouched[1], sizeof untouched[1]);
+}
+
+int main(void) {
+  client = lab_client(NULL);
+  good = lab_unicast();
+  row_begin_group();
+  null_in_every_place();
+  null_for_the_error();
+  errors_that_are_too_small();
+  options_that_cannot_be();
+  options_of_submit_given_to_others();
+  messages_that_cannot_be();
+  polls_that_cannot_be();
+  rows_of_a_newer_header();
+  other_arguments_that_cannot_be();
+  rooms_that_are_too_small();
+  log_lines_that_do_not_fit();
+  a_closed_client();
+  a_good_submit_at_the_end();
+  rtcmsg_client_free(client);
+  return row_summary();
+}
