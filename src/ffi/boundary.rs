@@ -15,17 +15,23 @@ use crate::os;
 
 /// The body of an exported function. Three shapes, by what the function returns:
 /// `boundary!(name, error, { … Ok(()) })`: a code, with the failure in `error`;
-/// `boundary!(name, error, out, { … Ok(()) })`: the same for a call that hands out a handle, NULL until it succeeds;
+/// `boundary!(name, error, out, { … Ok(()) })`: the same for a call that hands out a handle, NULL until it succeeds, and
+/// `boundary!(name, error, out = 0, { … Ok(()) })` for one that hands out numbers;
 /// `boundary!(name, or DEFAULT, { … })`: a value, which is DEFAULT after a panic.
 macro_rules! boundary {
     ($name:ident, or $default:expr, $body:block) => {
         $crate::ffi::boundary::value(stringify!($name), $default, move || $body)
     };
-    ($name:ident, $error:ident, $out:ident, $body:block) => {{
-        // SAFETY: the header's rules for arguments: NULL, or the caller's to write to.
-        if let Some(out) = unsafe { $out.as_mut() } {
-            *out = std::ptr::null_mut();
-        }
+    ($name:ident, $error:ident, $out:ident, $body:block) => {
+        boundary!($name, $error, $out = std::ptr::null_mut(), $body)
+    };
+    ($name:ident, $error:ident, $($out:ident = $initial:expr),+, $body:block) => {{
+        $(
+            // SAFETY: the header's rules for arguments: NULL, or the caller's to write to.
+            if let Some(out) = unsafe { $out.as_mut() } {
+                *out = $initial;
+            }
+        )+
         boundary!($name, $error, $body)
     }};
     ($name:ident, $error:ident, $body:block) => {

@@ -45,11 +45,10 @@ pub unsafe extern "C" fn rtcmsg_client_submit(
     id: *mut u64,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_submit, error, {
+    boundary!(rtcmsg_client_submit, error, id = 0, {
         // SAFETY: the header's rules for arguments.
         unsafe {
             let id = input::required_mut(id, "id")?;
-            *id = 0;
             let client = known(client)?;
             let fields = Fields::read(message)?;
             let options = read_call(call)?.as_ref().map(submit_options).transpose()?;
@@ -74,11 +73,10 @@ pub unsafe extern "C" fn rtcmsg_client_poll(
     count: *mut usize,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_poll, error, {
+    boundary!(rtcmsg_client_poll, error, count = 0, {
         // SAFETY: the header's rules for arguments.
         let (client, count) = unsafe {
             let count = input::required_mut(count, "count")?;
-            *count = 0;
             (known(client)?, count)
         };
         let known_size = size_of::<rtcmsg_completion>();
@@ -126,11 +124,10 @@ pub unsafe extern "C" fn rtcmsg_client_event_handle(
     handle: *mut isize,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_event_handle, error, {
+    boundary!(rtcmsg_client_event_handle, error, handle = -1, {
         // SAFETY: the header's rules for arguments.
         unsafe {
             let handle = input::required_mut(handle, "handle")?;
-            *handle = -1;
             *handle = known(client)?.event_handle()?;
             Ok(())
         }
@@ -205,11 +202,10 @@ pub unsafe extern "C" fn rtcmsg_client_stats(
     needed: *mut usize,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_stats, error, {
+    boundary!(rtcmsg_client_stats, error, needed = 0, {
         // SAFETY: the header's rules for arguments.
         unsafe {
             let needed = input::required_mut(needed, "needed")?;
-            *needed = 0;
             let text = known(client)?.stats()?;
             write_text(&text, json, capacity, needed, "json")
         }
@@ -229,13 +225,11 @@ pub unsafe extern "C" fn rtcmsg_client_log(
     needed: *mut usize,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_log, error, {
+    boundary!(rtcmsg_client_log, error, level = 0, needed = 0, {
         // SAFETY: the header's rules for arguments.
         let (level, needed, client) = unsafe {
             let level = input::required_mut(level, "level")?;
             let needed = input::required_mut(needed, "needed")?;
-            *level = 0;
-            *needed = 0;
             (level, needed, known(client)?)
         };
         if client.client().is_forked() {

@@ -5,6 +5,7 @@
 #include "check.h"
 #include "lab.h"
 #include "row.h"
+#include "tasks.h"
 
 #define INVALID RTCMSG_INVALID_ARGUMENT
 #define UNTOUCHED_ID UINT64_C(0xABCDEF)
@@ -408,5 +409,6 @@ int main(void) {
   a_closed_client();
   a_good_submit_at_the_end();
   rtcmsg_client_free(client);
+  tasks_wait_for_end_of("rtcmsg-");
   return row_summary();
 }

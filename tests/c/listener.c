@@ -2,7 +2,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +36,39 @@ struct listener listener_open(void) {
   struct listener listener = listener_deaf();
   if (listen(listener.fd, 16) != 0) give_up("listen");
   return listener;
+}
+
+/* Whether a connection came about; `fd` is the caller's all the same. */
+static int connects(int fd, const struct sockaddr_in *address) {
+  struct pollfd waiting;
+  int failure = 0;
+  socklen_t size = sizeof failure;
+  fcntl(fd, F_SETFL, O_NONBLOCK);
+  if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0) return 1;
+  if (errno != EINPROGRESS) give_up("connect");
+  waiting.fd = fd;
+  waiting.events = POLLOUT;
+  if (poll(&waiting, 1, 300) != 1) return 0;
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) == 0 && failure == 0;
+}
+
+struct listener_crowd listener_fill(const struct listener *listener) {
+  struct listener_crowd crowd;
+  struct sockaddr_in address;
+  socklen_t size = sizeof address;
+  int came = 1;
+  if (getsockname(listener->fd, (struct sockaddr *)&address, &size) != 0) give_up("getsockname");
+  for (crowd.count = 0; came; crowd.count++) {
+    if (crowd.count == LISTENER_CROWD) give_up("the backlog has no end");
+    crowd.fds[crowd.count] = socket(AF_INET, SOCK_STREAM, 0);
+    if (crowd.fds[crowd.count] < 0) give_up("socket");
+    came = connects(crowd.fds[crowd.count], &address);
+  }
+  return crowd;
+}
+
+void listener_disperse(struct listener_crowd *crowd) {
+  while (crowd->count > 0) close(crowd->fds[--crowd->count]);
 }
 
 void listener_close(struct listener *listener) {

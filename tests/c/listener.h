@@ -15,6 +15,18 @@ struct listener listener_open(void);
 /* A port that is taken, and on which nothing listens: it refuses connections as long as it is open. */
 struct listener listener_deaf(void);
 
+enum { LISTENER_CROWD = 64 };
+
+/* Connections that fill a backlog. */
+struct listener_crowd {
+  int fds[LISTENER_CROWD];
+  int count;
+};
+
+/* Connects until nobody gets through any more: from then on no connect comes to an end. */
+struct listener_crowd listener_fill(const struct listener *listener);
+void listener_disperse(struct listener_crowd *crowd);
+
 void listener_close(struct listener *listener);
 
 /* Accepts a connection. */
