@@ -10,6 +10,7 @@ gets an emulator of its own. In comment lines of its source it may say what it n
     // emulator: --no-quota
     // beside: second (a crate below tests/hosts, linked as a static library)
     // ledger: completions.txt (a file that it writes, which is held against the emulator's ledger: tests/ledger.py)
+    // traced: yes (in plain mode it runs under strace, and its system calls are held to the rules of tests/never_blocks.py)
     // alone: yes (neither library nor parts are linked; TEST_LIBRARY is the path of the library)
 """
 
@@ -29,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ledger
+import never_blocks
 
 TESTS = Path(__file__).resolve().parent
 INCLUDE = TESTS.parent / "include"
@@ -231,10 +233,26 @@ def run(program: Program, parts: list[Path], setup: Setup) -> str:
         tempfile.TemporaryDirectory(prefix="rtcmsg-test-") as directory,
         running_emulator(setup.emulator, directive(program.source, "emulator")) as url,
     ):
-        result = run_binary(command(binary, setup), environment(url, setup), directory)
+        trace = Path(directory) / "trace" if directive(program.source, "traced") else None
+        result = run_binary([*tracer(trace), *command(binary, setup)], environment(url, setup), directory)
         words = judged(result, setup.mode)
         check_ledger(url, directive(program.source, "ledger"), Path(directory))
+        check_trace(trace)
     return words
+
+
+def tracer(trace: Path | None) -> list[str]:
+    if trace is None:
+        return []
+    if shutil.which("strace") is None:
+        raise Failed("strace is not installed")
+    return [*never_blocks.COMMAND, "-o", str(trace)]
+
+
+def check_trace(trace: Path | None) -> None:
+    wrong = never_blocks.broken_rules(trace) if trace else []
+    if wrong:
+        raise Failed("\n".join(["it calls what it must not:", *wrong]))
 
 
 def check_ledger(url: str, told: str | None, directory: Path) -> None:
