@@ -60,7 +60,10 @@ fn the_page_names_each_figure_once_and_no_other() {
     let once: BTreeSet<String> = named.iter().map(|(name, _)| name.clone()).collect();
     assert_eq!(once.len(), named.len(), "each once");
     let difference: Vec<_> = once.symmetric_difference(&figures).collect();
-    assert!(difference.is_empty(), "on the page or in the snapshot alone: {difference:?}");
+    assert!(
+        difference.is_empty(),
+        "on the page or in the snapshot alone: {difference:?}"
+    );
     for (name, kind) in named {
         assert!(kind == "counter" || kind == "gauge", "{name}: {kind}");
     }
@@ -91,6 +94,12 @@ fn the_exporter_makes_the_metrics_that_the_page_lists() {
     listed.sort();
     made.sort();
     assert_eq!(made, listed);
-    assert!(text.contains("rtcmsg_queue_submitted_total{client=\"lobby\"} 2\n"), "{text}");
-    assert!(text.contains("rtcmsg_messages_total{client=\"lobby\",code=\"ok\"} "), "{text}");
+    assert!(
+        text.contains("rtcmsg_queue_submitted_total{client=\"lobby\"} 2\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("rtcmsg_messages_total{client=\"lobby\",code=\"ok\"} "),
+        "{text}"
+    );
 }
