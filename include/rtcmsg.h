@@ -34,6 +34,8 @@
  * - Text is UTF-8. Text out is NUL-terminated, never NULL unless said so, and lives as long as the handle it came from.
  * - Structs begin with struct_size; start them with RTCMSG_INIT, which sets all else to zero. They only grow at the end.
  * - A client serves any number of threads at once. A config or report serves one thread at a time.
+ * - rtcmsg_client_send() waits. rtcmsg_client_submit() does not, for callers with a tick: rtcmsg_client_poll() then gives each
+ *   message's completion, on the caller's thread. At the end: stop submitting, flush, close, poll until nothing comes, free.
  * - timeout_ms: 0 is "do not wait", -1 is "without limit"; in rtcmsg_call 0 is the client's own default.
  * - No global state to set up. Nothing prints, exits, or installs a signal handler. Library threads are named "rtcmsg-...".
  * - After fork(), a client belongs to the parent: in the child its calls give RTCMSG_FORKED, and a new one works.
