@@ -131,6 +131,7 @@ check-header: need-c
 	@mkdir -p $(BUILD)
 	RTCMSG_HEADER=$(abspath $(BUILD))/rtcmsg.h $(CARGO) build --quiet --features header
 	diff -u include/rtcmsg.h $(BUILD)/rtcmsg.h
+	! grep -nE '^(typedef )?(struct|enum|union) [^r]' include/rtcmsg.h
 	printf '#include <rtcmsg.h>\n#include <rtcmsg.h>\n' > $(BUILD)/twice.c
 	for std in c99 c11 c17; do $(CC) -std=$$std $(STRICT) -Iinclude -fsyntax-only $(BUILD)/twice.c || exit 1; done
 	for std in 11 14 17 20; do $(CXX) -std=c++$$std $(STRICT) -Iinclude -fsyntax-only -x c++ $(BUILD)/twice.c || exit 1; done

@@ -75,6 +75,7 @@ impl Progress {
 
 struct Current {
     progress: Arc<Progress>,
+    deadline: Deadline,
     expires: Deadline,
 }
 
@@ -86,10 +87,11 @@ thread_local! {
 pub(super) struct UnderWay;
 
 impl UnderWay {
-    pub fn begin(progress: &Arc<Progress>, expires: Deadline) -> UnderWay {
+    pub fn begin(progress: &Arc<Progress>, deadline: Deadline, expires: Deadline) -> UnderWay {
         progress.reset();
         let current = Current {
             progress: progress.clone(),
+            deadline,
             expires,
         };
         CURRENT.set(Some(current));
@@ -111,6 +113,20 @@ impl Drop for UnderWay {
     }
 }
 
+/// By when this thread's attempt has to have come further: until the request is written by its expiry, too.
+pub(super) fn due() -> Option<Instant> {
+    CURRENT.with_borrow(|current| {
+        let current = current.as_ref()?;
+        let is_written = current.progress.step() == Step::RequestWritten;
+        let due = if is_written {
+            current.deadline
+        } else {
+            current.deadline.or_sooner(current.expires)
+        };
+        due.at()
+    })
+}
+
 /// Notes that this thread's attempt has come this far.
 pub(super) fn reach(step: Step) {
     CURRENT.with_borrow(|current| {
@@ -126,6 +142,9 @@ fn reach_the_write() -> Result<bool, Error> {
         let Some(current) = current else { return Ok(false) };
         if current.progress.step() == Step::RequestWritten {
             return Ok(false);
+        }
+        if current.deadline.has_passed() {
+            return Err(Error::Timeout(ureq::Timeout::Global));
         }
         if current.expires.has_passed() {
             return Err(refused("it expired before it was sent"));
@@ -178,12 +197,16 @@ impl<In: Transport> Connector<In> for Ledger {
             self.traffic.opened.add(1);
         }
         let too_old_at = Instant::now().checked_add(self.max_age);
-        Ok(chained.map(|transport| Recorded {
-            transport,
-            is_request,
-            is_fresh: true,
-            too_old_at,
-            traffic: self.traffic.clone(),
+        Ok(chained.map(|mut transport| {
+            // What the handshake ended with leaves now, and what it read is no answer.
+            transport.is_open();
+            Recorded {
+                transport,
+                is_request,
+                is_fresh: true,
+                too_old_at,
+                traffic: self.traffic.clone(),
+            }
         }))
     }
 }
