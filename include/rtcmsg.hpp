@@ -160,13 +160,16 @@ class [[nodiscard]] Result {
 
   bool ok() const noexcept { return error_.code() == Code::ok; }
   explicit operator bool() const noexcept { return ok(); }
-  const Error &error() const noexcept { return error_; }
+  const Error &error() const & noexcept { return error_; }
+  Error error() && noexcept { return error_; }
 
   T &operator*() & noexcept { return value_; }
   const T &operator*() const & noexcept { return value_; }
   T &&operator*() && noexcept { return std::move(value_); }
-  T *operator->() noexcept { return &value_; }
-  const T *operator->() const noexcept { return &value_; }
+  T *operator->() & noexcept { return &value_; }
+  const T *operator->() const & noexcept { return &value_; }
+  /* Of one that is not kept, what this gives would not live to be used. */
+  const T *operator->() const && = delete;
 
 #ifndef RTCMSG_NO_EXCEPTIONS
   /* The value, or an Exception. */
@@ -189,7 +192,8 @@ class [[nodiscard]] Result<void> {
 
   bool ok() const noexcept { return error_.code() == Code::ok; }
   explicit operator bool() const noexcept { return ok(); }
-  const Error &error() const noexcept { return error_; }
+  const Error &error() const & noexcept { return error_; }
+  Error error() && noexcept { return error_; }
 
 #ifndef RTCMSG_NO_EXCEPTIONS
   void value() && {
@@ -625,7 +629,8 @@ class Recipient {
   const rtcmsg_recipient *row_;
 };
 
-/* What became of a message. Ignoring it is ignoring whether anybody got the message. */
+/* What became of a message. Ignoring it is ignoring whether anybody got the message. Texts and rows are its own: they
+ * are not to be had of a report that is not kept. */
 class [[nodiscard]] Report {
  public:
   Report() noexcept = default;
@@ -638,24 +643,28 @@ class [[nodiscard]] Report {
   /* That of its least certain part: unknown, not sent, not delivered, accepted, delivered. */
   Delivery delivery() const noexcept { return static_cast<Delivery>(rtcmsg_report_delivery(raw())); }
   /* One line for a log. */
-  std::string_view text() const noexcept { return rtcmsg_report_text(raw()); }
+  std::string_view text() const & noexcept { return rtcmsg_report_text(raw()); }
+  std::string_view text() const && = delete;
   /* How many recipients there are of that delivery. */
   std::size_t count(Delivery delivery) const noexcept {
     return delivery == Delivery::none ? 0 : rtcmsg_report_count(raw(), static_cast<std::uint32_t>(delivery));
   }
   /* In the caller's order; none for a room. */
-  detail::Rows<Recipient> recipients() const noexcept {
+  detail::Rows<Recipient> recipients() const & noexcept {
     return detail::Rows<Recipient>(raw(), 0, rtcmsg_report_count(raw(), 0));
   }
-  detail::Rows<Request> requests() const noexcept {
+  detail::Rows<Recipient> recipients() const && = delete;
+  detail::Rows<Request> requests() const & noexcept {
     return detail::Rows<Request>(raw(), 0, rtcmsg_report_request_count(raw()));
   }
+  detail::Rows<Request> requests() const && = delete;
   /* The raw answer to call(); empty if there is none. */
-  std::string_view body() const noexcept {
+  std::string_view body() const & noexcept {
     std::size_t size = 0;
     const char *data = rtcmsg_report_body(raw(), &size);
     return data ? std::string_view(data, size) : std::string_view();
   }
+  std::string_view body() const && = delete;
 
 #ifndef RTCMSG_NO_EXCEPTIONS
   /* The report if it is ok(), else a Failure that carries it. */
