@@ -24,8 +24,8 @@ ACTIONS = {
 }
 CASE_MEMBERS = {"name", "settings", "faults", "message", "error", "code", "delivery", "recipients", "each"}
 CASE_MEMBERS |= {"requests", "attempts", "request", "arrived"}
-MESSAGE_MEMBERS = {"action", "room_id", "from", "to", "to_range", "conversation_id", "sender_id", "user_ids", "msg_type"}
-MESSAGE_MEMBERS |= {"text", "text_repeat", "base64"}
+MESSAGE_MEMBERS = {"action", "room_id", "from", "to", "to_range", "text", "text_repeat", "base64"}
+MESSAGE_MEMBERS |= {"conversation_id", "sender_id", "user_ids", "msg_type"}
 # A smaller literal than C99 and C++11 must take.
 LITERAL_BYTES = 2000
 
@@ -114,8 +114,9 @@ class Table:
         """`pointer, length` of bytes of any number."""
         if len(data) <= LITERAL_BYTES:
             return f"{literal(data)}, {len(data)}"
-        return self.array("unsigned char", [", ".join(str(byte) for byte in data[i : i + 40]) for i in
-                                            range(0, len(data), 40)]).split(",")[0] + f", {len(data)}"
+        rows = [data[start : start + 40] for start in range(0, len(data), 40)]
+        name = self.array("unsigned char", [", ".join(map(str, row)) for row in rows]).partition(",")[0]
+        return f"{name}, {len(data)}"
 
     def text(self, text: str) -> str:
         """An rtcmsg_str."""

@@ -51,7 +51,8 @@ def check_game_loop(emulator: Emulator, program: str) -> None:
     signals = {f"signal of tick {tick}" for tick in range(0, TICKS, 10)}
     for player in PLAYERS:
         arrived = inbox(emulator, player)
-        by_kind = {kind: [text for text in arrived if text.startswith(kind)] for kind in ("second", "whisper", "signal")}
+        kinds = ("second", "whisper", "signal")
+        by_kind = {kind: [text for text in arrived if text.startswith(kind)] for kind in kinds}
         expect(f"{player}'s announcements", by_kind["second"], ["second 0", "second 1"])
         expect(f"{player}'s whispers", by_kind["whisper"], [whispers[player]] if player in whispers else [])
         right = len(set(by_kind["signal"]) & signals)
