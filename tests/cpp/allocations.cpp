@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdlib>
 #include <new>
+#include <optional>
 
 using namespace std::chrono_literals;
 
@@ -34,7 +35,8 @@ std::size_t news_of(Function &&function) {
 
 int main() {
   lab_presence();
-  rtcmsg::Client client = lab_client();
+  std::optional<rtcmsg::Client> kept = lab_client();
+  rtcmsg::Client &client = *kept;
   const std::array<rtcmsg::Text, 2> users{"alice", "bob"};
   std::size_t reached = 0;
   CHECK(news_of([] { delete new int; }) == 1);
@@ -56,5 +58,6 @@ int main() {
   client.flush(60s);
   CHECK_SIZE(news_of([&] { client.poll(); }), 0);
   CHECK_SIZE(reached, 7);
-  return check_summary();
+  kept.reset();
+  return lab_summary();
 }

@@ -250,5 +250,5 @@ int main() {
   any_other_action_gives_its_raw_answer();
   new_credentials_are_taken_or_refused();
   a_library_of_another_version_is_refused();
-  return check_summary();
+  return lab_summary();
 }

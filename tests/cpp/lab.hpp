@@ -15,6 +15,7 @@
 #pragma GCC diagnostic ignored "-Wshadow"
 extern "C" {
 #include "control.h"
+#include "tasks.h"
 }
 #pragma GCC diagnostic pop
 
@@ -41,6 +42,12 @@ inline void lab_presence() {
   control_post("zego/join", "%s", R"({"room_id":"lobby","user_id":"alice"})");
   control_post("im/join", "%s", R"({"conversation_id":7,"user_id":10008,"devices":[]})");
   control_post("im/join", "%s", R"({"conversation_id":7,"user_id":10001,"devices":["Web","IOS"]})");
+}
+
+/* What main returns. A client that is gone leaves threads behind that are ending: memcheck is to see them ended. */
+inline int lab_summary() {
+  tasks_wait_for_end_of("rtcmsg-");
+  return check_summary();
 }
 
 inline std::size_t lab_arrived(const char *vendor, const char *user) {

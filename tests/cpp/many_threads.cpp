@@ -89,5 +89,5 @@ void close_from_another_thread_ends_each_send_with_a_report_or_an_error() {
 int main() {
   every_lambda_runs_once();
   close_from_another_thread_ends_each_send_with_a_report_or_an_error();
-  return check_summary();
+  return lab_summary();
 }

@@ -145,5 +145,5 @@ int main() {
   a_config_that_was_moved_from_is_empty();
   a_report_that_was_moved_from_is_empty();
   a_completion_gives_its_report_away_once();
-  return check_summary();
+  return lab_summary();
 }

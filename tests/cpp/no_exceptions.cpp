@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 using rtcmsg::Code;
 using rtcmsg::Message;
 
-int main() {
+static void everything_has_its_result() {
   lab_presence();
   rtcmsg::Config config;
   CHECK(config.try_load_env().ok());
@@ -42,5 +42,9 @@ int main() {
   CHECK_INT(ran, 1);
   CHECK(client.try_close(1s).ok());
   CHECK_IS(client.try_send_broadcast("lobby", "server", "hello").error().code(), Code::closed);
-  return check_summary();
+}
+
+int main() {
+  everything_has_its_result();
+  return lab_summary();
 }

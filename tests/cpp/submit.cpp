@@ -290,5 +290,5 @@ int main() {
   the_event_handle_is_readable_while_a_completion_waits();
   the_end_of_a_server_loses_nothing();
   stats_and_kept_log_lines_are_text();
-  return check_summary();
+  return lab_summary();
 }
