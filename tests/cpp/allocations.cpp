@@ -1,4 +1,5 @@
 // standards: c++17
+// modes: plain asan (memcheck puts its own operator new in place of a program's)
 // flags: -Wconversion -Wshadow
 
 // Of its own the header allocates nothing for a send, and one block for a submit: what its lambda is kept in.
