@@ -175,8 +175,9 @@ void every_kind_of_text_list_and_payload_goes_in() {
 void rows_past_the_end_are_empty() {
   lab_presence();
   Client client = lab_client();
-  const rtcmsg::Report report = client.p2p_send_message_to_users(7, 10008, 1, {10001}, "text");
-  const rtcmsg::Recipient nobody = report.recipients()[1];
+  const rtcmsg::Report report = client.p2p_send_message_to_users(7, 10008, 1, {10001, 10008}, "text");
+  CHECK_STRING(report.recipients()[1].devices()[0].platform(), "Default");
+  const rtcmsg::Recipient nobody = report.recipients()[2];
   CHECK_STRING(nobody.user(), "");
   CHECK_INT(nobody.user_id(), 0);
   CHECK_IS(nobody.delivery(), Delivery::none);
