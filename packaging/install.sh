@@ -35,16 +35,21 @@ for path in "$PREFIX" "$BINDIR" "$LIBDIR" "$INCLUDEDIR" "$DOCDIR"; do
   esac
 done
 
+# Open to all, whatever the umask; one that is there stays as it is.
+make_directory() {
+  [ -d "$1" ] || install -d -m 755 "$1"
+}
+
 # put MODE SOURCE DIRECTORY [NAME]
 put() {
-  mkdir -p "$DESTDIR$3"
+  make_directory "$DESTDIR$3"
   install -m "$1" "$2" "$DESTDIR$3/${4:-$(basename "$2")}"
 }
 
 # fill TEMPLATE DIRECTORY: with the values for each @NAME@.
 fill() {
   from_libdir=$(realpath -m --relative-to="$LIBDIR" "$INCLUDEDIR")
-  mkdir -p "$DESTDIR$2"
+  make_directory "$DESTDIR$2"
   name=$(basename "$1" .in)
   sed -e "s|@VERSION@|$version|g" -e "s|@MAJOR@|$major|g" -e "s|@MINOR@|$minor|g" -e "s|@SONAME@|$soname|g" \
     -e "s|@NATIVE_LIBS@|$native_libs|g" -e "s|@PREFIX@|$PREFIX|g" -e "s|@LIBDIR@|$LIBDIR|g" \
@@ -52,12 +57,14 @@ fill() {
   chmod 644 "$DESTDIR$2/$name"
 }
 
+# Before anything is put down: half an installation is none.
+must_be_there() {
+  [ -f "$1" ] || { echo "install: $1 is not there: make release" >&2; exit 1; }
+}
+
 install_all() {
-  needed="$FROM/librtcmsg.so $FROM/librtcmsg.a $FROM/rtcmsg-emulator"
-  for file in $licenses; do needed="$needed $LICENSES/$file"; done
-  for file in $needed; do
-    [ -f "$file" ] || { echo "install: $file is not there: make release" >&2; exit 1; }
-  done
+  for file in librtcmsg.so librtcmsg.a rtcmsg-emulator; do must_be_there "$FROM/$file"; done
+  for file in $licenses; do must_be_there "$LICENSES/$file"; done
   put 644 "$house/include/rtcmsg.h" "$INCLUDEDIR"
   put 644 "$house/include/rtcmsg.hpp" "$INCLUDEDIR"
   put 755 "$FROM/librtcmsg.so" "$LIBDIR" "librtcmsg.so.$version"

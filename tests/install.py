@@ -35,12 +35,16 @@ class Failed(Exception):
 class Installed:
     """A tree that `make install` has made."""
 
-    def __init__(self, options: argparse.Namespace, prefix: Path, destdir: Path | None = None) -> None:
+    def __init__(
+        self, options: argparse.Namespace, prefix: Path, destdir: Path | None = None, lib: str = "lib"
+    ) -> None:
         self.prefix = prefix
         self.root = Path(f"{destdir or ''}{prefix}")
+        self.lib = lib
         self._settings = [
             f"PREFIX={prefix}",
             f"DESTDIR={destdir or ''}",
+            f"LIBDIR={prefix / lib}",
             f"INSTALL_FROM={options.source.resolve()}",
             f"INSTALL_LICENSES={options.licenses.resolve()}",
         ]
@@ -77,7 +81,8 @@ def check_all(options: argparse.Namespace, directory: Path) -> None:
     check_programs(installed, programs)
     check_versions_of_cmake(installed, directory / "versions")
     check_uninstall(installed)
-    check_destdir(Installed(options, Path("/opt/rtcmsg"), directory / "stage"), directory)
+    check_destdir(Installed(options, Path("/opt/rtcmsg"), directory / "a stage", "lib/there"), directory)
+    check_missing_parts(options, directory)
     check_relative_prefix(options)
     print(f"{len(programs)} programs built against the installed tree")
 
@@ -89,13 +94,13 @@ def check_tree(installed: Installed) -> None:
         "bin/rtcmsg-emulator",
         "include/rtcmsg.h",
         "include/rtcmsg.hpp",
-        "lib/cmake/rtcmsg/rtcmsg-config-version.cmake",
-        "lib/cmake/rtcmsg/rtcmsg-config.cmake",
-        "lib/librtcmsg.a",
-        "lib/librtcmsg.so",
-        f"lib/{soname}",
-        f"lib/librtcmsg.so.{version}",
-        "lib/pkgconfig/rtcmsg.pc",
+        f"{installed.lib}/cmake/rtcmsg/rtcmsg-config-version.cmake",
+        f"{installed.lib}/cmake/rtcmsg/rtcmsg-config.cmake",
+        f"{installed.lib}/librtcmsg.a",
+        f"{installed.lib}/librtcmsg.so",
+        f"{installed.lib}/{soname}",
+        f"{installed.lib}/librtcmsg.so.{version}",
+        f"{installed.lib}/pkgconfig/rtcmsg.pc",
         "share/doc/rtcmsg/COPYRIGHT-library.html",
         "share/doc/rtcmsg/LICENSE-APACHE",
         "share/doc/rtcmsg/LICENSE-MIT",
@@ -103,7 +108,7 @@ def check_tree(installed: Installed) -> None:
         "share/doc/rtcmsg/THIRD-PARTY-LICENSES.md",
     }
     expect("the files", installed.files(), expected)
-    lib = installed.root / "lib"
+    lib = installed.root / installed.lib
     expect("librtcmsg.so", os.readlink(lib / "librtcmsg.so"), soname)
     expect(soname, os.readlink(lib / soname), f"librtcmsg.so.{version}")
     expect("the SONAME", read_soname(lib / "librtcmsg.so"), soname)
@@ -122,9 +127,9 @@ def read_version() -> str:
     return found.group(1)
 
 
-def built_by_cmake(installed: Installed, work: Path) -> dict[str, Path]:
+def built_by_cmake(installed: Installed, work: Path, *more: str) -> dict[str, Path]:
     build = work / "build"
-    run(["cmake", "-S", str(work), "-B", str(build), f"-DCMAKE_PREFIX_PATH={installed.root}"])
+    run(["cmake", "-S", str(work), "-B", str(build), f"-DCMAKE_PREFIX_PATH={installed.root}", *more])
     run(["cmake", "--build", str(build)])
     return {f"cmake {name}": build / name for name in ("c-shared", "c-static", "cpp-shared", "cpp-static")}
 
@@ -197,22 +202,36 @@ def check_destdir(installed: Installed, directory: Path) -> None:
     """A package's stage: paths in the files are those of the system it will be unpacked on."""
     installed.make("install")
     check_tree(installed)
-    pc = (installed.root / "lib/pkgconfig/rtcmsg.pc").read_text(encoding="utf-8")
-    expect("the prefix", pc.splitlines()[0], "prefix=/opt/rtcmsg")
-    expect("whether the stage is named", str(directory) in pc, False)
+    pc = (installed.root / "lib/there/pkgconfig/rtcmsg.pc").read_text(encoding="utf-8")
+    paths = ["prefix=/opt/rtcmsg", "libdir=/opt/rtcmsg/lib/there", "includedir=/opt/rtcmsg/include"]
+    expect("the paths", pc.splitlines()[:3], paths)
     shutil.copytree(CONSUMER, directory / "staged")
-    built_by_cmake(installed, directory / "staged")
+    config = installed.root / "lib/there/cmake/rtcmsg"
+    programs = built_by_cmake(installed, directory / "staged", f"-Drtcmsg_DIR={config}")
+    check_programs(installed, programs)
     installed.make("uninstall")
     expect("what is left", installed.files(), set())
 
 
+def check_missing_parts(options: argparse.Namespace, directory: Path) -> None:
+    """Nothing is put down if something is missing."""
+    empty = argparse.Namespace(source=options.source, licenses=directory / "nothing")
+    installed = Installed(empty, directory / "half")
+    expect_refusal(installed, "THIRD-PARTY-LICENSES.md is not there")
+    expect("what is there", installed.root.exists(), False)
+
+
 def check_relative_prefix(options: argparse.Namespace) -> None:
+    expect_refusal(Installed(options, Path("relative")), "relative is not an absolute path")
+
+
+def expect_refusal(installed: Installed, text: str) -> None:
     try:
-        Installed(options, Path("relative")).make("install")
+        installed.make("install")
     except Failed as why:
-        expect("whether the path is named", "relative is not an absolute path" in str(why), True)
+        expect(f"whether {text!r} is said", text in str(why), True)
         return
-    raise Failed("a relative PREFIX was taken")
+    raise Failed(f"it was installed, though {text}")
 
 
 def run(command: list[str], environment: Mapping[str, str] | None = None) -> str:
