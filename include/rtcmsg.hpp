@@ -1205,7 +1205,7 @@ class Client {
   std::optional<LogLine> next_log_line() { return try_next_log_line().value(); }
 #endif
 
-  /* For the functions of rtcmsg.h, but poll: completions belong to the handlers. */
+  /* For the functions of rtcmsg.h, but submit and poll: completions belong to the handlers. */
   rtcmsg_client *raw() noexcept { return client_.get(); }
 
  private:

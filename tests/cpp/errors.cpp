@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstring>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -238,6 +239,27 @@ void a_library_of_another_version_is_refused() {
   CHECK(rtcmsg::detail::check_versions(RTCMSG_VERSION, rtcmsg_version()).ok());
 }
 
+/* A code that the library has and the header has not would be counted, but not be in the list. */
+void every_code_and_delivery_has_its_enumerator() {
+  const Code codes[] = {
+      Code::ok, Code::invalid_argument, Code::unsupported, Code::not_configured, Code::queue_full,
+      Code::rate_limited, Code::expired, Code::cancelled, Code::closed, Code::forked, Code::not_found,
+      Code::buffer_too_small, Code::resolve, Code::connect, Code::tls, Code::disconnected, Code::timeout,
+      Code::bad_response, Code::rejected, Code::unauthenticated, Code::forbidden, Code::throttled, Code::clock,
+      Code::vendor_fault, Code::undelivered, Code::partial, Code::internal};
+  std::size_t known = 0;
+  for (int number = -1000; number <= 0; number++)
+    known += std::strcmp(rtcmsg::name(static_cast<Code>(number)), "RTCMSG_?") != 0;
+  CHECK_SIZE(known, sizeof codes / sizeof *codes);
+  for (const Code code : codes) CHECK_LACKS(rtcmsg::name(code), "?");
+  std::size_t deliveries = 0;
+  for (std::uint32_t number = 0; number < 100; number++)
+    deliveries += std::strcmp(rtcmsg::name(static_cast<Delivery>(number)), "RTCMSG_?") != 0;
+  CHECK_SIZE(deliveries, 5);
+  CHECK_TEXT(rtcmsg::name(Code::throttled), "RTCMSG_THROTTLED");
+  CHECK_TEXT(rtcmsg::name(Delivery::unknown), "RTCMSG_UNKNOWN");
+}
+
 }  // namespace
 
 int main() {
@@ -251,5 +273,6 @@ int main() {
   any_other_action_gives_its_raw_answer();
   new_credentials_are_taken_or_refused();
   a_library_of_another_version_is_refused();
+  every_code_and_delivery_has_its_enumerator();
   return lab_summary();
 }
