@@ -5,6 +5,7 @@
 # make check   formats, lints, header, exported symbols, generated pages
 # make broken  shows that defects put in on purpose fail the gate; by hand, some minutes
 # make licenses  collects the licences of what is linked into the library, for binary releases
+# make install PREFIX=...  headers, libraries, pkg-config, CMake, emulator; make uninstall takes them out again
 # make header  writes include/rtcmsg.h, docs/CONFIGURATION.md and the tables of struct layouts again
 
 CARGO ?= cargo
@@ -27,10 +28,11 @@ FUZZ_RUNS := 20000
 
 # -Wpadded: no struct of the ABI has a hidden byte.
 STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
+STRICT_CXX := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 PY_FILES := tests
 
 .PHONY: all lib need need-c need-fuzz venv demo test test-rust test-c test-examples test-oracle test-models test-fuzz fuzz bench \
-	check check-rust check-header check-symbols check-abi check-deps check-python header licenses broken clean
+	check check-rust check-header check-hpp check-symbols check-abi check-deps check-python header licenses broken clean
 
 all: lib
 
@@ -52,6 +54,10 @@ $(BUILD)/examples/%: examples/c/%.c include/rtcmsg.h | lib need-c
 	@mkdir -p $(@D)
 	$(CC) -std=c99 $(STRICT) -Iinclude $< -o $@ -L$(BUILD)/lib -lrtcmsg -Wl,-rpath,$(abspath $(BUILD)/lib)
 
+$(BUILD)/examples/cpp-%: examples/cpp/%.cpp include/rtcmsg.h include/rtcmsg.hpp | lib need-c
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 $(STRICT_CXX) -Iinclude $< -o $@ -L$(BUILD)/lib -lrtcmsg -Wl,-rpath,$(abspath $(BUILD)/lib)
+
 demo: $(BUILD)/examples/quickstart
 	@$(PYTHON) tests/demo.py $(EMULATOR) $(BUILD)/examples/quickstart
 
@@ -63,7 +69,7 @@ $(VENV)/.done: tests/requirements.txt | need-c
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-test: test-rust test-models test-c test-examples test-oracle test-fuzz
+test: test-rust test-models test-c test-examples test-install test-oracle test-fuzz
 
 # The library with panics to inject is built apart, so that nobody can mistake it for the other.
 test-rust: need
@@ -83,8 +89,12 @@ test-c: lib need-c
 	    || exit 1; \
 	done; done
 
-test-examples: demo $(BUILD)/examples/hello
+EXAMPLES := $(addprefix $(BUILD)/examples/,hello epoll cpp-hello cpp-quickstart cpp-game_loop)
+test-examples: demo $(EXAMPLES)
 	@$(PYTHON) tests/hello.py $(EMULATOR) $(BUILD)/examples/hello examples/c/hello.c README.md
+	@$(PYTHON) tests/hello.py $(EMULATOR) $(BUILD)/examples/cpp-hello examples/cpp/hello.cpp README.md
+	@$(PYTHON) tests/demo.py $(EMULATOR) $(BUILD)/examples/cpp-quickstart
+	@$(PYTHON) tests/cpp/examples.py $(EMULATOR) $(BUILD)/examples/cpp-game_loop $(BUILD)/examples/epoll
 
 test-oracle: $(BUILD)/examples/quickstart venv
 	PYTHONPATH=tests EMULATOR=$(abspath $(EMULATOR)) QUICKSTART=$(abspath $(BUILD)/examples/quickstart) $(VENV)/bin/pytest -q tests/oracle
@@ -116,7 +126,7 @@ fuzz: need-fuzz
 	@mkdir -p $(FUZZ_TARGETS:%=$(BUILD)/fuzz/found/%) $(BUILD)/fuzz/broken
 	$(foreach target,$(FUZZ_TARGETS),$(call fuzz_run,$(target),-max_total_time=$(FUZZ_SECONDS)) &&) true
 
-check: check-rust check-header check-symbols check-abi check-deps check-python
+check: check-rust check-header check-hpp check-symbols check-abi check-deps check-python
 
 check-rust: need
 	$(CARGO) fmt --all --check
@@ -135,6 +145,18 @@ check-header: need-c
 	printf '#include <rtcmsg.h>\n#include <rtcmsg.h>\n' > $(BUILD)/twice.c
 	for std in c99 c11 c17; do $(CC) -std=$$std $(STRICT) -Iinclude -fsyntax-only $(BUILD)/twice.c || exit 1; done
 	for std in 11 14 17 20; do $(CXX) -std=c++$$std $(STRICT) -Iinclude -fsyntax-only -x c++ $(BUILD)/twice.c || exit 1; done
+
+# Clean for both compilers, both standards, with and without exceptions, twice in one file.
+check-hpp: need-c
+	@$(NEED) clang++:clang
+	@mkdir -p $(BUILD)
+	printf '#include <rtcmsg.hpp>\n#include <rtcmsg.hpp>\n' > $(BUILD)/twice.cpp
+	for cxx in $(CXX) clang++; do for std in 17 20; do \
+	  for file in $(BUILD)/twice.cpp examples/cpp/*.cpp; do \
+	    $$cxx -std=c++$$std $(STRICT_CXX) -Iinclude -fsyntax-only $$file || exit 1; done; \
+	  for flags in '-fno-exceptions -fno-rtti' -DRTCMSG_NO_EXCEPTIONS; do \
+	    $$cxx -std=c++$$std $$flags $(STRICT_CXX) -Iinclude -fsyntax-only $(BUILD)/twice.cpp || exit 1; done; \
+	done; done
 
 # Nothing but rtcmsg_* leaves the library, and each of these is meant.
 check-symbols: lib need-c
@@ -163,7 +185,7 @@ licenses: need need-c
 check-python: venv
 	$(VENV)/bin/ruff check --quiet $(PY_FILES)
 	$(VENV)/bin/ruff format --quiet --check $(PY_FILES)
-	MYPYPATH=tests $(VENV)/bin/mypy --no-error-summary tests/*.py tests/oracle
+	MYPYPATH=tests $(VENV)/bin/mypy --no-error-summary tests/*.py tests/cpp/examples.py tests/oracle
 
 header: need
 	RTCMSG_HEADER=$(abspath include)/rtcmsg.h $(CARGO) build --quiet --features header
@@ -172,6 +194,8 @@ header: need
 
 bench: need
 	$(CARGO) bench --bench quota
+
+include packaging/install.mk
 
 clean:
 	$(CARGO) clean

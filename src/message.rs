@@ -364,7 +364,8 @@ fn second_of_a_kind<T: Hash + Eq>(items: &[T]) -> Option<usize> {
         return None;
     }
     let size = (items.len() * 2).next_power_of_two();
-    let mut table = TABLE.take();
+    // A thread past its end has none to keep.
+    let mut table = TABLE.try_with(Cell::take).unwrap_or_default();
     table.clear();
     table.resize(size, FREE);
     let second = HASHER.with(|hasher| {
@@ -381,7 +382,7 @@ fn second_of_a_kind<T: Hash + Eq>(items: &[T]) -> Option<usize> {
         })
     });
     if size <= MOST_KEPT {
-        TABLE.set(table);
+        let _ = TABLE.try_with(|kept| kept.set(table));
     }
     second
 }

@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::sync::Arc as StdArc;
 use std::time::{Duration, Instant};
 
@@ -80,7 +81,9 @@ struct Current {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+    /// Without a destructor, so that it is there until the very end of a thread: `atexit` handlers send, too. What it holds
+    /// is dropped with [`UnderWay`].
+    static CURRENT: RefCell<ManuallyDrop<Option<Current>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// The attempt of this thread, from here to the drop of what this gives.
@@ -94,7 +97,7 @@ impl UnderWay {
             deadline,
             expires,
         };
-        CURRENT.set(Some(current));
+        CURRENT.with_borrow_mut(|now| **now = Some(current));
         UnderWay
     }
 
@@ -109,7 +112,7 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        CURRENT.set(None);
+        CURRENT.with_borrow_mut(|now| **now = None);
     }
 }
 
@@ -130,7 +133,7 @@ pub(super) fn due() -> Option<Instant> {
 /// Notes that this thread's attempt has come this far.
 pub(super) fn reach(step: Step) {
     CURRENT.with_borrow(|current| {
-        if let Some(current) = current {
+        if let Some(current) = &**current {
             current.progress.reach(step);
         }
     });
@@ -139,7 +142,7 @@ pub(super) fn reach(step: Step) {
 /// Before a write of the request, of which the first makes everything uncertain. Whether this is the first.
 fn reach_the_write() -> Result<bool, Error> {
     CURRENT.with_borrow(|current| {
-        let Some(current) = current else { return Ok(false) };
+        let Some(current) = &**current else { return Ok(false) };
         if current.progress.step() == Step::RequestWritten {
             return Ok(false);
         }
