@@ -10,10 +10,10 @@ import (
 )
 
 // build compiles a program of testdata.
-func build(t *testing.T, flags ...string) string {
+func build(t *testing.T, source string, flags ...string) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "version")
-	arguments := append(append([]string{"build", "-o", program}, flags...), "./testdata/greet")
+	program := filepath.Join(t.TempDir(), "program")
+	arguments := append(append([]string{"build", "-o", program}, flags...), source)
 	if output, err := exec.Command("go", arguments...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
@@ -30,7 +30,7 @@ func TestTheLibraryIsLinkedInByATag(t *testing.T) {
 		{"static", []string{"-tags", "rtcmsg_static"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			program := build(t, c.flags...)
+			program := build(t, "./testdata/greet", c.flags...)
 			needed, err := exec.Command("ldd", program).CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, needed)
