@@ -119,6 +119,20 @@ func TestAClientThatNewHasNotMadeIsRefused(t *testing.T) {
 	}
 }
 
+func TestASubmissionThatSubmitHasNotMadeIsRefused(t *testing.T) {
+	for _, submission := range []*rtcmsg.Submission{nil, {}} {
+		_, err := submission.Wait(bounded(t))
+		for _, err := range []error{err, submission.Cancel()} {
+			if failed := asError(t, err); failed.Field != "submission" || failed.Text != "is NULL" {
+				t.Error(err)
+			}
+		}
+	}
+	if (*rtcmsg.Report)(nil).Count(rtcmsg.Accepted) != 0 {
+		t.Error("no report has recipients")
+	}
+}
+
 func TestANilContextIsRefused(t *testing.T) {
 	_, settings := start(t)
 	client := connect(t, settings)
@@ -126,8 +140,13 @@ func TestANilContextIsRefused(t *testing.T) {
 	_, sendErr := client.SendUnicast(none, toAlice)
 	_, submitErr := client.Submit(none, toAlice)
 	_, callErr := client.Call(none, rtcmsg.ZEGO, "Anything", "", nil)
+	submission, err := client.Submit(bounded(t), toAlice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, waitErr := submission.Wait(none)
 	for name, err := range map[string]error{
-		"Send": sendErr, "Submit": submitErr, "Call": callErr,
+		"Send": sendErr, "Submit": submitErr, "Call": callErr, "Wait": waitErr,
 		"Post":  client.Post(none, toAlice),
 		"Flush": client.Flush(none),
 		"Close": client.Close(none),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"os"
+	"os/exec"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -79,6 +80,30 @@ func TestALibraryOfAnotherVersionIsRefused(t *testing.T) {
 	}
 	if !regexp.MustCompile(`^0\.1\.\d+$`).MatchString(Version()) {
 		t.Errorf("the library is of version %s", Version())
+	}
+}
+
+func TestAHeaderOfAnotherVersionDoesNotCompile(t *testing.T) {
+	header, err := os.ReadFile("../../include/rtcmsg.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	define := regexp.MustCompile(`(?m)^#define RTCMSG_VERSION .*$`)
+	for line, compiles := range map[string]bool{
+		"#define RTCMSG_VERSION 0x000100u": true,
+		"#define RTCMSG_VERSION 0x000107u": true,
+		"#define RTCMSG_VERSION 0x000200u": false,
+		"#define RTCMSG_VERSION 0x010100u": false,
+		"":                                 false,
+	} {
+		directory := t.TempDir()
+		if err := os.WriteFile(directory+"/rtcmsg.h", define.ReplaceAll(header, []byte(line)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		output, err := exec.Command("cc", "-fsyntax-only", "-I", directory, "shim.c").CombinedOutput()
+		if (err == nil) != compiles || (!compiles && !strings.Contains(string(output), "needs rtcmsg.h of version 0.1")) {
+			t.Errorf("%q: %v\n%s", line, err, output)
+		}
 	}
 }
 

@@ -61,8 +61,11 @@ type Device struct {
 	Delivery   Delivery
 }
 
-// Count is how many recipients are of that delivery.
+// Count is how many recipients are of that delivery; 0 for nil.
 func (r *Report) Count(delivery Delivery) int {
+	if r == nil {
+		return 0
+	}
 	count := 0
 	for i := range r.Recipients {
 		if r.Recipients[i].Delivery == delivery {

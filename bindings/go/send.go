@@ -174,6 +174,12 @@ func (s *Submission) Done() <-chan struct{} { return s.done }
 // Wait returns what became of the message, as [Client.Send] does. When the context ends before, it returns the context's
 // error, and the message goes on: wait again.
 func (s *Submission) Wait(ctx context.Context) (*Report, error) {
+	if s == nil || s.client == nil {
+		return nil, invalid("submission", "is NULL")
+	}
+	if ctx == nil {
+		return nil, invalid("ctx", "is nil")
+	}
 	select {
 	case <-s.done:
 		return s.outcome()
@@ -189,7 +195,12 @@ func (s *Submission) Wait(ctx context.Context) (*Report, error) {
 
 // Cancel takes a message back that is still queued: it is not sent, and its outcome is [ErrCancelled]. It fails with
 // [ErrNotFound] if the message is in flight or done.
-func (s *Submission) Cancel() error { return s.client.core.cancel(s.id) }
+func (s *Submission) Cancel() error {
+	if s == nil || s.client == nil {
+		return invalid("submission", "is NULL")
+	}
+	return s.client.core.cancel(s.id)
+}
 
 // end is called once.
 func (s *Submission) end(report *Report, failed error) {

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"net"
 	"net/http"
+	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -126,6 +130,42 @@ func TestTheStatusSaysWhetherToTryAgain(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTheServiceEndsBySIGTERM(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "forwarder")
+	if output, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	emulator := rtcmsgtest.Start(t)
+	control(t, emulator, "zego/join", map[string]any{"room_id": "lobby", "user_id": "alice"})
+	service := exec.Command(program, "-listen", "127.0.0.1:0")
+	service.Env = append(service.Environ(), emulator.Environ()...)
+	output, err := service.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := service.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer service.Process.Kill()
+	line, err := bufio.NewReader(output).ReadString('\n')
+	_, url, is := strings.Cut(strings.TrimSpace(line), " listening on ")
+	if err != nil || !is {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if status, o := post(t, url, `{"room": "lobby", "to": ["alice"], "text": "hi"}`); status != http.StatusOK {
+		t.Errorf("%d, %+v", status, o)
+	}
+	if err := service.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := service.Wait(); err != nil {
+		t.Errorf("it ends with %v", err)
+	}
+	if found := inbox(t, emulator, "alice"); !reflect.DeepEqual(found, []string{"hi"}) {
+		t.Errorf("the inbox of alice holds %q", found)
 	}
 }
 
