@@ -52,6 +52,8 @@ class OutcomeUnknown(RtcmsgError):
 class Partial(RtcmsgError):
     """Recipients differ: some got the message or may have, others did not. `report.recipients` says who."""
 
+    report: Report
+
 
 class InvalidArgument(NotSent, ValueError):
     """A field, setting or argument is not allowed; `field` names it, the text the limit."""

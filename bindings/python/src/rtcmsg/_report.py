@@ -77,7 +77,7 @@ class Vendor(enum.IntEnum):
 def _unnamed(cls: type[Number], value: object) -> Number:
     """A member for a number of a newer library."""
     if not isinstance(value, int):
-        raise ValueError(f"{value!r} is no {cls.__name__}")
+        raise TypeError(f"{value!r} is no {cls.__name__}")
     member = int.__new__(cls, value)
     member._name_, member._value_ = f"NUMBER_{value}".replace("-", "MINUS_"), value
     return member
