@@ -89,12 +89,19 @@ def notify(client: rtcmsg.Client, users: list[str], sender: str, text: str, resu
                     refused.append((user, "REFUSED", str(error)))
             results.write(refused)
             progress.advance(len(refused))
-        finally:
-            # After Ctrl-C, too: what became of those that are under way is worth the wait.
-            while client.pending:
-                done = client.poll(timeout=None)
-                results.write((chunk[c.user_data], c.report.delivery.name, c.report.text) for c in done)
-                progress.advance(len(done))
+            settle(client, chunk, results, progress)
+        except KeyboardInterrupt:
+            client.close()
+            settle(client, chunk, results, progress)
+            raise
+
+
+def settle(client: rtcmsg.Client, chunk: list[str], results: Results, progress: Progress) -> None:
+    """Writes down what became of all that was submitted."""
+    while client.pending:
+        done = client.poll(timeout=None)
+        results.write((chunk[c.user_data], c.report.delivery.name, c.report.text) for c in done)
+        progress.advance(len(done))
 
 
 def main() -> int:

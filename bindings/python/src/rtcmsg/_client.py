@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
 logger = logging.getLogger("rtcmsg")
+# Without it Python prints warnings of a program that has not set up logging.
+logger.addHandler(logging.NullHandler())
 
 CLOSE_TIMEOUT = 10.0
 # How long what is in flight may take when the interpreter ends and nobody has closed the client.

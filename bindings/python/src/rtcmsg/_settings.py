@@ -60,13 +60,13 @@ class Settings(TypedDict, total=False):
     quota_batch_cost: str | None
     quota_volcengine_scope: str | None
     quota_zego_scope: str | None
-    tls_ca_file: str | None
-    worker_threads: int | None
-    worker_stack_bytes: int | None
     queue_capacity: int | None
     queue_bytes: int | None
+    worker_threads: int | None
+    worker_stack_bytes: int | None
     log_keep: str | None
     log_capacity: int | None
+    tls_ca_file: str | None
 
 
 def configure(keywords: Mapping[str, object], settings: Mapping[str, object], *, env: bool, log_level: str) -> int:
