@@ -31,16 +31,16 @@ CHUNK = 200
 class Results:
     """The result file: user, state, details. The last row of a user counts."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("a+", newline="", encoding="utf-8")
+    def __init__(self, file: TextIO) -> None:
         # Two runs at once would both send.
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._file.seek(0)
-        text = self._file.read()
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.seek(0)
+        text = file.read()
         # A row that a crash cut short: what it would have said is not known.
         if text and not text.endswith("\n"):
-            self._file.write("\n")
-        self._rows = csv.writer(self._file, lineterminator="\n")
+            file.write("\n")
+        self._file = file
+        self._rows = csv.writer(file, lineterminator="\n")
         self.states = {row[0]: row[1] for row in csv.reader(text.splitlines()) if len(row) == 3}
 
     def write(self, rows: Iterable[tuple[str, str, str]]) -> None:
@@ -112,15 +112,14 @@ def main() -> int:
     parser.add_argument("--text", required=True)
     options = parser.parse_args()
     users = users_of(options.users)
-    try:
-        results = Results(options.results)
-    except BlockingIOError:
-        raise SystemExit(f"another run is writing to {options.results}") from None
-    results.write(
-        (user, "UNKNOWN", "a run ended meanwhile") for user, was in [*results.states.items()] if was == SENDING
-    )
-    left = [user for user in users if results.states.get(user, "NOT_SENT") in AGAIN]
-    with rtcmsg.Client.from_env() as client:
+    with options.results.open("a+", newline="", encoding="utf-8") as file, rtcmsg.Client.from_env() as client:
+        try:
+            results = Results(file)
+        except BlockingIOError:
+            raise SystemExit(f"another run is writing to {options.results}") from None
+        lost = [user for user, state in results.states.items() if state == SENDING]
+        results.write((user, "UNKNOWN", "a run ended meanwhile") for user in lost)
+        left = [user for user in users if results.states.get(user, "NOT_SENT") in AGAIN]
         notify(client, left, options.sender, options.text, results)
     counts = Counter(results.states[user] for user in users)
     print(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
