@@ -90,7 +90,8 @@ def test_a_fork_while_threads_send_leaves_the_child_able_to_send(
         for thread in threads: thread.join()
         print("done")
     """
-    assert run(program, {**environment, "PYTHONWARNINGS": "default"}) == "done\n"
+    # From 3.12 on Python warns of any fork with threads.
+    assert run(program, {**environment, "PYTHONWARNINGS": "ignore"}) == "done\n"
     assert emulator.payloads("volcengine", "alice").count("child") == 10
 
 

@@ -12,15 +12,14 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
-import urllib.error
 import urllib.parse
-import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -93,20 +92,17 @@ class Emulator:
 
         What it refuses is a ValueError with its reason.
         """
-        request = urllib.request.Request(
-            f"{self.url}/_emulator/{path}",
-            None if body is None else json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-            method=method,
-        )
-        # Whatever proxy the environment names, this is loopback.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        connection = http.client.HTTPConnection(self.url.partition("://")[2], timeout=_STOP_TIMEOUT)
         try:
-            with opener.open(request, timeout=_STOP_TIMEOUT) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise ValueError(f"{method} {path}: {error.code}: {error.read().decode()}") from None
+            data = None if body is None else json.dumps(body)
+            connection.request(method, f"/_emulator/{path}", data, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        if answer.status != http.client.OK:
+            raise ValueError(f"{method} {path}: {answer.status}: {text}")
+        return json.loads(text)
 
     def post(self, path: str, **body: Any) -> None:
         """A change, such as `post("zego/join", room_id="lobby", user_id="alice")` or `post("faults", stall=True)`."""
