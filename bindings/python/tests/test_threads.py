@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import rtcmsg
 from rtcmsg.emulator import Emulator
 
@@ -97,3 +99,11 @@ def test_a_poll_without_limit_ends_when_the_client_is_closed(client: rtcmsg.Clie
         polling = pool.submit(client.poll, None)
         client.close(0)
         assert polling.result(60) == []
+
+
+def test_ctrl_c_ends_a_poll_without_limit(client: rtcmsg.Client) -> None:
+    timer = threading.Timer(0.1, signal.raise_signal, (signal.SIGINT,))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        client.poll(timeout=None)
+    timer.join()
