@@ -1,12 +1,14 @@
 """nginx on loopback, plain and TLS, with one fixed answer for each action: what every subject of the bench talks to.
 
-One worker process, so that the client has a core of its own. The body is read to its end before the answer goes out, as
+One worker process, on a core of its own where there are two: a scheduler that puts both ends now on one core and now on
+two makes the same program twice as fast or slow from one run to the next. The body is read to its end before the answer goes out, as
 by a service that checks a signature: without that nginx answers a head, and a body sent in a second write costs nothing.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -42,6 +44,7 @@ ANSWERS = {
 CONFIG = """
 daemon off;
 worker_processes 1;
+{affinity}
 pid {work}/nginx.pid;
 error_log {work}/error.log warn;
 events {{ worker_connections 4096; }}
@@ -88,6 +91,10 @@ http {{
 
 SAFETY_TIMEOUT_S = 30
 
+_CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE = _CORES[-1] if len(_CORES) > 1 else None
+CLIENT_CORES = set(_CORES[:-1]) if len(_CORES) > 1 else set(_CORES)
+
 
 class Server:
     """`with Server(directory) as server:` runs one and, whatever happens, stops it."""
@@ -115,7 +122,8 @@ class Server:
         answers = "\n".join(f"    {action} '{json.dumps(answer)}';" for action, answer in ANSWERS.items())
         config = self.work / "nginx.conf"
         ports = {"http_port": self._http, "https_port": self._https, "status_port": self._status}
-        config.write_text(CONFIG.format(work=self.work, answers=answers, **ports))
+        affinity = "" if SERVER_CORE is None else f"worker_cpu_affinity {1 << SERVER_CORE:b};"
+        config.write_text(CONFIG.format(work=self.work, answers=answers, affinity=affinity, **ports))
         self._process = subprocess.Popen(["nginx", "-c", str(config), "-p", str(self.work), "-e", str(self.work / "error.log")])
         deadline = time.monotonic() + SAFETY_TIMEOUT_S
         while True:
