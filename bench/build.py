@@ -68,7 +68,17 @@ def rust_programs(built: Built) -> None:
             built.programs[f"rust-{message['target']['name']}"] = [message["executable"]]
     target = built.work / "peer-rust"
     manifest = BENCH / "peers" / "rust" / "Cargo.toml"
-    run("cargo", "build", "--quiet", "--release", "--locked", "--manifest-path", str(manifest), "--target-dir", str(target))
+    run(
+        "cargo",
+        "build",
+        "--quiet",
+        "--release",
+        "--locked",
+        "--manifest-path",
+        str(manifest),
+        "--target-dir",
+        str(target),
+    )
     built.programs["rust-peer-sign"] = [str(target / "release" / "bench-peer-signer")]
     built.programs["rust"] = built.programs["rust-send"]
 
@@ -102,7 +112,9 @@ def python_programs(built: Built, has_submit: bool) -> None:
         if subprocess.run([sys.executable, "-c", "import ensurepip"], capture_output=True, check=False).returncode != 0:
             run(str(ROOT / ".ci" / "need"), "python-venv-module:python3-venv")
         run(sys.executable, "-m", "venv", "--clear", str(venv))
-        run(str(venv / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "--requirement", str(wanted))
+        run(
+            str(venv / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "--requirement", str(wanted)
+        )
         shutil.copyfile(wanted, stamp)
     python = str(venv / "bin" / "python")
     built.programs["vendor-python"] = [python, str(BENCH / "python" / "peer.py")]

@@ -57,7 +57,9 @@ def signed(action: str, body: bytes, host: str) -> bytes:
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
     signature = hmac.new(key, to_sign.encode(), "sha256").hexdigest()
-    headers["authorization"] = f"HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, SignedHeaders={names}, Signature={signature}"
+    headers["authorization"] = (
+        f"HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, SignedHeaders={names}, Signature={signature}"
+    )
     headers["user-agent"] = "rtcmsg/0.1.0"
     headers["content-length"] = str(len(body))
     return head("POST", f"/?{query}", headers) + body

@@ -91,9 +91,9 @@ http {{
 
 SAFETY_TIMEOUT_S = 30
 
-_CORES = sorted(os.sched_getaffinity(0))
-SERVER_CORE = _CORES[-1] if len(_CORES) > 1 else None
-CLIENT_CORES = set(_CORES[:-1]) if len(_CORES) > 1 else set(_CORES)
+ALL_CORES = os.sched_getaffinity(0)
+SERVER_CORE = max(ALL_CORES) if len(ALL_CORES) > 1 else None
+CLIENT_CORES = ALL_CORES - {SERVER_CORE}
 
 
 class Server:
@@ -124,7 +124,9 @@ class Server:
         ports = {"http_port": self._http, "https_port": self._https, "status_port": self._status}
         affinity = "" if SERVER_CORE is None else f"worker_cpu_affinity {1 << SERVER_CORE:b};"
         config.write_text(CONFIG.format(work=self.work, answers=answers, affinity=affinity, **ports))
-        self._process = subprocess.Popen(["nginx", "-c", str(config), "-p", str(self.work), "-e", str(self.work / "error.log")])
+        self._process = subprocess.Popen(
+            ["nginx", "-c", str(config), "-p", str(self.work), "-e", str(self.work / "error.log")]
+        )
         deadline = time.monotonic() + SAFETY_TIMEOUT_S
         while True:
             try:

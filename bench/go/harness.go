@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// warmUp is the number of sends of each goroutine that are not measured.
-const warmUp = 50
+// WarmUp is the number of sends of each goroutine that are not measured.
+const WarmUp = 50
 
 // Run holds the arguments, CASE URL THREADS COUNT, and the message of the case.
 type Run struct {
@@ -66,7 +66,7 @@ func Go(run Run, send func() error) {
 	for thread := range run.Threads {
 		mine := samples[thread*each : (thread+1)*each]
 		go func() {
-			for range warmUp {
+			for range WarmUp {
 				once()
 			}
 			warm.Done()
@@ -80,10 +80,10 @@ func Go(run Run, send func() error) {
 		}()
 	}
 	warm.Wait()
-	begun, cpu := time.Now(), cpuNanoseconds()
+	begun, cpu := time.Now(), CPUNanoseconds()
 	close(start)
 	done.Wait()
-	Print(samples, time.Since(begun).Nanoseconds(), cpuNanoseconds()-cpu)
+	Print(samples, time.Since(begun).Nanoseconds(), CPUNanoseconds()-cpu)
 }
 
 // Print writes the line of figures; wall and cpu are nanoseconds of all sends together.
@@ -110,7 +110,8 @@ func number(text string) int {
 	return n
 }
 
-func cpuNanoseconds() int64 {
+// CPUNanoseconds is what the process has used, in user and kernel mode.
+func CPUNanoseconds() int64 {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
 		Fail(err.Error())

@@ -23,7 +23,9 @@ def service(url: str) -> Service:
     scheme, host = url.split("://")
     info = ServiceInfo(host, {}, CREDENTIALS, 10, 10, scheme)
     actions = ("SendUnicast", "BatchSendRoomUnicast")
-    return Service(info, {name: ApiInfo("POST", "/", {"Action": name, "Version": "2020-12-01"}, {}, {}) for name in actions})
+    return Service(
+        info, {name: ApiInfo("POST", "/", {"Action": name, "Version": "2020-12-01"}, {}, {}) for name in actions}
+    )
 
 
 def main(given: Run) -> None:
