@@ -50,7 +50,7 @@ def signed(action: str, body: bytes, host: str) -> bytes:
     }
     names = ";".join(headers)
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    canonical = "\n".join(["POST", "/", query, lines, names, content_sha256])
+    canonical = f"POST\n/\n{query}\n{lines}\n{names}\n{content_sha256}"
     scope = f"{x_date[:8]}/cn-north-1/rtc/request"
     to_sign = "\n".join(["HMAC-SHA256", x_date, scope, hashlib.sha256(canonical.encode()).hexdigest()])
     key = SECRET_KEY.encode()

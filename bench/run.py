@@ -11,14 +11,13 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 import messages
-import report
 import stages
 from build import ROOT, build
 from figures import Figures
 from server import Server
+
+import report
 
 STAGES = ("sends", "calls", "sign", "submit", "quota", "size", "cold", "soak")
 

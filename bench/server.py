@@ -16,6 +16,7 @@ import time
 import urllib.request
 from pathlib import Path
 from types import TracebackType
+from typing import final
 
 # Valid answers of the vendors: docs/VENDORS.md, and tests/answers for those that have a page.
 ANSWERS = {
@@ -96,6 +97,7 @@ SERVER_CORE = max(ALL_CORES) if len(ALL_CORES) > 1 else None
 CLIENT_CORES = ALL_CORES - {SERVER_CORE}
 
 
+@final
 class Server:
     """`with Server(directory) as server:` runs one and, whatever happens, stops it."""
 

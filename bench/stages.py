@@ -59,11 +59,11 @@ class Bench:
         command: list[str],
         case: str = "unicast-100",
         scheme: str = "http",
+        more: dict[str, str] | None = None,
         cores: set[int] = CLIENT_CORES,
-        **more: str,
     ) -> Any:
         """The figures in the line that a program prints."""
-        env = self.environment(case, scheme) | more
+        env = self.environment(case, scheme) | (more or {})
         result = subprocess.run(
             command,
             env=env,
@@ -168,7 +168,7 @@ def system_calls(bench: Bench, subject: str, case: str, scheme: str, count: int)
 def allocations(bench: Bench, subject: str, case: str, scheme: str, count: int) -> tuple[int, int]:
     counted = bench.built.work / "allocs.txt"
     preload = {"LD_PRELOAD": bench.built.programs["allocs.so"][0], "ALLOCS": str(counted)}
-    bench.run(bench.sending(subject, case, scheme, 1, count), case, scheme, **preload)
+    bench.run(bench.sending(subject, case, scheme, 1, count), case, scheme, preload)
     calls_made, size = counted.read_text().split()
     return int(calls_made), int(size)
 

@@ -5,6 +5,8 @@ What is printed and why is said in bench/c/harness.h.
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import json
 import re
 import sys
@@ -45,42 +47,37 @@ def arguments() -> Run:
 def run(given: Run, send: Callable[[], None]) -> None:
     """Sends the messages and prints the figures. A send that fails ends the program."""
     each = given.count // given.threads
-    samples: list[int] = []
-    failures: list[BaseException] = []
-    warm = threading.Barrier(given.threads + 1)
-    start = threading.Barrier(given.threads + 1)
+    warm, start = (threading.Barrier(given.threads + 1) for _ in range(2))
 
-    def work() -> None:
+    def work() -> list[int]:
         try:
             for _ in range(WARM_UP):
                 send()
-            warm.wait()
-            start.wait()
-            mine = []
-            for _ in range(each):
-                begun = time.perf_counter_ns()
-                send()
-                mine.append(time.perf_counter_ns() - begun)
-            samples.extend(mine)
-        except BaseException as why:
-            failures.append(why)
+        except BaseException:
+            # Nobody waits for this one.
             warm.abort()
-            start.abort()
-
-    threads = [threading.Thread(target=work) for _ in range(given.threads)]
-    for thread in threads:
-        thread.start()
-    try:
+            raise
         warm.wait()
-        begun, cpu = time.perf_counter_ns(), time.process_time_ns()
         start.wait()
-    except threading.BrokenBarrierError:
-        raise failures[0] from None
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-    figures(samples, time.perf_counter_ns() - begun, time.process_time_ns() - cpu)
+        mine = []
+        for _ in range(each):
+            begun = time.perf_counter_ns()
+            send()
+            mine.append(time.perf_counter_ns() - begun)
+        return mine
+
+    with concurrent.futures.ThreadPoolExecutor(given.threads) as threads:
+        results = [threads.submit(work) for _ in range(given.threads)]
+        with contextlib.suppress(threading.BrokenBarrierError):
+            warm.wait()
+            begun, cpu = time.perf_counter_ns(), time.process_time_ns()
+            start.wait()
+        failures = [why for result in results if (why := result.exception())]
+        for why in failures:
+            if not isinstance(why, threading.BrokenBarrierError):
+                raise why
+        wall, cpu = time.perf_counter_ns() - begun, time.process_time_ns() - cpu
+    figures([sample for result in results for sample in result.result()], wall, cpu)
 
 
 def figures(samples: list[int], wall: int, cpu: int) -> None:
