@@ -48,7 +48,10 @@ fn main() {
         gate.wait();
         gate.wait();
         let (wall, cpu) = (start.elapsed().as_nanos() as f64, cpu_ns() - cpu);
-        let samples: Vec<u64> = handles.into_iter().flat_map(|handle| handle.join().expect("a sender")).collect();
+        let samples: Vec<u64> = handles
+            .into_iter()
+            .flat_map(|handle| handle.join().expect("a sender"))
+            .collect();
         (samples, wall, cpu)
     });
     let peak_kb = peak_kb();
@@ -126,5 +129,6 @@ fn cpu_ns() -> u64 {
 fn peak_kb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
 }
