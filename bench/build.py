@@ -43,11 +43,10 @@ def build(target: Path) -> Built:
         link.unlink(missing_ok=True)
         link.symlink_to(built.library)
     built.environment = {"RTCMSG_LIBRARY": str(built.library), "PYTHONPATH": str(ROOT / "bindings" / "python" / "src")}
-    has_submit = "rtcmsg_client_submit" in (ROOT / "include" / "rtcmsg.h").read_text()
     rust_programs(built)
-    c_programs(built, has_submit)
-    python_programs(built, has_submit)
-    go_programs(built, has_submit)
+    c_programs(built)
+    python_programs(built)
+    go_programs(built)
     return built
 
 
@@ -81,9 +80,10 @@ def rust_programs(built: Built) -> None:
     )
     built.programs["rust-peer-sign"] = [str(target / "release" / "bench-peer-signer")]
     built.programs["rust"] = built.programs["rust-send"]
+    built.programs["rust-submit"] = [*built.programs["rust-send"], "submit"]
 
 
-def c_programs(built: Built, has_submit: bool) -> None:
+def c_programs(built: Built) -> None:
     harness, client = BENCH / "c" / "harness.c", BENCH / "c" / "client.c"
     ours = [f"-L{built.work / 'lib'}", "-lrtcmsg", f"-Wl,-rpath,{built.work / 'lib'}"]
 
@@ -98,14 +98,11 @@ def c_programs(built: Built, has_submit: bool) -> None:
     compile_one("soak", BENCH / "c" / "soak.c", client, harness, *ours)
     compile_one("cold", BENCH / "c" / "cold.c", harness, "-ldl")
     compile_one("allocs.so", "-shared", "-fPIC", BENCH / "c" / "allocs.c")
-    if not has_submit:
-        built.left_out["c-submit"] = built.left_out["submit-alone"] = "include/rtcmsg.h has no submit"
-        return
     compile_one("c-submit", BENCH / "c" / "submit.c", client, harness, *ours)
     compile_one("submit-alone", BENCH / "c" / "submit_alone.c", client, harness, *ours)
 
 
-def python_programs(built: Built, has_submit: bool) -> None:
+def python_programs(built: Built) -> None:
     venv, wanted = built.work / "venv", BENCH / "python" / "requirements.txt"
     stamp = venv / "installed.txt"
     if not stamp.exists() or stamp.read_text() != wanted.read_text():
@@ -118,19 +115,19 @@ def python_programs(built: Built, has_submit: bool) -> None:
         shutil.copyfile(wanted, stamp)
     python = str(venv / "bin" / "python")
     built.programs["vendor-python"] = [python, str(BENCH / "python" / "peer.py")]
-    if not (ROOT / "bindings" / "python").is_dir() or not has_submit:
-        built.left_out["python"] = built.left_out["python-submit"] = "no binding for this library"
+    if not (ROOT / "bindings" / "python").is_dir():
+        built.left_out["python"] = built.left_out["python-submit"] = "this tree has no binding"
         return
     built.programs["python"] = [python, str(BENCH / "python" / "send.py")]
     built.programs["python-submit"] = [python, str(BENCH / "python" / "send.py"), "submit"]
 
 
-def go_programs(built: Built, has_submit: bool) -> None:
+def go_programs(built: Built) -> None:
     peer = built.work / "go-peer"
     run("go", "build", "-o", str(peer), ".", cwd=BENCH / "go" / "peer")
     built.programs["vendor-go"] = [str(peer)]
-    if not (ROOT / "bindings" / "go").is_dir() or not has_submit:
-        built.left_out["go"] = built.left_out["go-submit"] = "no binding for this library"
+    if not (ROOT / "bindings" / "go").is_dir():
+        built.left_out["go"] = built.left_out["go-submit"] = "this tree has no binding"
         return
     (built.work / "lib" / "pkgconfig" / "rtcmsg.pc").write_text(
         "Name: rtcmsg\nDescription: the library that the bench built\nVersion: 0.1.0\n"

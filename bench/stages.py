@@ -17,7 +17,7 @@ from server import ALL_CORES, CLIENT_CORES, Server
 
 SUBJECTS = (
     "floor", "libcurl", "vendor-go", "vendor-python",
-    "rust", "c", "c-submit", "go", "go-submit", "python", "python-submit",
+    "rust", "rust-submit", "c", "c-submit", "go", "go-submit", "python", "python-submit",
 )  # fmt: skip
 SCHEMES = ("http", "https")
 THREADS = (1, 16)
@@ -64,16 +64,19 @@ class Bench:
     ) -> Any:
         """The figures in the line that a program prints."""
         env = self.environment(case, scheme) | (more or {})
-        result = subprocess.run(
-            command,
-            env=env,
-            cwd=self.built.work,
-            capture_output=True,
-            text=True,
-            timeout=SAFETY_TIMEOUT_S,
-            check=False,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
-        )
+        try:
+            result = subprocess.run(
+                command,
+                env=env,
+                cwd=self.built.work,
+                capture_output=True,
+                text=True,
+                timeout=SAFETY_TIMEOUT_S,
+                check=False,
+                preexec_fn=lambda: os.sched_setaffinity(0, cores),
+            )
+        except subprocess.TimeoutExpired as why:
+            raise Failed(f"{' '.join(command)} ran longer than {SAFETY_TIMEOUT_S} s") from why
         if result.returncode != 0:
             raise Failed(f"{' '.join(command)}\n{result.stdout[-500:]}{result.stderr[-1500:]}")
         return json.loads(result.stdout.splitlines()[-1])
@@ -104,29 +107,41 @@ def sends(bench: Bench) -> None:
 
 
 def cell(bench: Bench, subjects: list[str], case: str, scheme: str, threads: int) -> None:
+    name = f"{case} {scheme} {threads}"
     counts: dict[str, int] = {}
-    for subject in subjects:
+
+    def send(subject: str, count: int) -> dict[str, float]:
+        """No figures, and nothing more of this subject here, if it fails."""
         try:
-            tried = bench.run(bench.sending(subject, case, scheme, threads, LEAST_SENDS), case, scheme)
+            return dict(bench.run(bench.sending(subject, case, scheme, threads, count), case, scheme))
+        except Failed as why:
+            bench.problems.append(f"{subject}, {name}: {why}")
+            counts.pop(subject, None)
+            return {}
+
+    for subject in subjects:
+        tried = send(subject, LEAST_SENDS)
+        if tried:
             fits = int(bench.given.slice * 1e9 / tried["wall_ns"])
             counts[subject] = min(max(fits, LEAST_SENDS), MOST_SENDS) // threads * threads
-        except Failed as why:
-            bench.problems.append(f"{subject}, {case}, {scheme}, {threads} threads: {why}")
-    name = f"{case} {scheme} {threads}"
     for number in range(bench.given.rounds):
         for subject in rotated(list(counts), number):
             before = bench.server.accepted()
-            found = bench.run(bench.sending(subject, case, scheme, threads, counts[subject]), case, scheme)
-            # The asking itself took one.
-            connections = bench.server.accepted() - before - 1
-            keep = bench.figures.add
-            keep(name, subject, "wall p50", found["p50_ns"] / 1000)
-            keep(name, subject, "wall p99", found["p99_ns"] / 1000)
-            keep(name, subject, "wall", found["wall_ns"] / 1000)
-            keep(name, subject, "cpu", found["cpu_ns"] / 1000)
-            keep(name, subject, "sends per cpu second", 1e9 / found["cpu_ns"])
-            keep(name, subject, "peak memory", found["peak_kb"])
-            keep(name, subject, "connections", connections)
+            found = send(subject, counts[subject])
+            if not found:
+                continue
+            figures = {
+                "wall p50": found["p50_ns"] / 1000,
+                "wall p99": found["p99_ns"] / 1000,
+                "wall": found["wall_ns"] / 1000,
+                "cpu": found["cpu_ns"] / 1000,
+                "sends per cpu second": 1e9 / found["cpu_ns"],
+                "peak memory": found["peak_kb"],
+                # The asking itself took one.
+                "connections": bench.server.accepted() - before - 1,
+            }
+            for metric, value in figures.items():
+                bench.figures.add(name, subject, metric, value)
 
 
 # Two runs that differ by this many sends differ by what the sends took, and by nothing else.
@@ -195,8 +210,6 @@ def sign(bench: Bench) -> None:
 
 def submit(bench: Bench) -> None:
     """The call that only queues: with nothing else to do, with workers that send, and with a peer that never answers."""
-    if "submit-alone" not in bench.built.programs:
-        return
     modes = {"idle": 5_000, "load": 20_000, "dead": 20_000}
     for number in range(bench.given.rounds):
         for mode in rotated(list(modes), number):
