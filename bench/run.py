@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     given = arguments()
+    # As an exception, so that the server is stopped, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
     say("building")
     built = build(target)
