@@ -1,7 +1,7 @@
 # make demo    builds, starts the emulator, runs the C quickstart and shows what became of every message
 # make test    everything that can be held without a network and an account
 # make fuzz    looks for new inputs that break something, FUZZ_SECONDS for each target; needs a nightly toolchain
-# make bench   measures; so far, how much of the quota pacing uses
+# make bench   measures the peers and us side by side: bench/README.md. BENCH=--quick shows only that it runs
 # make check   formats, lints, header, exported symbols, generated pages
 # make broken  shows that defects put in on purpose fail the gate; by hand, some minutes
 # make licenses  collects the licences of what is linked into the library, for binary releases
@@ -29,10 +29,11 @@ FUZZ_RUNS := 20000
 # -Wpadded: no struct of the ABI has a hidden byte.
 STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
 STRICT_CXX := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
-PY_FILES := tests
+PY_FILES := tests bench bindings/python examples/python
 
-.PHONY: all lib need need-c need-fuzz venv demo test test-rust test-c test-examples test-oracle test-models test-fuzz fuzz bench \
-	check check-rust check-header check-hpp check-symbols check-abi check-deps check-python header licenses broken clean
+.PHONY: all lib need need-c need-go need-fuzz venv demo test test-rust test-c test-examples test-python test-go test-budgets test-oracle \
+	test-models test-fuzz fuzz bench \
+	check check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go header licenses broken clean
 
 all: lib
 
@@ -69,7 +70,7 @@ $(VENV)/.done: tests/requirements.txt | need-c
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-test: test-rust test-models test-c test-examples test-install test-oracle test-fuzz
+test: test-rust test-models test-c test-examples test-python test-go test-install test-budgets test-oracle test-fuzz
 
 # The library with panics to inject is built apart, so that nobody can mistake it for the other.
 test-rust: need
@@ -95,6 +96,44 @@ test-examples: demo $(EXAMPLES)
 	@$(PYTHON) tests/hello.py $(EMULATOR) $(BUILD)/examples/cpp-hello examples/cpp/hello.cpp README.md
 	@$(PYTHON) tests/demo.py $(EMULATOR) $(BUILD)/examples/cpp-quickstart
 	@$(PYTHON) tests/cpp/examples.py $(EMULATOR) $(BUILD)/examples/cpp-game_loop $(BUILD)/examples/epoll
+
+# Every way to send from Python, and the wheel in an empty environment.
+test-python: lib venv
+	RTCMSG_LIBRARY=$(abspath $(BUILD))/lib/librtcmsg.so RTCMSG_EMULATOR=$(abspath $(EMULATOR)) \
+	  $(abspath $(VENV))/bin/pytest -q -c bindings/python/pyproject.toml --rootdir bindings/python bindings/python/tests
+
+GO ?= go
+GO_MODULES := bindings/go examples/go
+GO_PC := $(BUILD)/go
+
+# The library as it lies in the tree, for pkg-config.
+$(GO_PC)/rtcmsg.pc: Makefile
+	@mkdir -p $(@D)
+	@printf 'libdir=%s\nincludedir=%s\n\nName: rtcmsg\nDescription: rtcmsg in its tree\nVersion: 0.1.0\nCflags: -I$${includedir}\nLibs: -L$${libdir} -lrtcmsg\nLibs.private: -lgcc_s -lutil -lrt -lpthread -lm -ldl\n' \
+		$(abspath $(BUILD)/lib) $(abspath include) > $@
+
+# Go's build cache does not look into the header and the library: the header's sum tells it when they are others.
+GO_ENV = PKG_CONFIG_PATH=$(abspath $(GO_PC)) LD_LIBRARY_PATH=$(abspath $(BUILD)/lib) RTCMSG_EMULATOR=$(abspath $(EMULATOR)) \
+	CGO_CFLAGS="-O2 -g -DRTCMSG_HEADER_SUM=h$$(cat $(abspath include/rtcmsg.h $(GO_PC)/rtcmsg.pc) | sha256sum | cut -c1-16)"
+
+need-go: need-c
+	@$(NEED) $(GO):golang pkg-config:pkg-config ldd:libc-bin
+
+# With the race detector; then once more with cgo's own check of what pointers go to C.
+test-go: lib need-go $(GO_PC)/rtcmsg.pc
+	for module in $(GO_MODULES); do (cd $$module && $(GO_ENV) $(GO) test -race -count=1 -timeout 15m ./...) || exit 1; done
+	cd bindings/go && $(GO_ENV) GOEXPERIMENT=cgocheck2 $(GO) test -race -count=1 -timeout 15m .
+
+check-go: lib need-go $(GO_PC)/rtcmsg.pc
+	@test -z "$$(gofmt -l $(GO_MODULES) bench/go)" || { gofmt -d $(GO_MODULES) bench/go; exit 1; }
+	for module in $(GO_MODULES); do (cd $$module && $(GO_ENV) $(GO) vet ./... && $(GO_ENV) $(GO) mod verify >/dev/null) || exit 1; done
+	cd bindings/go && $(GO_ENV) $(GO) vet ./testdata/greet ./testdata/growth && $(GO_ENV) $(GO) vet -tags rtcmsg_static .
+
+# What a send may cost, counted: system calls, allocations, instructions, threads, lookups, connections, size. Of a release build.
+test-budgets: lib need-c
+	@$(NEED) strace:strace valgrind:valgrind openssl:openssl
+	$(CARGO) build --release --lib
+	$(PYTHON) tests/budgets.py --lib $(dir $(TARGET))release --emulator $(EMULATOR) --build $(BUILD)/budgets
 
 test-oracle: $(BUILD)/examples/quickstart venv
 	PYTHONPATH=tests EMULATOR=$(abspath $(EMULATOR)) QUICKSTART=$(abspath $(BUILD)/examples/quickstart) $(VENV)/bin/pytest -q tests/oracle
@@ -126,7 +165,7 @@ fuzz: need-fuzz
 	@mkdir -p $(FUZZ_TARGETS:%=$(BUILD)/fuzz/found/%) $(BUILD)/fuzz/broken
 	$(foreach target,$(FUZZ_TARGETS),$(call fuzz_run,$(target),-max_total_time=$(FUZZ_SECONDS)) &&) true
 
-check: check-rust check-header check-hpp check-symbols check-abi check-deps check-python
+check: check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go
 
 check-rust: need
 	$(CARGO) fmt --all --check
@@ -185,6 +224,8 @@ licenses: need need-c
 check-python: venv
 	$(VENV)/bin/ruff check --quiet $(PY_FILES)
 	$(VENV)/bin/ruff format --quiet --check $(PY_FILES)
+	MYPYPATH=bindings/python/src $(VENV)/bin/mypy --no-error-summary bindings/python/src bindings/python/tests examples/python/*.py
+	MYPYPATH=bench $(VENV)/bin/mypy --no-error-summary bench/*.py
 	MYPYPATH=tests $(VENV)/bin/mypy --no-error-summary tests/*.py tests/cpp/examples.py tests/oracle
 
 header: need
@@ -192,8 +233,9 @@ header: need
 	UPDATE_PAGES=1 $(CARGO) test --quiet --test configuration_page
 	UPDATE_PAGES=1 $(CARGO) test --quiet --lib ffi::layout
 
+# One driver, which builds the library, installs and builds the peers, and serves them: bench/README.md.
 bench: need
-	$(CARGO) bench --bench quota
+	@$(PYTHON) bench/run.py $(BENCH)
 
 include packaging/install.mk
 

@@ -52,8 +52,14 @@ def test_the_quickstart_says_what_the_inboxes_hold(house: Path, environment: dic
     assert demo.stdout.endswith("18 rows, 0 wrong\n"), demo.stdout + demo.stderr
 
 
-@pytest.mark.parametrize("name", ["hello.py", "hello_asyncio.py"])
-@pytest.mark.parametrize("page", ["bindings/python/README.md"])
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("bindings/python/README.md", "hello.py"),
+        ("bindings/python/README.md", "hello_asyncio.py"),
+        ("README.md", "hello.py"),
+    ],
+)
 def test_the_readme_shows_the_example_as_it_is(house: Path, page: str, name: str) -> None:
     code = (house / "examples" / "python" / name).read_text(encoding="utf-8").split('"""\n\n', 1)[1]
     assert f"```python\n{code}```" in (house / page).read_text(encoding="utf-8")
