@@ -1,10 +1,11 @@
 # make demo    builds, starts the emulator, runs the C quickstart and shows what became of every message
 # make test    everything that can be held without a network and an account
 # make fuzz    looks for new inputs that break something, FUZZ_SECONDS for each target; needs a nightly toolchain
-# make bench   measures; so far, how much of the quota pacing uses
+# make bench   measures the peers and us side by side: bench/README.md. BENCH=--quick shows only that it runs
 # make check   formats, lints, header, exported symbols, generated pages
 # make broken  shows that defects put in on purpose fail the gate; by hand, some minutes
 # make licenses  collects the licences of what is linked into the library, for binary releases
+# make install PREFIX=...  headers, libraries, pkg-config, CMake, emulator; make uninstall takes them out again
 # make header  writes include/rtcmsg.h, docs/CONFIGURATION.md and the tables of struct layouts again
 
 CARGO ?= cargo
@@ -27,10 +28,12 @@ FUZZ_RUNS := 20000
 
 # -Wpadded: no struct of the ABI has a hidden byte.
 STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
-PY_FILES := tests
+STRICT_CXX := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
+PY_FILES := tests bench bindings/python examples/python
 
-.PHONY: all lib need need-c need-fuzz venv demo test test-rust test-c test-examples test-oracle test-models test-fuzz fuzz bench \
-	check check-rust check-header check-symbols check-abi check-deps check-python header licenses broken clean
+.PHONY: all lib need need-c need-go need-fuzz venv demo test test-rust test-c test-examples test-python test-go test-budgets test-oracle \
+	test-models test-fuzz fuzz bench \
+	check check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go header licenses broken clean
 
 all: lib
 
@@ -52,6 +55,10 @@ $(BUILD)/examples/%: examples/c/%.c include/rtcmsg.h | lib need-c
 	@mkdir -p $(@D)
 	$(CC) -std=c99 $(STRICT) -Iinclude $< -o $@ -L$(BUILD)/lib -lrtcmsg -Wl,-rpath,$(abspath $(BUILD)/lib)
 
+$(BUILD)/examples/cpp-%: examples/cpp/%.cpp include/rtcmsg.h include/rtcmsg.hpp | lib need-c
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 $(STRICT_CXX) -Iinclude $< -o $@ -L$(BUILD)/lib -lrtcmsg -Wl,-rpath,$(abspath $(BUILD)/lib)
+
 demo: $(BUILD)/examples/quickstart
 	@$(PYTHON) tests/demo.py $(EMULATOR) $(BUILD)/examples/quickstart
 
@@ -63,7 +70,7 @@ $(VENV)/.done: tests/requirements.txt | need-c
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-test: test-rust test-models test-c test-examples test-oracle test-fuzz
+test: test-rust test-models test-c test-examples test-python test-go test-install test-budgets test-oracle test-fuzz
 
 # The library with panics to inject is built apart, so that nobody can mistake it for the other.
 test-rust: need
@@ -83,8 +90,50 @@ test-c: lib need-c
 	    || exit 1; \
 	done; done
 
-test-examples: demo $(BUILD)/examples/hello
+EXAMPLES := $(addprefix $(BUILD)/examples/,hello epoll cpp-hello cpp-quickstart cpp-game_loop)
+test-examples: demo $(EXAMPLES)
 	@$(PYTHON) tests/hello.py $(EMULATOR) $(BUILD)/examples/hello examples/c/hello.c README.md
+	@$(PYTHON) tests/hello.py $(EMULATOR) $(BUILD)/examples/cpp-hello examples/cpp/hello.cpp README.md
+	@$(PYTHON) tests/demo.py $(EMULATOR) $(BUILD)/examples/cpp-quickstart
+	@$(PYTHON) tests/cpp/examples.py $(EMULATOR) $(BUILD)/examples/cpp-game_loop $(BUILD)/examples/epoll
+
+# Every way to send from Python, and the wheel in an empty environment.
+test-python: lib venv
+	RTCMSG_LIBRARY=$(abspath $(BUILD))/lib/librtcmsg.so RTCMSG_EMULATOR=$(abspath $(EMULATOR)) \
+	  $(abspath $(VENV))/bin/pytest -q -c bindings/python/pyproject.toml --rootdir bindings/python bindings/python/tests
+
+GO ?= go
+GO_MODULES := bindings/go examples/go
+GO_PC := $(BUILD)/go
+
+# The library as it lies in the tree, for pkg-config.
+$(GO_PC)/rtcmsg.pc: Makefile
+	@mkdir -p $(@D)
+	@printf 'libdir=%s\nincludedir=%s\n\nName: rtcmsg\nDescription: rtcmsg in its tree\nVersion: 0.1.0\nCflags: -I$${includedir}\nLibs: -L$${libdir} -lrtcmsg\nLibs.private: -lgcc_s -lutil -lrt -lpthread -lm -ldl\n' \
+		$(abspath $(BUILD)/lib) $(abspath include) > $@
+
+# Go's build cache does not look into the header and the library: the header's sum tells it when they are others.
+GO_ENV = PKG_CONFIG_PATH=$(abspath $(GO_PC)) LD_LIBRARY_PATH=$(abspath $(BUILD)/lib) RTCMSG_EMULATOR=$(abspath $(EMULATOR)) \
+	CGO_CFLAGS="-O2 -g -DRTCMSG_HEADER_SUM=h$$(cat $(abspath include/rtcmsg.h $(GO_PC)/rtcmsg.pc) | sha256sum | cut -c1-16)"
+
+need-go: need-c
+	@$(NEED) $(GO):golang pkg-config:pkg-config ldd:libc-bin
+
+# With the race detector; then once more with cgo's own check of what pointers go to C.
+test-go: lib need-go $(GO_PC)/rtcmsg.pc
+	for module in $(GO_MODULES); do (cd $$module && $(GO_ENV) $(GO) test -race -count=1 -timeout 15m ./...) || exit 1; done
+	cd bindings/go && $(GO_ENV) GOEXPERIMENT=cgocheck2 $(GO) test -race -count=1 -timeout 15m .
+
+check-go: lib need-go $(GO_PC)/rtcmsg.pc
+	@test -z "$$(gofmt -l $(GO_MODULES) bench/go)" || { gofmt -d $(GO_MODULES) bench/go; exit 1; }
+	for module in $(GO_MODULES); do (cd $$module && $(GO_ENV) $(GO) vet ./... && $(GO_ENV) $(GO) mod verify >/dev/null) || exit 1; done
+	cd bindings/go && $(GO_ENV) $(GO) vet ./testdata/greet ./testdata/growth && $(GO_ENV) $(GO) vet -tags rtcmsg_static .
+
+# What a send may cost, counted: system calls, allocations, instructions, threads, lookups, connections, size. Of a release build.
+test-budgets: lib need-c
+	@$(NEED) strace:strace valgrind:valgrind openssl:openssl
+	$(CARGO) build --release --lib
+	$(PYTHON) tests/budgets.py --lib $(dir $(TARGET))release --emulator $(EMULATOR) --build $(BUILD)/budgets
 
 test-oracle: $(BUILD)/examples/quickstart venv
 	PYTHONPATH=tests EMULATOR=$(abspath $(EMULATOR)) QUICKSTART=$(abspath $(BUILD)/examples/quickstart) $(VENV)/bin/pytest -q tests/oracle
@@ -116,7 +165,7 @@ fuzz: need-fuzz
 	@mkdir -p $(FUZZ_TARGETS:%=$(BUILD)/fuzz/found/%) $(BUILD)/fuzz/broken
 	$(foreach target,$(FUZZ_TARGETS),$(call fuzz_run,$(target),-max_total_time=$(FUZZ_SECONDS)) &&) true
 
-check: check-rust check-header check-symbols check-abi check-deps check-python
+check: check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go
 
 check-rust: need
 	$(CARGO) fmt --all --check
@@ -131,9 +180,22 @@ check-header: need-c
 	@mkdir -p $(BUILD)
 	RTCMSG_HEADER=$(abspath $(BUILD))/rtcmsg.h $(CARGO) build --quiet --features header
 	diff -u include/rtcmsg.h $(BUILD)/rtcmsg.h
+	! grep -nE '^(typedef )?(struct|enum|union) [^r]' include/rtcmsg.h
 	printf '#include <rtcmsg.h>\n#include <rtcmsg.h>\n' > $(BUILD)/twice.c
 	for std in c99 c11 c17; do $(CC) -std=$$std $(STRICT) -Iinclude -fsyntax-only $(BUILD)/twice.c || exit 1; done
 	for std in 11 14 17 20; do $(CXX) -std=c++$$std $(STRICT) -Iinclude -fsyntax-only -x c++ $(BUILD)/twice.c || exit 1; done
+
+# Clean for both compilers, both standards, with and without exceptions, twice in one file.
+check-hpp: need-c
+	@$(NEED) clang++:clang
+	@mkdir -p $(BUILD)
+	printf '#include <rtcmsg.hpp>\n#include <rtcmsg.hpp>\n' > $(BUILD)/twice.cpp
+	for cxx in $(CXX) clang++; do for std in 17 20; do \
+	  for file in $(BUILD)/twice.cpp examples/cpp/*.cpp; do \
+	    $$cxx -std=c++$$std $(STRICT_CXX) -Iinclude -fsyntax-only $$file || exit 1; done; \
+	  for flags in '-fno-exceptions -fno-rtti' -DRTCMSG_NO_EXCEPTIONS; do \
+	    $$cxx -std=c++$$std $$flags $(STRICT_CXX) -Iinclude -fsyntax-only $(BUILD)/twice.cpp || exit 1; done; \
+	done; done
 
 # Nothing but rtcmsg_* leaves the library, and each of these is meant.
 check-symbols: lib need-c
@@ -162,15 +224,20 @@ licenses: need need-c
 check-python: venv
 	$(VENV)/bin/ruff check --quiet $(PY_FILES)
 	$(VENV)/bin/ruff format --quiet --check $(PY_FILES)
-	MYPYPATH=tests $(VENV)/bin/mypy --no-error-summary tests/*.py tests/oracle
+	MYPYPATH=bindings/python/src $(VENV)/bin/mypy --no-error-summary bindings/python/src bindings/python/tests examples/python/*.py
+	MYPYPATH=bench $(VENV)/bin/mypy --no-error-summary bench/*.py
+	MYPYPATH=tests $(VENV)/bin/mypy --no-error-summary tests/*.py tests/cpp/examples.py tests/oracle
 
 header: need
 	RTCMSG_HEADER=$(abspath include)/rtcmsg.h $(CARGO) build --quiet --features header
 	UPDATE_PAGES=1 $(CARGO) test --quiet --test configuration_page
 	UPDATE_PAGES=1 $(CARGO) test --quiet --lib ffi::layout
 
+# One driver, which builds the library, installs and builds the peers, and serves them: bench/README.md.
 bench: need
-	$(CARGO) bench --bench quota
+	@$(PYTHON) bench/run.py $(BENCH)
+
+include packaging/install.mk
 
 clean:
 	$(CARGO) clean

@@ -34,6 +34,8 @@
  * - Text is UTF-8. Text out is NUL-terminated, never NULL unless said so, and lives as long as the handle it came from.
  * - Structs begin with struct_size; start them with RTCMSG_INIT, which sets all else to zero. They only grow at the end.
  * - A client serves any number of threads at once. A config or report serves one thread at a time.
+ * - rtcmsg_client_send() waits. rtcmsg_client_submit() does not, for callers with a tick: rtcmsg_client_poll() then gives each
+ *   message's completion, on the caller's thread. At the end: stop submitting, flush, close, poll until nothing comes, free.
  * - timeout_ms: 0 is "do not wait", -1 is "without limit"; in rtcmsg_call 0 is the client's own default.
  * - No global state to set up. Nothing prints, exits, or installs a signal handler. Library threads are named "rtcmsg-...".
  * - After fork(), a client belongs to the parent: in the child its calls give RTCMSG_FORKED, and a new one works.
@@ -238,11 +240,6 @@ template <class T> inline T rtcmsg_init() {
 
 // Log level: every message.
 #define RTCMSG_LOG_DEBUG 4
-
-// What a vendor counts together. docs/VENDORS.md, Quotas.
-typedef struct Class Class;
-
-typedef struct Deadline Deadline;
 
 // Sends messages. Any number of threads may use one at the same time.
 typedef struct rtcmsg_client rtcmsg_client;
@@ -543,7 +540,7 @@ rtcmsg_code rtcmsg_client_set_credentials(struct rtcmsg_client *client,
 // Ends intake, waits up to `timeout_ms` (0: not at all, -1: without limit) for what was taken in, and then ends the rest:
 // messages still queued are not sent; those on their way end as not sent or unknown, with RTCMSG_CLOSED, and their
 // connections are cut. rtcmsg_client_poll() still gives the completions. Calls under way on other threads return with what
-// is known of theirs; one that is connecting by http.connect_timeout_ms.
+// is known of theirs.
 //
 // Afterwards every call but poll, pending, stats, log, close and free gives RTCMSG_CLOSED. Any thread, as often as one
 // likes. At the end: stop submitting, flush, close, poll until nothing comes, free.
@@ -553,9 +550,10 @@ rtcmsg_code rtcmsg_client_close(struct rtcmsg_client *client,
                                 int32_t timeout_ms,
                                 struct rtcmsg_error *error);
 
-// Closes a client without waiting, drops what was not polled, and frees it; no other thread may still be in a call with
-// it, or begin one. It waits for no thread: one that is stuck in the system's DNS or in connect() ends by itself, and
-// frees the rest then. NULL is allowed. In a forked child it touches nothing of the parent's client, and leaks its memory.
+// Closes a client without waiting for what it holds, drops what was not polled, and frees it; no other thread may still be
+// in a call with it, or begin one. It waits for the library's threads to end, which nothing holds up any more, and never
+// for the system's DNS: such a lookup has a thread of its own, "rtcmsg-dns", which ends by itself. NULL is allowed. In a
+// forked child it touches nothing of the parent's client, and leaks its memory.
 void rtcmsg_client_free(struct rtcmsg_client *client);
 
 // Takes a message in, and returns at once: it waits for no network, no DNS, no quota and no thread of the library.
@@ -590,7 +588,7 @@ rtcmsg_code rtcmsg_client_poll(struct rtcmsg_client *client,
 // The client owns it until it is freed: never read, write or close it. `*handle` is -1 on failure.
 //
 // RTCMSG_INTERNAL: the system gives none. RTCMSG_CLOSED, RTCMSG_FORKED. Any thread; always the same one.
-rtcmsg_code rtcmsg_client_event_handle(struct rtcmsg_client *client, ptrdiff_t *handle, struct rtcmsg_error *error);
+rtcmsg_code rtcmsg_client_event_handle(struct rtcmsg_client *client, intptr_t *handle, struct rtcmsg_error *error);
 
 // Takes a message out of the queue. RTCMSG_OK: it had not begun; its completion says RTCMSG_CANCELLED and not sent.
 // RTCMSG_NOT_FOUND: it is on its way, or done, or never was; if it is on its way it runs on. RTCMSG_CLOSED, RTCMSG_FORKED.

@@ -2,7 +2,8 @@
 //!
 //! Everybody is an action of its own (`…ToAll`, `…ToRoom`): an empty list is an error and never means everybody.
 
-use std::collections::HashSet;
+use std::cell::Cell;
+use std::hash::{BuildHasher, Hash, RandomState};
 
 use crate::error::{Error, grouped};
 use crate::percent;
@@ -319,37 +320,71 @@ fn list_within(action: &str, field: &'static str, len: usize, max: usize) -> Res
 
 /// Checks every name of a list and that none stands in it twice; errors name the place, `to[3]`.
 fn each(names: &[&str], check: impl Fn(&str, &str) -> Result<(), Error>) -> Result<(), Error> {
-    let mut seen = HashSet::with_capacity(names.len());
-    for (index, name) in names.iter().enumerate() {
-        check("to", name).map_err(|error| Error {
-            field: format!("to[{index}]").into(),
+    each_item(names, "to", "this recipient is in the list twice", |name| {
+        check("to", name)
+    })
+}
+
+fn each_id(ids: &[i64]) -> Result<(), Error> {
+    each_item(ids, "user_ids", "this user is in the list twice", |id| {
+        positive("user_ids", *id)
+    })
+}
+
+fn each_item<T: Hash + Eq>(
+    items: &[T],
+    field: &str,
+    twice: &'static str,
+    check: impl Fn(&T) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let place = |index: usize| format!("{field}[{index}]");
+    let second = second_of_a_kind(items);
+    for (index, item) in items.iter().enumerate() {
+        check(item).map_err(|error| Error {
+            field: place(index).into(),
             ..error
         })?;
-        if !seen.insert(name) {
-            return Err(Error::invalid(
-                format!("to[{index}]"),
-                "this recipient is in the list twice",
-            ));
+        if second == Some(index) {
+            return Err(Error::invalid(place(index), twice));
         }
     }
     Ok(())
 }
 
-fn each_id(ids: &[i64]) -> Result<(), Error> {
-    let mut seen = HashSet::with_capacity(ids.len());
-    for (index, id) in ids.iter().enumerate() {
-        positive("user_ids", *id).map_err(|error| Error {
-            field: format!("user_ids[{index}]").into(),
-            ..error
-        })?;
-        if !seen.insert(id) {
-            return Err(Error::invalid(
-                format!("user_ids[{index}]"),
-                "this user is in the list twice",
-            ));
-        }
+/// The first item that equals one before it. Lists are checked on the way into a queue, so the table is the thread's own,
+/// and is not allocated for each.
+fn second_of_a_kind<T: Hash + Eq>(items: &[T]) -> Option<usize> {
+    thread_local! {
+        static TABLE: Cell<Vec<usize>> = const { Cell::new(Vec::new()) };
+        static HASHER: RandomState = RandomState::new();
     }
-    Ok(())
+    const FREE: usize = usize::MAX;
+    const MOST_KEPT: usize = 1 << 14;
+    if items.len() < 2 {
+        return None;
+    }
+    let size = (items.len() * 2).next_power_of_two();
+    // A thread past its end has none to keep.
+    let mut table = TABLE.try_with(Cell::take).unwrap_or_default();
+    table.clear();
+    table.resize(size, FREE);
+    let second = HASHER.with(|hasher| {
+        items.iter().enumerate().position(|(index, item)| {
+            let mut at = hasher.hash_one(item) as usize % size;
+            while table[at] != FREE {
+                if items[table[at]] == *item {
+                    return true;
+                }
+                at = (at + 1) % size;
+            }
+            table[at] = index;
+            false
+        })
+    });
+    if size <= MOST_KEPT {
+        let _ = TABLE.try_with(|kept| kept.set(table));
+    }
+    second
 }
 
 fn payload_within(action: &str, payload: Payload, max: usize, limits: &Limits) -> Result<(), Error> {

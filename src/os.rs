@@ -1,10 +1,12 @@
-//! The one place that knows the platform: named threads that take no signals of the host's, the fork count, and what an
-//! event loop can wait on.
+//! The one place that knows the platform: named threads that take no signals of the host's, the fork count, what an
+//! event loop can wait on, and what std cannot do with a socket.
 
 use std::cell::Cell;
 use std::io;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle, Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 
@@ -111,6 +113,78 @@ fn with_signals_blocked<T>(make: impl FnOnce() -> T) -> T {
 #[cfg(not(unix))]
 fn with_signals_blocked<T>(make: impl FnOnce() -> T) -> T {
     make()
+}
+
+/// Waits until a connect that was begun has ended, or so long: the error says how. Another thread's shutdown of the socket
+/// ends it, too.
+#[cfg(unix)]
+pub(crate) fn finish_connect(stream: &TcpStream, at_most: Option<Duration>) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let until = at_most.and_then(|time| Instant::now().checked_add(time));
+    loop {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let millis = left.map_or(-1, |left| {
+            left.as_micros().div_ceil(1000).try_into().unwrap_or(libc::c_int::MAX)
+        });
+        let mut fd = libc::pollfd {
+            fd: stream.as_raw_fd(),
+            events: libc::POLLOUT,
+            revents: 0,
+        };
+        // SAFETY: one descriptor, which its owner holds open.
+        match unsafe { libc::poll(&raw mut fd, 1, millis) } {
+            0 => return Err(io::ErrorKind::TimedOut.into()),
+            1 => break,
+            _ => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+        }
+    }
+    match stream.take_error()? {
+        Some(error) => Err(error),
+        None => stream.peer_addr().map(drop),
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn finish_connect(stream: &TcpStream, at_most: Option<Duration>) -> io::Result<()> {
+    let until = at_most.and_then(|time| Instant::now().checked_add(time));
+    loop {
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
+        if stream.peer_addr().is_ok() {
+            return Ok(());
+        }
+        if until.is_some_and(|until| until <= Instant::now()) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether a connection stands, and nothing waits on it to be read. One call, which does not wait.
+#[cfg(unix)]
+pub(crate) fn is_quiet(stream: &TcpStream) -> bool {
+    use std::os::fd::AsRawFd;
+    let mut byte = 0u8;
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    // SAFETY: room for the one byte that is asked for, and a descriptor that its owner holds open.
+    let count = unsafe { libc::recv(stream.as_raw_fd(), (&raw mut byte).cast(), 1, flags) };
+    count < 0 && io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_quiet(stream: &TcpStream) -> bool {
+    if stream.set_nonblocking(true).is_err() {
+        return false;
+    }
+    let peeked = stream.peek(&mut [0]);
+    let is_waiting = matches!(&peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+    stream.set_nonblocking(false).is_ok() && is_waiting
 }
 
 /// Something that an event loop can wait on: readable while it is set.

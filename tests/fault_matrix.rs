@@ -255,7 +255,7 @@ impl Lab {
 
     fn send(&self, client: &Client) -> Report {
         // Long for what answers, short for what stalls.
-        let timeout = CallTimeout::After(Duration::from_millis(if self.is_stalling() { 60 } else { 60_000 }));
+        let timeout = CallTimeout::After(Duration::from_millis(if self.is_stalling() { 250 } else { 60_000 }));
         client
             .send(
                 &self.message,

@@ -313,6 +313,7 @@ fn an_urgent_message_leaves_next_among_a_thousand() {
         ("quota.mode", "wait"),
         ("quota.zego_per_second", "10"),
         ("quota.zego_scope", "urgent"),
+        ("worker.threads", "1"),
         ("quota.jitter_ms", "4000"),
     ];
     let queue = dispatcher(emulator.url(), &settings);
@@ -359,7 +360,6 @@ fn synchronous_callers_stand_in_the_same_list() {
         ("quota.mode", "wait"),
         ("quota.zego_per_second", "10"),
         ("quota.zego_scope", "shared list"),
-        ("worker.threads", "1"),
         // Long enough to come in before the next turn, however busy the machine is; and one who sends in the order of turns.
         ("worker.threads", "1"),
         ("quota.jitter_ms", "4000"),

@@ -93,7 +93,7 @@ class Setup:
     build: Path
 
     def compiler_flags(self) -> list[str]:
-        flags = ["-g", *WARNINGS, *POSIX, f"-I{INCLUDE}", f"-I{TESTS / 'c'}"]
+        flags = ["-g", *WARNINGS, *POSIX, f"-I{INCLUDE}", f"-I{TESTS / 'c'}", f"-I{self.build}"]
         if self.mode == "asan":
             flags += ["-fsanitize=address", "-fno-omit-frame-pointer"]
         return flags
@@ -177,8 +177,11 @@ def excluded(program: Program, name: str, value: str) -> str | None:
 
 
 def prepare(setup: Setup) -> None:
-    """Makes the build directory, with the name that the loader looks for if the build did not make it."""
+    """Makes the build directory, with the conformance table, and the name that the loader looks for if the build did not
+    make it."""
     setup.build.mkdir(parents=True, exist_ok=True)
+    table = str(setup.build / "conformance_table.h")
+    subprocess.run([sys.executable, TESTS / "conformance_table.py", TESTS / "conformance.json", table], check=True)
     if setup.link == "static":
         return
     library = setup.lib / "librtcmsg.so"

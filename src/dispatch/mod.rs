@@ -17,6 +17,7 @@ use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -98,6 +99,7 @@ struct Shared {
     /// Workers that are not at work; some of them may have no thread yet.
     free_workers: AtomicUsize,
     threads: AtomicUsize,
+    handles: Mutex<Vec<JoinHandle<()>>>,
     to_work: Sender<Work>,
     work: Receiver<Work>,
     /// Nothing new begins any more.
@@ -142,6 +144,7 @@ impl Dispatcher {
             is_running: AtomicBool::new(false),
             free_workers: AtomicUsize::new(workers),
             threads: AtomicUsize::new(0),
+            handles: Mutex::default(),
             to_work,
             work,
             is_abandoned: AtomicBool::new(false),
@@ -350,6 +353,7 @@ impl Drop for Dispatcher {
             return;
         }
         self.close(Some(Duration::ZERO));
+        self.shared.wait_for_threads();
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::Shared;
@@ -49,15 +50,32 @@ impl Seat for Shared {
 impl Shared {
     pub(super) fn start_dispatcher(shared: &Arc<Shared>) -> io::Result<()> {
         let own = shared.clone();
-        os::spawn("rtcmsg-dispatch", move || {
+        let thread = os::spawn("rtcmsg-dispatch", move || {
             while !own.has_left.load(Ordering::SeqCst) {
                 own.bell.answer();
                 let next = own.guarded(|| own.tend(true)).flatten();
                 own.bell
                     .sleep(next.map(|at| at.saturating_duration_since(Instant::now())));
             }
-        })
-        .map(drop)
+        })?;
+        shared.handles().push(thread);
+        Ok(())
+    }
+
+    fn handles(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// After the close nothing holds a thread: connections are cut, whoever waits is woken, and lookups of names have
+    /// threads of their own.
+    pub(super) fn wait_for_threads(&self) {
+        let handles = std::mem::take(&mut *self.handles());
+        for handle in handles {
+            // The last one gone may be a thread of ours.
+            if handle.thread().id() != thread::current().id() {
+                let _ = handle.join();
+            }
+        }
     }
 
     /// Everybody goes home when the work at hand is done; the dispatcher at once.
@@ -153,6 +171,7 @@ impl Shared {
             }
             let own = self.clone();
             let started = os::spawn_with_stack("rtcmsg-worker", self.stack_bytes, move || own.work());
+            let started = started.map(|thread| self.handles().push(thread));
             if let Err(error) = started {
                 let threads = self.threads.fetch_sub(1, Ordering::SeqCst) - 1;
                 self.client

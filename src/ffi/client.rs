@@ -190,7 +190,7 @@ pub unsafe extern "C" fn rtcmsg_client_set_credentials(
 /// Ends intake, waits up to `timeout_ms` (0: not at all, -1: without limit) for what was taken in, and then ends the rest:
 /// messages still queued are not sent; those on their way end as not sent or unknown, with RTCMSG_CLOSED, and their
 /// connections are cut. rtcmsg_client_poll() still gives the completions. Calls under way on other threads return with what
-/// is known of theirs; one that is connecting by http.connect_timeout_ms.
+/// is known of theirs.
 ///
 /// Afterwards every call but poll, pending, stats, log, close and free gives RTCMSG_CLOSED. Any thread, as often as one
 /// likes. At the end: stop submitting, flush, close, poll until nothing comes, free.
@@ -218,9 +218,10 @@ pub unsafe extern "C" fn rtcmsg_client_close(
     })
 }
 
-/// Closes a client without waiting, drops what was not polled, and frees it; no other thread may still be in a call with
-/// it, or begin one. It waits for no thread: one that is stuck in the system's DNS or in connect() ends by itself, and
-/// frees the rest then. NULL is allowed. In a forked child it touches nothing of the parent's client, and leaks its memory.
+/// Closes a client without waiting for what it holds, drops what was not polled, and frees it; no other thread may still be
+/// in a call with it, or begin one. It waits for the library's threads to end, which nothing holds up any more, and never
+/// for the system's DNS: such a lookup has a thread of its own, "rtcmsg-dns", which ends by itself. NULL is allowed. In a
+/// forked child it touches nothing of the parent's client, and leaks its memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_free(client: *mut rtcmsg_client) {
     boundary!(rtcmsg_client_free, or(), {
@@ -275,7 +276,7 @@ unsafe fn options(call: *const rtcmsg_call) -> Result<CallOptions, Error> {
     if let Some((field, _)) = given.into_iter().find(|(_, is_given)| *is_given) {
         return Err(Error::invalid(
             field,
-            "call: is given, but only rtcmsg_client_submit has a use for it",
+            "is given, but only rtcmsg_client_submit has a use for it",
         ));
     }
     call_options(&call)
@@ -308,7 +309,7 @@ pub(super) fn call_options(call: &rtcmsg_call) -> Result<CallOptions, Error> {
         0 => None,
         millis @ 1.. => Some(Duration::from_millis(millis as u64)),
         other => {
-            let text = format!("call: is {other}; it takes 1 or more, or 0 for a message that does not expire");
+            let text = format!("is {other}; it takes 1 or more, or 0 for a message that does not expire");
             return Err(Error::invalid("expires_in_ms", text));
         }
     };

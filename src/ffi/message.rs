@@ -1,6 +1,8 @@
 //! `rtcmsg_message` into a [`Message`]: a field that the action has no use for must be empty.
 
+use std::cell::Cell;
 use std::ffi::c_void;
+use std::mem;
 
 use super::constants::*;
 use super::input;
@@ -52,12 +54,41 @@ pub(super) struct Fields<'a> {
     flags: u32,
     room_id: &'a str,
     from: &'a str,
-    to: Vec<&'a str>,
+    to: Names<'a>,
     conversation_id: i64,
     sender_id: i64,
     user_ids: &'a [i64],
     msg_type: i32,
     payload: &'a [u8],
+}
+
+/// The recipients. The room for them is the thread's own, and is not allocated for each message.
+struct Names<'a>(Vec<&'a str>);
+
+thread_local! {
+    static ROOM: Cell<Vec<&'static str>> = const { Cell::new(Vec::new()) };
+}
+
+impl Names<'_> {
+    fn new() -> Self {
+        Names(emptied(ROOM.try_with(Cell::take).unwrap_or_default()))
+    }
+}
+
+impl Drop for Names<'_> {
+    fn drop(&mut self) {
+        const MOST_KEPT: usize = 4096;
+        if self.0.capacity() <= MOST_KEPT {
+            let room = emptied(mem::take(&mut self.0));
+            let _ = ROOM.try_with(|kept| kept.set(room));
+        }
+    }
+}
+
+/// The same room for borrows of another lifetime: a vector collected from its own empty rest keeps its allocation.
+fn emptied<'a>(mut names: Vec<&str>) -> Vec<&'a str> {
+    names.clear();
+    names.into_iter().map(|_| "").collect()
 }
 
 /// The fields an action uses, besides the payload that all have.
@@ -79,16 +110,16 @@ impl<'a> Fields<'a> {
             let raw = input::versioned(message, "message")?;
             let named = |name: &'static str| move || name.to_owned();
             let to = input::list(raw.to, raw.to_count, named("to"))?;
-            let to = to
-                .iter()
-                .enumerate()
-                .map(|(index, id)| input::text(*id, || format!("to[{index}]")));
+            let mut names = Names::new();
+            for (index, id) in to.iter().enumerate() {
+                names.0.push(input::text(*id, || format!("to[{index}]"))?);
+            }
             let fields = Fields {
                 action: raw.action,
                 flags: raw.flags,
                 room_id: input::text(raw.room_id, named("room_id"))?,
                 from: input::text(raw.from, named("from"))?,
-                to: to.collect::<Result<_, _>>()?,
+                to: names,
                 conversation_id: raw.conversation_id,
                 sender_id: raw.sender_id,
                 user_ids: input::list(raw.user_ids, raw.user_id_count, named("user_ids"))?,
@@ -145,7 +176,7 @@ impl<'a> Fields<'a> {
                 Ok(Message::BatchSendRoomUnicast {
                     room_id,
                     from,
-                    to: &self.to,
+                    to: &self.to.0,
                     payload: self.payload()?,
                 })
             }
@@ -180,7 +211,7 @@ impl<'a> Fields<'a> {
                 Ok(Message::SendCustomCommandToUsers {
                     room_id,
                     from,
-                    to: &self.to,
+                    to: &self.to.0,
                     content: self.text()?,
                 })
             }
@@ -215,7 +246,7 @@ impl<'a> Fields<'a> {
         let given = [
             ("room_id", uses.room_id, !self.room_id.is_empty()),
             ("from", uses.from, !self.from.is_empty()),
-            ("to", uses.to, !self.to.is_empty()),
+            ("to", uses.to, !self.to.0.is_empty()),
             ("conversation_id", uses.im, self.conversation_id != 0),
             ("sender_id", uses.im, self.sender_id != 0),
             ("msg_type", uses.im, self.msg_type != 0),
@@ -231,11 +262,11 @@ impl<'a> Fields<'a> {
     }
 
     fn only_recipient(&self, action: &str) -> Result<&'a str, Error> {
-        match self.to[..] {
+        match self.to.0[..] {
             [to] => Ok(to),
             _ => Err(Error::invalid(
                 "to",
-                format!("{} recipients, {action} takes 1", self.to.len()),
+                format!("{} recipients, {action} takes 1", self.to.0.len()),
             )),
         }
     }

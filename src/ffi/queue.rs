@@ -12,6 +12,9 @@ use super::report::rtcmsg_report;
 use crate::dispatch::{Order, SubmitOptions};
 use crate::error::{Code, Error};
 
+/// `intptr_t` in the header: cbindgen would make `ptrdiff_t` of it.
+type EventHandle = isize;
+
 /// What became of a submitted message.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -121,7 +124,7 @@ pub unsafe extern "C" fn rtcmsg_client_poll(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_event_handle(
     client: *mut rtcmsg_client,
-    handle: *mut isize,
+    handle: *mut EventHandle,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
     boundary!(rtcmsg_client_event_handle, error, handle = -1, {
@@ -280,7 +283,7 @@ unsafe fn write_text(
 fn submit_options(call: &rtcmsg_call) -> Result<SubmitOptions, Error> {
     if call.flags & !(RTCMSG_UNORDERED | RTCMSG_NO_COMPLETION) != 0 {
         let text = format!(
-            "call: {:#x} holds an unknown flag; take RTCMSG_UNORDERED and RTCMSG_NO_COMPLETION",
+            "{:#x} holds an unknown flag; take RTCMSG_UNORDERED and RTCMSG_NO_COMPLETION",
             call.flags
         );
         return Err(Error::invalid("flags", text));
@@ -288,7 +291,7 @@ fn submit_options(call: &rtcmsg_call) -> Result<SubmitOptions, Error> {
     let order = match (call.flags & RTCMSG_UNORDERED != 0, call.order_key) {
         (true, 0) => Order::Unordered,
         (true, _) => {
-            let text = "call: is given together with RTCMSG_UNORDERED";
+            let text = "is given together with RTCMSG_UNORDERED";
             return Err(Error::invalid("order_key", text));
         }
         (false, 0) => Order::Destination,

@@ -2,22 +2,22 @@
 //! and a failure says whether request bytes may have left.
 
 use std::fs;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use ureq::Proxy;
 use ureq::config::AutoHeaderValue;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
-use ureq::unversioned::transport::{
-    ConnectProxyConnector, ConnectionDetails, Connector, RustlsConnector, TcpConnector, Transport,
-};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
+use ureq::{Body, Proxy};
 
 use super::ledger::{Ledger, Progress, Reached, Step, UnderWay};
 use super::resolver::{CachedResolver, Unresolved};
 use super::spares::{Spares, WithSpares};
+use super::tcp::Tcp;
 use super::traffic::Traffic;
 use crate::config::{self, Config, Endpoint};
 use crate::deadline::Deadline;
@@ -128,37 +128,6 @@ pub(crate) struct Agent {
     pub traffic: Arc<Traffic>,
 }
 
-/// ureq takes a deadline for a setting of the request's own, and TLS would be set up anew for each connection, without
-/// the tickets of those before. It is the client's.
-#[derive(Default)]
-struct ClientsTls(RustlsConnector);
-
-impl<In: Transport> Connector<In> for ClientsTls {
-    type Out = <RustlsConnector as Connector<In>>::Out;
-
-    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, ureq::Error> {
-        let details = ConnectionDetails {
-            uri: details.uri,
-            addrs: details.addrs.clone(),
-            config: details.config,
-            request_level: false,
-            resolver: details.resolver,
-            now: details.now,
-            timeout: details.timeout,
-            current_time: details.current_time.clone(),
-            run_connector: details.run_connector.clone(),
-            register_shutdown: details.register_shutdown.clone(),
-        };
-        self.0.connect(&details, chained)
-    }
-}
-
-impl std::fmt::Debug for ClientsTls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ClientsTls")
-    }
-}
-
 impl Agent {
     pub fn new(settings: Settings, logger: Logger) -> Agent {
         let has_proxy = settings.proxy.is_some();
@@ -187,12 +156,12 @@ impl Agent {
                 has_proxy,
             })
             .chain(ConnectProxyConnector::default())
-            .chain(TcpConnector::default())
+            .chain(Tcp)
             .chain(Reached {
                 step: Step::TlsHandshake,
                 has_proxy,
             })
-            .chain(ClientsTls::default())
+            .chain(RustlsConnector::default())
             .chain(Ledger {
                 max_age: settings.max_age,
                 has_proxy,
@@ -227,19 +196,8 @@ impl Agent {
         progress: &SharedArc<Progress>,
     ) -> Result<Answer, Failure> {
         let uri = request.uri().clone();
-        let mut request = self
-            .agent
-            .configure_request(request)
-            .timeout_global(deadline.remaining());
-        if let Some(left) = expires.remaining() {
-            let before_the_first_byte = Some(self.connect_timeout.min(left));
-            request = request
-                .timeout_resolve(before_the_first_byte)
-                .timeout_connect(before_the_first_byte);
-        }
-        let request = request.build();
         let started = Instant::now();
-        let under_way = UnderWay::begin(progress, expires);
+        let under_way = UnderWay::begin(progress, deadline, expires);
         let response = self.agent.run(request).map_err(|error| {
             let step = under_way.step();
             if matches!(step, Step::Connecting | Step::TlsHandshake) {
@@ -257,8 +215,7 @@ impl Agent {
         })?;
         let (head, mut body) = response.into_parts();
         let status = head.status.as_u16();
-        // ureq refuses the byte at the limit even if it is the last: one more, so that the longest answer passes.
-        match body.with_config().limit(MAX_ANSWER + 1).read_to_vec() {
+        match read_to_end(&mut body) {
             Ok(body) => {
                 self.traffic.wire.record(started.elapsed());
                 Ok(Response::from_parts(head, body))
@@ -273,6 +230,17 @@ impl Agent {
         self.agent.clone().shutdown();
         self.spares.shut_down();
     }
+}
+
+fn read_to_end(body: &mut Body) -> Result<Vec<u8>, ureq::Error> {
+    const USUAL: u64 = 1024;
+    let expected = body.content_length().unwrap_or(USUAL).min(MAX_ANSWER);
+    // A byte more than is expected: the read that finds the end needs room, too.
+    let mut bytes = Vec::with_capacity(expected as usize + 1);
+    // ureq refuses the byte at the limit even if it is the last: one more, so that the longest answer passes.
+    let mut reader = body.with_config().limit(MAX_ANSWER + 1).reader();
+    reader.read_to_end(&mut bytes).map_err(ureq::Error::from)?;
+    Ok(bytes)
 }
 
 /// Host and port alone: ZEGO's query holds the message.

@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::sync::Arc as StdArc;
 use std::time::{Duration, Instant};
 
@@ -75,24 +76,28 @@ impl Progress {
 
 struct Current {
     progress: Arc<Progress>,
+    deadline: Deadline,
     expires: Deadline,
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+    /// Without a destructor, so that it is there until the very end of a thread: `atexit` handlers send, too. What it holds
+    /// is dropped with [`UnderWay`].
+    static CURRENT: RefCell<ManuallyDrop<Option<Current>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// The attempt of this thread, from here to the drop of what this gives.
 pub(super) struct UnderWay;
 
 impl UnderWay {
-    pub fn begin(progress: &Arc<Progress>, expires: Deadline) -> UnderWay {
+    pub fn begin(progress: &Arc<Progress>, deadline: Deadline, expires: Deadline) -> UnderWay {
         progress.reset();
         let current = Current {
             progress: progress.clone(),
+            deadline,
             expires,
         };
-        CURRENT.set(Some(current));
+        CURRENT.with_borrow_mut(|now| **now = Some(current));
         UnderWay
     }
 
@@ -107,14 +112,28 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        CURRENT.set(None);
+        CURRENT.with_borrow_mut(|now| **now = None);
     }
+}
+
+/// By when this thread's attempt has to have come further: until the request is written by its expiry, too.
+pub(super) fn due() -> Option<Instant> {
+    CURRENT.with_borrow(|current| {
+        let current = current.as_ref()?;
+        let is_written = current.progress.step() == Step::RequestWritten;
+        let due = if is_written {
+            current.deadline
+        } else {
+            current.deadline.or_sooner(current.expires)
+        };
+        due.at()
+    })
 }
 
 /// Notes that this thread's attempt has come this far.
 pub(super) fn reach(step: Step) {
     CURRENT.with_borrow(|current| {
-        if let Some(current) = current {
+        if let Some(current) = &**current {
             current.progress.reach(step);
         }
     });
@@ -123,9 +142,12 @@ pub(super) fn reach(step: Step) {
 /// Before a write of the request, of which the first makes everything uncertain. Whether this is the first.
 fn reach_the_write() -> Result<bool, Error> {
     CURRENT.with_borrow(|current| {
-        let Some(current) = current else { return Ok(false) };
+        let Some(current) = &**current else { return Ok(false) };
         if current.progress.step() == Step::RequestWritten {
             return Ok(false);
+        }
+        if current.deadline.has_passed() {
+            return Err(Error::Timeout(ureq::Timeout::Global));
         }
         if current.expires.has_passed() {
             return Err(refused("it expired before it was sent"));
@@ -178,12 +200,16 @@ impl<In: Transport> Connector<In> for Ledger {
             self.traffic.opened.add(1);
         }
         let too_old_at = Instant::now().checked_add(self.max_age);
-        Ok(chained.map(|transport| Recorded {
-            transport,
-            is_request,
-            is_fresh: true,
-            too_old_at,
-            traffic: self.traffic.clone(),
+        Ok(chained.map(|mut transport| {
+            // What the handshake ended with leaves now, and what it read is no answer.
+            transport.is_open();
+            Recorded {
+                transport,
+                is_request,
+                is_fresh: true,
+                too_old_at,
+                traffic: self.traffic.clone(),
+            }
         }))
     }
 }

@@ -4,6 +4,7 @@ mod agent;
 mod ledger;
 mod resolver;
 mod spares;
+mod tcp;
 mod traffic;
 
 pub(crate) use agent::{Agent, Answer, Failure, Settings};

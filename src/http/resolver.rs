@@ -17,6 +17,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
+use super::ledger;
 use super::traffic::Traffic;
 use crate::log::{Level, Logger};
 use crate::os;
@@ -219,7 +220,9 @@ fn host_and_port(uri: &Uri) -> Result<(String, u16), Error> {
 impl Resolver for CachedResolver {
     fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let (host, port) = host_and_port(uri)?;
-        let timeout = (!timeout.after.is_not_happening()).then_some(*timeout.after);
+        let steps_own = (!timeout.after.is_not_happening()).then_some(*timeout.after);
+        let attempts = ledger::due().map(|due| due.saturating_duration_since(Instant::now()));
+        let timeout = steps_own.into_iter().chain(attempts).min();
         let mut resolved = self.empty();
         for address in self.addresses(&host, port, timeout)?.into_iter().take(MAX_ADDRESSES) {
             resolved.push(address);

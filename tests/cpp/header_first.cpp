@@ -17,7 +17,7 @@ static_assert(std::is_standard_layout<rtcmsg_call>::value, "rtcmsg_call");
 static_assert(std::is_trivial<rtcmsg_str>::value, "rtcmsg_str");
 static_assert(sizeof(void *) != 8 || sizeof(rtcmsg_message) == 120, "rtcmsg_message");
 static_assert(sizeof(void *) != 8 || sizeof(rtcmsg_error) == 512, "rtcmsg_error");
-static_assert(sizeof(void *) != 8 || sizeof(rtcmsg_call) == 16, "rtcmsg_call");
+static_assert(sizeof(void *) != 8 || sizeof(rtcmsg_call) == 40, "rtcmsg_call");
 static_assert(sizeof(void *) != 8 || sizeof(rtcmsg_request) == 64, "rtcmsg_request");
 static_assert(sizeof(void *) != 8 || sizeof(rtcmsg_recipient) == 48, "rtcmsg_recipient");
 static_assert(sizeof(void *) != 8 || sizeof(rtcmsg_device) == 24, "rtcmsg_device");

@@ -1,0 +1,13 @@
+/* A client of rtcmsg for the bench's server, and the case as its message. */
+#ifndef BENCH_CLIENT_H
+#define BENCH_CLIENT_H
+
+#include <rtcmsg.h>
+
+#include "harness.h"
+
+/* `settings` are pairs of key and value, ended by NULL; NULL for none. */
+rtcmsg_client *client_for(const struct bench *bench, const char *const *settings);
+rtcmsg_message client_message(const char *name);
+
+#endif

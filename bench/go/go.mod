@@ -1,0 +1,3 @@
+module rtcmsg.invalid/bench
+
+go 1.22

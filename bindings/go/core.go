@@ -1,0 +1,258 @@
+package rtcmsg
+
+// #include "shim.h"
+//
+// #cgo noescape rtcmsgo_check
+// #cgo nocallback rtcmsgo_check
+// #cgo noescape rtcmsgo_submit
+// #cgo nocallback rtcmsgo_submit
+// #cgo noescape rtcmsgo_summarize
+// #cgo nocallback rtcmsgo_summarize
+// #cgo noescape rtcmsgo_requests
+// #cgo nocallback rtcmsgo_requests
+// #cgo noescape rtcmsgo_attempts
+// #cgo nocallback rtcmsgo_attempts
+// #cgo noescape rtcmsgo_recipients
+// #cgo nocallback rtcmsgo_recipients
+// #cgo noescape rtcmsgo_devices
+// #cgo nocallback rtcmsgo_devices
+import "C"
+
+import (
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+)
+
+// pollRows is how many completions one call takes over.
+const pollRows = 128
+
+// callThreads bounds the threads that [Client.Call] occupies: the library has no queue for these calls.
+const callThreads = 32
+
+// core is what a client and its goroutines share. Nothing in it points to the Client, so that one that is dropped
+// without Close is noticed.
+type core struct {
+	handle  *C.rtcmsg_client
+	timeout time.Duration
+
+	// gate lets as many goroutines into short calls as can run at a time: each would occupy a thread there.
+	gate chan struct{}
+	// slots does the same for calls that wait for an answer.
+	slots chan struct{}
+
+	mu      sync.Mutex
+	waiting map[uint64]*Submission
+	lastKey uint64
+	gone    bool
+	closed  *Error
+	stats   []byte
+	users   sync.WaitGroup
+
+	closing atomic.Bool
+	ended   chan struct{}
+	logs    *logPump
+}
+
+func newCore(handle *C.rtcmsg_client, timeout time.Duration, logger *slog.Logger) *core {
+	c := &core{
+		handle:  handle,
+		timeout: timeout,
+		gate:    make(chan struct{}, runtime.GOMAXPROCS(0)),
+		slots:   make(chan struct{}, callThreads),
+		waiting: make(map[uint64]*Submission),
+		ended:   make(chan struct{}),
+	}
+	if logger != nil {
+		c.logs = startLogPump(handle, logger)
+	}
+	go c.poll()
+	return c
+}
+
+// enter keeps the handle alive until leave. It fails once the client is freed, as the library does when it is closed.
+func (c *core) enter() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone {
+		closed := *c.closed
+		return &closed
+	}
+	c.users.Add(1)
+	return nil
+}
+
+func (c *core) leave() { c.users.Done() }
+
+// short runs a call that does not wait.
+func (c *core) short(call func(failed *C.rtcmsg_error) C.rtcmsg_code) error {
+	if err := c.enter(); err != nil {
+		return err
+	}
+	defer c.leave()
+	c.gate <- struct{}{}
+	defer func() { <-c.gate }()
+	failed := newCError()
+	return failure(call(&failed), &failed)
+}
+
+func (c *core) check(m *flat) error {
+	return c.short(func(failed *C.rtcmsg_error) C.rtcmsg_code {
+		return C.rtcmsgo_check(c.handle, m.action, m.flags,
+			chars(m.roomID), C.size_t(len(m.roomID)), chars(m.from), C.size_t(len(m.from)),
+			(*C.char)(unsafe.Pointer(unsafe.SliceData(m.toText))), unsafe.SliceData(m.toLens), C.size_t(len(m.toLens)),
+			C.int64_t(m.conversationID), C.int64_t(m.senderID),
+			(*C.int64_t)(unsafe.Pointer(unsafe.SliceData(m.userIDs))), C.size_t(len(m.userIDs)), C.int32_t(m.msgType),
+			m.payload, m.payloadLen, failed)
+	})
+}
+
+func (c *core) submit(m *flat, call call, key uint64) (uint64, error) {
+	var id C.uint64_t
+	err := c.short(func(failed *C.rtcmsg_error) C.rtcmsg_code {
+		return C.rtcmsgo_submit(c.handle, m.action, m.flags,
+			chars(m.roomID), C.size_t(len(m.roomID)), chars(m.from), C.size_t(len(m.from)),
+			(*C.char)(unsafe.Pointer(unsafe.SliceData(m.toText))), unsafe.SliceData(m.toLens), C.size_t(len(m.toLens)),
+			C.int64_t(m.conversationID), C.int64_t(m.senderID),
+			(*C.int64_t)(unsafe.Pointer(unsafe.SliceData(m.userIDs))), C.size_t(len(m.userIDs)), C.int32_t(m.msgType),
+			m.payload, m.payloadLen,
+			call.timeoutMs, call.expiresInMs, call.priority, call.flags, C.uint64_t(key), call.orderKey, &id, failed)
+	})
+	return uint64(id), err
+}
+
+// cancel fails with ErrNotFound if the message is in flight or done.
+func (c *core) cancel(id uint64) error {
+	return c.short(func(failed *C.rtcmsg_error) C.rtcmsg_code {
+		return C.rtcmsg_client_cancel(c.handle, C.uint64_t(id), failed)
+	})
+}
+
+// register comes before the submit: the completion may be there before it returns.
+func (c *core) register(s *Submission) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastKey++
+	c.waiting[c.lastKey] = s
+	return c.lastKey
+}
+
+// forget is false if the completion has come, or is about to.
+func (c *core) forget(key uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, waits := c.waiting[key]
+	delete(c.waiting, key)
+	return waits
+}
+
+// whenDone is for a submission that may have its completion already.
+func (c *core) whenDone(s *Submission, then func()) {
+	c.mu.Lock()
+	_, waits := c.waiting[s.key]
+	if waits {
+		s.then = then
+	}
+	c.mu.Unlock()
+	if !waits {
+		then()
+	}
+}
+
+// poll hands out completions until the client is closed and nothing is left, and then frees it. It occupies a thread,
+// which sleeps in the library; closing the client wakes it.
+func (c *core) poll() {
+	var rows [pollRows]C.rtcmsg_completion
+	for {
+		var count C.size_t
+		failed := newCError()
+		code := C.rtcmsg_client_poll(c.handle, -1, &rows[0], C.sizeof_rtcmsg_completion, pollRows, &count, &failed)
+		if err := failure(code, &failed); err != nil {
+			c.abandonAll(err)
+			break
+		}
+		if count == 0 {
+			break
+		}
+		for i := range rows[:count] {
+			c.complete(&rows[i])
+		}
+		c.logs.nudge()
+	}
+	c.finish()
+}
+
+func (c *core) complete(row *C.rtcmsg_completion) {
+	key := uint64(row.user_data)
+	c.mu.Lock()
+	s := c.waiting[key]
+	delete(c.waiting, key)
+	c.mu.Unlock()
+	if s == nil {
+		C.rtcmsg_report_free(row.report)
+		return
+	}
+	s.end(takeReport(row.report), nil)
+}
+
+// abandonAll is for a poll that fails, which only a defect can cause: nobody shall wait forever.
+func (c *core) abandonAll(err error) {
+	c.close()
+	c.mu.Lock()
+	left := c.waiting
+	c.waiting = make(map[uint64]*Submission)
+	c.mu.Unlock()
+	for _, s := range left {
+		s.end(nil, abandoned(err))
+	}
+}
+
+// close stops the intake and lets the library finish what it has; poll does the rest.
+func (c *core) close() {
+	if c.closing.CompareAndSwap(false, true) {
+		go c.closeWithin(-1)
+	}
+}
+
+// closeWithin may be called while another one waits.
+func (c *core) closeWithin(timeoutMs C.int32_t) {
+	if c.enter() != nil {
+		return
+	}
+	defer c.leave()
+	C.rtcmsg_client_close(c.handle, timeoutMs, nil)
+}
+
+// finish frees the client when nobody is in a call any more. What it says of itself afterwards is kept.
+func (c *core) finish() {
+	failed := newCError()
+	closed := &Error{Code: CodeClosed}
+	if err, is := failure(C.rtcmsg_client_warm_up(c.handle, 1, &failed), &failed).(*Error); is {
+		closed = err
+	}
+	c.mu.Lock()
+	c.gone, c.closed = true, closed
+	c.mu.Unlock()
+	c.users.Wait()
+	c.logs.stop()
+	c.stats, _ = stats(c.handle)
+	C.rtcmsg_client_free(c.handle)
+	close(c.ended)
+}
+
+// stats is the library's JSON.
+func stats(handle *C.rtcmsg_client) ([]byte, error) {
+	buffer := make([]byte, 4096)
+	for {
+		var needed C.size_t
+		failed := newCError()
+		code := C.rtcmsg_client_stats(handle, (*C.char)(unsafe.Pointer(&buffer[0])), C.size_t(len(buffer)), &needed, &failed)
+		if code != C.RTCMSG_BUFFER_TOO_SMALL {
+			return buffer[:max(needed, 1)-1], failure(code, &failed)
+		}
+		buffer = make([]byte, needed*2)
+	}
+}

@@ -1,0 +1,3 @@
+module github.com/rtcmsg/rtcmsg/bindings/go
+
+go 1.24

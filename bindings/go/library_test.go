@@ -1,0 +1,209 @@
+package rtcmsg
+
+import (
+	"bufio"
+	"context"
+	"math"
+	"os"
+	"os/exec"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+var layouts = map[string]reflect.Type{
+	"rtcmsg_str":        reflect.TypeFor[strLayout](),
+	"rtcmsg_error":      reflect.TypeFor[errorLayout](),
+	"rtcmsg_message":    reflect.TypeFor[messageLayout](),
+	"rtcmsg_call":       reflect.TypeFor[callLayout](),
+	"rtcmsg_completion": reflect.TypeFor[completionLayout](),
+	"rtcmsg_request":    reflect.TypeFor[requestLayout](),
+	"rtcmsg_attempt":    reflect.TypeFor[attemptLayout](),
+	"rtcmsg_recipient":  reflect.TypeFor[recipientLayout](),
+	"rtcmsg_device":     reflect.TypeFor[deviceLayout](),
+}
+
+func TestStructsHaveTheLayoutOfTheABI(t *testing.T) {
+	file, err := os.Open("../../docs/ABI.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	structRow := regexp.MustCompile(`^\| \*\*(\w+)\*\* \| \| \| \*\*(\d+)\*\* \|$`)
+	fieldRow := regexp.MustCompile(`^\| \| (\w+) \| (\d+) \| (\d+) \|$`)
+	documented := make(map[string]int)
+	var name string
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		if row := structRow.FindStringSubmatch(lines.Text()); row != nil {
+			name = row[1]
+			documented[name] = 0
+			if known, is := layouts[name]; !is || strconv.Itoa(int(known.Size())) != row[2] {
+				t.Errorf("%s is not %s bytes long here: %v", name, row[2], known)
+			}
+		} else if row := fieldRow.FindStringSubmatch(lines.Text()); row != nil {
+			documented[name]++
+			field, is := layouts[name].FieldByName(row[1])
+			if !is || strconv.Itoa(int(field.Offset)) != row[2] || strconv.Itoa(int(field.Type.Size())) != row[3] {
+				t.Errorf("%s.%s: %+v, documented %v", name, row[1], field, row)
+			}
+		}
+	}
+	for name, layout := range layouts {
+		if fields, is := documented[name]; !is || fields != layout.NumField() {
+			t.Errorf("%s has %d fields here, %d documented", name, layout.NumField(), fields)
+		}
+	}
+}
+
+func TestALibraryOfAnotherVersionIsRefused(t *testing.T) {
+	for _, c := range []struct {
+		header, library uint32
+		fits            bool
+	}{
+		{0x000100, 0x000100, true},
+		{0x000100, 0x000107, true},
+		{0x000107, 0x000100, false},
+		{0x000100, 0x000200, false},
+		{0x000200, 0x000100, false},
+		{0x000100, 0x010100, false},
+	} {
+		err := checkVersions(c.header, c.library)
+		if (err == nil) != c.fits {
+			t.Errorf("%#x with %#x: %v", c.header, c.library, err)
+		}
+		if err != nil && (!strings.Contains(err.Error(), version(c.header)) || !strings.Contains(err.Error(), version(c.library))) {
+			t.Errorf("%v does not name both", err)
+		}
+	}
+	if !regexp.MustCompile(`^0\.1\.\d+$`).MatchString(Version()) {
+		t.Errorf("the library is of version %s", Version())
+	}
+}
+
+func TestAHeaderOfAnotherVersionDoesNotCompile(t *testing.T) {
+	header, err := os.ReadFile("../../include/rtcmsg.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	define := regexp.MustCompile(`(?m)^#define RTCMSG_VERSION .*$`)
+	for line, compiles := range map[string]bool{
+		"#define RTCMSG_VERSION 0x000100u": true,
+		"#define RTCMSG_VERSION 0x000107u": true,
+		"#define RTCMSG_VERSION 0x000200u": false,
+		"#define RTCMSG_VERSION 0x010100u": false,
+		"":                                 false,
+	} {
+		directory := t.TempDir()
+		if err := os.WriteFile(directory+"/rtcmsg.h", define.ReplaceAll(header, []byte(line)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		output, err := exec.Command("cc", "-fsyntax-only", "-I", directory, "shim.c").CombinedOutput()
+		if (err == nil) != compiles || (!compiles && !strings.Contains(string(output), "needs rtcmsg.h of version 0.1")) {
+			t.Errorf("%q: %v\n%s", line, err, output)
+		}
+	}
+}
+
+func TestTimesAreMilliseconds(t *testing.T) {
+	for d, expected := range map[time.Duration]int32{
+		0: 0, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2, time.Hour: 3_600_000, math.MaxInt64: math.MaxInt32,
+		NoTimeout: -1, -2: -2, -time.Millisecond: -2, -time.Second: -1000, math.MinInt64: math.MinInt32,
+	} {
+		if found := int32(milliseconds(d)); found != expected {
+			t.Errorf("%d ns: %d ms, not %d", d, found, expected)
+		}
+	}
+}
+
+func TestADeadlineOnlyShortens(t *testing.T) {
+	const client = 10 * time.Second
+	for _, c := range []struct {
+		name               string
+		deadline           time.Duration
+		options            []SendOption
+		timeout, expiresIn time.Duration // 0 is the client's own
+	}{
+		{"none", 0, nil, 0, 0},
+		{"none, with options", 0, []SendOption{Timeout(time.Hour), ExpiresIn(time.Minute)}, time.Hour, time.Minute},
+		{"a short one", time.Second, nil, time.Second, time.Second},
+		{"a long one", time.Hour, nil, 0, time.Hour},
+		{"longer than the options", time.Hour, []SendOption{Timeout(time.Minute), ExpiresIn(time.Second)}, time.Minute, time.Second},
+		{"shorter than the options", time.Minute, []SendOption{Timeout(time.Hour), ExpiresIn(time.Hour)}, time.Minute, time.Minute},
+		{"in place of no limit", time.Minute, []SendOption{Timeout(NoTimeout)}, time.Minute, time.Minute},
+	} {
+		ctx, cancel := context.Background(), context.CancelFunc(func() {})
+		if c.deadline != 0 {
+			ctx, cancel = context.WithTimeout(ctx, c.deadline)
+		}
+		call, err := newCall(ctx, client, c.options)
+		cancel()
+		// What passed since the deadline was set is missing.
+		near := func(ms, expected int32) bool { return ms <= expected && (ms == expected || ms > expected*9/10) }
+		if err != nil || !near(int32(call.timeoutMs), int32(milliseconds(c.timeout))) || !near(int32(call.expiresInMs), int32(milliseconds(c.expiresIn))) {
+			t.Errorf("%s: %+v, %v", c.name, call, err)
+		}
+	}
+}
+
+func TestEveryCodeHasItsNameAndItsError(t *testing.T) {
+	header, err := os.ReadFile("../../include/rtcmsg.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := regexp.MustCompile(`(?m)^#define (RTCMSG_\w+) (-\d+)$`).FindAllStringSubmatch(string(header), -1)
+	if len(codes) < 20 {
+		t.Fatalf("%d codes in the header", len(codes))
+	}
+	seen := make(map[error]bool)
+	for _, code := range codes {
+		number, err := strconv.Atoi(code[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		failed := &Error{Code: Code(number), Report: &Report{Delivery: NotDelivered}}
+		if failed.Code.String() != code[1] {
+			t.Errorf("%d is %s, not %s", number, failed.Code, code[1])
+		}
+		sentinel := sentinels[Code(number)]
+		if Code(number) == CodeBufferTooSmall {
+			continue
+		}
+		if sentinel == nil || seen[sentinel] || !failed.Is(sentinel) || failed.Is(ErrNotSent) || failed.Is(ErrOutcomeUnknown) {
+			t.Errorf("%s: %v", code[1], sentinel)
+		}
+		seen[sentinel] = true
+	}
+	if len(seen)+1 != len(sentinels) || CodeAbandoned.String() != "RTCMSG_ABANDONED" {
+		t.Errorf("%d codes, %d errors", len(seen), len(sentinels))
+	}
+}
+
+func TestErrorsSayWhetherItIsSafeToSendAgain(t *testing.T) {
+	recipients := func(deliveries ...Delivery) *Report {
+		report := &Report{Delivery: deliveries[0]}
+		for _, delivery := range deliveries[1:] {
+			report.Recipients = append(report.Recipients, Recipient{Delivery: delivery})
+		}
+		return report
+	}
+	for _, c := range []struct {
+		name             string
+		err              *Error
+		notSent, unknown bool
+	}{
+		{"not taken in", &Error{Code: CodeQueueFull}, true, false},
+		{"to a room, not sent", &Error{Code: CodeConnect, Report: recipients(NotSent)}, true, false},
+		{"to two, not sent", &Error{Code: CodeConnect, Report: recipients(NotSent, NotSent, NotSent)}, true, false},
+		{"to two, one not sent", &Error{Code: CodePartial, Report: recipients(NotSent, Accepted, NotSent)}, false, false},
+		{"to two, one unknown", &Error{Code: CodePartial, Report: recipients(Unknown, Accepted, Unknown)}, false, true},
+		{"refused", &Error{Code: CodeRejected, Report: recipients(NotDelivered, NotDelivered)}, false, false},
+		{"abandoned", abandoned(context.Canceled), false, true},
+	} {
+		if c.err.Is(ErrNotSent) != c.notSent || c.err.Is(ErrOutcomeUnknown) != c.unknown {
+			t.Errorf("%s: not sent %v, unknown %v", c.name, c.err.Is(ErrNotSent), c.err.Is(ErrOutcomeUnknown))
+		}
+	}
+}

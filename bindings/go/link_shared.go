@@ -1,0 +1,6 @@
+//go:build !rtcmsg_static
+
+package rtcmsg
+
+// #cgo pkg-config: rtcmsg
+import "C"

@@ -1,0 +1,124 @@
+package rtcmsg
+
+// #include "shim.h"
+import "C"
+
+import (
+	"context"
+	"log/slog"
+	"time"
+	"unsafe"
+)
+
+// logInterval is how often lines are fetched that come without a completion.
+const logInterval = 200 * time.Millisecond
+
+type logLevel int32
+
+const (
+	logError logLevel = C.RTCMSG_LOG_ERROR
+	logWarn  logLevel = C.RTCMSG_LOG_WARN
+	logInfo  logLevel = C.RTCMSG_LOG_INFO
+	logDebug logLevel = C.RTCMSG_LOG_DEBUG
+)
+
+func (l logLevel) slog() slog.Level {
+	switch l {
+	case logError:
+		return slog.LevelError
+	case logWarn:
+		return slog.LevelWarn
+	case logInfo:
+		return slog.LevelInfo
+	default:
+		return slog.LevelDebug
+	}
+}
+
+// setting is the value of log.keep.
+func (l logLevel) setting() string {
+	switch l {
+	case logError:
+		return "error"
+	case logWarn:
+		return "warn"
+	case logInfo:
+		return "info"
+	default:
+		return "debug"
+	}
+}
+
+// A logPump carries the lines that the library keeps to a logger, on a goroutine of its own, so that a handler that
+// blocks holds up no completion. A nil one does nothing.
+type logPump struct {
+	handle *C.rtcmsg_client
+	logger *slog.Logger
+	wake   chan struct{}
+	quit   chan struct{}
+	done   chan struct{}
+}
+
+func startLogPump(handle *C.rtcmsg_client, logger *slog.Logger) *logPump {
+	p := &logPump{
+		handle: handle,
+		logger: logger,
+		wake:   make(chan struct{}, 1),
+		quit:   make(chan struct{}),
+		done:   make(chan struct{}),
+	}
+	go p.run()
+	return p
+}
+
+func (p *logPump) nudge() {
+	if p == nil {
+		return
+	}
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// stop returns when the last line is handed over. The handle may be freed then.
+func (p *logPump) stop() {
+	if p == nil {
+		return
+	}
+	close(p.quit)
+	<-p.done
+}
+
+func (p *logPump) run() {
+	defer close(p.done)
+	ticker := time.NewTicker(logInterval)
+	defer ticker.Stop()
+	buffer := make([]byte, 1024)
+	for {
+		buffer = p.drain(buffer)
+		select {
+		case <-p.wake:
+		case <-ticker.C:
+		case <-p.quit:
+			p.drain(buffer)
+			return
+		}
+	}
+}
+
+func (p *logPump) drain(buffer []byte) []byte {
+	for {
+		var level C.int32_t
+		var needed C.size_t
+		text := (*C.char)(unsafe.Pointer(&buffer[0]))
+		switch C.rtcmsg_client_log(p.handle, &level, text, C.size_t(len(buffer)), &needed, nil) {
+		case C.RTCMSG_OK:
+			p.logger.Log(context.Background(), logLevel(level).slog(), C.GoString(text))
+		case C.RTCMSG_BUFFER_TOO_SMALL:
+			buffer = make([]byte, needed)
+		default:
+			return buffer
+		}
+	}
+}

@@ -1,0 +1,188 @@
+package rtcmsg
+
+// #include "shim.h"
+import "C"
+
+import (
+	"time"
+	"unsafe"
+)
+
+// A Report is what became of a message that was taken in.
+type Report struct {
+	Code     Code
+	Delivery Delivery // of the least certain, in the order Unknown, NotSent, NotDelivered, Accepted, Delivered
+	Text     string   // one line for a log: no secrets, no payload
+	Requests []Request
+	// Recipients stand in the caller's order. There is none for a room. For an IM message to all, or to all but some,
+	// they are those the vendor spoke of, in its order.
+	Recipients []Recipient
+	Body       []byte // the raw answer to [Client.Call]
+}
+
+// A Request is one HTTP request, sent or given up.
+type Request struct {
+	Code       Code
+	Delivery   Delivery
+	Text       string // why it ended like this; empty on success
+	HTTPStatus int    // 0 if no answer came
+	RequestID  string // the vendor's id of it, for its support
+	VendorName string // the vendor's error code as text, such as "FlowLimitExceeded.QPSOverLimit"
+	VendorCode int    // the vendor's error code as a number
+	VendorText string // what the vendor says of it
+	RetryAfter time.Duration
+	Attempts   []Attempt // none if it never came to one
+}
+
+// An Attempt is one try of a request, and why it ended.
+type Attempt struct {
+	Code       Code
+	Delivery   Delivery
+	Text       string // empty on success
+	HTTPStatus int    // 0 if no answer came
+}
+
+// A Recipient is what became of the message for one user.
+type Recipient struct {
+	User       string // Volcengine RTC, ZEGO
+	UserID     int64  // IM
+	Delivery   Delivery
+	Code       Code
+	VendorCode int    // the vendor's code for this recipient
+	VendorText string // the vendor's word for this recipient, such as "NOT_ONLINE"
+	Request    int    // index of the request that carried it
+	Devices    []Device
+}
+
+// A Device is one device of a recipient (IM).
+type Device struct {
+	Platform   string // "Android", "IOS", "Web", or "Default" for a user who is offline
+	VendorText string // the vendor's word, such as "SUCCESS"
+	Delivery   Delivery
+}
+
+// Count is how many recipients are of that delivery; 0 for nil.
+func (r *Report) Count(delivery Delivery) int {
+	if r == nil {
+		return 0
+	}
+	count := 0
+	for i := range r.Recipients {
+		if r.Recipients[i].Delivery == delivery {
+			count++
+		}
+	}
+	return count
+}
+
+// notSent holds also for the report of a message that was not taken in: there is none.
+func (r *Report) notSent() bool {
+	return r == nil || (r.Delivery == NotSent && r.Count(NotSent) == len(r.Recipients))
+}
+
+// err is nil if every recipient is accepted or delivered.
+func (r *Report) err(cause error) error {
+	if r.Code == CodeOK {
+		return nil
+	}
+	return &Error{Code: r.Code, Text: r.Text, Report: r, cause: cause}
+}
+
+// takeReport copies a report into Go values and frees it.
+func takeReport(raw *C.rtcmsg_report) *Report {
+	defer C.rtcmsg_report_free(raw)
+	var summary C.rtcmsgo_summary
+	C.rtcmsgo_summarize(raw, &summary)
+	report := &Report{
+		Code:     Code(summary.code),
+		Delivery: Delivery(summary.delivery),
+		Text:     C.GoString(summary.text),
+	}
+	if summary.body != nil {
+		report.Body = []byte(unsafe.String((*byte)(unsafe.Pointer(summary.body)), int(summary.body_len)))
+	}
+	report.Requests = requests(raw, summary.request_count)
+	report.Recipients = recipients(raw, summary.recipient_count)
+	return report
+}
+
+func requests(raw *C.rtcmsg_report, count C.size_t) []Request {
+	if count == 0 {
+		return nil
+	}
+	rows := make([]*C.rtcmsg_request, count)
+	C.rtcmsgo_requests(raw, 0, count, &rows[0])
+	requests := make([]Request, count)
+	for i, row := range rows {
+		requests[i] = Request{
+			Code:       Code(row.code),
+			Delivery:   Delivery(row.delivery),
+			Text:       C.GoString(row.text),
+			HTTPStatus: int(row.http_status),
+			RequestID:  C.GoString(row.request_id),
+			VendorName: C.GoString(row.vendor_name),
+			VendorCode: int(row.vendor_code),
+			VendorText: C.GoString(row.vendor_text),
+			RetryAfter: time.Duration(row.retry_after_ms) * time.Millisecond,
+			Attempts:   attempts(raw, C.size_t(row.first_attempt), C.size_t(row.attempts)),
+		}
+	}
+	return requests
+}
+
+func attempts(raw *C.rtcmsg_report, first, count C.size_t) []Attempt {
+	if count == 0 {
+		return nil
+	}
+	rows := make([]*C.rtcmsg_attempt, count)
+	C.rtcmsgo_attempts(raw, first, count, &rows[0])
+	attempts := make([]Attempt, count)
+	for i, row := range rows {
+		attempts[i] = Attempt{
+			Code:       Code(row.code),
+			Delivery:   Delivery(row.delivery),
+			Text:       C.GoString(row.text),
+			HTTPStatus: int(row.http_status),
+		}
+	}
+	return attempts
+}
+
+func recipients(raw *C.rtcmsg_report, count C.size_t) []Recipient {
+	if count == 0 {
+		return nil
+	}
+	rows := make([]*C.rtcmsg_recipient, count)
+	C.rtcmsgo_recipients(raw, 0, count, &rows[0])
+	recipients := make([]Recipient, count)
+	for i, row := range rows {
+		recipients[i] = Recipient{
+			User:       C.GoString(row.user),
+			UserID:     int64(row.user_id),
+			Delivery:   Delivery(row.delivery),
+			Code:       Code(row.code),
+			VendorCode: int(row.vendor_code),
+			VendorText: C.GoString(row.vendor_text),
+			Request:    int(row.request),
+			Devices:    devices(raw, C.size_t(row.first_device), C.size_t(row.device_count)),
+		}
+	}
+	return recipients
+}
+
+func devices(raw *C.rtcmsg_report, first, count C.size_t) []Device {
+	if count == 0 {
+		return nil
+	}
+	rows := make([]*C.rtcmsg_device, count)
+	C.rtcmsgo_devices(raw, first, count, &rows[0])
+	devices := make([]Device, count)
+	for i, row := range rows {
+		devices[i] = Device{
+			Platform:   C.GoString(row.platform),
+			VendorText: C.GoString(row.vendor_text),
+			Delivery:   Delivery(row.delivery),
+		}
+	}
+	return devices
+}

@@ -1,0 +1,263 @@
+package rtcmsg
+
+// #include "shim.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+)
+
+// grace is how long after a deadline the library's own answer is waited for. Its deadline is the same one, and its
+// report says what an abandoned send cannot: whether anything had left.
+const grace = 100 * time.Millisecond
+
+// SendUnicast sends to one user of Volcengine RTC who is logged in, outside rooms. It is accepted for a user who is
+// absent, too. See [Client.Send].
+func (c *Client) SendUnicast(ctx context.Context, message Unicast, options ...SendOption) (*Report, error) {
+	return c.Send(ctx, message, options...)
+}
+
+// SendRoomUnicast sends to one user in a room of Volcengine RTC. It is accepted for a user who is absent, too. See
+// [Client.Send].
+func (c *Client) SendRoomUnicast(ctx context.Context, message RoomUnicast, options ...SendOption) (*Report, error) {
+	return c.Send(ctx, message, options...)
+}
+
+// BatchSendRoomUnicast sends to users in a room of Volcengine RTC. See [Client.Send].
+func (c *Client) BatchSendRoomUnicast(ctx context.Context, message BatchRoomUnicast, options ...SendOption) (*Report, error) {
+	return c.Send(ctx, message, options...)
+}
+
+// SendBroadcast sends to everybody in a room of Volcengine RTC. See [Client.Send].
+func (c *Client) SendBroadcast(ctx context.Context, message Broadcast, options ...SendOption) (*Report, error) {
+	return c.Send(ctx, message, options...)
+}
+
+// P2PSendMessageToUsers sends to some members of a conversation of Volcengine IM. See [Client.Send].
+func (c *Client) P2PSendMessageToUsers(ctx context.Context, message P2PMessageToUsers, options ...SendOption) (*Report, error) {
+	return c.Send(ctx, message, options...)
+}
+
+// P2PSendMessageToAll sends to every member of a conversation of Volcengine IM. See [Client.Send].
+func (c *Client) P2PSendMessageToAll(ctx context.Context, message P2PMessageToAll, options ...SendOption) (*Report, error) {
+	return c.Send(ctx, message, options...)
+}
+
+// P2PSendMessageToAllExcept sends to every member of a conversation of Volcengine IM but some. See [Client.Send].
+func (c *Client) P2PSendMessageToAllExcept(ctx context.Context, message P2PMessageToAllExcept, options ...SendOption) (*Report, error) {
+	return c.Send(ctx, message, options...)
+}
+
+// SendCustomCommandToUsers sends to users in a room of ZEGO. See [Client.Send].
+func (c *Client) SendCustomCommandToUsers(ctx context.Context, message CustomCommandToUsers, options ...SendOption) (*Report, error) {
+	return c.Send(ctx, message, options...)
+}
+
+// SendCustomCommandToRoom sends to everybody in a room of ZEGO. See [Client.Send].
+func (c *Client) SendCustomCommandToRoom(ctx context.Context, message CustomCommandToRoom, options ...SendOption) (*Report, error) {
+	return c.Send(ctx, message, options...)
+}
+
+// Send sends a message of any kind and waits for what became of it. The goroutine waits, no thread does.
+//
+// The report is there if and only if the message was taken in, also when the error is not nil; the error is an [*Error]
+// with the same report. It is nil if every recipient is accepted or delivered. Nothing is sent twice by accident: only
+// what cannot have arrived is repeated. docs/DELIVERY.md says what can happen when.
+//
+// Messages to one destination leave one after another, also those of several goroutines: see [Unordered], [OrderKey].
+//
+// A deadline of the context bounds all of it, beside http.timeout_ms or [Timeout]. When the context ends while the
+// message is queued, it is cancelled: the error is ErrCancelled or [ErrExpired], and [ErrNotSent]. When it is in flight,
+// it runs on, and Send returns without a report: the error is [ErrAbandoned] and [ErrOutcomeUnknown]. After a deadline,
+// Send waits up to 0.1 s more for the library, which knows whether anything had left: the error then is [ErrTimeout] and
+// its report says. In each case the error is the context's, too.
+func (c *Client) Send(ctx context.Context, message Message, options ...SendOption) (*Report, error) {
+	s, err := c.submit(ctx, message, options)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-s.done:
+		return s.outcome()
+	case <-ctx.Done():
+	}
+	// A queued message has its completion at once.
+	if c.core.cancel(s.id) == nil {
+		<-s.done
+		return s.outcome()
+	}
+	if !s.comesAfter(ctx) && c.core.forget(s.key) {
+		return nil, abandoned(ctx.Err())
+	}
+	<-s.done
+	return s.outcome()
+}
+
+// Submit takes a message in and returns at once: with [ErrQueueFull] if there is no room. What becomes of it is told by
+// the submission. A context that ends while the message is queued cancels it; one in flight runs on to its report.
+func (c *Client) Submit(ctx context.Context, message Message, options ...SendOption) (*Submission, error) {
+	s, err := c.submit(ctx, message, options)
+	if err != nil {
+		return nil, err
+	}
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, func() { _ = s.Cancel() })
+		c.core.whenDone(s, func() { stop() })
+	}
+	return s, nil
+}
+
+// Post takes a message in and returns at once, like [Client.Submit], for those who will not ask what became of it. The
+// context's deadline holds, but once Post has returned the context cannot cancel it.
+func (c *Client) Post(ctx context.Context, message Message, options ...SendOption) error {
+	m, call, err := c.prepare(ctx, message, options)
+	if err != nil {
+		return err
+	}
+	defer runtime.KeepAlive(c)
+	call.flags |= C.RTCMSG_NO_COMPLETION
+	_, err = c.core.submit(&m, call, 0)
+	return err
+}
+
+func (c *Client) prepare(ctx context.Context, message Message, options []SendOption) (flat, call, error) {
+	if err := c.usableWith(ctx); err != nil {
+		return flat{}, call{}, err
+	}
+	m, err := flatten(message)
+	if err != nil {
+		return flat{}, call{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return flat{}, call{}, notSent(err)
+	}
+	call, err := newCall(ctx, c.core.timeout, options)
+	return m, call, err
+}
+
+func (c *Client) submit(ctx context.Context, message Message, options []SendOption) (*Submission, error) {
+	m, call, err := c.prepare(ctx, message, options)
+	if err != nil {
+		return nil, err
+	}
+	s := &Submission{client: c, ctx: ctx, done: make(chan struct{})}
+	s.key = c.core.register(s)
+	s.id, err = c.core.submit(&m, call, s.key)
+	if err != nil {
+		c.core.forget(s.key)
+		return nil, err
+	}
+	return s, nil
+}
+
+// A Submission is a message that was taken in. Any number of goroutines may ask it.
+type Submission struct {
+	client  *Client // not closed by the collector while a message is out
+	ctx     context.Context
+	id, key uint64
+	then    func()
+
+	done   chan struct{}
+	report *Report
+	failed error
+}
+
+// ID is the library's number of the message.
+func (s *Submission) ID() uint64 { return s.id }
+
+// Done is closed when it is known what became of the message.
+func (s *Submission) Done() <-chan struct{} { return s.done }
+
+// Wait returns what became of the message, as [Client.Send] does. When the context ends before, it returns the context's
+// error, and the message goes on: wait again.
+func (s *Submission) Wait(ctx context.Context) (*Report, error) {
+	if s == nil || s.client == nil {
+		return nil, invalid("submission", "is NULL")
+	}
+	if ctx == nil {
+		return nil, invalid("ctx", "is nil")
+	}
+	select {
+	case <-s.done:
+		return s.outcome()
+	default:
+	}
+	select {
+	case <-s.done:
+		return s.outcome()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Cancel takes a message back that is still queued: it is not sent, and its outcome is [ErrCancelled]. It fails with
+// [ErrNotFound] if the message is in flight or done.
+func (s *Submission) Cancel() error {
+	if s == nil || s.client == nil {
+		return invalid("submission", "is NULL")
+	}
+	return s.client.core.cancel(s.id)
+}
+
+// end is called once.
+func (s *Submission) end(report *Report, failed error) {
+	s.report, s.failed = report, failed
+	close(s.done)
+	if s.then != nil {
+		s.then()
+	}
+}
+
+func (s *Submission) outcome() (*Report, error) {
+	if s.failed != nil {
+		return nil, s.failed
+	}
+	return s.report, s.report.err(s.cause())
+}
+
+// cause is the context's error, if the message ended as one does whose context has ended.
+func (s *Submission) cause() error {
+	switch s.report.Code {
+	case CodeExpired, CodeCancelled, CodeTimeout, CodeRateLimited:
+		if err := s.ctx.Err(); err != nil {
+			return err
+		}
+		// The library may be quicker than the context's own timer.
+		if deadline, has := s.ctx.Deadline(); has && !time.Now().Before(deadline) {
+			return context.DeadlineExceeded
+		}
+	}
+	return nil
+}
+
+// comesAfter waits a moment for the outcome, if it was a deadline that has passed.
+func (s *Submission) comesAfter(ctx context.Context) bool {
+	wait := time.Duration(0)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		wait = grace
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-s.done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// notSent is for a context that had ended before the library was asked.
+func notSent(cause error) *Error {
+	code := CodeCancelled
+	if errors.Is(cause, context.DeadlineExceeded) {
+		code = CodeExpired
+	}
+	return &Error{Code: code, Field: "ctx", Text: "had ended already; nothing was sent", cause: cause}
+}
+
+func abandoned(cause error) *Error {
+	return &Error{Code: CodeAbandoned, Text: "the message was in flight; it is not known whether it arrives", cause: cause}
+}

@@ -1,0 +1,285 @@
+package rtcmsg_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/rtcmsg/rtcmsg/bindings/go"
+)
+
+func TestEveryActionReachesItsRecipients(t *testing.T) {
+	emulator, settings := start(t)
+	join(t, emulator)
+	client := connect(t, settings)
+	bytes := []byte{0, 1, 0xfe, 0xff}
+	const user, id = "alice", "10001"
+	cases := []struct {
+		name     string
+		send     func(ctx context.Context) (*rtcmsg.Report, error)
+		vendor   string
+		user     string
+		payload  string
+		copies   int
+		delivery rtcmsg.Delivery
+	}{
+		{"SendUnicast", func(ctx context.Context) (*rtcmsg.Report, error) {
+			return client.SendUnicast(ctx, rtcmsg.Unicast{From: "server", To: user, Text: "unicast"})
+		}, "volcengine", user, "unicast", 1, rtcmsg.Accepted},
+		{"SendUnicast of bytes", func(ctx context.Context) (*rtcmsg.Report, error) {
+			return client.SendUnicast(ctx, rtcmsg.Unicast{From: "server", To: user, Binary: bytes})
+		}, "volcengine", user, string(bytes), 1, rtcmsg.Accepted},
+		{"SendRoomUnicast", func(ctx context.Context) (*rtcmsg.Report, error) {
+			return client.SendRoomUnicast(ctx, rtcmsg.RoomUnicast{RoomID: "lobby", From: "server", To: user, Text: "room unicast"})
+		}, "volcengine", user, "room unicast", 1, rtcmsg.Accepted},
+		{"BatchSendRoomUnicast", func(ctx context.Context) (*rtcmsg.Report, error) {
+			return client.BatchSendRoomUnicast(ctx, rtcmsg.BatchRoomUnicast{RoomID: "lobby", From: "server", To: []string{user, "bob"}, Text: "batch"})
+		}, "volcengine", user, "batch", 1, rtcmsg.Accepted},
+		{"SendBroadcast", func(ctx context.Context) (*rtcmsg.Report, error) {
+			return client.SendBroadcast(ctx, rtcmsg.Broadcast{RoomID: "lobby", From: "server", Text: "broadcast"})
+		}, "volcengine", user, "broadcast", 1, rtcmsg.Accepted},
+		{"P2PSendMessageToUsers", func(ctx context.Context) (*rtcmsg.Report, error) {
+			return client.P2PSendMessageToUsers(ctx, rtcmsg.P2PMessageToUsers{ConversationID: conversation, SenderID: 10008, MsgType: 10013, UserIDs: []int64{10001}, Text: "to users"})
+		}, "im", id, "to users", 2, rtcmsg.Delivered},
+		{"P2PSendMessageToAll", func(ctx context.Context) (*rtcmsg.Report, error) {
+			return client.P2PSendMessageToAll(ctx, rtcmsg.P2PMessageToAll{ConversationID: conversation, SenderID: 10008, MsgType: 10013, Text: "to all"})
+		}, "im", id, "to all", 2, rtcmsg.NotDelivered},
+		{"P2PSendMessageToAllExcept", func(ctx context.Context) (*rtcmsg.Report, error) {
+			return client.P2PSendMessageToAllExcept(ctx, rtcmsg.P2PMessageToAllExcept{ConversationID: conversation, SenderID: 10008, MsgType: 10013, UserIDs: []int64{10002, 10008}, Text: "all but"})
+		}, "im", id, "all but", 2, rtcmsg.Delivered},
+		{"SendCustomCommandToUsers", func(ctx context.Context) (*rtcmsg.Report, error) {
+			return client.SendCustomCommandToUsers(ctx, rtcmsg.CustomCommandToUsers{RoomID: "lobby", From: "server", To: []string{"bob", user}, Text: "命令 a+b"})
+		}, "zego", user, "命令 a+b", 1, rtcmsg.Accepted},
+		{"SendCustomCommandToRoom", func(ctx context.Context) (*rtcmsg.Report, error) {
+			return client.SendCustomCommandToRoom(ctx, rtcmsg.CustomCommandToRoom{RoomID: "lobby", From: "server", Text: "room command"})
+		}, "zego", user, "room command", 1, rtcmsg.Accepted},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			report, err := c.send(bounded(t))
+			if report == nil {
+				t.Fatal(err)
+			}
+			if (err == nil) != (c.delivery != rtcmsg.NotDelivered) || report.Delivery != c.delivery {
+				t.Errorf("%v, %v; %v expected", report.Delivery, err, c.delivery)
+			}
+			found := 0
+			for _, payload := range payloads(t, emulator, c.vendor, c.user) {
+				if payload == c.payload {
+					found++
+				}
+			}
+			if found != c.copies {
+				t.Errorf("the inbox holds it %d times, not %d", found, c.copies)
+			}
+		})
+	}
+}
+
+func TestAReportHasEverythingTheLibraryTells(t *testing.T) {
+	emulator, settings := start(t)
+	join(t, emulator)
+	client := connect(t, settings)
+	report, err := client.P2PSendMessageToUsers(bounded(t), rtcmsg.P2PMessageToUsers{
+		ConversationID: conversation, SenderID: 10008, MsgType: 1, UserIDs: []int64{10001, 10002}, Text: "hi"})
+	if !errors.Is(err, rtcmsg.ErrPartial) || asError(t, err).Report != report || asError(t, err).Text != report.Text {
+		t.Fatalf("%v", err)
+	}
+	if len(report.Requests) != 1 || report.Requests[0].HTTPStatus != 200 || report.Requests[0].RequestID == "" {
+		t.Errorf("requests: %+v", report.Requests)
+	}
+	if attempts := report.Requests[0].Attempts; len(attempts) != 1 || attempts[0].HTTPStatus != 200 || attempts[0].Code != report.Requests[0].Code {
+		t.Errorf("attempts: %+v", attempts)
+	}
+	expected := []rtcmsg.Recipient{
+		{UserID: 10001, Delivery: rtcmsg.Delivered, Code: rtcmsg.CodeOK, VendorText: "SUCCESS", Devices: []rtcmsg.Device{
+			{Platform: "Web", VendorText: "SUCCESS", Delivery: rtcmsg.Delivered},
+			{Platform: "IOS", VendorText: "SUCCESS", Delivery: rtcmsg.Delivered}}},
+		{UserID: 10002, Delivery: rtcmsg.NotDelivered, Code: rtcmsg.CodeUndelivered, VendorText: "NOT_ONLINE", Devices: []rtcmsg.Device{
+			{Platform: "Default", VendorText: "NOT_ONLINE", Delivery: rtcmsg.NotDelivered}}},
+	}
+	if !reflect.DeepEqual(report.Recipients, expected) {
+		t.Errorf("recipients: %+v", report.Recipients)
+	}
+	if report.Count(rtcmsg.Delivered) != 1 || report.Count(rtcmsg.Unknown) != 0 {
+		t.Error("the counts differ from the rows")
+	}
+}
+
+func TestALongListIsOneReport(t *testing.T) {
+	_, settings := start(t)
+	client := connect(t, settings)
+	to := make([]string, 1500)
+	for i := range to {
+		to[i] = "user-" + string(rune('a'+i%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i/676))
+	}
+	report, err := client.BatchSendRoomUnicast(bounded(t), rtcmsg.BatchRoomUnicast{RoomID: "lobby", From: "server", To: to, Text: "hi"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Requests) != 3 || len(report.Recipients) != len(to) {
+		t.Fatalf("%d requests, %d recipients", len(report.Requests), len(report.Recipients))
+	}
+	for i, recipient := range report.Recipients {
+		if recipient.User != to[i] || recipient.Request != i/600 {
+			t.Fatalf("recipient %d: %+v", i, recipient)
+		}
+	}
+}
+
+func TestACallGivesTheRawAnswer(t *testing.T) {
+	emulator, settings := start(t)
+	join(t, emulator)
+	client := connect(t, settings)
+	report, err := client.Call(bounded(t), rtcmsg.ZEGO, "SendBroadcastMessage", "",
+		[]byte(`{"RoomId":"lobby","UserId":"server","UserName":"server","MessageCategory":1,"MessageContent":"hi"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Delivery != rtcmsg.Accepted || len(report.Body) == 0 || report.Body[0] != '{' {
+		t.Errorf("%v, body %q", report.Delivery, report.Body)
+	}
+	_, err = client.Call(bounded(t), rtcmsg.Volcengine, "GetSomethingElse", "2020-12-01", []byte(`{}`))
+	if failed := asError(t, err); failed.Report == nil || len(failed.Report.Body) == 0 {
+		t.Errorf("%v has no answer", err)
+	}
+}
+
+func TestCredentialsAreReplacedOnAClientThatRuns(t *testing.T) {
+	emulator, settings := start(t)
+	join(t, emulator)
+	secret := settings["volcengine.secret_key"]
+	settings["volcengine.secret_key"] = "wrong"
+	client := connect(t, settings)
+	message := rtcmsg.Unicast{From: "server", To: "alice", Text: "hi"}
+	if _, err := client.SendUnicast(bounded(t), message); !errors.Is(err, rtcmsg.ErrUnauthenticated) {
+		t.Errorf("%v with a wrong key", err)
+	}
+	right := rtcmsg.Credentials{KeyID: settings["volcengine.access_key"], Secret: secret}
+	if err := client.SetCredentials(rtcmsg.Volcengine, right); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.SendUnicast(bounded(t), message); err != nil {
+		t.Errorf("%v with the right key", err)
+	}
+	if err := client.SetCredentials(rtcmsg.Volcengine, rtcmsg.Credentials{}); asError(t, err).Field != "key_id" {
+		t.Errorf("%v without any key", err)
+	}
+}
+
+func TestASubmissionTellsItsOutcomeToAllWhoAsk(t *testing.T) {
+	emulator, settings := start(t)
+	join(t, emulator)
+	client := connect(t, settings)
+	submission, err := client.Submit(bounded(t), rtcmsg.Unicast{From: "server", To: "alice", Text: "hi"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if submission.ID() == 0 {
+		t.Error("no id")
+	}
+	<-submission.Done()
+	for range 2 {
+		if report, err := submission.Wait(bounded(t)); err != nil || report.Delivery != rtcmsg.Accepted {
+			t.Errorf("%v, %v", report, err)
+		}
+	}
+	if err := submission.Cancel(); !errors.Is(err, rtcmsg.ErrNotFound) {
+		t.Errorf("%v for a message that is done", err)
+	}
+}
+
+func TestAPostedMessageArrives(t *testing.T) {
+	emulator, settings := start(t)
+	join(t, emulator)
+	client := connect(t, settings)
+	if err := client.Post(bounded(t), rtcmsg.Unicast{From: "server", To: "alice", Text: "posted"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Flush(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	if found := payloads(t, emulator, "volcengine", "alice"); len(found) != 1 || found[0] != "posted" {
+		t.Errorf("the inbox holds %q", found)
+	}
+	if pending := client.Pending(); pending != 0 {
+		t.Errorf("%d pending", pending)
+	}
+}
+
+func TestMessagesOfOneDestinationArriveInOrder(t *testing.T) {
+	emulator, settings := start(t)
+	join(t, emulator)
+	client := connect(t, settings)
+	var expected []string
+	for i := range 50 {
+		text := string(rune('0'+i/10)) + string(rune('0'+i%10))
+		expected = append(expected, text)
+		if _, err := client.Submit(bounded(t), rtcmsg.Unicast{From: "server", To: "alice", Text: text}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := client.Flush(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	if found := payloads(t, emulator, "volcengine", "alice"); !reflect.DeepEqual(found, expected) {
+		t.Errorf("the inbox holds %q", found)
+	}
+}
+
+func TestSendOptionsAreTaken(t *testing.T) {
+	emulator, settings := start(t)
+	join(t, emulator)
+	client := connect(t, settings)
+	message := rtcmsg.Unicast{From: "server", To: "alice", Text: "hi"}
+	for _, options := range [][]rtcmsg.SendOption{
+		{rtcmsg.Urgent(), rtcmsg.OrderKey(7), rtcmsg.Timeout(safetyNet), rtcmsg.ExpiresIn(safetyNet)},
+		{rtcmsg.Unordered()},
+		{rtcmsg.Timeout(rtcmsg.NoTimeout)},
+	} {
+		if _, err := client.SendUnicast(bounded(t), message, options...); err != nil {
+			t.Error(err)
+		}
+	}
+	for field, options := range map[string][]rtcmsg.SendOption{
+		"order_key":     {rtcmsg.OrderKey(7), rtcmsg.Unordered()},
+		"timeout_ms":    {rtcmsg.Timeout(-time.Second)},
+		"expires_in_ms": {rtcmsg.ExpiresIn(-time.Second)},
+		"options[1]":    {rtcmsg.Urgent(), nil},
+	} {
+		// Without a deadline, which would shorten them.
+		_, err := client.SendUnicast(context.Background(), message, options...)
+		if failed := asError(t, err); failed.Field != field || !errors.Is(err, rtcmsg.ErrInvalidArgument) {
+			t.Errorf("%v in place of an error of %s", err, field)
+		}
+	}
+}
+
+func TestConnectionsAreOpenedAhead(t *testing.T) {
+	_, settings := start(t)
+	client := connect(t, settings)
+	if err := client.WarmUp(2); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Flush(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	var stats struct {
+		HTTP struct {
+			Opened int `json:"connections_opened"`
+		} `json:"http"`
+	}
+	text, err := client.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &stats); err != nil || stats.HTTP.Opened != 4 {
+		t.Errorf("%v, %s", err, text)
+	}
+	if err := client.WarmUp(-1); asError(t, err).Field != "connections" {
+		t.Error(err)
+	}
+}

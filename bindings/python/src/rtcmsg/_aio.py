@@ -1,0 +1,173 @@
+"""The client for asyncio: every message rides on submit, and the loop watches the library's event handle.
+
+No thread of Python is involved: completions are taken from the library by the loop that waits for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Coroutine, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from . import _abi
+from ._actions import Actions
+from ._client import CLOSE_TIMEOUT, Checks, Client, Completion, Submits
+from ._errors import RtcmsgError
+from ._report import Report, Vendor
+from ._settings import Settings, Value
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+
+class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
+    """Sends messages from asyncio: `await client.send_unicast(...)`. It takes and raises what `Client` does.
+
+        async with rtcmsg.AsyncClient.from_env() as client:
+            await client.send_unicast(from_="server", to="alice", payload="hi")
+
+    Any number of tasks may wait at once, up to `queue.capacity`; they cost no threads. What one task awaits before it
+    sends again keeps its order; tasks that send at the same time have none. Cancelling the task takes the message back
+    if it is still queued; one in flight runs on. Tasks of several loops may share a client.
+    """
+
+    def __init__(
+        self, *, settings: Mapping[str, Value] | None = None, env: bool = False, **keywords: Unpack[Settings]
+    ) -> None:
+        self._client = Client(settings=settings, env=env, **keywords)
+        self._keys = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Completion]] = {}
+        # How many messages each loop has under way. A loop is touched by its own thread alone.
+        self._watching: dict[asyncio.AbstractEventLoop, int] = {}
+
+    @classmethod
+    def from_env(cls, **keywords: Unpack[Settings]) -> Self:
+        """A client with the settings of the environment (`RTCMSG_ZEGO_APP_ID` and so on); keywords go before them."""
+        return cls(env=True, **keywords)
+
+    async def _act(
+        self, message: _abi.Message, timeout: float | None, expires_in: float | None, urgent: bool
+    ) -> Report:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Completion] = loop.create_future()
+        key = next(self._keys)
+        self._watch(loop)
+        # Before the submit: another loop may be faster with the completion.
+        self._waiting[key] = future
+        try:
+            submit = Submits(self._client, flags=_abi.UNORDERED, user_data=key)
+            id = submit._act(message, timeout, expires_in, urgent)
+        except BaseException:
+            del self._waiting[key]
+            self._unwatch(loop)
+            raise
+        try:
+            completion = await future
+        except asyncio.CancelledError:
+            # A closed client ends it anyway.
+            with contextlib.suppress(RtcmsgError):
+                self._client.cancel(id)
+            raise
+        error = completion.error
+        if error:
+            raise error
+        return completion.report
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        if loop not in self._watching:
+            self._handle = self._client._event_handle()
+            loop.add_reader(self._handle, self._take, loop)
+        self._watching[loop] = self._watching.get(loop, 0) + 1
+
+    def _unwatch(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._watching[loop] -= 1
+        if not self._watching[loop]:
+            del self._watching[loop]
+            loop.remove_reader(self._handle)
+
+    def _take(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hands out the completions that wait, those of other loops, too."""
+        for completion in self._client.poll():
+            future = self._waiting.pop(completion.user_data, None)
+            if future is None:
+                continue
+            home = future.get_loop()
+            if home is loop:
+                self._settle(future, completion)
+                continue
+            try:
+                home.call_soon_threadsafe(self._settle, future, completion)
+            except RuntimeError:
+                # That loop is closed, and with it gone who waited.
+                self._watching.pop(home, None)
+
+    def _settle(self, future: asyncio.Future[Completion], completion: Completion) -> None:
+        self._unwatch(future.get_loop())
+        if not future.done():
+            future.set_result(completion)
+
+    async def call(
+        self,
+        vendor: Vendor,
+        action: str,
+        arguments: Mapping[str, Any] | str,
+        *,
+        version: str | None = None,
+        timeout: float | None = None,
+        expires_in: float | None = None,
+        urgent: bool = False,
+    ) -> Report:
+        """As `Client.call`, on a thread of the loop's executor: cancelling the task does not end it."""
+        return await asyncio.to_thread(
+            self._client.call,
+            vendor,
+            action,
+            arguments,
+            version=version,
+            timeout=timeout,
+            expires_in=expires_in,
+            urgent=urgent,
+        )
+
+    @property
+    def check(self) -> Checks:
+        """As `Client.check`: no I/O, so nothing to await."""
+        return self._client.check
+
+    @property
+    def pending(self) -> int:
+        """How many messages are under way."""
+        return self._client.pending
+
+    async def flush(self, timeout: float | None = None) -> None:
+        """Waits until nothing is queued or in flight. `Timeout` after `timeout` seconds."""
+        await asyncio.to_thread(self._client.flush, timeout)
+
+    def warm_up(self, connections: int = 0) -> None:
+        """As `Client.warm_up`."""
+        self._client.warm_up(connections)
+
+    def set_credentials(
+        self, vendor: Vendor, *, secret: str, key_id: str | None = None, session_token: str | None = None
+    ) -> None:
+        """As `Client.set_credentials`."""
+        self._client.set_credentials(vendor, secret=secret, key_id=key_id, session_token=session_token)
+
+    def stats(self) -> dict[str, Any]:
+        """As `Client.stats`."""
+        return self._client.stats()
+
+    async def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
+        """As `Client.close`: every task that waits gets its answer."""
+        await asyncio.to_thread(self._client.close, timeout)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

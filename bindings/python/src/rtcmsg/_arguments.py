@@ -1,0 +1,131 @@
+"""Python's values into C's types.
+
+A wrong type is a TypeError. A value that C's type can hold goes to the library, which judges it; one that it cannot
+hold is an `InvalidArgument` here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TypeVar
+
+from . import _abi
+from ._errors import invalid
+
+Item = TypeVar("Item")
+
+
+def utf8(name: str, value: str) -> bytes:
+    """A lone surrogate becomes bytes that are no UTF-8: the library says where."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be str, not {type(value).__name__}")
+    return value.encode("utf-8", "surrogatepass")
+
+
+def c_string(name: str, value: str, *, nul: str = "contains a NUL character") -> bytes:
+    """For a parameter that ends at its first NUL."""
+    data = utf8(name, value)
+    if b"\0" in data:
+        raise invalid(name, nul)
+    return data
+
+
+def text(name: str, value: str) -> _abi.Str:
+    return _abi.Str.of(utf8(name, value))
+
+
+def texts(name: str, values: Iterable[str]) -> list[_abi.Str]:
+    return [text(f"{name}[{index}]", value) for index, value in enumerate(_items(name, values, "str"))]
+
+
+def integer(name: str, value: int, most: int) -> int:
+    """A whole number of C's type from -most - 1 to most."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be int, not {type(value).__name__}")
+    if value > most:
+        raise invalid(name, f"is {shown(value)}, it can be {most:,} at most")
+    if value < -most - 1:
+        raise invalid(name, f"is {shown(value)}, it must be 1 or more")
+    return value
+
+
+def integers(name: str, values: Iterable[int], most: int) -> list[int]:
+    return [integer(f"{name}[{index}]", value, most) for index, value in enumerate(_items(name, values, "int"))]
+
+
+def unsigned(name: str, value: int, most: int) -> int:
+    """A whole number of C's type from 0 to most."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be int, not {type(value).__name__}")
+    if not 0 <= value <= most:
+        raise invalid(name, f"is {shown(value)}; it takes 0 to {most:,}")
+    return value
+
+
+def payload(value: str | bytes | bytearray | memoryview) -> tuple[bytes, int]:
+    """The bytes, and the flags of the message that carries them."""
+    if isinstance(value, str):
+        return utf8("payload", value), 0
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value), _abi.BINARY
+    raise TypeError(f"payload must be str or bytes, not {type(value).__name__}")
+
+
+def call(
+    timeout: float | None,
+    expires_in: float | None,
+    urgent: bool,
+    *,
+    flags: int = 0,
+    user_data: int = 0,
+    order_key: int = 0,
+) -> _abi.Call:
+    """`rtcmsg_call`: seconds become milliseconds, None the client's own default."""
+    if not isinstance(urgent, bool):
+        raise TypeError(f"urgent must be bool, not {type(urgent).__name__}")
+    return _abi.Call(
+        timeout_ms=0 if timeout is None else _milliseconds("timeout", timeout, above_zero=True),
+        expires_in_ms=0 if expires_in is None else _milliseconds("expires_in", expires_in, above_zero=True, limit=True),
+        priority=int(urgent),
+        flags=flags,
+        user_data=unsigned("user_data", user_data, _abi.UINT64_MAX),
+        order_key=unsigned("order_key", order_key, _abi.UINT64_MAX),
+    )
+
+
+def wait(timeout: float | None) -> int:
+    """How long to wait: 0 is not at all, None without limit."""
+    return -1 if timeout is None else _milliseconds("timeout", timeout)
+
+
+def _milliseconds(name: str, seconds: float, *, above_zero: bool = False, limit: bool = False) -> int:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds or None, not {type(seconds).__name__}")
+    if seconds == math.inf and not limit:
+        return -1
+    least = "more than 0" if above_zero else "0 or more"
+    # Written so that NaN fails, too.
+    if not (seconds > 0 or (seconds == 0 and not above_zero)):
+        raise invalid(name, f"is {shown(seconds)}; it takes {least} seconds")
+    if seconds * 1000 > _abi.INT32_MAX:
+        raise invalid(name, f"is {shown(seconds)}; it takes {_abi.INT32_MAX // 1000:,} seconds at most")
+    # Less than a millisecond is not "do not wait", and in a call 0 would be the default.
+    return math.ceil(seconds * 1000)
+
+
+def _items(name: str, values: Iterable[Item], of: str) -> list[Item]:
+    # A str would pass as a list of its characters.
+    if isinstance(values, (str, bytes, bytearray)):
+        raise TypeError(f"{name} must be a list of {of}, not {type(values).__name__}")
+    try:
+        return list(values)
+    except TypeError:
+        raise TypeError(f"{name} must be a list of {of}, not {type(values).__name__}") from None
+
+
+def shown(value: float) -> str:
+    """Python refuses to write an int of more than 4,300 digits."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"a number of {value.bit_length():,} bits"
+    return str(value)

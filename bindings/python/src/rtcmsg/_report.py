@@ -1,0 +1,251 @@
+"""What became of a message, as values: read once from the library's report, which is freed at once."""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+import json
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from . import _abi
+from ._library import library
+
+Number = TypeVar("Number", bound=enum.IntEnum)
+
+
+class Code(enum.IntEnum):
+    """Why a call ended as it did. The numbers are those of `rtcmsg.h`; a newer library may give others."""
+
+    OK = 0
+    INVALID_ARGUMENT = -1
+    UNSUPPORTED = -2
+    NOT_CONFIGURED = -3
+    QUEUE_FULL = -4
+    RATE_LIMITED = -5
+    EXPIRED = -6
+    CANCELLED = -7
+    CLOSED = -8
+    FORKED = -9
+    NOT_FOUND = -10
+    BUFFER_TOO_SMALL = -11
+    RESOLVE = -20
+    CONNECT = -21
+    TLS = -22
+    DISCONNECTED = -23
+    TIMEOUT = -24
+    BAD_RESPONSE = -25
+    REJECTED = -40
+    UNAUTHENTICATED = -41
+    FORBIDDEN = -42
+    THROTTLED = -43
+    CLOCK = -44
+    VENDOR_FAULT = -45
+    UNDELIVERED = -46
+    PARTIAL = -47
+    INTERNAL = -99
+
+    @classmethod
+    def _missing_(cls, value: object) -> Code:
+        return _unnamed(cls, value)
+
+
+class Delivery(enum.IntEnum):
+    """What is known of a recipient, or of a whole message: then that of its least certain part."""
+
+    NOT_SENT = 1
+    """No byte of the request can have reached the vendor. Safe to send again."""
+    NOT_DELIVERED = 2
+    """The vendor answered that this recipient did not get it. Safe to send again."""
+    ACCEPTED = 3
+    """The vendor took it and says nothing more of this recipient."""
+    DELIVERED = 4
+    """The vendor says that this recipient got it."""
+    UNKNOWN = 5
+    """Request bytes left and no answer settles it. Send again only if twice is harmless."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Delivery:
+        return _unnamed(cls, value)
+
+
+class Vendor(enum.IntEnum):
+    VOLCENGINE = 1
+    ZEGO = 2
+
+
+def _unnamed(cls: type[Number], value: object) -> Number:
+    """A member for a number of a newer library."""
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no {cls.__name__}")
+    member = int.__new__(cls, value)
+    member._name_, member._value_ = f"NUMBER_{value}".replace("-", "MINUS_"), value
+    return member
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try of a request, and why it ended. `text` is empty on success, `http_status` 0 if no answer came."""
+
+    code: Code
+    delivery: Delivery
+    text: str
+    http_status: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request, sent or given up."""
+
+    code: Code
+    delivery: Delivery
+    text: str
+    """Why it ended like this, in a sentence; empty on success."""
+    request_id: str
+    """The vendor's id of it, for its support; empty if no answer gave one."""
+    vendor_name: str
+    """The vendor's error code as text, such as `FlowLimitExceeded.QPSOverLimit`; empty if none."""
+    vendor_code: int
+    """The vendor's error code as a number, 0 if none."""
+    vendor_text: str
+    """What the vendor says of it; empty if nothing."""
+    http_status: int
+    """0 if no answer came."""
+    retry_after: float
+    """When it may be tried again, in seconds: the vendor's Retry-After, or our own pacing's; 0 if nobody says."""
+    attempts: tuple[Attempt, ...]
+    """Empty if it never came to one."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device of a recipient (IM)."""
+
+    platform: str
+    """`Android`, `IOS`, `Web`, or `Default` for a user who is offline."""
+    delivery: Delivery
+    vendor_text: str
+    """The vendor's word, such as `SUCCESS`."""
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """One recipient of a message."""
+
+    user: str | None
+    """Volcengine RTC, ZEGO: the user; None for IM."""
+    user_id: int | None
+    """IM: the user; None for the others."""
+    code: Code
+    delivery: Delivery
+    vendor_code: int
+    """The vendor's code for this recipient, 0 if none."""
+    vendor_text: str
+    """The vendor's word for this recipient, such as `NOT_ONLINE`; empty if none."""
+    request: int
+    """Index of the request that carried it, in `Report.requests`."""
+    devices: tuple[Device, ...]
+    """IM alone."""
+
+    @property
+    def name(self) -> str:
+        """The user as text, whatever the vendor."""
+        return str(self.user_id) if self.user is None else self.user
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a message: every recipient of it, in the caller's order, with exactly one delivery."""
+
+    code: Code
+    delivery: Delivery
+    """That of the least certain part, in the order unknown, not sent, not delivered, accepted, delivered."""
+    text: str
+    """One line for a log: no secrets, no payload."""
+    recipients: tuple[Recipient, ...]
+    """None for a room. For an IM message to all, or to all but some, those that the vendor spoke of."""
+    requests: tuple[Request, ...]
+    body: bytes
+    """The raw answer to `call()`; empty for messages."""
+
+    def count(self, delivery: Delivery) -> int:
+        """How many recipients are of that delivery."""
+        return sum(recipient.delivery == delivery for recipient in self.recipients)
+
+    def json(self) -> Any:
+        """The answer to `call()` as a value. ValueError if it is no JSON."""
+        return json.loads(self.body)
+
+
+def take(handle: int) -> Report:
+    """Reads a report of the library and frees it."""
+    try:
+        return _read(handle)
+    finally:
+        library().rtcmsg_report_free(handle)
+
+
+def _read(handle: int) -> Report:
+    lib = library()
+    length = ctypes.c_size_t()
+    body = lib.rtcmsg_report_body(handle, length)
+    return Report(
+        code=Code(lib.rtcmsg_report_code(handle)),
+        delivery=Delivery(lib.rtcmsg_report_delivery(handle)),
+        text=text(lib.rtcmsg_report_text(handle)),
+        recipients=tuple(
+            _recipient(handle, lib.rtcmsg_report_recipient(handle, index).contents)
+            for index in range(lib.rtcmsg_report_count(handle, 0))
+        ),
+        requests=tuple(
+            _request(handle, lib.rtcmsg_report_request(handle, index).contents)
+            for index in range(lib.rtcmsg_report_request_count(handle))
+        ),
+        body=ctypes.string_at(body, length.value) if body else b"",
+    )
+
+
+def _recipient(handle: int, row: _abi.Recipient) -> Recipient:
+    lib = library()
+    is_im = row.user is None
+    devices = range(row.first_device, row.first_device + row.device_count)
+    return Recipient(
+        user=None if is_im else text(row.user),
+        user_id=row.user_id if is_im else None,
+        code=Code(row.code),
+        delivery=Delivery(row.delivery),
+        vendor_code=row.vendor_code,
+        vendor_text=text(row.vendor_text),
+        request=row.request,
+        devices=tuple(_device(lib.rtcmsg_report_device(handle, index).contents) for index in devices),
+    )
+
+
+def _device(row: _abi.Device) -> Device:
+    return Device(text(row.platform), Delivery(row.delivery), text(row.vendor_text))
+
+
+def _request(handle: int, row: _abi.Request) -> Request:
+    lib = library()
+    attempts = range(row.first_attempt, row.first_attempt + row.attempts)
+    return Request(
+        code=Code(row.code),
+        delivery=Delivery(row.delivery),
+        text=text(row.text),
+        request_id=text(row.request_id),
+        vendor_name=text(row.vendor_name),
+        vendor_code=row.vendor_code,
+        vendor_text=text(row.vendor_text),
+        http_status=row.http_status,
+        retry_after=row.retry_after_ms / 1000,
+        attempts=tuple(_attempt(lib.rtcmsg_report_attempt(handle, index).contents) for index in attempts),
+    )
+
+
+def _attempt(row: _abi.Attempt) -> Attempt:
+    return Attempt(Code(row.code), Delivery(row.delivery), text(row.text), row.http_status)
+
+
+def text(data: bytes) -> str:
+    """Text of the library, which is UTF-8."""
+    return data.decode("utf-8", "replace")

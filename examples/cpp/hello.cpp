@@ -1,0 +1,21 @@
+/* The README's program: a command to two users, and what became of it for each; then one that is not waited for. Settings
+ * come from the environment. */
+#include <iostream>
+#include <rtcmsg.hpp>
+
+int main() {
+  try {
+    rtcmsg::Client client(rtcmsg::Config::from_env());
+    const auto report = client.send_custom_command_to_users("lobby", "server", {"alice", "bob"}, "dinner is ready");
+    for (rtcmsg::Recipient recipient : report.recipients())
+      std::cout << recipient.user() << ": " << rtcmsg::name(recipient.delivery()) << "\n";
+
+    // From a thread that must not wait: the lambda runs in poll(), which a game calls once a tick.
+    client.submit(rtcmsg::Message::send_broadcast("lobby", "server", "round 2 begins"),
+                  [](const rtcmsg::Completion &done) { std::clog << done.report().text() << "\n"; });
+    client.poll(rtcmsg::forever);
+  } catch (const rtcmsg::Exception &exception) {
+    std::cerr << exception.what() << "\n";
+    return 1;
+  }
+}

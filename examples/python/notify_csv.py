@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Notifies the users of a CSV file by SendUnicast, once each, and writes what became of every one to a result file.
+
+Run it again after an interruption, a crash or a bad network: it goes on where it was. Nobody gets the message twice: who
+has it, or may have it, is left out. Settings come from the environment (docs/CONFIGURATION.md).
+
+The result file is a log. A row is written to disk before a message can leave (SENDING) and another one afterwards, so that
+whoever was under way at a crash is known, and counts as UNKNOWN.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import fcntl
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+import rtcmsg
+
+SENDING = "SENDING"
+# Only these are tried again: the user has not got it.
+AGAIN = {"NOT_SENT", "NOT_DELIVERED", "REFUSED"}
+CHUNK = 200
+
+
+class Results:
+    """The result file: user, state, details. The last row of a user counts."""
+
+    def __init__(self, file: TextIO) -> None:
+        # Two runs at once would both send.
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.seek(0)
+        text = file.read()
+        # A row that a crash cut short: what it would have said is not known.
+        if text and not text.endswith("\n"):
+            file.write("\n")
+        self._file = file
+        self._rows = csv.writer(file, lineterminator="\n")
+        self.states = {row[0]: row[1] for row in csv.reader(text.splitlines()) if len(row) == 3}
+
+    def write(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        for user, state, details in rows:
+            self._rows.writerow((user, state, details.replace("\n", " ")))
+            self.states[user] = state
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+class Progress:
+    """A bar on standard error, if somebody looks at it."""
+
+    def __init__(self, total: int, out: TextIO = sys.stderr) -> None:
+        self._total, self._done, self._out = total, 0, out
+
+    def advance(self, count: int) -> None:
+        self._done += count
+        if self._out.isatty():
+            filled = 40 * self._done // self._total
+            bar = "#" * filled + "-" * (40 - filled)
+            self._out.write(f"\r[{bar}] {self._done}/{self._total}" + "\n" * (self._done == self._total))
+            self._out.flush()
+
+
+def users_of(path: Path) -> list[str]:
+    """The column `user`, each once."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        if "user" not in (rows.fieldnames or ()):
+            raise SystemExit(f"{path} has no column named user")
+        return list(dict.fromkeys(row["user"] for row in rows if row["user"]))
+
+
+def notify(client: rtcmsg.Client, users: list[str], sender: str, text: str, results: Results) -> None:
+    progress = Progress(len(users))
+    for start in range(0, len(users), CHUNK):
+        chunk = users[start : start + CHUNK]
+        results.write((user, SENDING, "") for user in chunk)
+        try:
+            refused = []
+            for index, user in enumerate(chunk):
+                try:
+                    client.submit(user_data=index).send_unicast(from_=sender, to=user, payload=text)
+                except rtcmsg.NotSent as error:
+                    refused.append((user, "REFUSED", str(error)))
+            results.write(refused)
+            progress.advance(len(refused))
+            settle(client, chunk, results, progress)
+        except KeyboardInterrupt:
+            client.close()
+            settle(client, chunk, results, progress)
+            raise
+
+
+def settle(client: rtcmsg.Client, chunk: list[str], results: Results, progress: Progress) -> None:
+    """Writes down what became of all that was submitted."""
+    while client.pending:
+        done = client.poll(timeout=None)
+        results.write((chunk[c.user_data], c.report.delivery.name, c.report.text) for c in done)
+        progress.advance(len(done))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("users", type=Path, help="CSV with a column `user`")
+    parser.add_argument("results", type=Path, help="CSV that is added to")
+    parser.add_argument("--from", dest="sender", default="server", help="the sender that receivers see")
+    parser.add_argument("--text", required=True)
+    options = parser.parse_args()
+    users = users_of(options.users)
+    with options.results.open("a+", newline="", encoding="utf-8") as file, rtcmsg.Client.from_env() as client:
+        try:
+            results = Results(file)
+        except BlockingIOError:
+            raise SystemExit(f"another run is writing to {options.results}") from None
+        lost = [user for user, state in results.states.items() if state == SENDING]
+        results.write((user, "UNKNOWN", "a run ended meanwhile") for user in lost)
+        left = [user for user in users if results.states.get(user, "NOT_SENT") in AGAIN]
+        notify(client, left, options.sender, options.text, results)
+    counts = Counter(results.states[user] for user in users)
+    print(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
+    return 0 if counts.keys() <= {"ACCEPTED", "DELIVERED"} else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,291 @@
+//! TCP under ureq, with the fewest system calls: what is written waits for the next read or a full buffer, so that head and
+//! body leave together; the socket's own timeout stays as it is while the deadline is further off; and an idle
+//! connection is looked at with one call.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
+};
+use ureq::{Error, Timeout};
+
+use super::ledger;
+use crate::os;
+
+/// How long the system waits at a time; then the clock is looked at.
+const SLICE: Duration = Duration::from_secs(1);
+const SHORTEST: Duration = Duration::from_millis(1);
+/// With less room than this behind what waits to be written, it is written.
+const ROOM: usize = 2048;
+
+#[derive(Debug)]
+pub(super) struct Tcp;
+
+impl<In: Transport> Connector<In> for Tcp {
+    type Out = Either<In, Connection>;
+
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
+        if let Some(tunnel) = chained {
+            return Ok(Some(Either::A(tunnel)));
+        }
+        let stream = connect_to_one(details)?;
+        stream.set_nodelay(true)?;
+        let sizes = (details.config.input_buffer_size(), details.config.output_buffer_size());
+        Ok(Some(Either::B(Connection {
+            stream,
+            buffers: Held {
+                inner: LazyBuffers::new(sizes.0, sizes.1),
+                held: 0,
+            },
+            read_timeout: None,
+            write_timeout: None,
+            has_just_read: false,
+        })))
+    }
+}
+
+/// The first address that answers. Each gets an even share of the time that is left.
+fn connect_to_one(details: &ConnectionDetails) -> Result<Arc<TcpStream>, Error> {
+    let until = Until::new(details.timeout);
+    let mut last = None;
+    for (index, address) in details.addrs.iter().enumerate() {
+        let share = until.left()?.map(|left| left / (details.addrs.len() - index) as u32);
+        match connect(*address, share, details) {
+            Ok(stream) => return Ok(stream),
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                last = Some(Error::Timeout(Timeout::Connect));
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or(Error::HostNotFound))
+}
+
+/// The socket is known to those who may end it before it connects, so that nobody waits for a connect that is not wanted
+/// any more.
+fn connect(address: SocketAddr, wait: Option<Duration>, details: &ConnectionDetails) -> Result<Arc<TcpStream>, Error> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    let begun = socket.connect(&address.into());
+    let stream = Arc::new(TcpStream::from(socket));
+    let handle: Arc<dyn ShutdownHandle> = stream.clone();
+    (details.register_shutdown)(Arc::downgrade(&handle))?;
+    match begun {
+        Ok(()) => {}
+        Err(error) if is_under_way(&error) => os::finish_connect(&stream, wait)?,
+        Err(error) => return Err(error.into()),
+    }
+    stream.set_nonblocking(false)?;
+    Ok(stream)
+}
+
+fn is_under_way(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(libc::EINPROGRESS) {
+        return true;
+    }
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// Shared with the handle by which another thread ends it.
+    stream: Arc<TcpStream>,
+    buffers: Held,
+    /// As they are set on the socket.
+    read_timeout: Option<Duration>,
+    write_timeout: Option<Duration>,
+    /// What is read to its end needs no look whether more is there: ureq looks again before the next use.
+    has_just_read: bool,
+}
+
+/// ureq's buffers; in the output the first bytes are held back until there is a reason to write them.
+#[derive(Debug)]
+struct Held {
+    inner: LazyBuffers,
+    held: usize,
+}
+
+impl Connection {
+    fn flush(&mut self, until: &Until) -> Result<(), Error> {
+        let mut written = 0;
+        while written < self.buffers.held {
+            let wait = until.slice(self.write_timeout)?;
+            if let Some(wait) = wait {
+                self.stream.set_write_timeout(Some(wait))?;
+                self.write_timeout = Some(wait);
+            }
+            let output = &self.buffers.inner.output()[written..self.buffers.held];
+            match (&*self.stream).write(output) {
+                Ok(0) => return Err(Error::Io(io::ErrorKind::WriteZero.into())),
+                Ok(count) => written += count,
+                Err(error) if is_worth_another(&error) => {}
+                Err(error) => return Err(Error::Io(error)),
+            }
+        }
+        self.buffers.held = 0;
+        Ok(())
+    }
+}
+
+impl Transport for Connection {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.buffers.held += amount;
+        if self.buffers.output().len() < ROOM {
+            self.flush(&Until::new(timeout))?;
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let until = Until::new(timeout);
+        self.flush(&until)?;
+        loop {
+            let wait = until.slice(self.read_timeout)?;
+            if let Some(wait) = wait {
+                self.stream.set_read_timeout(Some(wait))?;
+                self.read_timeout = Some(wait);
+            }
+            match (&*self.stream).read(self.buffers.inner.input_append_buf()) {
+                Ok(count) => {
+                    self.buffers.inner.input_appended(count);
+                    self.has_just_read = count > 0;
+                    return Ok(count > 0);
+                }
+                Err(error) if is_worth_another(&error) => {}
+                Err(error) => return Err(Error::Io(error)),
+            }
+        }
+    }
+
+    fn is_open(&mut self) -> bool {
+        // A handshake may have ended with a write.
+        let at_once = Until::at(Instant::now() + SHORTEST);
+        if self.buffers.held > 0 && self.flush(&at_once).is_err() {
+            return false;
+        }
+        std::mem::take(&mut self.has_just_read) || os::is_quiet(&self.stream)
+    }
+}
+
+/// Interrupted, or a slice of the wait is over.
+fn is_worth_another(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+}
+
+impl Buffers for Held {
+    fn output(&mut self) -> &mut [u8] {
+        let held = self.held;
+        &mut self.inner.output()[held..]
+    }
+
+    fn input(&self) -> &[u8] {
+        self.inner.input()
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        self.inner.input_append_buf()
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.inner.input_appended(amount);
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.inner.input_consume(amount);
+    }
+
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        let held = self.held;
+        let (tmp, output) = self.inner.tmp_and_output();
+        (tmp, &mut output[held..])
+    }
+
+    fn can_use_input(&self) -> bool {
+        self.inner.can_use_input()
+    }
+}
+
+/// When a step has to be done: ureq's timeout for it, or the deadline of the attempt, whichever is sooner.
+struct Until {
+    at: Option<Instant>,
+    reason: Timeout,
+}
+
+impl Until {
+    fn new(timeout: NextTimeout) -> Until {
+        let steps_own = (!timeout.after.is_not_happening())
+            .then(|| Instant::now().checked_add(*timeout.after))
+            .flatten();
+        match (steps_own, ledger::due()) {
+            (Some(own), Some(due)) if due < own => Until::at(due),
+            (Some(own), _) => Until {
+                at: Some(own),
+                reason: timeout.reason,
+            },
+            (None, due) => Until {
+                at: due,
+                reason: Timeout::Global,
+            },
+        }
+    }
+
+    fn at(at: Instant) -> Until {
+        Until {
+            at: Some(at),
+            reason: Timeout::Global,
+        }
+    }
+
+    fn left(&self) -> Result<Option<Duration>, Error> {
+        let Some(at) = self.at else { return Ok(None) };
+        let left = at.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Error::Timeout(self.reason));
+        }
+        Ok(Some(left))
+    }
+
+    /// What the socket's timeout is to be, if it has to change: never past the end, and not so short that it spins.
+    fn slice(&self, set: Option<Duration>) -> Result<Option<Duration>, Error> {
+        let longest = self.left()?.map_or(SLICE, |left| left.min(SLICE));
+        let fits = set.is_some_and(|set| set <= longest && (set == SLICE || set * 2 > longest));
+        Ok((!fits).then(|| longest.max(SHORTEST)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sockets_timeout_changes_only_when_it_has_to() {
+        let far = Until::at(Instant::now() + Duration::from_secs(600));
+        assert_eq!(far.slice(None).unwrap(), Some(SLICE));
+        assert_eq!(far.slice(Some(SLICE)).unwrap(), None);
+        assert_eq!(
+            far.slice(Some(SHORTEST)).unwrap(),
+            Some(SLICE),
+            "a short one would spin"
+        );
+        let near = Until::at(Instant::now() + Duration::from_millis(500));
+        let slice = near.slice(Some(SLICE)).unwrap().unwrap();
+        assert!(slice <= Duration::from_millis(500), "never past the end");
+        let never = Until {
+            at: None,
+            reason: Timeout::Global,
+        };
+        assert_eq!(never.slice(Some(SLICE)).unwrap(), None);
+        let over = Until::at(Instant::now());
+        assert!(matches!(over.slice(Some(SLICE)), Err(Error::Timeout(_))));
+    }
+}

@@ -1,0 +1,152 @@
+/* Every case of tests/conformance.json, through rtcmsg_client_send() and through submit and poll: the same answers. */
+#include "conformance_table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "control.h"
+#include "lab.h"
+#include "tasks.h"
+
+static void set_the_stage(const struct conformance_case *c) {
+  size_t i;
+  control_post("reset", "%s", "");
+  for (i = 0; i < sizeof conformance_world / sizeof *conformance_world; i++)
+    control_post(conformance_world[i].first, "%s", conformance_world[i].second);
+  for (i = 0; i < c->fault_count; i++) control_post("faults", "%s", c->faults[i]);
+}
+
+static rtcmsg_client *client_of(const struct conformance_case *c) {
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_config *config = lab_config();
+  size_t i;
+  for (i = 0; i < c->setting_count; i++)
+    CHECK_CODE(rtcmsg_config_set(config, c->settings[i].first, c->settings[i].second, &error), RTCMSG_OK);
+  return lab_client_of(config);
+}
+
+static void check_refusal(const struct conformance_case *c, rtcmsg_code code, const rtcmsg_error *error) {
+  CHECK_CODE(code, c->code);
+  CHECK_CODE(error->code, c->code);
+  CHECK_TEXT(error->field, c->error_field);
+  CHECK_TEXT(error->text, c->error_text);
+}
+
+static void check_recipient(const rtcmsg_report *report, const rtcmsg_recipient *row,
+                            const struct conformance_recipient *expected) {
+  size_t i;
+  CHECK_TEXT(row->user, expected->user);
+  CHECK_INT(row->user_id, expected->user_id);
+  CHECK_DELIVERY(row->delivery, expected->delivery);
+  CHECK_CODE(row->code, expected->code);
+  CHECK_INT(row->vendor_code, expected->vendor_code);
+  CHECK_TEXT(row->vendor_text, expected->vendor_text);
+  CHECK_SIZE(row->device_count, expected->device_count);
+  for (i = 0; i < row->device_count && i < expected->device_count; i++) {
+    const rtcmsg_device *device = rtcmsg_report_device(report, row->first_device + i);
+    REQUIRE(device != NULL);
+    CHECK_TEXT(device->platform, expected->devices[i].platform);
+    CHECK_TEXT(device->vendor_text, expected->devices[i].vendor_text);
+    CHECK_DELIVERY(device->delivery, expected->devices[i].delivery);
+  }
+}
+
+static void check_report(const struct conformance_case *c, const rtcmsg_report *report) {
+  size_t failures = check_failures();
+  size_t attempts = 0;
+  size_t i;
+  CHECK_CODE(rtcmsg_report_code(report), c->code);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), c->delivery);
+  CHECK_SIZE(rtcmsg_report_count(report, 0), c->recipient_count);
+  for (i = 0; i < c->recipient_count && rtcmsg_report_recipient(report, i); i++)
+    check_recipient(report, rtcmsg_report_recipient(report, i), &c->recipients[i]);
+  CHECK_SIZE(rtcmsg_report_request_count(report), c->requests);
+  for (i = 0; i < rtcmsg_report_request_count(report); i++) attempts += rtcmsg_report_request(report, i)->attempts;
+  CHECK_SIZE(attempts, c->attempts);
+  if (c->vendor_name) CHECK_TEXT(rtcmsg_report_request(report, 0)->vendor_name, c->vendor_name);
+  if (c->vendor_code >= 0) CHECK_INT(rtcmsg_report_request(report, 0)->vendor_code, c->vendor_code);
+  if (c->http_status >= 0) CHECK_INT(rtcmsg_report_request(report, 0)->http_status, c->http_status);
+  if (check_failures() > failures) printf("  %s\n", rtcmsg_report_text(report));
+}
+
+static void check_arrivals(const struct conformance_case *c) {
+  size_t i, k;
+  for (i = 0; i < c->arrival_count; i++) {
+    struct control_inbox inbox = control_inbox(c->arrivals[i].vendor, c->arrivals[i].user);
+    CHECK_SIZE(inbox.count, c->arrivals[i].count);
+    for (k = 0; k < inbox.count; k++)
+      CHECK_BYTES(inbox.arrivals[k].payload, inbox.arrivals[k].payload_len, c->message.payload, c->message.payload_len);
+    control_inbox_free(&inbox);
+  }
+}
+
+static void sends(const struct conformance_case *c) {
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_report *report = NULL;
+  rtcmsg_client *client;
+  rtcmsg_code code;
+  set_the_stage(c);
+  client = client_of(c);
+  code = rtcmsg_client_send(client, &c->message, NULL, &report, &error);
+  CHECK_CODE(code, c->code);
+  if (c->error_text) {
+    CHECK(report == NULL);
+    check_refusal(c, code, &error);
+    check_refusal(c, rtcmsg_client_check(client, &c->message, &error), &error);
+  } else {
+    REQUIRE(report != NULL);
+    check_report(c, report);
+    check_arrivals(c);
+  }
+  rtcmsg_report_free(report);
+  rtcmsg_client_free(client);
+}
+
+static void submits(const struct conformance_case *c) {
+  rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
+  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
+  rtcmsg_completion row;
+  rtcmsg_client *client;
+  rtcmsg_code code;
+  uint64_t id = 0;
+  size_t count = 0;
+  set_the_stage(c);
+  client = client_of(c);
+  call.user_data = 7;
+  code = rtcmsg_client_submit(client, &c->message, &call, &id, &error);
+  if (c->error_text) {
+    check_refusal(c, code, &error);
+  } else {
+    CHECK_CODE(code, RTCMSG_OK);
+    CHECK_CODE(rtcmsg_client_poll(client, 60000, &row, sizeof row, 1, &count, &error), RTCMSG_OK);
+    REQUIRE(count == 1);
+    CHECK_INT(row.id, id);
+    CHECK_INT(row.user_data, 7);
+    CHECK_CODE(row.code, c->code);
+    CHECK_DELIVERY(row.delivery, c->delivery);
+    check_report(c, row.report);
+    check_arrivals(c);
+    rtcmsg_report_free(row.report);
+  }
+  CHECK_SIZE(rtcmsg_client_pending(client), 0);
+  rtcmsg_client_free(client);
+}
+
+int main(void) {
+  char name[256];
+  size_t i;
+  for (i = 0; i < sizeof conformance_cases / sizeof *conformance_cases; i++) {
+    snprintf(name, sizeof name, "%s, sent", conformance_cases[i].name);
+    check_case(name);
+    sends(&conformance_cases[i]);
+    snprintf(name, sizeof name, "%s, submitted", conformance_cases[i].name);
+    check_case(name);
+    submits(&conformance_cases[i]);
+  }
+  check_case(NULL);
+  printf("rows: %zu\n", sizeof conformance_cases / sizeof *conformance_cases);
+  /* A client that is gone leaves threads behind that are ending: memcheck is to see them ended. */
+  tasks_wait_for_end_of("rtcmsg-");
+  return check_summary();
+}

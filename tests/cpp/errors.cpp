@@ -1,0 +1,278 @@
+// standards: c++17 c++20
+// flags: -Wconversion -Wshadow
+
+// Both error styles: what a Result says, what is thrown, and what is neither, because the message was taken in.
+#include "lab.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstring>
+#include <vector>
+
+using namespace std::chrono_literals;
+using rtcmsg::Client;
+using rtcmsg::Code;
+using rtcmsg::Delivery;
+using rtcmsg::Message;
+using rtcmsg::Payload;
+using rtcmsg::Wait;
+
+namespace {
+
+static_assert(!std::is_copy_constructible_v<Client> && std::is_nothrow_move_constructible_v<Client>);
+static_assert(!std::is_copy_constructible_v<rtcmsg::Config> && !std::is_copy_constructible_v<rtcmsg::Report>);
+static_assert(!std::is_copy_constructible_v<rtcmsg::Completion>);
+
+template <class Function>
+rtcmsg::Error thrown_by(Function &&function) {
+  try {
+    function();
+  } catch (const rtcmsg::Exception &exception) {
+    CHECK_STRING(exception.what(), exception.error().message());
+    return exception.error();
+  }
+  return rtcmsg::Error();
+}
+
+void check_same(const rtcmsg::Error &error, const rtcmsg::Error &thrown, Code code, const char *field, const char *text) {
+  CHECK_IS(error.code(), code);
+  CHECK_TEXT(error.field(), field);
+  CHECK_CONTAINS(error.text(), text);
+  CHECK_IS(thrown.code(), code);
+  CHECK_TEXT(thrown.field(), field);
+  CHECK_TEXT(thrown.text(), error.text());
+}
+
+void a_message_that_is_not_taken_in_is_an_error_in_both_styles() {
+  Client client = lab_client();
+  check_same(client.try_send_unicast("server", "", "hello").error(),
+             thrown_by([&] { (void)client.send_unicast("server", "", "hello"); }), Code::invalid_argument, "to",
+             "must not be empty");
+  check_same(client.try_batch_send_room_unicast("lobby", "server", {}, "hello").error(),
+             thrown_by([&] { (void)client.batch_send_room_unicast("lobby", "server", {}, "hello"); }),
+             Code::invalid_argument, "to", "an empty list");
+  check_same(client.try_send_unicast("server", "alice", "bad \xff").error(),
+             thrown_by([&] { (void)client.send_unicast("server", "alice", "bad \xff"); }), Code::invalid_argument,
+             "payload", "UTF-8");
+  check_same(client.try_check(Message::p2p_send_message_to_all(0, 1, 1, "x")).error(),
+             thrown_by([&] { client.check(Message::p2p_send_message_to_all(0, 1, 1, "x")); }), Code::invalid_argument,
+             "conversation_id", "is 0");
+  check_same(client.try_submit(Message::send_broadcast("", "server", "x"), [](const rtcmsg::Completion &) {}).error(),
+             thrown_by([&] { client.submit(Message::send_broadcast("", "server", "x"), [](const rtcmsg::Completion &) {}); }),
+             Code::invalid_argument, "room_id", "must not be empty");
+  check_same(client.try_submit_and_forget(Message::send_broadcast("lobby", "", "x")).error(),
+             thrown_by([&] { client.submit_and_forget(Message::send_broadcast("lobby", "", "x")); }),
+             Code::invalid_argument, "from", "must not be empty");
+  CHECK(client.try_check(Message::send_unicast("server", "alice", "hello")).ok());
+  client.check(Message::send_unicast("server", "alice", "hello"));
+}
+
+void a_message_that_failed_is_a_report_and_throws_only_when_asked_to() {
+  lab_presence();
+  Client client = lab_client();
+  const rtcmsg::Report report = client.send_custom_command_to_users("lobby", "server", {"ghost"}, "hello");
+  CHECK(!report.ok());
+  CHECK_IS(report.code(), Code::undelivered);
+  CHECK_IS(report.delivery(), Delivery::not_delivered);
+  CHECK_SIZE(report.count(Delivery::not_delivered), 1);
+  CHECK_SIZE(report.count(Delivery::none), 0);
+  bool has_thrown = false;
+  try {
+    (void)client.send_custom_command_to_users("lobby", "server", {"ghost"}, "hello").or_throw();
+  } catch (const rtcmsg::Failure &failure) {
+    const rtcmsg::Failure copied = failure;
+    has_thrown = true;
+    CHECK_IS(copied.code(), Code::undelivered);
+    CHECK_INT(copied.report().recipients()[0].vendor_code(), 105);
+    CHECK_CONTAINS(copied.what(), "RTCMSG_UNDELIVERED");
+  }
+  CHECK(has_thrown);
+  CHECK(client.send_custom_command_to_users("lobby", "server", {"alice"}, "hello").or_throw().ok());
+}
+
+void settings_are_checked_in_both_styles() {
+  rtcmsg::Config config;
+  check_same(config.try_set("zego.app", "1").error(), thrown_by([&] { config.set("zego.app", "1"); }),
+             Code::invalid_argument, "zego.app", "zego.app_id");
+  check_same(config.try_set("zego.app_id", std::string("12\0z", 4)).error(),
+             thrown_by([&] { config.set("zego.app_id", std::string("12\0z", 4)); }), Code::invalid_argument, "value",
+             "contains a NUL character");
+  check_same(config.try_set(std::string("a\0b", 3), "1").error(),
+             thrown_by([&] { config.set(std::string("a\0b", 3), "1"); }), Code::invalid_argument, "key",
+             "contains a NUL character");
+  const char *no_text = nullptr;
+  check_same(config.try_set(no_text, "1").error(), thrown_by([&] { config.set(no_text, "1"); }),
+             Code::invalid_argument, "key", "NULL");
+  check_same(Client::try_make(config).error(), thrown_by([&] { const Client client(config); }), Code::not_configured, "",
+             "");
+  CHECK(config.set("zego.app_id", "1").try_set("zego.server_secret", "secret").ok());
+  CHECK(Client::try_make(config).ok());
+}
+
+void a_closed_client_says_so() {
+  Client client = lab_client();
+  client.close(0s);
+  check_same(client.try_send_unicast("server", "alice", "hello").error(),
+             thrown_by([&] { (void)client.send_unicast("server", "alice", "hello"); }), Code::closed, "", "closed");
+  check_same(client.try_submit(Message::send_unicast("server", "alice", "x"), [](const rtcmsg::Completion &) {}).error(),
+             thrown_by([&] { client.submit(Message::send_unicast("server", "alice", "x"), [](const rtcmsg::Completion &) {}); }),
+             Code::closed, "", "closed");
+  check_same(client.try_flush(1s).error(), thrown_by([&] { client.flush(1s); }), Code::closed, "", "closed");
+  check_same(client.try_cancel(1).error(), thrown_by([&] { client.cancel(1); }), Code::closed, "", "closed");
+  check_same(client.try_warm_up().error(), thrown_by([&] { client.warm_up(); }), Code::closed, "", "closed");
+  CHECK_SIZE(client.poll(), 0);
+  CHECK_SIZE(client.pending(), 0);
+}
+
+void a_duration_is_rounded_up_and_never_turns_into_forever() {
+  CHECK_INT(Wait().ms(), 0);
+  CHECK_INT(Wait(0s).ms(), 0);
+  CHECK_INT(Wait(1ns).ms(), 1);
+  CHECK_INT(Wait(1500us).ms(), 2);
+  CHECK_INT(Wait(2s).ms(), 2000);
+  CHECK_INT(Wait(std::chrono::duration<double>(0.25)).ms(), 250);
+  CHECK_INT(Wait(std::chrono::hours(24 * 365)).ms(), INT32_MAX);
+  CHECK_INT(Wait(std::chrono::hours::max()).ms(), INT32_MAX);
+  CHECK_INT(Wait(std::chrono::hours::min()).ms(), -INT32_MAX);
+  CHECK_INT(Wait(-1ns).ms(), -2);
+  CHECK_INT(Wait(-1ms).ms(), -2);
+  CHECK_INT(Wait(-5s).ms(), -5000);
+  CHECK_INT(rtcmsg::forever.ms(), -1);
+  Client client = lab_client();
+  CHECK_TEXT(client.try_poll(-1ms).error().field(), "timeout_ms");
+  CHECK_TEXT(client.try_close(-1ms).error().field(), "timeout_ms");
+  CHECK_TEXT(client.try_flush(-1ms).error().field(), "timeout_ms");
+  const auto late = rtcmsg::SendOptions().timeout(-1ms);
+  CHECK_TEXT(client.try_send_unicast("server", "alice", "hello", late).error().field(), "timeout_ms");
+  const auto expired = rtcmsg::SendOptions().expires_in(-1ms);
+  CHECK_TEXT(client.try_send_unicast("server", "alice", "hello", expired).error().field(), "expires_in_ms");
+}
+
+void every_kind_of_text_list_and_payload_goes_in() {
+  lab_presence();
+  Client client = lab_client();
+  const std::string name = "alice";
+  const std::vector<std::string> names{"alice", "bob"};
+  const std::vector<rtcmsg::Text> texts(names.begin(), names.end());
+  const std::array<rtcmsg::Text, 1> array{name};
+  const std::vector<std::byte> bytes{std::byte{0}, std::byte{255}};
+  const std::vector<std::int64_t> ids{10001};
+  CHECK(client.send_unicast("server", name, std::string_view("view")).ok());
+  CHECK(client.send_unicast(std::string("server"), std::string_view(name), name).ok());
+  CHECK(client.send_unicast("server", name, Payload::binary("\0\1", 2)).ok());
+  CHECK(client.batch_send_room_unicast("lobby", "server", texts, Payload::binary(bytes)).ok());
+  CHECK(client.batch_send_room_unicast("lobby", "server", array, "text").ok());
+  CHECK(client.batch_send_room_unicast("lobby", "server", {name, "bob"}, "text").ok());
+  CHECK(client.batch_send_room_unicast("lobby", "server", rtcmsg::Users(texts.data(), 1), "text").ok());
+  CHECK(client.p2p_send_message_to_users(7, 10008, 1, ids, "text").ok());
+  CHECK(client.p2p_send_message_to_users(7, 10008, 1, {10001}, "text").ok());
+  CHECK_SIZE(lab_arrived("volcengine", "alice"), 7);
+  CHECK_SIZE(lab_arrived("im", "10001"), 4);
+  CHECK_TEXT(client.try_send_unicast("server", static_cast<const char *>(nullptr), "x").error().text(),
+             client.try_send_unicast("server", "", "x").error().text());
+}
+
+void rows_past_the_end_are_empty() {
+  lab_presence();
+  Client client = lab_client();
+  const rtcmsg::Report report = client.p2p_send_message_to_users(7, 10008, 1, {10001, 10008}, "text");
+  CHECK_STRING(report.recipients()[1].devices()[0].platform(), "Default");
+  const rtcmsg::Recipient nobody = report.recipients()[2];
+  CHECK_STRING(nobody.user(), "");
+  CHECK_INT(nobody.user_id(), 0);
+  CHECK_IS(nobody.delivery(), Delivery::none);
+  CHECK_STRING(nobody.vendor_text(), "");
+  CHECK(nobody.devices().empty());
+  CHECK_STRING(nobody.request().request_id(), "");
+  CHECK(nobody.request().attempts().empty());
+  CHECK_STRING(report.recipients()[0].devices()[2].platform(), "");
+  CHECK_STRING(report.recipients()[0].devices()[1].platform(), "IOS");
+  CHECK_IS(report.requests()[SIZE_MAX].delivery(), Delivery::none);
+  CHECK_IS(report.requests()[0].attempts()[0].delivery(), Delivery::accepted);
+  CHECK_INT(report.requests()[0].attempts()[0].http_status(), 200);
+  CHECK_STRING(report.requests()[0].attempts()[1].text(), "");
+  CHECK_STRING(report.recipients()[0].request().request_id(), report.requests()[0].request_id());
+  CHECK(report.body().empty());
+}
+
+void any_other_action_gives_its_raw_answer() {
+  lab_presence();
+  Client client = lab_client();
+  const char *action = "SendBroadcastMessage";
+  const char *json = R"({"RoomId":"lobby","UserId":"server","MessageCategory":1,"MessageContent":"hello"})";
+  const rtcmsg::Report report = client.call(rtcmsg::Vendor::zego, action, nullptr, json);
+  CHECK(report.ok());
+  CHECK_CONTAINS(std::string(report.body()).c_str(), "MessageId");
+  check_same(client.try_call(rtcmsg::Vendor::volcengine, std::string("a\0b", 3), "2020-12-01", "{}").error(),
+             thrown_by([&] { (void)client.call(rtcmsg::Vendor::volcengine, std::string("a\0b", 3), "2020-12-01", "{}"); }),
+             Code::invalid_argument, "action", "contains a NUL character");
+  CHECK_TEXT(client.try_call(rtcmsg::Vendor::zego, action, nullptr, "[]").error().field(), "json");
+}
+
+void new_credentials_are_taken_or_refused() {
+  lab_presence();
+  Client client = lab_client();
+  client.set_credentials(rtcmsg::Vendor::zego, {}, "wrong");
+  CHECK_IS(client.send_custom_command_to_room("lobby", "server", "hello").code(), Code::unauthenticated);
+  client.set_credentials(rtcmsg::Vendor::zego, {}, "zego-secret-of-the-tests");
+  CHECK(client.send_custom_command_to_room("lobby", "server", "hello").ok());
+  check_same(client.try_set_credentials(rtcmsg::Vendor::volcengine, "key", "").error(),
+             thrown_by([&] { client.set_credentials(rtcmsg::Vendor::volcengine, "key", ""); }), Code::invalid_argument,
+             "secret", "");
+}
+
+void a_library_of_another_version_is_refused() {
+  using rtcmsg::detail::versions_fit;
+  CHECK(versions_fit(0x000100, 0x000100));
+  CHECK(versions_fit(0x000100, 0x000101));
+  CHECK(!versions_fit(0x000101, 0x000100));
+  CHECK(!versions_fit(0x000100, 0x000200));
+  CHECK(!versions_fit(0x000200, 0x000100));
+  CHECK(!versions_fit(0x000100, 0x010000));
+  CHECK(versions_fit(0x010000, 0x010203));
+  CHECK(!versions_fit(0x010100, 0x010003));
+  CHECK(!versions_fit(0x010000, 0x020000));
+  const rtcmsg::Error error = rtcmsg::detail::check_versions(0x000102, 0x000203).error();
+  CHECK_IS(error.code(), Code::unsupported);
+  CHECK_TEXT(error.text(), "this program was built for rtcmsg 0.1.2, the library that it found is 0.2.3");
+  CHECK(rtcmsg::detail::check_versions(RTCMSG_VERSION, rtcmsg_version()).ok());
+}
+
+/* A code that the library has and the header has not would be counted, but not be in the list. */
+void every_code_and_delivery_has_its_enumerator() {
+  const Code codes[] = {
+      Code::ok, Code::invalid_argument, Code::unsupported, Code::not_configured, Code::queue_full,
+      Code::rate_limited, Code::expired, Code::cancelled, Code::closed, Code::forked, Code::not_found,
+      Code::buffer_too_small, Code::resolve, Code::connect, Code::tls, Code::disconnected, Code::timeout,
+      Code::bad_response, Code::rejected, Code::unauthenticated, Code::forbidden, Code::throttled, Code::clock,
+      Code::vendor_fault, Code::undelivered, Code::partial, Code::internal};
+  std::size_t known = 0;
+  for (int number = -1000; number <= 0; number++)
+    known += std::strcmp(rtcmsg::name(static_cast<Code>(number)), "RTCMSG_?") != 0;
+  CHECK_SIZE(known, sizeof codes / sizeof *codes);
+  for (const Code code : codes) CHECK_LACKS(rtcmsg::name(code), "?");
+  std::size_t deliveries = 0;
+  for (std::uint32_t number = 0; number < 100; number++)
+    deliveries += std::strcmp(rtcmsg::name(static_cast<Delivery>(number)), "RTCMSG_?") != 0;
+  CHECK_SIZE(deliveries, 5);
+  CHECK_TEXT(rtcmsg::name(Code::throttled), "RTCMSG_THROTTLED");
+  CHECK_TEXT(rtcmsg::name(Delivery::unknown), "RTCMSG_UNKNOWN");
+}
+
+}  // namespace
+
+int main() {
+  a_message_that_is_not_taken_in_is_an_error_in_both_styles();
+  a_message_that_failed_is_a_report_and_throws_only_when_asked_to();
+  settings_are_checked_in_both_styles();
+  a_closed_client_says_so();
+  a_duration_is_rounded_up_and_never_turns_into_forever();
+  every_kind_of_text_list_and_payload_goes_in();
+  rows_past_the_end_are_empty();
+  any_other_action_gives_its_raw_answer();
+  new_credentials_are_taken_or_refused();
+  a_library_of_another_version_is_refused();
+  every_code_and_delivery_has_its_enumerator();
+  return lab_summary();
+}
