@@ -1,5 +1,6 @@
 # make demo    builds, starts the emulator, runs the C quickstart and shows what became of every message
 # make test    everything that can be held without a network and an account
+# make stress  200,000 messages under faults, against the emulator's ledger; some minutes
 # make fuzz    looks for new inputs that break something, FUZZ_SECONDS for each target; needs a nightly toolchain
 # make bench   measures the peers and us side by side: bench/README.md. BENCH=--quick shows only that it runs
 # make check   formats, lints, header, exported symbols, generated pages
@@ -32,7 +33,7 @@ STRICT_CXX := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 PY_FILES := tests bench bindings/python examples/python
 
 .PHONY: all lib need need-c need-go need-fuzz venv demo test test-rust test-c test-examples test-python test-go test-budgets test-oracle \
-	test-models test-fuzz fuzz bench \
+	test-models test-fuzz stress fuzz bench \
 	check check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go header licenses broken clean
 
 all: lib
@@ -74,7 +75,7 @@ test: test-rust test-models test-c test-examples test-python test-go test-instal
 
 # The library with panics to inject is built apart, so that nobody can mistake it for the other.
 test-rust: need
-	$(CARGO) test --workspace
+	PYTHON=$(PYTHON) $(CARGO) test --workspace
 	$(CARGO) test --target-dir $(dir $(TARGET))inject --features inject-panics --test boundary
 
 # Every interleaving of what threads share: the quota's list, the credentials. Apart, since loom's locks run nothing else.
@@ -83,7 +84,7 @@ test-models: need
 
 # Plain, under AddressSanitizer with leak check, and under valgrind memcheck; each with the shared and the static library.
 test-c: lib need-c
-	@$(NEED) objdump:binutils valgrind:valgrind
+	@$(NEED) objdump:binutils valgrind:valgrind strace:strace
 	for mode in plain asan memcheck; do for link in shared static; do \
 	  echo "C programs: $$mode, $$link"; \
 	  $(PYTHON) tests/run_c.py --lib $(TARGET) --emulator $(EMULATOR) --build $(BUILD)/tests --mode $$mode --link $$link \
@@ -128,6 +129,12 @@ check-go: lib need-go $(GO_PC)/rtcmsg.pc
 	@test -z "$$(gofmt -l $(GO_MODULES) bench/go)" || { gofmt -d $(GO_MODULES) bench/go; exit 1; }
 	for module in $(GO_MODULES); do (cd $$module && $(GO_ENV) $(GO) vet ./... && $(GO_ENV) $(GO) mod verify >/dev/null) || exit 1; done
 	cd bindings/go && $(GO_ENV) $(GO) vet ./testdata/greet ./testdata/growth && $(GO_ENV) $(GO) vet -tags rtcmsg_static .
+
+# Two hundred thousand messages under faults, held against the emulator's ledger. By hand: `make test` has fewer of them.
+stress: need-c
+	$(CARGO) build --release --workspace
+	STRESS_MESSAGES=200000 $(PYTHON) tests/run_c.py --lib $(dir $(TARGET))release --emulator $(dir $(TARGET))release/rtcmsg-emulator \
+	  --build $(BUILD)/stress stress
 
 # What a send may cost, counted: system calls, allocations, instructions, threads, lookups, connections, size. Of a release build.
 test-budgets: lib need-c

@@ -101,12 +101,14 @@ impl Shared {
         let mut queue = self.queue();
         self.take_in(&mut queue);
         let expired = self.take_expired(&mut queue);
+        let mut joined = Vec::new();
         while let Some(job) = queue.next_due() {
             let demand = job.parcel.open(|message| self.client.demand(message, &job.options));
             match demand.and_then(|(class, demand)| Some((class, demand, self.client.bucket(class)?))) {
                 Some((class, demand, bucket)) => {
                     let place = bucket.join(demand, &seat, job.id);
                     queue.set_standing(job.id, class, place);
+                    joined.push((bucket, place));
                 }
                 None => queue.set_ready(&job),
             }
@@ -129,6 +131,10 @@ impl Shared {
                 .tend(&seat)
                 .map(|wait| Instant::now() + Duration::from_nanos(wait));
             next = next.into_iter().chain(alarm).min();
+        }
+        if self.free_workers.load(Ordering::SeqCst) > 0 {
+            let waits = joined.iter().filter(|(bucket, place)| bucket.holds(*place)).count();
+            self.client.tally.quota_waits.add(waits as u64);
         }
         if is_dispatcher {
             queue.looks_again_at = next;

@@ -180,6 +180,11 @@ impl<C: Clock> Bucket<C> {
         stood_there
     }
 
+    /// Whether somebody still stands at that place.
+    pub fn holds(&self, place: Place) -> bool {
+        self.lock().waiting.contains_key(&place)
+    }
+
     /// Lets everybody pass who may; says after how long the seat has to look again, if it has to.
     pub fn tend(&self, seat: &StdArc<dyn Seat>) -> Option<Nanos> {
         let mut state = self.lock();
