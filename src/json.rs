@@ -81,7 +81,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
 
             fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
-                is_plain(text).then(|| Text(Cow::Borrowed(text))).ok_or_else(odd)
+                is_plain(text).then_some(Text(Cow::Borrowed(text))).ok_or_else(odd)
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
