@@ -197,21 +197,21 @@ impl Client {
     /// What became of a message. If it is still on its way it ends here, for that reason: each part with what is known of
     /// it, and whoever carries it sends nothing more. Without a flight nothing of it has begun.
     pub(crate) fn report(&self, message: &Message, flight: Option<&Flight>, why: Code, text: &str) -> Report {
-        let outcomes = match flight {
+        let report = match flight {
             None => {
                 let unsent = Request::failed(why, Delivery::NotSent, 0, text.to_owned());
-                vec![Outcome::of(unsent, message.recipients())]
+                Report::merged(message.action(), [Outcome::of(unsent, message.recipients())])
             }
-            Some(flight) => plan::parts(message, &self.part_sizes)
-                .iter()
-                .zip(flight.parts())
-                .map(|(message, part)| {
+            Some(flight) => {
+                let parts = plan::parts(message, &self.part_sizes);
+                let outcomes = parts.iter().zip(flight.parts()).map(|(message, part)| {
                     let outcome = part.outcome(message.recipients(), why, text);
                     outcome.unwrap_or_else(|| lost(message.recipients()))
-                })
-                .collect(),
+                });
+                Report::merged(message.action(), outcomes)
+            }
         };
-        let report = Report::merged(message.action(), outcomes).without_body();
+        let report = report.without_body();
         self.tally.count(&report);
         report
     }
@@ -291,7 +291,7 @@ impl Client {
             let outcome = part.outcome(errand.recipients(), Code::Internal, LOST);
             outcome.unwrap_or_else(|| lost(errand.recipients()))
         });
-        let report = Report::merged(action, outcomes.collect());
+        let report = Report::merged(action.to_owned(), outcomes);
         self.tally.count(&report);
         self.tell(&report);
         Ok(report)

@@ -42,7 +42,7 @@ pub use dispatch::{Completion, Dispatcher, Order, SubmitOptions};
 pub use error::{Code, Error};
 pub use log::{Level, Logger};
 pub use message::{Message, Payload, Recipients, Signal, Vendor};
-pub use report::{Attempt, Delivery, Device, Recipient, Report, Request, User};
+pub use report::{Attempt, Delivery, Device, Name, Recipient, Report, Request, User};
 pub use secret::Secret;
 
 /// The signatures, pure: for tests, tools and the curious.

@@ -2,8 +2,12 @@
 //!
 //! A report exists for every message taken in, and says for every recipient exactly one [`Delivery`].
 
-use std::fmt::Write;
+mod text;
+mod user;
 
+use std::borrow::Cow;
+
+pub use self::user::{Name, User};
 use crate::error::{Code, Error};
 use crate::message::Recipients;
 
@@ -131,29 +135,6 @@ impl Class {
     }
 }
 
-/// Who a row is about: Volcengine RTC and ZEGO know users by name, Volcengine IM by number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum User {
-    Name(String),
-    Id(i64),
-}
-
-impl Recipients<'_> {
-    /// Each of them, owned by the report's rows.
-    pub(crate) fn users(&self) -> impl Iterator<Item = User> {
-        let (names, ids): (&[&str], &[i64]) = match self {
-            Recipients::Everybody => (&[], &[]),
-            Recipients::One(name) => (std::slice::from_ref(name), &[]),
-            Recipients::Names(names) => (names, &[]),
-            Recipients::Ids(ids) => (&[], ids),
-        };
-        names
-            .iter()
-            .map(|name| User::Name((*name).to_owned()))
-            .chain(ids.iter().map(|id| User::Id(*id)))
-    }
-}
-
 /// One HTTP request, sent or given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -164,7 +145,7 @@ pub struct Request {
     /// The vendor's error code as a number, 0 if none.
     pub vendor_code: i32,
     /// What the vendor says of it.
-    pub vendor_text: String,
+    pub vendor_text: Cow<'static, str>,
     pub code: Code,
     pub delivery: Delivery,
     /// 0 if no answer came.
@@ -174,7 +155,7 @@ pub struct Request {
     /// When it may be tried again, in milliseconds: the vendor's `Retry-After`, or our own pacing's; 0 if nobody says.
     pub retry_after_ms: u32,
     /// Why it ended like this, in a sentence of ours; empty on success.
-    pub text: String,
+    pub text: Cow<'static, str>,
 }
 
 /// One try of a request, and why it ended.
@@ -185,7 +166,7 @@ pub struct Attempt {
     /// 0 if no answer came.
     pub http_status: u16,
     /// In a sentence; empty on success.
-    pub text: String,
+    pub text: Cow<'static, str>,
 }
 
 /// One recipient.
@@ -197,7 +178,7 @@ pub struct Recipient {
     /// The vendor's code for this recipient, 0 if none.
     pub vendor_code: i32,
     /// The vendor's word for this recipient (`NOT_ONLINE`), empty if none.
-    pub vendor_text: String,
+    pub vendor_text: Cow<'static, str>,
     /// Which of the report's requests carried it.
     pub request: usize,
     /// One row per device, where the vendor tells (IM).
@@ -208,15 +189,15 @@ pub struct Recipient {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     /// `Android`, `IOS`, `Web`, or `Default` for a user who is offline.
-    pub platform: String,
+    pub platform: Cow<'static, str>,
     pub delivery: Delivery,
-    pub vendor_text: String,
+    pub vendor_text: Cow<'static, str>,
 }
 
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    action: String,
+    action: Cow<'static, str>,
     code: Code,
     delivery: Delivery,
     requests: Vec<Request>,
@@ -226,18 +207,23 @@ pub struct Report {
 
 impl Request {
     /// A request of which no answer settles anything.
-    pub(crate) fn failed(code: Code, delivery: Delivery, http_status: u16, text: String) -> Request {
+    pub(crate) fn failed(
+        code: Code,
+        delivery: Delivery,
+        http_status: u16,
+        text: impl Into<Cow<'static, str>>,
+    ) -> Request {
         Request {
             request_id: String::new(),
             vendor_name: String::new(),
             vendor_code: 0,
-            vendor_text: String::new(),
+            vendor_text: Cow::Borrowed(""),
             code,
             delivery,
             http_status,
             attempts: Vec::new(),
             retry_after_ms: 0,
-            text,
+            text: text.into(),
         }
     }
 
@@ -257,7 +243,7 @@ impl Recipient {
             delivery,
             code,
             vendor_code: 0,
-            vendor_text: String::new(),
+            vendor_text: Cow::Borrowed(""),
             request: 0,
             devices: Vec::new(),
         }
@@ -325,35 +311,41 @@ impl Outcome {
 
 impl Report {
     /// The parts of a message become one report: requests in the order of the parts, recipients in the caller's.
-    pub(crate) fn merged(action: &str, parts: Vec<Outcome>) -> Report {
-        let mut report = Report {
-            action: action.to_owned(),
-            code: Code::Ok,
-            delivery: Delivery::Accepted,
-            requests: Vec::with_capacity(parts.len()),
-            recipients: Vec::with_capacity(parts.iter().map(|part| part.recipients.len()).sum()),
-            body: Vec::new(),
-        };
-        // What counts for the whole: every recipient; and a request that speaks for nobody by name, or whose answer is not
-        // readable in all its rows, which leaves somebody unknown who has none.
-        let mut told: Vec<(Delivery, Code)> = Vec::new();
-        for part in parts {
-            let request = report.requests.len();
-            told.extend(part.recipients.iter().map(|row| (row.delivery, row.code)));
-            if part.recipients.is_empty() || part.request.code == Code::BadResponse {
-                told.push((part.request.delivery, part.request.code));
+    pub(crate) fn merged(
+        action: impl Into<Cow<'static, str>>,
+        parts: impl IntoIterator<Item = Outcome, IntoIter: ExactSizeIterator>,
+    ) -> Report {
+        let parts = parts.into_iter();
+        let mut requests = Vec::with_capacity(parts.len());
+        let mut recipients = Vec::new();
+        let mut body = Vec::new();
+        let mut overall = Overall::default();
+        for mut part in parts {
+            for row in &mut part.recipients {
+                row.request = requests.len();
+                overall.add(row.delivery, row.code);
             }
-            report
-                .recipients
-                .extend(part.recipients.into_iter().map(|row| Recipient { request, ..row }));
-            report.requests.push(part.request);
-            report.body = part.body;
+            // What counts beside every recipient: a request that speaks for nobody by name, or whose answer is not
+            // readable in all its rows, which leaves somebody unknown who has none.
+            if part.recipients.is_empty() || part.request.code == Code::BadResponse {
+                overall.add(part.request.delivery, part.request.code);
+            }
+            if recipients.is_empty() {
+                recipients = part.recipients;
+            } else {
+                recipients.append(&mut part.recipients);
+            }
+            requests.push(part.request);
+            body = part.body;
         }
-        let (code, delivery) = overall(&told);
+        let (code, delivery) = overall.told();
         Report {
+            action: action.into(),
             code,
             delivery,
-            ..report
+            requests,
+            recipients,
+            body,
         }
     }
 
@@ -398,105 +390,55 @@ impl Report {
         &self.body
     }
 
-    /// One line for a log: no secret, no payload.
-    pub fn text(&self) -> String {
-        let mut line = format!("{}: ", self.action);
-        if self.code == Code::Ok {
-            line.push_str(self.delivery.text());
-        } else {
-            let _ = write!(line, "{}, {}", self.code, self.delivery.text());
-        }
-        self.write_counts(&mut line);
-        const MOST: usize = 3;
-        let failed = self.requests.iter().filter(|request| request.code != Code::Ok);
-        match &self.requests[..] {
-            [request] => write_request(&mut line, request),
-            requests => {
-                let _ = write!(
-                    line,
-                    "; {} requests, {} of them failed",
-                    requests.len(),
-                    failed.clone().count()
-                );
-                failed.take(MOST).for_each(|request| write_request(&mut line, request));
-            }
-        }
-        line
-    }
-
-    fn write_counts(&self, line: &mut String) {
-        if self.recipients.len() < 2 {
-            return;
-        }
-        let mut by_certainty = Delivery::ALL;
-        by_certainty.sort_by_key(|delivery| std::cmp::Reverse(delivery.certainty()));
-        let counts = by_certainty
-            .into_iter()
-            .map(|delivery| (self.count(delivery), delivery.text()))
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, text)| format!("{count} {text}"))
-            .collect::<Vec<_>>();
-        let _ = write!(line, " ({})", counts.join(", "));
-    }
-
     /// The failure as an error, for those who want one; `None` if the code is `Ok`.
     pub fn error(&self) -> Option<Error> {
         (self.code != Code::Ok).then(|| Error::new(self.code, "", self.text()))
     }
 }
 
-fn write_request(line: &mut String, request: &Request) {
-    if !request.vendor_name.is_empty() {
-        let _ = write!(line, "; {}", one_line(&request.vendor_name));
-    } else if request.vendor_code != 0 {
-        let _ = write!(line, "; code {}", request.vendor_code);
-    }
-    if request.code != Code::Ok && !request.vendor_text.is_empty() {
-        let _ = write!(line, ": {}", one_line(&request.vendor_text));
-    }
-    if !request.text.is_empty() {
-        let _ = write!(line, "; {}", one_line(&request.text));
-    }
-    if request.http_status != 0 {
-        let _ = write!(line, "; HTTP {}", request.http_status);
-    }
-    if request.attempts.len() > 1 {
-        let _ = write!(line, "; {} attempts", request.attempts.len());
-    }
-    if !request.request_id.is_empty() {
-        let _ = write!(line, "; request {}", one_line(&request.request_id));
-    }
+/// What the parts of a message come to, as they are added.
+#[derive(Default)]
+struct Overall {
+    least_certain: Option<Delivery>,
+    first_code: Option<Code>,
+    codes_differ: bool,
+    somebody_failed: bool,
+    /// Accepted or more, or unknown.
+    somebody_may_have_it: bool,
 }
 
-/// Vendors' texts may hold anything.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(200)
-        .collect()
-}
+impl Overall {
+    fn add(&mut self, delivery: Delivery, code: Code) {
+        if self
+            .least_certain
+            .is_none_or(|least| delivery.certainty() < least.certainty())
+        {
+            self.least_certain = Some(delivery);
+        }
+        self.codes_differ |= *self.first_code.get_or_insert(code) != code;
+        self.somebody_failed |= !delivery.is_success();
+        self.somebody_may_have_it |= !matches!(delivery, Delivery::NotDelivered | Delivery::NotSent);
+    }
 
-fn overall(parts: &[(Delivery, Code)]) -> (Code, Delivery) {
-    let least_certain = parts
-        .iter()
-        .map(|(delivery, _)| *delivery)
-        .min_by_key(|delivery| delivery.certainty());
-    let Some(delivery) = least_certain else {
-        return (Code::Internal, Delivery::NotSent);
-    };
-    let code = if parts.iter().all(|(delivery, _)| delivery.is_success()) {
-        Code::Ok
-    } else if parts.iter().all(|(_, code)| *code == parts[0].1) {
-        parts[0].1
-    } else if parts
-        .iter()
-        .all(|(delivery, _)| matches!(delivery, Delivery::NotDelivered | Delivery::NotSent))
-    {
-        Code::Undelivered
-    } else {
-        Code::Partial
-    };
-    (code, delivery)
+    fn told(&self) -> (Code, Delivery) {
+        let Some((delivery, code)) = self.least_certain.zip(self.first_code) else {
+            return (Code::Internal, Delivery::NotSent);
+        };
+        let code = match self {
+            Overall {
+                somebody_failed: false, ..
+            } => Code::Ok,
+            Overall {
+                codes_differ: false, ..
+            } => code,
+            Overall {
+                somebody_may_have_it: false,
+                ..
+            } => Code::Undelivered,
+            _ => Code::Partial,
+        };
+        (code, delivery)
+    }
 }
 
 #[cfg(test)]

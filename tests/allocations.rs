@@ -1,4 +1,5 @@
-//! What a submit allocates on its way in: the message's own copy, and nothing else.
+//! What the queue costs the thread that uses it: a submit the message's own copy, a poll the report's handle, and nothing
+//! else.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -62,6 +63,15 @@ struct Message {
     payload_len: usize,
 }
 
+#[repr(C)]
+struct Completion {
+    id: u64,
+    user_data: u64,
+    code: i32,
+    delivery: u32,
+    report: *mut c_void,
+}
+
 unsafe extern "C" {
     fn rtcmsg_config_new() -> *mut c_void;
     fn rtcmsg_config_free(config: *mut c_void);
@@ -74,7 +84,20 @@ unsafe extern "C" {
         id: *mut u64,
         error: *mut c_void,
     ) -> i32;
+    fn rtcmsg_client_flush(client: *mut c_void, timeout_ms: i32, error: *mut c_void) -> i32;
+    fn rtcmsg_client_poll(
+        client: *mut c_void,
+        timeout_ms: i32,
+        rows: *mut Completion,
+        row_size: usize,
+        capacity: usize,
+        count: *mut usize,
+        error: *mut c_void,
+    ) -> i32;
     fn rtcmsg_client_free(client: *mut c_void);
+    fn rtcmsg_report_recipient(report: *const c_void, index: usize) -> *const c_void;
+    fn rtcmsg_report_request(report: *const c_void, index: usize) -> *const c_void;
+    fn rtcmsg_report_free(report: *mut c_void);
 }
 
 const NONE: Str = Str { data: null(), len: 0 };
@@ -103,6 +126,31 @@ fn empty(action: u32) -> Message {
         reserved: 0,
         payload: "hello".as_ptr().cast(),
         payload_len: 5,
+    }
+}
+
+/// A client whose vendors are not there: what happens behind the queue is none of the submitting thread's.
+unsafe fn client() -> *mut c_void {
+    unsafe {
+        let config = rtcmsg_config_new();
+        for (key, value) in [
+            ("volcengine.endpoint", "http://127.0.0.1:9"),
+            ("volcengine.access_key", "AKLTdemo"),
+            ("volcengine.secret_key", "demo-secret-key=="),
+            ("volcengine.rtc_app_id", "app"),
+            ("volcengine.im_app_id", "1"),
+            ("zego.endpoint", "http://127.0.0.1:9"),
+            ("zego.app_id", "1234567890"),
+            ("zego.server_secret", "0123456789abcdef0123456789abcdef"),
+            ("retry.max_attempts", "1"),
+        ] {
+            let (key, value) = (CString::new(key).unwrap(), CString::new(value).unwrap());
+            assert_eq!(rtcmsg_config_set(config, key.as_ptr(), value.as_ptr(), null_mut()), 0);
+        }
+        let mut client = null_mut();
+        assert_eq!(rtcmsg_client_new(config, &mut client, null_mut()), 0);
+        rtcmsg_config_free(config);
+        client
     }
 }
 
@@ -157,23 +205,7 @@ fn a_submit_allocates_the_messages_copy_and_nothing_else() {
         },
     ];
     unsafe {
-        let config = rtcmsg_config_new();
-        for (key, value) in [
-            // Nobody is there: what happens behind the queue is none of the submitting thread's.
-            ("volcengine.endpoint", "http://127.0.0.1:9"),
-            ("volcengine.access_key", "AKLTdemo"),
-            ("volcengine.secret_key", "demo-secret-key=="),
-            ("volcengine.rtc_app_id", "app"),
-            ("volcengine.im_app_id", "1"),
-            ("zego.endpoint", "http://127.0.0.1:9"),
-            ("zego.app_id", "1234567890"),
-            ("zego.server_secret", "0123456789abcdef0123456789abcdef"),
-        ] {
-            let (key, value) = (CString::new(key).unwrap(), CString::new(value).unwrap());
-            assert_eq!(rtcmsg_config_set(config, key.as_ptr(), value.as_ptr(), null_mut()), 0);
-        }
-        let mut client = null_mut();
-        assert_eq!(rtcmsg_client_new(config, &mut client, null_mut()), 0);
+        let client = client();
         let mut id = 0;
         let mut submit = |message: &Message| {
             let before = COUNT.get();
@@ -190,6 +222,53 @@ fn a_submit_allocates_the_messages_copy_and_nothing_else() {
             }
         }
         rtcmsg_client_free(client);
-        rtcmsg_config_free(config);
+    }
+}
+
+#[test]
+fn a_poll_makes_the_reports_handle_and_the_first_look_at_its_rows_the_rest() {
+    let to = [text("alice")];
+    let message = Message {
+        from: text("server"),
+        to: to.as_ptr(),
+        to_count: 1,
+        ..empty(101)
+    };
+    const MESSAGES: u64 = 10;
+    unsafe {
+        let client = client();
+        for id in 1..=MESSAGES {
+            let mut given = 0;
+            assert_eq!(
+                rtcmsg_client_submit(client, &message, null(), &mut given, null_mut()),
+                0
+            );
+            assert_eq!(given, id);
+        }
+        assert_eq!(rtcmsg_client_flush(client, 60_000, null_mut()), 0);
+        for id in 1..=MESSAGES {
+            let mut row: Completion = std::mem::zeroed();
+            let mut count = 0;
+            let before = COUNT.get();
+            let code = rtcmsg_client_poll(client, 0, &mut row, size_of::<Completion>(), 1, &mut count, null_mut());
+            let polled = COUNT.get() - before;
+            assert_eq!((code, count, row.id), (0, 1, id));
+            let look = || {
+                let before = COUNT.get();
+                assert!(!rtcmsg_report_request(row.report, 0).is_null());
+                assert!(!rtcmsg_report_recipient(row.report, 0).is_null());
+                COUNT.get() - before
+            };
+            // Requests, attempts, recipients, texts.
+            let (first, next) = (look(), look());
+            // The first of all makes what the thread keeps.
+            if id > 1 {
+                assert_eq!(polled, 1);
+            }
+            assert!(first <= 4, "{first}");
+            assert_eq!(next, 0);
+            rtcmsg_report_free(row.report);
+        }
+        rtcmsg_client_free(client);
     }
 }

@@ -107,7 +107,7 @@ fn an_im_message_says_of_every_user_and_device_what_became_of_it() {
     let platforms: Vec<_> = report.recipients()[1]
         .devices
         .iter()
-        .map(|device| device.platform.as_str())
+        .map(|device| &*device.platform)
         .collect();
     assert_eq!(platforms, ["Web", "IOS"]);
 

@@ -54,7 +54,7 @@ fn ledger(url: &str) -> HashMap<String, String> {
 fn in_order(report: &Report, names: &[String], part: usize) {
     assert_eq!(report.recipients().len(), names.len());
     for (index, (recipient, name)) in report.recipients().iter().zip(names).enumerate() {
-        assert_eq!(recipient.user, User::Name(name.clone()));
+        assert_eq!(recipient.user, User::Name(name.as_str().into()));
         assert_eq!(recipient.request, index / part, "{name}");
     }
 }

@@ -74,8 +74,8 @@ pub fn hold(report: &Report, answer: &Answer) {
     // Exactly one row for each recipient, in the caller's order.
     let asked: Vec<User> = match answer.recipients {
         Recipients::Everybody => rows.iter().map(|row| row.user.clone()).collect(),
-        Recipients::One(name) => vec![User::Name(name.to_owned())],
-        Recipients::Names(names) => names.iter().map(|name| User::Name((*name).to_owned())).collect(),
+        Recipients::One(name) => vec![User::Name(name.into())],
+        Recipients::Names(names) => names.iter().map(|name| User::Name((*name).into())).collect(),
         Recipients::Ids(ids) => ids.iter().map(|id| User::Id(*id)).collect(),
     };
     assert!(rows.iter().map(|row| &row.user).eq(&asked), "{rows:?}");
@@ -127,13 +127,13 @@ pub fn hold(report: &Report, answer: &Answer) {
     // Texts that C and a log can take.
     let devices = || rows.iter().flat_map(|row| &row.devices);
     let texts = [
-        &request.request_id,
-        &request.vendor_name,
-        &request.vendor_text,
-        &request.text,
+        &*request.request_id,
+        &*request.vendor_name,
+        &*request.vendor_text,
+        &*request.text,
     ];
-    let texts = texts.into_iter().chain(rows.iter().map(|row| &row.vendor_text));
-    let mut texts = texts.chain(devices().flat_map(|device| [&device.platform, &device.vendor_text]));
+    let texts = texts.into_iter().chain(rows.iter().map(|row| &*row.vendor_text));
+    let mut texts = texts.chain(devices().flat_map(|device| [&*device.platform, &*device.vendor_text]));
     assert!(texts.all(|text| !text.contains('\0')));
     assert!(!report.text().contains(char::is_control), "{:?}", report.text());
 }

@@ -9,6 +9,8 @@
 
 #[macro_use]
 mod boundary;
+#[cfg(test)]
+mod allocations;
 #[cfg(feature = "inject-panics")]
 mod inject;
 mod input;

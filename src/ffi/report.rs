@@ -1,5 +1,6 @@
-//! `rtcmsg_report`: a [`Report`] laid out as C rows, which live until it is freed.
+//! `rtcmsg_report`: a [`Report`], laid out as C rows when the first of them is asked for. They live until it is freed.
 
+use std::cell::OnceCell;
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 
@@ -13,13 +14,27 @@ pub struct rtcmsg_report {
     report: Report,
     /// Where a panic behind one of this report's functions is told.
     logger: Logger,
-    text: CString,
+    text: OnceCell<CString>,
+    rows: OnceCell<Rows>,
+}
+
+/// Laid out for C.
+#[derive(Default)]
+struct Rows {
     requests: Vec<rtcmsg_request>,
     attempts: Vec<rtcmsg_attempt>,
     recipients: Vec<rtcmsg_recipient>,
     devices: Vec<rtcmsg_device>,
     /// What the rows point to.
-    _texts: Vec<CString>,
+    texts: Texts,
+}
+
+/// C texts, one behind the other in memory that is never moved.
+#[derive(Default)]
+struct Texts {
+    together: Vec<u8>,
+    /// Those with a NUL in them, or without room.
+    odd: Vec<CString>,
 }
 
 /// One HTTP request, sent or given up. Texts are never NULL.
@@ -101,54 +116,85 @@ const EMPTY: &CStr = c"";
 
 impl rtcmsg_report {
     pub(super) fn new(report: Report, logger: Logger) -> rtcmsg_report {
-        let mut texts = Vec::new();
-        let mut attempts = Vec::new();
-        let requests = report
-            .requests()
-            .iter()
-            .map(|request| request_row(request, &mut attempts, &mut texts))
-            .collect();
-        let mut devices = Vec::new();
-        let recipients = report
-            .recipients()
-            .iter()
-            .map(|recipient| recipient_row(recipient, &mut devices, &mut texts))
-            .collect();
         rtcmsg_report {
-            text: c_string(&report.text()),
-            requests,
-            attempts,
-            recipients,
-            devices,
-            _texts: texts,
-            logger,
             report,
+            logger,
+            text: OnceCell::new(),
+            rows: OnceCell::new(),
         }
     }
-}
 
-fn request_row(request: &Request, attempts: &mut Vec<rtcmsg_attempt>, texts: &mut Vec<CString>) -> rtcmsg_request {
-    let first_attempt = attempts.len() as u32;
-    attempts.extend(request.attempts.iter().map(|attempt| attempt_row(attempt, texts)));
-    rtcmsg_request {
-        request_id: kept(&request.request_id, texts),
-        vendor_name: kept(&request.vendor_name, texts),
-        vendor_text: kept(&request.vendor_text, texts),
-        text: kept(&request.text, texts),
-        vendor_code: request.vendor_code,
-        code: request.code as rtcmsg_code,
-        delivery: request.delivery as u32,
-        http_status: request.http_status.into(),
-        first_attempt,
-        attempts: request.attempts.len() as u32,
-        reserved: 0,
-        retry_after_ms: request.retry_after_ms,
+    fn text(&self) -> &CStr {
+        self.text.get_or_init(|| c_string(&self.report.text()))
+    }
+
+    fn rows(&self) -> &Rows {
+        self.rows.get_or_init(|| Rows::of(&self.report))
     }
 }
 
-fn attempt_row(attempt: &Attempt, texts: &mut Vec<CString>) -> rtcmsg_attempt {
+impl Rows {
+    fn of(report: &Report) -> Rows {
+        let mut rows = Rows {
+            requests: Vec::with_capacity(report.requests().len()),
+            attempts: Vec::with_capacity(report.requests().iter().map(|request| request.attempts.len()).sum()),
+            recipients: Vec::with_capacity(report.recipients().len()),
+            devices: Vec::with_capacity(report.recipients().iter().map(|row| row.devices.len()).sum()),
+            texts: Texts::with_room_for(report),
+        };
+        report.requests().iter().for_each(|request| rows.add_request(request));
+        report
+            .recipients()
+            .iter()
+            .for_each(|recipient| rows.add_recipient(recipient));
+        rows
+    }
+
+    fn add_request(&mut self, request: &Request) {
+        let Rows { attempts, texts, .. } = self;
+        let first_attempt = attempts.len() as u32;
+        attempts.extend(request.attempts.iter().map(|attempt| attempt_row(attempt, texts)));
+        self.requests.push(rtcmsg_request {
+            request_id: texts.keep(&request.request_id),
+            vendor_name: texts.keep(&request.vendor_name),
+            vendor_text: texts.keep(&request.vendor_text),
+            text: texts.keep(&request.text),
+            vendor_code: request.vendor_code,
+            code: request.code as rtcmsg_code,
+            delivery: request.delivery as u32,
+            http_status: request.http_status.into(),
+            first_attempt,
+            attempts: request.attempts.len() as u32,
+            reserved: 0,
+            retry_after_ms: request.retry_after_ms,
+        });
+    }
+
+    fn add_recipient(&mut self, recipient: &Recipient) {
+        let Rows { devices, texts, .. } = self;
+        let (user, user_id) = match &recipient.user {
+            User::Name(name) => (texts.keep(name), 0),
+            User::Id(id) => (ptr::null(), *id),
+        };
+        let first_device = devices.len() as u32;
+        devices.extend(recipient.devices.iter().map(|device| device_row(device, texts)));
+        self.recipients.push(rtcmsg_recipient {
+            user,
+            user_id,
+            delivery: recipient.delivery as u32,
+            code: recipient.code as rtcmsg_code,
+            vendor_code: recipient.vendor_code,
+            request: recipient.request as u32,
+            first_device,
+            device_count: recipient.devices.len() as u32,
+            vendor_text: texts.keep(&recipient.vendor_text),
+        });
+    }
+}
+
+fn attempt_row(attempt: &Attempt, texts: &mut Texts) -> rtcmsg_attempt {
     rtcmsg_attempt {
-        text: kept(&attempt.text, texts),
+        text: texts.keep(&attempt.text),
         code: attempt.code as rtcmsg_code,
         delivery: attempt.delivery as u32,
         http_status: attempt.http_status.into(),
@@ -156,48 +202,62 @@ fn attempt_row(attempt: &Attempt, texts: &mut Vec<CString>) -> rtcmsg_attempt {
     }
 }
 
-fn recipient_row(
-    recipient: &Recipient,
-    devices: &mut Vec<rtcmsg_device>,
-    texts: &mut Vec<CString>,
-) -> rtcmsg_recipient {
-    let (user, user_id) = match &recipient.user {
-        User::Name(name) => (kept(name, texts), 0),
-        User::Id(id) => (ptr::null(), *id),
-    };
-    let first_device = devices.len() as u32;
-    devices.extend(recipient.devices.iter().map(|device| device_row(device, texts)));
-    rtcmsg_recipient {
-        user,
-        user_id,
-        delivery: recipient.delivery as u32,
-        code: recipient.code as rtcmsg_code,
-        vendor_code: recipient.vendor_code,
-        request: recipient.request as u32,
-        first_device,
-        device_count: recipient.devices.len() as u32,
-        vendor_text: kept(&recipient.vendor_text, texts),
-    }
-}
-
-fn device_row(device: &Device, texts: &mut Vec<CString>) -> rtcmsg_device {
+fn device_row(device: &Device, texts: &mut Texts) -> rtcmsg_device {
     rtcmsg_device {
-        platform: kept(&device.platform, texts),
-        vendor_text: kept(&device.vendor_text, texts),
+        platform: texts.keep(&device.platform),
+        vendor_text: texts.keep(&device.vendor_text),
         delivery: device.delivery as u32,
         reserved: 0,
     }
 }
 
-/// A C text that lives as long as `texts`.
-fn kept(text: &str, texts: &mut Vec<CString>) -> *const c_char {
-    if text.is_empty() {
-        return EMPTY.as_ptr();
+impl Texts {
+    fn with_room_for(report: &Report) -> Texts {
+        let size = |text: &str| if text.is_empty() { 0 } else { text.len() + 1 };
+        let of_request = |request: &Request| {
+            let attempts = request.attempts.iter().map(|attempt| size(&attempt.text));
+            size(&request.request_id)
+                + size(&request.vendor_name)
+                + size(&request.vendor_text)
+                + size(&request.text)
+                + attempts.sum::<usize>()
+        };
+        let of_recipient = |recipient: &Recipient| {
+            let user = match &recipient.user {
+                User::Name(name) => size(name),
+                User::Id(_) => 0,
+            };
+            let devices = recipient.devices.iter();
+            user + size(&recipient.vendor_text)
+                + devices
+                    .map(|device| size(&device.platform) + size(&device.vendor_text))
+                    .sum::<usize>()
+        };
+        let requests = report.requests().iter().map(of_request).sum::<usize>();
+        let recipients = report.recipients().iter().map(of_recipient).sum::<usize>();
+        Texts {
+            together: Vec::with_capacity(requests + recipients),
+            odd: Vec::new(),
+        }
     }
-    let text = c_string(text);
-    let pointer = text.as_ptr();
-    texts.push(text);
-    pointer
+
+    /// A C text that lives as long as these.
+    fn keep(&mut self, text: &str) -> *const c_char {
+        if text.is_empty() {
+            return EMPTY.as_ptr();
+        }
+        let start = self.together.len();
+        let has_room = text.len() < self.together.capacity() - start;
+        if !has_room || text.contains('\0') {
+            let text = c_string(text);
+            let pointer = text.as_ptr();
+            self.odd.push(text);
+            return pointer;
+        }
+        self.together.extend_from_slice(text.as_bytes());
+        self.together.push(0);
+        self.together.as_ptr().wrapping_add(start).cast()
+    }
 }
 
 /// NUL is no part of a C text; the answers' readers have replaced it already.
@@ -218,9 +278,9 @@ unsafe fn live<'a>(report: *const rtcmsg_report) -> Option<&'a rtcmsg_report> {
 
 /// # Safety
 /// `report` is NULL or a live report.
-unsafe fn row<'a, T>(report: *const rtcmsg_report, index: usize, rows: fn(&'a rtcmsg_report) -> &'a [T]) -> *const T {
+unsafe fn row<'a, T: 'a>(report: *const rtcmsg_report, index: usize, of_kind: fn(&'a Rows) -> &'a [T]) -> *const T {
     // SAFETY: the caller's promise.
-    let found = unsafe { live(report) }.and_then(|report| rows(report).get(index));
+    let found = unsafe { live(report) }.and_then(|report| of_kind(report.rows()).get(index));
     found.map_or(ptr::null(), ptr::from_ref)
 }
 
@@ -246,7 +306,7 @@ pub unsafe extern "C" fn rtcmsg_report_delivery(report: *const rtcmsg_report) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_text(report: *const rtcmsg_report) -> *const c_char {
     boundary!(rtcmsg_report_text, or EMPTY.as_ptr(), {
-        unsafe { live(report) }.map_or(EMPTY.as_ptr(), |report| report.text.as_ptr())
+        unsafe { live(report) }.map_or(EMPTY.as_ptr(), |report| report.text().as_ptr())
     })
 }
 
@@ -256,7 +316,7 @@ pub unsafe extern "C" fn rtcmsg_report_count(report: *const rtcmsg_report, deliv
     boundary!(rtcmsg_report_count, or 0, {
         let Some(report) = (unsafe { live(report) }) else { return 0 };
         match delivery {
-            0 => report.recipients.len(),
+            0 => report.report.recipients().len(),
             other => delivery_of(other).map_or(0, |delivery| report.report.count(delivery)),
         }
     })
@@ -266,20 +326,20 @@ pub unsafe extern "C" fn rtcmsg_report_count(report: *const rtcmsg_report, deliv
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_request_count(report: *const rtcmsg_report) -> usize {
     boundary!(rtcmsg_report_request_count, or 0, {
-        unsafe { live(report) }.map_or(0, |report| report.requests.len())
+        unsafe { live(report) }.map_or(0, |report| report.report.requests().len())
     })
 }
 
 /// A request; NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_request(report: *const rtcmsg_report, index: usize) -> *const rtcmsg_request {
-    boundary!(rtcmsg_report_request, or ptr::null(), { unsafe { row(report, index, |report| &report.requests) } })
+    boundary!(rtcmsg_report_request, or ptr::null(), { unsafe { row(report, index, |rows| &rows.requests) } })
 }
 
 /// An attempt; NULL past the end. A request says which are its own.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_attempt(report: *const rtcmsg_report, index: usize) -> *const rtcmsg_attempt {
-    boundary!(rtcmsg_report_attempt, or ptr::null(), { unsafe { row(report, index, |report| &report.attempts) } })
+    boundary!(rtcmsg_report_attempt, or ptr::null(), { unsafe { row(report, index, |rows| &rows.attempts) } })
 }
 
 /// A recipient; NULL past the end. They stand in the caller's order. There is none for a room. For an IM message to all,
@@ -289,13 +349,13 @@ pub unsafe extern "C" fn rtcmsg_report_recipient(
     report: *const rtcmsg_report,
     index: usize,
 ) -> *const rtcmsg_recipient {
-    boundary!(rtcmsg_report_recipient, or ptr::null(), { unsafe { row(report, index, |report| &report.recipients) } })
+    boundary!(rtcmsg_report_recipient, or ptr::null(), { unsafe { row(report, index, |rows| &rows.recipients) } })
 }
 
 /// A device; NULL past the end. A recipient says which are its own.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_device(report: *const rtcmsg_report, index: usize) -> *const rtcmsg_device {
-    boundary!(rtcmsg_report_device, or ptr::null(), { unsafe { row(report, index, |report| &report.devices) } })
+    boundary!(rtcmsg_report_device, or ptr::null(), { unsafe { row(report, index, |rows| &rows.devices) } })
 }
 
 /// The raw answer to rtcmsg_client_call(); `*len` is its length in bytes (`len` may be NULL). Not NUL-terminated. NULL and

@@ -6,7 +6,7 @@ fn accepted() -> Request {
 
 fn report(rows: &[(Delivery, Code)]) -> Report {
     let row = |(index, (delivery, code)): (usize, &(Delivery, Code))| {
-        Recipient::new(User::Name(format!("u{index}")), *delivery, *code)
+        Recipient::new(User::Name(format!("u{index}").as_str().into()), *delivery, *code)
     };
     let rows = rows.iter().enumerate().map(row).collect();
     Report::merged("SendCustomCommand", vec![Outcome::new(accepted(), rows)])
@@ -42,8 +42,8 @@ fn the_text_is_one_line_with_the_counts_and_the_vendors_words() {
     let mut request = accepted();
     request.request_id = "r1".to_owned();
     let rows = vec![
-        Recipient::new(User::Name("a".to_owned()), OK.0, OK.1),
-        Recipient::new(User::Name("b".to_owned()), OFFLINE.0, OFFLINE.1),
+        Recipient::new(User::Name("a".into()), OK.0, OK.1),
+        Recipient::new(User::Name("b".into()), OFFLINE.0, OFFLINE.1),
     ];
     let text = Report::merged("SendCustomCommand", vec![Outcome::new(request, rows)]).text();
     let expected =
@@ -57,7 +57,7 @@ fn the_text_is_one_line_with_the_counts_and_the_vendors_words() {
         "Volcengine refused".to_owned(),
     );
     refused.vendor_name = "FlowLimitExceeded.QPSOverLimit".to_owned();
-    refused.vendor_text = "too many\nrequests".to_owned();
+    refused.vendor_text = "too many\nrequests".into();
     let text = Report::merged("SendUnicast", vec![Outcome::new(refused, Vec::new())]).text();
     assert!(
         text.contains("FlowLimitExceeded.QPSOverLimit: too many requests"),
@@ -68,7 +68,7 @@ fn the_text_is_one_line_with_the_counts_and_the_vendors_words() {
 
 #[test]
 fn parts_become_one_report_in_their_order() {
-    let row = |name: &str, (delivery, code)| Recipient::new(User::Name(name.to_owned()), delivery, code);
+    let row = |name: &str, (delivery, code)| Recipient::new(User::Name(name.into()), delivery, code);
     let first = Outcome::new(accepted(), vec![row("a", OK), row("b", OFFLINE)]);
     let unsent = Request::failed(Code::Connect, Delivery::NotSent, 0, "nobody listens".to_owned());
     let second = Outcome::new(unsent, vec![row("c", UNSENT)]);
@@ -95,7 +95,7 @@ fn the_text_stays_one_line_whatever_the_vendor_says() {
     let mut refused = Request::failed(Code::Rejected, Delivery::NotDelivered, 400, "refused: a\nb".to_owned());
     refused.request_id = "r\nINFO forged\u{1b}[2J".to_owned();
     refused.vendor_name = "Never\r\nSeen\u{85}".to_owned();
-    refused.vendor_text = "a\nb".to_owned();
+    refused.vendor_text = "a\nb".into();
     let text = Report::merged("SendUnicast", vec![Outcome::new(refused, Vec::new())]).text();
     assert!(!text.contains(char::is_control), "{text:?}");
     assert!(text.ends_with("request r INFO forged [2J"), "{text}");

@@ -6,29 +6,54 @@ use serde_json::Value;
 
 use super::codes;
 use crate::error::Code;
-use crate::json;
+use crate::json::{self, Text};
 use crate::message::Recipients;
 use crate::report::{Delivery, Outcome, Recipient, Request, User};
 
-/// `status` and `body` are the answer as it came.
-pub(crate) fn read(recipients: Recipients, status: u16, body: &[u8]) -> Outcome {
-    match readable(recipients, status, body) {
-        Ok(outcome) => outcome,
-        Err(what) => Outcome::unreadable(recipients, status, what),
+json::shape! {
+    /// What is read of an answer.
+    Answer<'a> {
+        "Code" => code: Option<i64>,
+        "Message" => message: Text<'a>,
+        "RequestId" => request_id: Text<'a>,
+        "Data" => data: Option<Data<'a>>,
     }
 }
 
-fn readable(recipients: Recipients, status: u16, body: &[u8]) -> Result<Outcome, &'static str> {
-    let answer = json::object(body)?;
-    let code = json::integer(answer.get("Code"))
-        .and_then(|code| i32::try_from(code).ok())
-        .ok_or("no Code in it")?;
+json::shape! {
+    Data<'a> {
+        "FailUsers" => fail_users: Option<Vec<FailUser<'a>>>,
+    }
+}
+
+json::shape! {
+    FailUser<'a> {
+        "Uid" => uid: Text<'a>,
+        "Code" => code: Option<i64>,
+    }
+}
+
+/// `status` and `body` are the answer as it came.
+pub(crate) fn read(recipients: Recipients, status: u16, body: &[u8]) -> Outcome {
+    let answer = match json::ordinary(body) {
+        Some(answer) => Ok(answer),
+        None => Answer::of_any(body),
+    };
+    judged(recipients, status, answer)
+}
+
+fn judged(recipients: Recipients, status: u16, answer: Result<Answer, &'static str>) -> Outcome {
+    answer
+        .and_then(|answer| readable(recipients, status, answer))
+        .unwrap_or_else(|what| Outcome::unreadable(recipients, status, what))
+}
+
+fn readable(recipients: Recipients, status: u16, answer: Answer) -> Result<Outcome, &'static str> {
+    let code = answer.code.and_then(|code| i32::try_from(code).ok());
+    let code = code.ok_or("no Code in it")?;
     let (mut request, concerns_all) = match code {
         0 if !(200..300).contains(&status) => return Err("Code 0 with a status that is no success"),
-        0 => (
-            Request::failed(Code::Ok, Delivery::Accepted, status, String::new()),
-            false,
-        ),
+        0 => (Request::failed(Code::Ok, Delivery::Accepted, status, ""), false),
         code => {
             let class = codes::classify(code, status);
             let text = format!("ZEGO refused: code {code}");
@@ -39,9 +64,10 @@ fn readable(recipients: Recipients, status: u16, body: &[u8]) -> Result<Outcome,
         }
     };
     request.vendor_code = code;
-    request.vendor_text = json::text(answer.get("Message"));
-    request.request_id = json::text(answer.get("RequestId"));
-    let failed = FailUsers::read(answer.get("Data").and_then(|data| data.get("FailUsers")));
+    request.vendor_text = answer.message.kept(&["success"]);
+    request.request_id = answer.request_id.0.into_owned();
+    let fail_users = answer.data.and_then(|data| data.fail_users).unwrap_or_default();
+    let failed = Failed::of(&fail_users);
     let rows = recipients.users().map(|user| failed.row(user, &request)).collect();
     Ok(Outcome {
         concerns_all,
@@ -49,40 +75,58 @@ fn readable(recipients: Recipients, status: u16, body: &[u8]) -> Result<Outcome,
     })
 }
 
+/// Any answer at all: each value as far as it can be read, and why it is none if it is none.
+impl Answer<'static> {
+    fn of_any(body: &[u8]) -> Result<Answer<'static>, &'static str> {
+        let answer = json::object(body)?;
+        let fail_users = match answer.get("Data").and_then(|data| data.get("FailUsers")) {
+            None | Some(Value::Null) => None,
+            Some(Value::Array(rows)) => Some(rows.iter().map(FailUser::of_any).collect()),
+            // As a row that names nobody.
+            Some(_) => Some(vec![FailUser::default()]),
+        };
+        Ok(Answer {
+            code: json::integer(answer.get("Code")),
+            message: Text::of(answer.get("Message")),
+            request_id: Text::of(answer.get("RequestId")),
+            data: Some(Data { fail_users }),
+        })
+    }
+}
+
+impl FailUser<'static> {
+    fn of_any(row: &Value) -> FailUser<'static> {
+        FailUser {
+            uid: Text::of(row.get("Uid")),
+            code: json::integer(row.get("Code")),
+        }
+    }
+}
+
 /// Those the vendor says it did not reach.
-#[derive(Default)]
-struct FailUsers {
-    codes: HashMap<String, i32>,
+struct Failed<'a> {
+    codes: HashMap<&'a str, i32>,
     /// A row named no user that can be read: whoever is not named may be that one.
     unreadable_row: bool,
 }
 
-impl FailUsers {
-    fn read(value: Option<&Value>) -> FailUsers {
-        let mut failed = FailUsers::default();
-        let rows = match value {
-            None | Some(Value::Null) => return failed,
-            Some(Value::Array(rows)) => rows,
-            Some(_) => {
-                failed.unreadable_row = true;
-                return failed;
-            }
-        };
-        for row in rows {
-            match json::text(row.get("Uid")) {
-                uid if uid.is_empty() => failed.unreadable_row = true,
-                uid => {
-                    let code = json::integer(row.get("Code")).and_then(|code| i32::try_from(code).ok());
-                    failed.codes.insert(uid, code.unwrap_or(0));
-                }
-            }
+impl<'a> Failed<'a> {
+    fn of(rows: &'a [FailUser]) -> Failed<'a> {
+        let code_of = |row: &FailUser| row.code.and_then(|code| i32::try_from(code).ok()).unwrap_or(0);
+        let is_named = |row: &&FailUser| !row.uid.0.is_empty();
+        Failed {
+            codes: rows
+                .iter()
+                .filter(is_named)
+                .map(|row| (&*row.uid.0, code_of(row)))
+                .collect(),
+            unreadable_row: !rows.iter().all(|row| is_named(&row)),
         }
-        failed
     }
 
     fn row(&self, user: User, request: &Request) -> Recipient {
         let failed = match &user {
-            User::Name(name) => self.codes.get(name).copied(),
+            User::Name(name) => self.codes.get(&**name).copied(),
             User::Id(_) => None,
         };
         let (delivery, code, vendor_code) = match failed {

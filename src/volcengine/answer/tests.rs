@@ -31,7 +31,7 @@ fn the_pages_own_rtc_answers_are_accepted() {
         let (request, rows) = read_for(Recipients::Names(&["user1", "user2"]), 200, page);
         assert_eq!((request.code, request.delivery), (Code::Ok, Delivery::Accepted));
         assert_eq!(
-            (request.request_id.as_str(), request.vendor_text.as_str()),
+            (request.request_id.as_str(), &*request.vendor_text),
             ("Your_RequestId", "Success")
         );
         assert_eq!(rows.len(), 2);
@@ -39,7 +39,7 @@ fn the_pages_own_rtc_answers_are_accepted() {
             rows.iter()
                 .all(|row| row.delivery == Delivery::Accepted && row.code == Code::Ok)
         );
-        assert_eq!(rows[1].user, User::Name("user2".to_owned()));
+        assert_eq!(rows[1].user, User::Name("user2".into()));
     }
 }
 
@@ -50,7 +50,7 @@ fn the_pages_own_im_answer_names_every_user_and_device() {
     assert_eq!(request.request_id, "20240604150611EC00A9D1A0E4F0DF98AB");
     let told: Vec<_> = rows
         .iter()
-        .map(|row| (row.user.clone(), row.delivery, row.vendor_text.as_str()))
+        .map(|row| (row.user.clone(), row.delivery, &*row.vendor_text))
         .collect();
     assert_eq!(
         told,
@@ -223,4 +223,33 @@ fn rows_by_id_in_an_answer_about_names_replace_nobody() {
         let users: Vec<User> = rows.into_iter().map(|row| row.user).collect();
         assert_eq!(users, recipients.users().collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn an_ordinary_answer_says_what_it_says_as_a_tree_of_values() {
+    let pages = [
+        include_str!("../../../tests/answers/volcengine-SendUnicast.json"),
+        include_str!("../../../tests/answers/volcengine-P2PSendMessage.json"),
+        r#"{"ResponseMetadata":{"RequestId":"r","Error":{"CodeN":100018,"Code":"FlowLimitExceeded.QPSOverLimit","Message":"m"}}}"#,
+        r#"{"ResponseMetadata":{"Error":null,"New":{"a":[1.5,true,null]}},"Result":{"P2PResult":[{"UserId":10001},
+           {"UserId":10008,"Code":"not_online","DevicePlatform":"\u0057eb"},{"UserId":10008,"Code":"Success"}]}}"#,
+    ];
+    let asked = [
+        (Recipients::One("alice"), 200),
+        (Recipients::Everybody, 200),
+        (Recipients::Ids(&[10001, 10008, 7]), 200),
+        (Recipients::Names(&["alice", "bob"]), 429),
+    ];
+    json::tests::hold_readers_together(
+        &pages,
+        |body| {
+            let told = |(to, status)| Some(judged(to, status, Ok(json::ordinary(body)?)));
+            asked.into_iter().map(told).collect::<Option<Vec<_>>>()
+        },
+        |body| {
+            asked
+                .map(|(to, status)| judged(to, status, Answer::of_any(body)))
+                .to_vec()
+        },
+    );
 }

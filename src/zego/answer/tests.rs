@@ -121,3 +121,31 @@ fn a_user_named_by_a_number_too_large_to_be_exact_is_not_taken_for_another() {
     let rows = read(Recipients::Names(&["99999999999999999999"]), 200, body).recipients;
     assert_eq!(deliveries(&rows), [Delivery::Unknown]);
 }
+
+#[test]
+fn an_ordinary_answer_says_what_it_says_as_a_tree_of_values() {
+    let pages = [
+        include_str!("../../../tests/answers/zego-SendCustomCommand.json"),
+        r#"{"Code":0,"Message":"success","RequestId":"1","Data":{"FailUsers":[]}}"#,
+        r#"{"Code":50013,"Message":"m","Data":{"FailUsers":[{"Uid":"alice","Code":50003},{"Uid":"1111"},{"Code":7}]},"New":[{}]}"#,
+        r#"{"Code":7,"Data":null}"#,
+    ];
+    let asked = [
+        (Recipients::Names(&["alice", "1111", "bob"]), 200),
+        (Recipients::Names(&["alice"]), 200),
+        (Recipients::Everybody, 200),
+        (Recipients::Names(&["alice", "bob"]), 500),
+    ];
+    json::tests::hold_readers_together(
+        &pages,
+        |body| {
+            let told = |(to, status)| Some(judged(to, status, Ok(json::ordinary(body)?)));
+            asked.into_iter().map(told).collect::<Option<Vec<_>>>()
+        },
+        |body| {
+            asked
+                .map(|(to, status)| judged(to, status, Answer::of_any(body)))
+                .to_vec()
+        },
+    );
+}

@@ -1,0 +1,163 @@
+use std::cell::Cell;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::test_runner::{RngSeed, TestRunner};
+use serde_json::json;
+
+use super::*;
+
+/// What takes the place of a name or a value.
+#[rustfmt::skip]
+const VALUES: &[&str] = &[
+    "null", "true", "0", "-0", "7", "-1", "1.0", "1e3", "1e999", "010", "2147483648", "9007199254740993",
+    "9223372036854775807", "9223372036854775808", "18446744073709551616", "100018", "50003", "10008",
+    "\"\"", "\"7\"", "\" 50003\"", "\"alice\"", "\"1111\"", "\"Success\"", "\"not_online\"", "\"字\"", "\"\u{85}\"", "\"\n\"",
+    r#""a\u0000b""#, r#""\u0041""#, r#""\ud800""#, r#""\ud83d\ude00""#, r#""Co\u0064e""#, "\"Code\"", "\"Message\"", "\"Error\"",
+    "[]", "{}", "[7]", r#"{"Code":7}"#, r#"{"$serde_json::private::RawValue":"{}"}"#,
+];
+/// What is put into an object.
+const MEMBERS: &[&str] = &[
+    r#""New":[1,-2,1.5,{"a":"b\n"},null,true],"#,
+    r#""New":["\ud800"],"#,
+    r#""New":1e999,"#,
+    r#""New":{"New":1,"New":2,"$serde_json::private::RawValue":3},"#,
+    r#""$serde_json::private::RawValue":"{}","#,
+    r#""Code":7,"#,
+    r#""Error":null,"#,
+    r#""Message":"m","#,
+    r#""UserId":7,"#,
+];
+/// What stands where nothing should.
+const SIGNS: &[&str] = &[
+    "", "{", "}", "[", "]", ",", ":", " ", "\n", "\u{FEFF}", "/**/", "\"", "\0",
+];
+
+#[derive(Clone, Debug)]
+enum Change {
+    Value(&'static str),
+    Member(&'static str),
+    Sign(&'static str),
+    Swap(Index),
+    Byte(u8),
+}
+
+/// Answers like these, and answers that are not quite: names and values are exchanged and replaced, members come to
+/// them, and now and then a sign or a byte is wrong.
+fn odd_answers(pages: &[&'static str]) -> impl Strategy<Value = Vec<u8>> + use<> {
+    let change = prop_oneof![
+        12 => select(VALUES).prop_map(Change::Value),
+        6 => select(MEMBERS).prop_map(Change::Member),
+        2 => any::<Index>().prop_map(Change::Swap),
+        1 => select(SIGNS).prop_map(Change::Sign),
+        1 => any::<u8>().prop_map(Change::Byte),
+    ];
+    (select(pages.to_vec()), vec((any::<Index>(), change), 1..4)).prop_map(|(page, changes)| {
+        let mut pieces: Vec<Vec<u8>> = pieces(page)
+            .into_iter()
+            .map(|piece| piece.as_bytes().to_vec())
+            .collect();
+        let places = |pieces: &[Vec<u8>], is_one: fn(&[u8]) -> bool| -> Vec<usize> {
+            (0..pieces.len()).filter(|place| is_one(&pieces[*place])).collect()
+        };
+        let is_value: fn(&[u8]) -> bool =
+            |piece| piece.first().is_some_and(|c| *c == b'"' || c.is_ascii_alphanumeric());
+        for (place, change) in changes {
+            let values = places(&pieces, is_value);
+            let objects = places(&pieces, |piece| piece == b"{");
+            let anywhere = place.index(pieces.len());
+            match change {
+                Change::Value(value) if !values.is_empty() => pieces[*place.get(&values)] = value.into(),
+                Change::Member(member) if !objects.is_empty() => pieces[*place.get(&objects)].extend(member.bytes()),
+                Change::Swap(other) if !values.is_empty() => pieces.swap(*place.get(&values), *other.get(&values)),
+                Change::Value(sign) | Change::Member(sign) | Change::Sign(sign) => pieces[anywhere] = sign.into(),
+                Change::Byte(byte) => pieces[anywhere] = vec![byte],
+                Change::Swap(_) => {}
+            }
+        }
+        pieces.concat()
+    })
+}
+
+/// A page's texts, numbers, words and signs.
+fn pieces(page: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = page;
+    while let Some(first) = rest.chars().next() {
+        let len = match first {
+            '"' => rest[1..].find('"').map_or(rest.len(), |end| end + 2),
+            _ => match rest.find(|c: char| !c.is_ascii_alphanumeric()) {
+                None => rest.len(),
+                Some(0) => first.len_utf8(),
+                Some(end) => end,
+            },
+        };
+        let (piece, behind) = rest.split_at(len);
+        pieces.push(piece);
+        rest = behind;
+    }
+    pieces
+}
+
+/// Holds that the reader of ordinary answers takes these, and that it says of each that it takes, odd ones too, what
+/// the tree of values says. Each reader gives what it makes of an answer, the first nothing of one that it does not take.
+pub(crate) fn hold_readers_together<T: PartialEq + fmt::Debug>(
+    pages: &[&'static str],
+    ordinary: impl Fn(&[u8]) -> Option<T>,
+    any: impl Fn(&[u8]) -> T,
+) {
+    for page in pages {
+        assert_eq!(ordinary(page.as_bytes()), Some(any(page.as_bytes())), "{page}");
+    }
+    const CASES: u32 = 5_000;
+    let config = ProptestConfig {
+        cases: CASES,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(20_201_201),
+        ..ProptestConfig::default()
+    };
+    let taken = Cell::new(0);
+    let holds = TestRunner::new(config).run(&odd_answers(pages), |body| {
+        if let Some(told) = ordinary(&body) {
+            taken.set(taken.get() + 1);
+            prop_assert_eq!(told, any(&body), "{}", String::from_utf8_lossy(&body));
+        }
+        Ok(())
+    });
+    if let Err(failure) = holds {
+        panic!("{failure}");
+    }
+    assert!(taken.get() > CASES / 10, "only {} were taken", taken.get());
+}
+
+#[test]
+fn scalars_are_read_across_types_and_never_rounded() {
+    assert_eq!(text(Some(&json!(3005402395393320157i64))), "3005402395393320157");
+    let beyond: Value = serde_json::from_str("99999999999999999999").unwrap();
+    assert_eq!(text(Some(&beyond)), "", "not 100000000000000000000");
+    assert_eq!(text(Some(&json!("a\0b"))), "a\u{FFFD}b");
+    assert_eq!(text(Some(&json!(["a"]))), "");
+    assert_eq!(text(None), "");
+    assert_eq!(integer(Some(&json!("7221856821303361536"))), Some(7221856821303361536));
+    assert_eq!(integer(Some(&json!(7221856821303361536i64))), Some(7221856821303361536));
+    for not_exact in [
+        json!(1.0),
+        json!(1e3),
+        json!(u64::MAX),
+        json!("1.0"),
+        json!(true),
+        json!(null),
+    ] {
+        assert_eq!(integer(Some(&not_exact)), None, "{not_exact}");
+    }
+}
+
+#[test]
+fn what_is_no_object_says_why() {
+    assert_eq!(object(b"").unwrap_err(), "an empty body");
+    assert_eq!(object(b"[]").unwrap_err(), "JSON, but no object");
+    assert_eq!(object(b"<html>").unwrap_err(), "no JSON");
+    assert_eq!(object(&b"[".repeat(100_000)).unwrap_err(), "no JSON");
+    assert!(object(b"{}").is_ok());
+}
