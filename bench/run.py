@@ -13,12 +13,11 @@ import sys
 from pathlib import Path
 
 import messages
+import report
 import stages
 from build import ROOT, build
 from figures import Figures
 from server import Server
-
-import report
 
 STAGES = ("sends", "calls", "sign", "submit", "quota", "size", "cold", "soak")
 

@@ -16,9 +16,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from run_c import STATIC_NATIVE_LIBS, read_soname
-
 from emulator import Emulator
+from run_c import STATIC_NATIVE_LIBS, read_soname
 
 TESTS = Path(__file__).resolve().parent
 HOUSE = TESTS.parent

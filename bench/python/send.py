@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import rtcmsg
 from harness import WARM_UP, Run, arguments, figures, run
+
+import rtcmsg
 
 
 def client_for(given: Run, **more: Any) -> rtcmsg.Client:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+
 import rtcmsg
 from rtcmsg.emulator import Emulator
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 import rtcmsg
 from rtcmsg.emulator import Emulator
 

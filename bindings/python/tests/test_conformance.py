@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import rtcmsg
 from rtcmsg.emulator import Emulator
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 import rtcmsg
 from rtcmsg._errors import error_of
 from rtcmsg.emulator import Emulator

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from rtcmsg.emulator import Emulator
 
 TEXT = ["--text", "dinner is ready"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import rtcmsg
 from rtcmsg import _abi
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 import pytest
+
 import rtcmsg
 
 MakeClient = Callable[..., rtcmsg.Client]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 import rtcmsg
 from rtcmsg.emulator import Emulator
 

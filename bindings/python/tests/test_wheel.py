@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 import rtcmsg
 from rtcmsg.emulator import find
 
