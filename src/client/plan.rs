@@ -1,5 +1,7 @@
 //! A long list becomes several messages, each within what the vendor takes, in the caller's order.
 
+use std::ops::Deref;
+
 use crate::message::Message;
 
 /// How many recipients one request may carry, by action.
@@ -10,16 +12,34 @@ pub(super) struct PartSizes {
     pub command: usize,
 }
 
+/// Most messages are their own only part, and take no list.
+#[derive(Debug)]
+pub(super) enum Parts<'a> {
+    Whole([Message<'a>; 1]),
+    Cut(Vec<Message<'a>>),
+}
+
+impl<'a> Deref for Parts<'a> {
+    type Target = [Message<'a>];
+
+    fn deref(&self) -> &[Message<'a>] {
+        match self {
+            Parts::Whole(message) => message,
+            Parts::Cut(messages) => messages,
+        }
+    }
+}
+
 /// The parts of a message. A list of those to leave out is never split: each part would reach those that another leaves
 /// out.
-pub(super) fn parts<'a>(message: &Message<'a>, sizes: &PartSizes) -> Vec<Message<'a>> {
-    match *message {
+pub(super) fn parts<'a>(message: &Message<'a>, sizes: &PartSizes) -> Parts<'a> {
+    let cut = match *message {
         Message::BatchSendRoomUnicast {
             room_id,
             from,
             to,
             payload,
-        } => {
+        } if to.len() > sizes.batch => {
             let part = |to| Message::BatchSendRoomUnicast {
                 room_id,
                 from,
@@ -28,7 +48,7 @@ pub(super) fn parts<'a>(message: &Message<'a>, sizes: &PartSizes) -> Vec<Message
             };
             to.chunks(sizes.batch).map(part).collect()
         }
-        Message::P2PSendMessageToUsers { signal, user_ids } => {
+        Message::P2PSendMessageToUsers { signal, user_ids } if user_ids.len() > sizes.p2p => {
             let part = |user_ids| Message::P2PSendMessageToUsers { signal, user_ids };
             user_ids.chunks(sizes.p2p).map(part).collect()
         }
@@ -37,7 +57,7 @@ pub(super) fn parts<'a>(message: &Message<'a>, sizes: &PartSizes) -> Vec<Message
             from,
             to,
             content,
-        } => {
+        } if to.len() > sizes.command => {
             let part = |to| Message::SendCustomCommandToUsers {
                 room_id,
                 from,
@@ -46,8 +66,9 @@ pub(super) fn parts<'a>(message: &Message<'a>, sizes: &PartSizes) -> Vec<Message
             };
             to.chunks(sizes.command).map(part).collect()
         }
-        whole => vec![whole],
-    }
+        whole => return Parts::Whole([whole]),
+    };
+    Parts::Cut(cut)
 }
 
 #[cfg(test)]
@@ -71,15 +92,15 @@ mod tests {
             to,
             payload,
         };
-        assert_eq!(parts(&batch(&to), &SIZES), [batch(&to[..3]), batch(&to[3..])]);
-        assert_eq!(parts(&batch(&to[..3]), &SIZES), [batch(&to[..3])]);
+        assert_eq!(*parts(&batch(&to), &SIZES), [batch(&to[..3]), batch(&to[3..])]);
+        assert_eq!(*parts(&batch(&to[..3]), &SIZES), [batch(&to[..3])]);
         let command = Message::SendCustomCommandToUsers {
             room_id: "r",
             from: "s",
             to: &to,
             content: "hi",
         };
-        assert_eq!(parts(&command, &SIZES), [command]);
+        assert_eq!(*parts(&command, &SIZES), [command]);
     }
 
     #[test]
@@ -95,7 +116,7 @@ mod tests {
             signal,
             user_ids: &user_ids,
         };
-        assert_eq!(parts(&except, &SIZES), [except]);
+        assert_eq!(*parts(&except, &SIZES), [except]);
         let to = Message::P2PSendMessageToUsers {
             signal,
             user_ids: &user_ids,
