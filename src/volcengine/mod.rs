@@ -171,20 +171,13 @@ pub(crate) fn request(
             &of_this_call
         }
     };
-    let Credentials {
-        access_key,
-        session_token,
-        ..
-    } = signer.credentials();
+    let credentials = signer.credentials();
+    let token = credentials.session_token.expose();
     let x_date = sign::x_date(now);
     let body_sha256 = sign::sha256_hex(&call.body);
-    let (x_date, body_sha256, token) = (&*x_date, &*body_sha256, session_token.expose());
-    let signed = [(CONTENT_SHA256, body_sha256), (DATE, x_date), (SECURITY_TOKEN, token)];
-    let signed = if token.is_empty() { &signed[..2] } else { &signed };
+    let (x_date, body_sha256) = (&*x_date, &*body_sha256);
     let key = signer.key(&x_date[..8], &site.region, &account.service);
-    let authorization = route
-        .opening
-        .authorization(access_key, &key, x_date, signed, body_sha256);
+    let authorization = route.authorization(credentials, &key, x_date, body_sha256);
 
     let mut headers = HeaderMap::with_capacity(6);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(route::JSON));

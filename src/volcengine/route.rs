@@ -4,7 +4,8 @@ use std::fmt;
 
 use http::{HeaderValue, Uri};
 
-use super::sign;
+use super::sign::{self, DayKey, Opening};
+use super::{CONTENT_SHA256, Credentials, DATE, SECURITY_TOKEN};
 use crate::config::Endpoint;
 
 pub(super) const JSON: &str = "application/json";
@@ -15,8 +16,8 @@ pub(super) struct Route {
     version: String,
     pub uri: Uri,
     pub host: HeaderValue,
-    /// Up to the header `x-content-sha256`.
-    pub opening: sign::Opening,
+    without_token: Opening,
+    with_token: Opening,
 }
 
 impl Route {
@@ -29,9 +30,21 @@ impl Route {
             action: action.to_owned(),
             version: version.to_owned(),
             uri: Uri::try_from(format!("{}/?{query}", endpoint.origin()))?,
-            opening: sign::Opening::new("POST", "/", &query, &headers),
+            without_token: Opening::new("POST", "/", &query, &headers, &[CONTENT_SHA256, DATE]),
+            with_token: Opening::new("POST", "/", &query, &headers, &[CONTENT_SHA256, DATE, SECURITY_TOKEN]),
             host: HeaderValue::try_from(host)?,
         })
+    }
+
+    /// The Authorization header of a request that goes this way.
+    pub fn authorization(&self, credentials: &Credentials, key: &DayKey, x_date: &str, body_sha256: &str) -> String {
+        let access_key = &credentials.access_key;
+        let values = [body_sha256, x_date, credentials.session_token.expose()];
+        let (opening, values) = match credentials.session_token.is_empty() {
+            true => (&self.without_token, &values[..2]),
+            false => (&self.with_token, &values[..]),
+        };
+        opening.authorization(access_key, key, x_date, values, body_sha256)
     }
 
     pub fn is_to(&self, action: &str, version: &str) -> bool {

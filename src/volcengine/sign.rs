@@ -14,42 +14,51 @@ use crate::ascii::Ascii;
 use crate::percent;
 use crate::secret::Secret;
 
-/// Names and values of headers: names in lower case and sorted, values trimmed.
-pub type Headers<'a> = [(&'a str, &'a str)];
-
-/// A canonical request up to the first header whose value is another in every message, hashed.
+/// A canonical request up to the first value that is another in every message, hashed; and the texts between the values.
+///
+/// Headers have names in lower case, sorted, and values without space around them.
 #[derive(Clone)]
 pub struct Opening {
     hash: Sha256,
-    /// The headers so far, as the canonical request lists them.
-    names: String,
+    /// As `\nx-date:`, before every value that comes later but the first.
+    between: Vec<String>,
+    /// As the canonical request lists the headers: `content-type;host;x-date`.
+    signed_headers: String,
+    /// What stands between the last value and the body's hash.
+    closing: String,
 }
 
 impl Opening {
-    /// `query` is as [`canonical_query`] makes it, and as it stands in the URL. At least one header: Host is always signed.
-    pub fn new(method: &str, path: &str, query: &str, headers: &Headers) -> Opening {
-        let mut hash = Sha256::new();
-        for line in [method, path, query] {
-            hash.update(line);
-            hash.update("\n");
+    /// The headers of `known` begin the list, those named by `later` end it, and are one at least: X-Date changes.
+    /// `query` is as [`canonical_query`] makes it, and as it stands in the URL.
+    pub fn new(method: &str, path: &str, query: &str, known: &[(&str, &str)], later: &[&str]) -> Opening {
+        let mut text = format!("{method}\n{path}\n{query}\n");
+        for (name, value) in known {
+            text += &format!("{name}:{value}\n");
         }
-        add_headers(&mut hash, headers);
-        let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
+        let (first, others) = later.split_first().expect("a header whose value changes");
+        text += &format!("{first}:");
+        let names: Vec<&str> = known.iter().map(|(name, _)| name).chain(later).copied().collect();
+        let signed_headers = names.join(";");
         Opening {
-            hash,
-            names: names.join(";"),
+            hash: Sha256::new_with_prefix(text),
+            between: others.iter().map(|name| format!("\n{name}:")).collect(),
+            // The line of the last header ends, an empty one follows.
+            closing: format!("\n\n{signed_headers}\n"),
+            signed_headers,
         }
     }
 
-    /// The hash of the whole canonical request: this opening, the other headers and the body's hash.
-    pub fn canonical_sha256(&self, headers: &Headers, body_sha256: &str) -> Ascii<64> {
+    /// The hash of the whole canonical request, with the values of the headers that were named as later ones.
+    pub fn canonical_sha256(&self, values: &[&str], body_sha256: &str) -> Ascii<64> {
+        debug_assert_eq!(values.len(), self.between.len() + 1);
         let mut hash = self.hash.clone();
-        add_headers(&mut hash, headers);
-        hash.update("\n");
-        for piece in self.signed_headers(headers) {
-            hash.update(piece);
+        let before = std::iter::once("").chain(self.between.iter().map(String::as_str));
+        for (before, value) in before.zip(values) {
+            hash.update(before);
+            hash.update(value);
         }
-        hash.update("\n");
+        hash.update(&self.closing);
         hash.update(body_sha256);
         Ascii::hex(&hash.finalize())
     }
@@ -60,37 +69,22 @@ impl Opening {
         access_key: &str,
         key: &DayKey,
         x_date: &str,
-        headers: &Headers,
+        values: &[&str],
         body_sha256: &str,
     ) -> String {
-        let signature = key.signature(x_date, &self.canonical_sha256(headers, body_sha256));
-        let before = [
+        let signature = key.signature(x_date, &self.canonical_sha256(values, body_sha256));
+        // Joined in memory of exactly this length: a header value takes it over as it is.
+        [
             "HMAC-SHA256 Credential=",
             access_key,
             "/",
-            &key.scope,
+            key.scope(),
             ", SignedHeaders=",
-        ];
-        let behind = [", Signature=", &signature];
-        let pieces = || before.into_iter().chain(self.signed_headers(headers)).chain(behind);
-        // Of exactly this length: a header value takes it over as it is, and would allocate again for a longer one.
-        let mut value = String::with_capacity(pieces().map(str::len).sum());
-        value.extend(pieces());
-        value
-    }
-
-    /// `content-type;host;x-date`, in pieces.
-    fn signed_headers<'a>(&'a self, headers: &'a Headers) -> impl Iterator<Item = &'a str> {
-        let more = headers.iter().flat_map(|(name, _)| [";", name]);
-        std::iter::once(&*self.names).chain(more)
-    }
-}
-
-fn add_headers(hash: &mut Sha256, headers: &Headers) {
-    for (name, value) in headers {
-        for piece in [name, ":", value, "\n"] {
-            hash.update(piece);
-        }
+            &self.signed_headers,
+            ", Signature=",
+            &signature,
+        ]
+        .concat()
     }
 }
 
@@ -98,8 +92,9 @@ fn add_headers(hash: &mut Sha256, headers: &Headers) {
 ///
 /// The key is kept as the two hashes that HMAC begins with, which is half of an HMAC's work on so short a text.
 pub struct DayKey {
-    /// `YYYYMMDD/region/service/request`.
-    scope: String,
+    /// `YYYYMMDD/region/service/request`, as a line and the end of the one before it.
+    scope_line: String,
+    /// The string to sign is begun: its first line is always the same.
     keyed: Hmac<Sha256>,
 }
 
@@ -111,27 +106,34 @@ impl DayKey {
             key.update(text.as_bytes());
             key = keyed(&key.finalize().into_bytes());
         }
+        key.update(b"HMAC-SHA256\n");
         DayKey {
-            scope: [date, region, service, "request"].join("/"),
+            scope_line: format!("\n{date}/{region}/{service}/request\n"),
             keyed: key,
         }
     }
 
     /// Whether this is the key of that day, region and service.
     pub fn is_for(&self, date: &str, region: &str, service: &str) -> bool {
-        let rest = self.scope.strip_prefix(date).and_then(|rest| rest.strip_prefix('/'));
-        let rest = rest.and_then(|rest| rest.strip_prefix(region)?.strip_prefix('/'));
-        rest.and_then(|rest| rest.strip_prefix(service)) == Some("/request")
+        let mut rest = Some(self.scope());
+        for part in [date, "/", region, "/", service] {
+            rest = rest.and_then(|rest| rest.strip_prefix(part));
+        }
+        rest == Some("/request")
     }
 
     pub fn is_of_day(&self, date: &str) -> bool {
-        self.scope.split('/').next() == Some(date)
+        self.scope().split('/').next() == Some(date)
+    }
+
+    fn scope(&self) -> &str {
+        self.scope_line.trim_matches('\n')
     }
 
     /// Over the hash of a canonical request, at a time of this day: `YYYYMMDDTHHMMSSZ`.
     pub fn signature(&self, x_date: &str, canonical_sha256: &str) -> Ascii<64> {
         let mut hmac = self.keyed.clone();
-        for piece in ["HMAC-SHA256\n", x_date, "\n", &self.scope, "\n", canonical_sha256] {
+        for piece in [x_date, &self.scope_line, canonical_sha256] {
             hmac.update(piece.as_bytes());
         }
         Ascii::hex(&hmac.finalize().into_bytes())
