@@ -10,8 +10,15 @@ pub struct Ascii<const N: usize>([u8; N]);
 impl<const N: usize> Ascii<N> {
     /// Lower hex of `N / 2` bytes.
     pub(crate) fn hex(bytes: &[u8]) -> Ascii<N> {
-        let mut text = [b'0'; N];
-        base16ct::lower::encode(bytes, &mut text).expect("two digits a byte");
+        debug_assert_eq!(bytes.len() * 2, N);
+        let mut text = [0; N];
+        for (digits, byte) in text.chunks_exact_mut(2).zip(bytes) {
+            digits.copy_from_slice(&[byte >> 4, byte & 15]);
+        }
+        // Apart from the loop above, so that the compiler makes whole registers of digits at a time.
+        for digit in &mut text {
+            *digit += if *digit > 9 { b'a' - 10 } else { b'0' };
+        }
         Ascii(text)
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod actions;
 pub(crate) mod answer;
 mod codes;
 mod files;
+mod midstate;
 mod route;
 pub mod sign;
 mod signer;

@@ -9,7 +9,9 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use time::UtcDateTime;
+use zeroize::Zeroizing;
 
+use super::midstate::Midstate;
 use crate::ascii::Ascii;
 use crate::percent;
 use crate::secret::Secret;
@@ -19,7 +21,7 @@ use crate::secret::Secret;
 /// Headers have names in lower case, sorted, and values without space around them.
 #[derive(Clone)]
 pub struct Opening {
-    hash: Sha256,
+    hash: Midstate,
     /// As `\nx-date:`, before every value that comes later but the first.
     between: Vec<String>,
     /// As the canonical request lists the headers: `content-type;host;x-date`.
@@ -41,7 +43,7 @@ impl Opening {
         let names: Vec<&str> = known.iter().map(|(name, _)| name).chain(later).copied().collect();
         let signed_headers = names.join(";");
         Opening {
-            hash: Sha256::new_with_prefix(text),
+            hash: Midstate::new(text.as_bytes()),
             between: others.iter().map(|name| format!("\n{name}:")).collect(),
             // The line of the last header ends, an empty one follows.
             closing: format!("\n\n{signed_headers}\n"),
@@ -52,15 +54,15 @@ impl Opening {
     /// The hash of the whole canonical request, with the values of the headers that were named as later ones.
     pub fn canonical_sha256(&self, values: &[&str], body_sha256: &str) -> Ascii<64> {
         debug_assert_eq!(values.len(), self.between.len() + 1);
-        let mut hash = self.hash.clone();
+        let mut text = self.hash.text();
         let before = std::iter::once("").chain(self.between.iter().map(String::as_str));
         for (before, value) in before.zip(values) {
-            hash.update(before);
-            hash.update(value);
+            text.push(before.as_bytes());
+            text.push(value.as_bytes());
         }
-        hash.update(&self.closing);
-        hash.update(body_sha256);
-        Ascii::hex(&hash.finalize())
+        text.push(self.closing.as_bytes());
+        text.push(body_sha256.as_bytes());
+        Ascii::hex(&text.finish())
     }
 
     /// The value of the Authorization header. `x_date` is the value of the header of that name.
@@ -90,26 +92,39 @@ impl Opening {
 
 /// What a signature is good for, and the key that makes it: a day, a region, a service.
 ///
-/// The key is kept as the two hashes that HMAC begins with, which is half of an HMAC's work on so short a text.
+/// The key is kept as the two hashes that HMAC begins with, which is a third of its work on so short a text. It is wiped
+/// when dropped: it signs for the rest of its day.
 pub struct DayKey {
     /// `YYYYMMDD/region/service/request`, as a line and the end of the one before it.
     scope_line: String,
     /// The string to sign is begun: its first line is always the same.
-    keyed: Hmac<Sha256>,
+    inner: Midstate,
+    outer: Midstate,
 }
 
 impl DayKey {
     /// `date` is `YYYYMMDD`. The secret key looks like base64 but is used as it is.
     pub fn new(secret_key: &Secret, date: &str, region: &str, service: &str) -> DayKey {
-        let mut key = keyed(secret_key.expose().as_bytes());
+        let mut key = Zeroizing::new(secret_key.expose().as_bytes().to_vec());
         for text in [date, region, service, "request"] {
-            key.update(text.as_bytes());
-            key = keyed(&key.finalize().into_bytes());
+            let mut hmac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes a key of any length");
+            hmac.update(text.as_bytes());
+            key = Zeroizing::new(hmac.finalize().into_bytes().to_vec());
         }
-        key.update(b"HMAC-SHA256\n");
+        // RFC 2104: a key shorter than a block is filled up with zeros, and goes into the hash before all else.
+        let keyed = |pad: u8| {
+            // Room for what is added, or a copy would be left where it was.
+            let mut block = Zeroizing::new(Vec::with_capacity(128));
+            block.resize(64, pad);
+            block.iter_mut().zip(&*key).for_each(|(byte, key)| *byte ^= key);
+            block
+        };
+        let mut beginning = keyed(0x36);
+        beginning.extend_from_slice(b"HMAC-SHA256\n");
         DayKey {
             scope_line: format!("\n{date}/{region}/{service}/request\n"),
-            keyed: key,
+            inner: Midstate::new(&beginning),
+            outer: Midstate::new(&keyed(0x5c)),
         }
     }
 
@@ -132,20 +147,13 @@ impl DayKey {
 
     /// Over the hash of a canonical request, at a time of this day: `YYYYMMDDTHHMMSSZ`.
     pub fn signature(&self, x_date: &str, canonical_sha256: &str) -> Ascii<64> {
-        let mut hmac = self.keyed.clone();
+        let mut inner = self.inner.text();
         for piece in [x_date, &self.scope_line, canonical_sha256] {
-            hmac.update(piece.as_bytes());
+            inner.push(piece.as_bytes());
         }
-        Ascii::hex(&hmac.finalize().into_bytes())
-    }
-}
-
-impl Drop for DayKey {
-    /// Wipes the key: it signs for the rest of its day.
-    fn drop(&mut self) {
-        self.keyed = keyed(&[]);
-        // Or the compiler leaves out a store that nobody reads.
-        std::hint::black_box(&self.keyed);
+        let mut outer = self.outer.text();
+        outer.push(&inner.finish());
+        Ascii::hex(&outer.finish())
     }
 }
 
@@ -153,10 +161,6 @@ impl fmt::Debug for DayKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
-}
-
-fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
 /// Percent-encoded, sorted by name.

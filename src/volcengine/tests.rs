@@ -77,7 +77,7 @@ fn times() -> impl Strategy<Value = UtcDateTime> {
 #[test]
 fn a_request_is_signed_as_one_made_from_nothing_whatever_was_signed_before() {
     let account = account();
-    let credentials = ("[!-~]([ -~]{0,80}[!-~])?", "[!-~]{1,150}", "([!-~]{1,300})?");
+    let credentials = ("[!-~]([ -~]{0,80}[!-~])?", "[!-~]{1,150}", "([!-~]{1,1200})?");
     let actions = proptest::sample::select(vec![
         ("SendUnicast", "2020-12-01"),
         ("P2PSendMessage", "2020-12-01"),
