@@ -6,8 +6,11 @@ use sha2::block_api::compress256;
 use zeroize::Zeroizing;
 
 const BLOCK: usize = 64;
-/// Enough for what follows in any request without a session token.
-const GATHERED: usize = 6;
+
+/// FIPS 180-4, 5.3.3.
+const START: [u32; 8] = [
+    0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+];
 
 /// The state of SHA-256 after a beginning. Wiped when dropped: a key may be in it.
 #[derive(Clone)]
@@ -20,10 +23,6 @@ pub(super) struct Midstate {
 
 impl Midstate {
     pub fn new(beginning: &[u8]) -> Midstate {
-        /// FIPS 180-4, 5.3.3.
-        const START: [u32; 8] = [
-            0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
-        ];
         let mut state = Zeroizing::new(START);
         let mut blocks = beginning.chunks_exact(BLOCK);
         for block in &mut blocks {
@@ -37,15 +36,14 @@ impl Midstate {
         }
     }
 
-    /// The beginning, to be gone on with.
-    // Inlined, all that Text does is done in place: it is half a kilobyte to be moved.
+    /// The beginning, to be gone on with. `N` blocks of memory are one more than are compressed at once.
+    // Inlined, all that Text does is done in place: it is too large to be moved.
     #[inline(always)]
-    pub fn text(&self) -> Text {
+    pub fn text<const N: usize>(&self) -> Text<N> {
         let mut text = Text {
             state: *self.state,
             hashed: self.hashed,
-            blocks: [[0; BLOCK]; GATHERED + 1],
-            filled: 0,
+            ..Text::new()
         };
         text.push(&self.rest);
         text
@@ -53,26 +51,38 @@ impl Midstate {
 }
 
 /// A text on its way into the hash.
-pub(super) struct Text {
+pub(super) struct Text<const N: usize> {
     state: [u32; 8],
     hashed: usize,
     /// One more than is ever full, for the padding.
-    blocks: [[u8; BLOCK]; GATHERED + 1],
+    blocks: [[u8; BLOCK]; N],
     filled: usize,
 }
 
-impl Text {
+impl<const N: usize> Text<N> {
+    const FULL: usize = (N - 1) * BLOCK;
+
+    /// One with no beginning.
+    #[inline(always)]
+    pub fn new() -> Text<N> {
+        Text {
+            state: START,
+            hashed: 0,
+            blocks: [[0; BLOCK]; N],
+            filled: 0,
+        }
+    }
+
     #[inline]
     pub fn push(&mut self, mut piece: &[u8]) {
-        const FULL: usize = GATHERED * BLOCK;
         while !piece.is_empty() {
-            let (now, later) = piece.split_at(piece.len().min(FULL - self.filled));
+            let (now, later) = piece.split_at(piece.len().min(Self::FULL - self.filled));
             self.blocks.as_flattened_mut()[self.filled..][..now.len()].copy_from_slice(now);
             self.filled += now.len();
             piece = later;
-            if self.filled == FULL {
-                compress256(&mut self.state, &self.blocks[..GATHERED]);
-                self.hashed += FULL;
+            if self.filled == Self::FULL {
+                compress256(&mut self.state, &self.blocks[..N - 1]);
+                self.hashed += Self::FULL;
                 self.filled = 0;
             }
         }
@@ -112,12 +122,16 @@ mod tests {
             let (first, second) = rest.split_at(rest.len() / 3);
             let hash: [u8; 32] = Sha256::digest(text).into();
             let hashed = |beginning: &[u8], pieces: [&[u8]; 2]| {
-                let mut text = Midstate::new(beginning).text();
-                pieces.map(|piece| text.push(piece));
+                let mut text = Midstate::new(beginning).text::<3>();
+                for piece in pieces {
+                    text.push(piece);
+                }
                 text.finish()
             };
             assert_eq!(hashed(beginning, [first, second]), hash, "{len}");
-            assert_eq!(hashed(b"", [text, b""]), hash, "{len}");
+            let mut whole = Text::<5>::new();
+            whole.push(text);
+            assert_eq!(whole.finish(), hash, "{len}");
         }
     }
 }

@@ -7,11 +7,11 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use time::UtcDateTime;
 use zeroize::Zeroizing;
 
-use super::midstate::Midstate;
+use super::midstate::{Midstate, Text};
 use crate::ascii::Ascii;
 use crate::percent;
 use crate::secret::Secret;
@@ -54,7 +54,8 @@ impl Opening {
     /// The hash of the whole canonical request, with the values of the headers that were named as later ones.
     pub fn canonical_sha256(&self, values: &[&str], body_sha256: &str) -> Ascii<64> {
         debug_assert_eq!(values.len(), self.between.len() + 1);
-        let mut text = self.hash.text();
+        // Enough for all but a session token.
+        let mut text = self.hash.text::<7>();
         let before = std::iter::once("").chain(self.between.iter().map(String::as_str));
         for (before, value) in before.zip(values) {
             text.push(before.as_bytes());
@@ -147,11 +148,11 @@ impl DayKey {
 
     /// Over the hash of a canonical request, at a time of this day: `YYYYMMDDTHHMMSSZ`.
     pub fn signature(&self, x_date: &str, canonical_sha256: &str) -> Ascii<64> {
-        let mut inner = self.inner.text();
+        let mut inner = self.inner.text::<4>();
         for piece in [x_date, &self.scope_line, canonical_sha256] {
             inner.push(piece.as_bytes());
         }
-        let mut outer = self.outer.text();
+        let mut outer = self.outer.text::<2>();
         outer.push(&inner.finish());
         Ascii::hex(&outer.finish())
     }
@@ -184,5 +185,7 @@ pub fn x_date(now: UtcDateTime) -> Ascii<16> {
 }
 
 pub fn sha256_hex(bytes: &[u8]) -> Ascii<64> {
-    Ascii::hex(&Sha256::digest(bytes))
+    let mut text = Text::<5>::new();
+    text.push(bytes);
+    Ascii::hex(&text.finish())
 }
