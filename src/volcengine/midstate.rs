@@ -1,6 +1,5 @@
 //! SHA-256 of texts that begin alike: the beginning is hashed once, and what follows is gathered on the stack and
-//! compressed at once. The hashes of `sha2` buffer and compress piece by piece, which takes half as long again as the
-//! blocks themselves when they are few.
+//! compressed at once. `sha2` and `hmac` by themselves take a fifth longer for texts of so few blocks.
 
 use sha2::block_api::compress256;
 use zeroize::Zeroizing;
