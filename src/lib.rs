@@ -15,6 +15,7 @@
 //! # Ok::<(), rtcmsg::Error>(())
 //! ```
 
+mod ascii;
 mod client;
 mod config;
 mod current;
@@ -47,6 +48,7 @@ pub use secret::Secret;
 
 /// The signatures, pure: for tests, tools and the curious.
 pub mod sign {
+    pub use crate::ascii::Ascii;
     pub use crate::volcengine::sign as volcengine;
     pub use crate::zego::sign as zego;
 }
@@ -86,13 +88,14 @@ pub mod fuzzing {
                 payload: Payload::Text("hi"),
             };
             if let Ok(call) = volcengine::actions::call(&account, &message) {
-                volcengine::request(&account, &account.sites[0], &credentials, call, now)?;
+                let signer = volcengine::Signer::new(credentials);
+                volcengine::request(&account, &account.sites[0], &signer, call, now)?;
             }
         }
         if let Ok(Some((project, credentials))) = zego::configured(config) {
             zego::request(
                 &project,
-                &project.endpoints[0],
+                &project.sites[0],
                 &credentials,
                 "SendCustomCommand",
                 &[("RoomId", "lobby")],

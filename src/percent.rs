@@ -12,14 +12,27 @@ pub(crate) fn encode(text: &str) -> String {
 pub(crate) fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut query = String::new();
     for (name, value) in pairs {
-        if !query.is_empty() {
-            query.push('&');
-        }
-        query.extend(utf8_percent_encode(name, RESERVED));
-        query.push('=');
-        query.extend(utf8_percent_encode(value, RESERVED));
+        push_pair(&mut query, name, value);
     }
     query
+}
+
+/// Adds `name=value` to a query, which may have the path and its `?` before it.
+pub(crate) fn push_pair(query: &mut String, name: &str, value: &str) {
+    if !query.is_empty() && !query.ends_with('?') {
+        query.push('&');
+    }
+    query.extend(utf8_percent_encode(name, RESERVED));
+    query.push('=');
+    query.extend(utf8_percent_encode(value, RESERVED));
+}
+
+/// The length to which pairs grow at most.
+pub(crate) fn longest(pairs: &[(&str, &str)]) -> usize {
+    pairs
+        .iter()
+        .map(|(name, value)| (name.len() + value.len()) * 3 + 2)
+        .sum()
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub(super) enum Errand<'a> {
 
 #[derive(Debug)]
 pub(super) struct Vendors {
-    volcengine: Option<Side<volcengine::Account, volcengine::Credentials>>,
+    volcengine: Option<Side<volcengine::Account, volcengine::Signer>>,
     zego: Option<Side<zego::Project, zego::Credentials>>,
 }
 
@@ -87,17 +87,17 @@ impl Vendors {
             }
         }
         if let Some((project, _)) = &zego {
-            for endpoint in &project.endpoints {
-                refuse_plaintext(config, &config::ZEGO_ENDPOINT, endpoint)?;
+            for site in &project.sites {
+                refuse_plaintext(config, &config::ZEGO_ENDPOINT, &site.endpoint)?;
             }
         }
         Ok(Vendors {
             volcengine: volcengine.map(|(account, credentials)| {
                 let sites = account.sites.len();
-                Side::new(account, credentials, sites)
+                Side::new(account, volcengine::Signer::new(credentials), sites)
             }),
             zego: zego.map(|(project, credentials)| {
-                let sites = project.endpoints.len();
+                let sites = project.sites.len();
                 Side::new(project, credentials, sites)
             }),
         })
@@ -113,12 +113,12 @@ impl Vendors {
     pub fn volcengine_account(&self) -> Option<String> {
         self.volcengine
             .as_ref()
-            .map(|side| side.credentials.get().access_key.clone())
+            .map(|side| side.credentials.get().credentials().access_key.clone())
     }
 
     /// What ZEGO counts quotas by.
     pub fn zego_account(&self) -> Option<String> {
-        self.zego.as_ref().map(|side| side.account.app_id.to_string())
+        self.zego.as_ref().map(|side| side.account.app_id.clone())
     }
 
     /// Whether the client has what this message needs.
@@ -162,7 +162,8 @@ impl Vendors {
         match vendor {
             Vendor::Volcengine => {
                 let credentials = volcengine::Credentials::new(key_id, secret, token)?;
-                self.volcengine()?.credentials.replace(credentials);
+                let signer = volcengine::Signer::new(credentials);
+                self.volcengine()?.credentials.replace(signer);
             }
             Vendor::Zego => {
                 let credentials = zego::Credentials::new(key_id, secret, token)?;
@@ -192,7 +193,7 @@ impl Vendors {
         let zego = self
             .zego
             .as_ref()
-            .and_then(|side| of(&side.account.endpoints[side.places().0]));
+            .and_then(|side| of(&side.account.sites[side.places().0].endpoint));
         volcengine.into_iter().chain(zego).collect()
     }
 
@@ -239,11 +240,11 @@ impl Vendors {
                 let mut random = [0; 8];
                 getrandom::getrandom(&mut random).map_err(|error| format!("no random bytes for the nonce: {error}"))?;
                 let nonce = zego::sign::nonce(random);
-                let endpoint = &side.account.endpoints[site];
+                let site = &side.account.sites[site];
                 let credentials = side.credentials.get();
                 let request = zego::request(
                     &side.account,
-                    endpoint,
+                    site,
                     &credentials,
                     action,
                     &parameters,
@@ -287,7 +288,7 @@ impl Vendors {
         true
     }
 
-    fn volcengine(&self) -> Result<&Side<volcengine::Account, volcengine::Credentials>, Error> {
+    fn volcengine(&self) -> Result<&Side<volcengine::Account, volcengine::Signer>, Error> {
         self.volcengine.as_ref().ok_or_else(|| {
             let text = "this client has no Volcengine credentials: set volcengine.access_key and volcengine.secret_key";
             Error::not_configured(config::VOLCENGINE_ACCESS_KEY.key, text)

@@ -1,8 +1,8 @@
 //! The bodies of Volcengine's actions, field names as the vendor spells them. VENDORS.md, The messages.
 
-use base64::Engine;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{Account, Call};
 use crate::config;
@@ -22,7 +22,8 @@ struct RtcBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<To<'a>>,
     binary: bool,
-    message: std::borrow::Cow<'a, str>,
+    #[serde(serialize_with = "text_or_base64")]
+    message: Payload<'a>,
 }
 
 #[derive(Serialize)]
@@ -46,33 +47,49 @@ struct ImBody<'a> {
     ignore_user_ids: Option<&'a [i64]>,
 }
 
+/// Every action that a message has, with its version.
+pub(super) fn names_and_versions(rtc_version: &str) -> [(&'static str, &str); 5] {
+    [
+        ("SendUnicast", rtc_version),
+        ("SendRoomUnicast", rtc_version),
+        ("BatchSendRoomUnicast", rtc_version),
+        ("SendBroadcast", rtc_version),
+        ("P2PSendMessage", IM_VERSION),
+    ]
+}
+
 /// The action as the vendor takes it.
 ///
 /// # Errors
 /// `NotConfigured` if the account lacks the app this action needs; `Unsupported` for a message of another vendor.
 pub(crate) fn call<'a>(account: &'a Account, message: &Message<'a>) -> Result<Call<'a>, Error> {
     let action = message.action();
-    let rtc = |room_id, from, to, payload| -> Result<Call<'a>, Error> {
+    let rtc = |room_id, from, to: Option<To<'a>>, payload| -> Result<Call<'a>, Error> {
         let app_id = rtc_app_id(account, action)?;
-        let (binary, message) = match payload {
-            Payload::Text(text) => (false, text.into()),
-            Payload::Binary(bytes) => (true, STANDARD.encode(bytes).into()),
+        let payload_len = match payload {
+            Payload::Text(text) => text.len(),
+            Payload::Binary(bytes) => bytes.len().div_ceil(3) * 4,
+        };
+        let to_len = match to {
+            Some(To::Many(ids)) => ids.iter().map(|id| id.len() + r#""","#.len()).sum(),
+            _ => 0,
         };
         let body = RtcBody {
             app_id,
             room_id,
             from,
             to,
-            binary,
-            message,
+            binary: matches!(payload, Payload::Binary(_)),
+            message: payload,
         };
         Ok(Call {
             action,
             version: &account.rtc_version,
-            body: json(&body)?,
+            body: json(&body, payload_len + to_len)?,
         })
     };
-    let im = |signal: Signal<'a>, receiver_user_id, ignore_user_ids| -> Result<Call<'a>, Error> {
+    let im = |signal: Signal<'a>, receiver_user_id: Option<&'a [i64]>, ignore_user_ids| -> Result<Call<'a>, Error> {
+        let ids = receiver_user_id.or(ignore_user_ids).unwrap_or_default().len();
         let body = ImBody {
             app_id: im_app_id(account, action)?,
             sender: signal.sender_id,
@@ -85,7 +102,7 @@ pub(crate) fn call<'a>(account: &'a Account, message: &Message<'a>) -> Result<Ca
         Ok(Call {
             action,
             version: IM_VERSION,
-            body: json(&body)?,
+            body: json(&body, signal.content.len() + ids * DIGITS)?,
         })
     };
     match *message {
@@ -140,6 +157,21 @@ fn im_app_id(account: &Account, action: &str) -> Result<i64, Error> {
     })
 }
 
-fn json(body: &impl Serialize) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(body).map_err(|error| Error::new(crate::error::Code::Internal, "", error.to_string()))
+/// Of an id in a list, with its comma.
+const DIGITS: usize = 20;
+
+/// In one piece of memory, unless much of it must be escaped: `long` is the length of what may be long in it.
+fn json(body: &impl Serialize, long: usize) -> Result<Vec<u8>, Error> {
+    const THE_REST: usize = 512;
+    let mut bytes = Vec::with_capacity(long + THE_REST);
+    serde_json::to_writer(&mut bytes, body)
+        .map_err(|error| Error::new(crate::error::Code::Internal, "", error.to_string()))?;
+    Ok(bytes)
+}
+
+fn text_or_base64<S: Serializer>(payload: &Payload, serializer: S) -> Result<S::Ok, S::Error> {
+    match payload {
+        Payload::Text(text) => serializer.serialize_str(text),
+        Payload::Binary(bytes) => serializer.collect_str(&Base64Display::new(bytes, &STANDARD)),
+    }
 }

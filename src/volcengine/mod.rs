@@ -6,15 +6,22 @@ pub(crate) mod actions;
 pub(crate) mod answer;
 mod codes;
 mod files;
+mod midstate;
+mod route;
 pub mod sign;
+mod signer;
+#[cfg(test)]
+mod tests;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use time::UtcDateTime;
 
 use crate::config::{self, Config, Endpoint};
 use crate::error::Error;
 use crate::secret::Secret;
+use route::Route;
+pub(crate) use signer::Signer;
 
 /// What stays the same for a client: where requests go and for which apps.
 #[derive(Clone, Debug)]
@@ -32,6 +39,8 @@ pub(crate) struct Account {
 pub(crate) struct Site {
     pub endpoint: Endpoint,
     pub region: String,
+    /// To the actions that messages have.
+    routes: Vec<Route>,
 }
 
 /// What signs.
@@ -92,8 +101,9 @@ fn sites(config: &Config) -> Result<Vec<Site>, Error> {
     let key = config::VOLCENGINE_ENDPOINT.key;
     let listed = config.endpoints(&config::VOLCENGINE_ENDPOINT)?;
     let is_list = listed.len() > 1;
+    let rtc_version = config.text(&config::VOLCENGINE_RTC_VERSION);
     let site = |(endpoint, region): (Endpoint, Option<String>)| match region {
-        Some(region) => Ok(Site { endpoint, region }),
+        Some(region) => Site::new(endpoint, region, rtc_version),
         None if is_list => {
             let text = format!(
                 "{} is one of several and names no region: write it as URL@region",
@@ -101,12 +111,31 @@ fn sites(config: &Config) -> Result<Vec<Site>, Error> {
             );
             Err(Error::invalid(key, text))
         }
-        None => Ok(Site {
-            endpoint,
-            region: config.text(&config::VOLCENGINE_REGION).to_owned(),
-        }),
+        None => {
+            let region = config.text(&config::VOLCENGINE_REGION).to_owned();
+            Site::new(endpoint, region, rtc_version)
+        }
     };
     listed.into_iter().map(site).collect()
+}
+
+impl Site {
+    fn new(endpoint: Endpoint, region: String, rtc_version: &str) -> Result<Site, Error> {
+        let routes = actions::names_and_versions(rtc_version)
+            .into_iter()
+            .map(|(action, version)| Route::new(&endpoint, action, version))
+            .collect::<Result<_, _>>()
+            .map_err(|error| Error::invalid(config::VOLCENGINE_ENDPOINT.key, error.to_string()))?;
+        Ok(Site {
+            endpoint,
+            region,
+            routes,
+        })
+    }
+
+    fn route(&self, action: &str, version: &str) -> Option<&Route> {
+        self.routes.iter().find(|route| route.is_to(action, version))
+    }
 }
 
 impl Credentials {
@@ -123,60 +152,58 @@ impl Credentials {
     }
 }
 
-const JSON: &str = "application/json";
+const CONTENT_SHA256: &str = "x-content-sha256";
+const DATE: &str = "x-date";
+const SECURITY_TOKEN: &str = "x-security-token";
 
 /// The signed request. Fails only for a name or token that no header can carry, which settings do not let in.
 pub(crate) fn request(
     account: &Account,
     site: &Site,
-    credentials: &Credentials,
+    signer: &Signer,
     call: Call,
     now: UtcDateTime,
 ) -> Result<Request<Vec<u8>>, http::Error> {
-    let host = site.endpoint.host_header();
-    let x_date = sign::x_date(now);
-    let content_sha256 = sign::sha256_hex(&call.body);
-    let query = sign::canonical_query(&[("Action", call.action), ("Version", call.version)]);
-
+    let of_this_call;
+    let route = match site.route(call.action, call.version) {
+        Some(route) => route,
+        None => {
+            of_this_call = Route::new(&site.endpoint, call.action, call.version)?;
+            &of_this_call
+        }
+    };
+    let credentials = signer.credentials();
     let token = credentials.session_token.expose();
-    let mut headers = vec![
-        ("content-type", JSON),
-        ("host", &host),
-        ("x-content-sha256", &content_sha256),
-        ("x-date", &x_date),
-    ];
-    if !token.is_empty() {
-        headers.push(("x-security-token", token));
-    }
-    let signable = sign::Signable {
-        method: "POST",
-        path: "/",
-        query: &query,
-        headers: &headers,
-        body_sha256: &content_sha256,
-    };
-    let scope = sign::Scope {
-        x_date: &x_date,
-        region: &site.region,
-        service: &account.service,
-    };
-    let authorization = signable.authorization(&credentials.access_key, &credentials.secret_key, &scope);
+    let x_date = sign::x_date(now);
+    let body_sha256 = sign::sha256_hex(&call.body);
+    let (x_date, body_sha256) = (&*x_date, &*body_sha256);
+    let key = signer.key(&x_date[..8], &site.region, &account.service);
+    let authorization = route.authorization(credentials, &key, x_date, body_sha256);
 
-    let mut request = Request::post(format!("{}/?{query}", site.endpoint.origin()))
-        .header(CONTENT_TYPE, JSON)
-        .header(HOST, &host)
-        .header("x-content-sha256", &content_sha256)
-        .header("x-date", &x_date)
-        .header(AUTHORIZATION, secret_value(&authorization)?);
+    let mut headers = HeaderMap::with_capacity(6);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(route::JSON));
+    headers.insert(HOST, route.host.clone());
+    headers.insert(
+        const { HeaderName::from_static(CONTENT_SHA256) },
+        HeaderValue::from_str(body_sha256)?,
+    );
+    headers.insert(const { HeaderName::from_static(DATE) }, HeaderValue::from_str(x_date)?);
+    headers.insert(AUTHORIZATION, sensitive(HeaderValue::try_from(authorization)?));
     if !token.is_empty() {
-        request = request.header("x-security-token", secret_value(token)?);
+        headers.insert(
+            const { HeaderName::from_static(SECURITY_TOKEN) },
+            sensitive(HeaderValue::from_str(token)?),
+        );
     }
-    request.body(call.body)
+    let mut request = Request::new(call.body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = route.uri.clone();
+    *request.headers_mut() = headers;
+    Ok(request)
 }
 
 /// A header value that prints as `Sensitive`.
-fn secret_value(text: &str) -> Result<HeaderValue, http::Error> {
-    let mut value = HeaderValue::from_str(text)?;
+fn sensitive(mut value: HeaderValue) -> HeaderValue {
     value.set_sensitive(true);
-    Ok(value)
+    value
 }

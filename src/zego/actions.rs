@@ -25,7 +25,8 @@ pub(crate) fn parameters<'a>(message: &Message<'a>) -> Result<Parameters<'a>, Er
             return Err(Error::new(Code::Unsupported, "action", text));
         }
     };
-    let mut parameters = vec![("RoomId", room_id), ("FromUserId", from)];
+    let mut parameters = Vec::with_capacity(3 + to.len());
+    parameters.extend([("RoomId", room_id), ("FromUserId", from)]);
     parameters.extend(to.iter().map(|id| ("ToUserId[]", *id)));
     parameters.push(("MessageContent", content));
     Ok(parameters)

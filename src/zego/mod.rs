@@ -7,8 +7,11 @@ pub(crate) mod answer;
 mod codes;
 pub mod sign;
 
-use http::Request;
+use std::fmt::Write as _;
+
 use http::header::HOST;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Request, Uri};
 use time::UtcDateTime;
 
 use crate::config::{self, Config, Endpoint};
@@ -20,10 +23,19 @@ use crate::secret::Secret;
 #[derive(Clone, Debug)]
 pub(crate) struct Project {
     /// In the order they are tried; never empty.
-    pub endpoints: Vec<Endpoint>,
-    pub app_id: u32,
+    pub sites: Vec<Site>,
+    /// In decimal digits, as it is signed and sent.
+    pub app_id: String,
     /// The `IsTest` parameter; `None` leaves it out.
     pub is_test: Option<bool>,
+}
+
+/// An endpoint, and what is the same in every request that goes there.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub endpoint: Endpoint,
+    root: Uri,
+    host: HeaderValue,
 }
 
 /// What signs.
@@ -66,8 +78,10 @@ pub(crate) fn configured(config: &Config) -> Result<Option<(Project, Credentials
         .optional_integer(&config::ZEGO_APP_ID)
         .and_then(|id| u32::try_from(id).ok());
     let project = Project {
-        endpoints: endpoints(config)?,
-        app_id: app_id.ok_or_else(|| Error::invalid(config::ZEGO_APP_ID.key, "is no ZEGO AppId"))?,
+        sites: sites(config)?,
+        app_id: app_id
+            .ok_or_else(|| Error::invalid(config::ZEGO_APP_ID.key, "is no ZEGO AppId"))?
+            .to_string(),
         is_test: match config.text(&config::ZEGO_IS_TEST) {
             "true" => Some(true),
             "false" => Some(false),
@@ -82,47 +96,74 @@ pub(crate) fn configured(config: &Config) -> Result<Option<(Project, Credentials
     )))
 }
 
-fn endpoints(config: &Config) -> Result<Vec<Endpoint>, Error> {
-    let without_region = |(endpoint, region): (Endpoint, Option<String>)| match region {
-        None => Ok(endpoint),
+fn sites(config: &Config) -> Result<Vec<Site>, Error> {
+    let key = config::ZEGO_ENDPOINT.key;
+    let site = |(endpoint, region): (Endpoint, Option<String>)| match region {
+        None => Site::new(endpoint).map_err(|error| Error::invalid(key, error.to_string())),
         Some(_) => Err(Error::invalid(
-            config::ZEGO_ENDPOINT.key,
+            key,
             "ZEGO's endpoints have no region: leave out @ and what follows",
         )),
     };
     config
         .endpoints(&config::ZEGO_ENDPOINT)?
         .into_iter()
-        .map(without_region)
+        .map(site)
         .collect()
+}
+
+impl Site {
+    fn new(endpoint: Endpoint) -> Result<Site, http::Error> {
+        Ok(Site {
+            root: Uri::try_from(endpoint.origin())?,
+            host: HeaderValue::try_from(endpoint.host_header())?,
+            endpoint,
+        })
+    }
+
+    fn uri(&self, path_and_query: String) -> Result<Uri, http::Error> {
+        let mut parts = self.root.clone().into_parts();
+        parts.path_and_query = Some(PathAndQuery::try_from(path_and_query)?);
+        Ok(Uri::from_parts(parts)?)
+    }
 }
 
 /// The signed request: everything stands in the query. `nonce` is fresh for every attempt.
 pub(crate) fn request(
     project: &Project,
-    endpoint: &Endpoint,
+    site: &Site,
     credentials: &Credentials,
     action: &str,
     parameters: &[(&str, &str)],
     now: UtcDateTime,
     nonce: &str,
 ) -> Result<Request<Vec<u8>>, http::Error> {
-    let app_id = project.app_id.to_string();
-    let timestamp = now.unix_timestamp().to_string();
-    let signature = sign::signature(&app_id, nonce, &credentials.server_secret, &timestamp);
-    let mut common = vec![
+    const COMMON: usize = 256;
+    let mut query = String::with_capacity(COMMON + percent::longest(parameters));
+    query.push_str("/?");
+    for (name, value) in [
         ("Action", action),
-        ("AppId", &app_id),
+        ("AppId", &*project.app_id),
         ("SignatureNonce", nonce),
-        ("Timestamp", &timestamp),
-        ("Signature", &signature),
-        ("SignatureVersion", "2.0"),
-    ];
-    if let Some(is_test) = project.is_test {
-        common.push(("IsTest", if is_test { "true" } else { "false" }));
+        ("Timestamp", ""),
+    ] {
+        percent::push_pair(&mut query, name, value);
     }
-    let query = percent::query(common.into_iter().chain(parameters.iter().copied()));
-    Request::get(format!("{}/?{query}", endpoint.origin()))
-        .header(HOST, endpoint.host_header())
-        .body(Vec::new())
+    let from = query.len();
+    write!(query, "{}", now.unix_timestamp()).expect("a String takes all");
+    let signature = sign::signature(&project.app_id, nonce, &credentials.server_secret, &query[from..]);
+    percent::push_pair(&mut query, "Signature", &signature);
+    percent::push_pair(&mut query, "SignatureVersion", "2.0");
+    if let Some(is_test) = project.is_test {
+        percent::push_pair(&mut query, "IsTest", if is_test { "true" } else { "false" });
+    }
+    for (name, value) in parameters {
+        percent::push_pair(&mut query, name, value);
+    }
+    let mut headers = HeaderMap::with_capacity(1);
+    headers.insert(HOST, site.host.clone());
+    let mut request = Request::new(Vec::new());
+    *request.uri_mut() = site.uri(query)?;
+    *request.headers_mut() = headers;
+    Ok(request)
 }

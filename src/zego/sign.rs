@@ -3,20 +3,21 @@
 
 use md5::{Digest, Md5};
 
+use crate::ascii::Ascii;
 use crate::secret::Secret;
 
 /// Lower-hex md5 over the decimal and hex texts as they stand in the query, without separators.
-pub fn signature(app_id: &str, nonce: &str, server_secret: &Secret, timestamp: &str) -> String {
+pub fn signature(app_id: &str, nonce: &str, server_secret: &Secret, timestamp: &str) -> Ascii<32> {
     let digest = Md5::new()
         .chain_update(app_id)
         .chain_update(nonce)
         .chain_update(server_secret.expose())
         .chain_update(timestamp)
         .finalize();
-    base16ct::lower::encode_string(&digest)
+    Ascii::hex(&digest)
 }
 
 /// `SignatureNonce` as ZEGO wants it: 16 hex digits.
-pub fn nonce(random: [u8; 8]) -> String {
-    base16ct::lower::encode_string(&random)
+pub fn nonce(random: [u8; 8]) -> Ascii<16> {
+    Ascii::hex(&random)
 }

@@ -1,0 +1,59 @@
+//! The way to an action at a site: what is the same in every request that goes there, made once.
+
+use std::fmt;
+
+use http::{HeaderValue, Uri};
+
+use super::sign::{self, DayKey, Opening};
+use super::{CONTENT_SHA256, Credentials, DATE, SECURITY_TOKEN};
+use crate::config::Endpoint;
+
+pub(super) const JSON: &str = "application/json";
+
+#[derive(Clone)]
+pub(super) struct Route {
+    action: String,
+    version: String,
+    pub uri: Uri,
+    pub host: HeaderValue,
+    without_token: Opening,
+    with_token: Opening,
+}
+
+impl Route {
+    /// Fails only for an action too long for a URL.
+    pub fn new(endpoint: &Endpoint, action: &str, version: &str) -> Result<Route, http::Error> {
+        let query = sign::canonical_query(&[("Action", action), ("Version", version)]);
+        let host = endpoint.host_header();
+        let headers = [("content-type", JSON), ("host", &*host)];
+        Ok(Route {
+            action: action.to_owned(),
+            version: version.to_owned(),
+            uri: Uri::try_from(format!("{}/?{query}", endpoint.origin()))?,
+            without_token: Opening::new("POST", "/", &query, &headers, &[CONTENT_SHA256, DATE]),
+            with_token: Opening::new("POST", "/", &query, &headers, &[CONTENT_SHA256, DATE, SECURITY_TOKEN]),
+            host: HeaderValue::try_from(host)?,
+        })
+    }
+
+    /// The Authorization header of a request that goes this way.
+    pub fn authorization(&self, credentials: &Credentials, key: &DayKey, x_date: &str, body_sha256: &str) -> String {
+        let access_key = &credentials.access_key;
+        let values = [body_sha256, x_date, credentials.session_token.expose()];
+        let (opening, values) = match credentials.session_token.is_empty() {
+            true => (&self.without_token, &values[..2]),
+            false => (&self.with_token, &values[..]),
+        };
+        opening.authorization(access_key, key, x_date, values, body_sha256)
+    }
+
+    pub fn is_to(&self, action: &str, version: &str) -> bool {
+        self.action == action && self.version == version
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Route({})", self.uri)
+    }
+}

@@ -1,0 +1,186 @@
+use hmac::{Hmac, KeyInit, Mac};
+use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestRunner};
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::message::{Message, Payload};
+
+const SETTINGS: [(&str, &str); 5] = [
+    ("volcengine.access_key", "AKLTdemo"),
+    ("volcengine.secret_key", "demo-secret-key=="),
+    ("volcengine.rtc_app_id", "app"),
+    ("volcengine.im_app_id", "1"),
+    (
+        "volcengine.endpoint",
+        "https://a.example@cn-north-1,http://127.0.0.1:8089@ap-1",
+    ),
+];
+
+fn account() -> Account {
+    let mut config = Config::new();
+    for (key, value) in SETTINGS {
+        config.set(key, value).unwrap();
+    }
+    configured(&config).unwrap().unwrap().0
+}
+
+fn signer(access_key: &str, secret_key: &str, token: &str) -> Signer {
+    Signer::new(Credentials::new(access_key, secret_key, token).unwrap())
+}
+
+fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn hmac(key: &[u8], text: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+/// VENDORS.md, Signature, step by step: nothing kept, nothing shared with the code it checks.
+fn plain_authorization(
+    credentials: &Credentials,
+    host: &str,
+    region: &str,
+    query: &str,
+    x_date: &str,
+    body: &[u8],
+) -> String {
+    let body_sha256 = hex(Sha256::digest(body));
+    let mut lines =
+        format!("content-type:application/json\nhost:{host}\nx-content-sha256:{body_sha256}\nx-date:{x_date}\n");
+    let mut names = "content-type;host;x-content-sha256;x-date".to_owned();
+    if !credentials.session_token.is_empty() {
+        lines += &format!("x-security-token:{}\n", credentials.session_token.expose());
+        names += ";x-security-token";
+    }
+    let canonical = format!("POST\n/\n{query}\n{lines}\n{names}\n{body_sha256}");
+    let day = &x_date[..8];
+    let scope = format!("{day}/{region}/rtc/request");
+    let to_sign = format!("HMAC-SHA256\n{x_date}\n{scope}\n{}", hex(Sha256::digest(canonical)));
+    let of_day = hmac(credentials.secret_key.expose().as_bytes(), day);
+    let key = hmac(&hmac(&hmac(&of_day, region), "rtc"), "request");
+    let access_key = &credentials.access_key;
+    let signature = hex(hmac(&key, &to_sign));
+    format!("HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={names}, Signature={signature}")
+}
+
+/// Days that follow each other, so that one of them is met again and again, and any other time until the year 9999.
+fn times() -> impl Strategy<Value = UtcDateTime> {
+    let days = (0..4i64, 0..86_400i64).prop_map(|(day, second)| 1_798_675_200 + day * 86_400 + second);
+    prop_oneof![3 => days, 1 => 0..253_402_300_800i64]
+        .prop_map(|second| UtcDateTime::from_unix_timestamp(second).unwrap())
+}
+
+#[test]
+fn a_request_is_signed_as_one_made_from_nothing_whatever_was_signed_before() {
+    let account = account();
+    let credentials = ("[!-~]([ -~]{0,80}[!-~])?", "[!-~]{1,150}", "([!-~]{1,1200})?");
+    let actions = proptest::sample::select(vec![
+        ("SendUnicast", "2020-12-01"),
+        ("P2PSendMessage", "2020-12-01"),
+        ("SendBroadcast", "2023-07-20"),
+        ("AnyOther", "2022-06-01"),
+    ]);
+    let body = proptest::collection::vec(any::<u8>(), 0..300);
+    let calls = proptest::collection::vec((actions, 0..2usize, body, times()), 1..12);
+    let config = ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(20_201_201),
+        ..ProptestConfig::default()
+    };
+    let property = |((access_key, secret_key, token), calls): ((String, String, String), Vec<_>)| {
+        let signer = signer(&access_key, &secret_key, &token);
+        for ((action, version), site, body, now) in calls {
+            let (host, region) = [("a.example", "cn-north-1"), ("127.0.0.1:8089", "ap-1")][site];
+            let site = &account.sites[site];
+            let call = Call { action, version, body };
+            let request = request(&account, site, &signer, call, now).unwrap();
+            let query = format!("Action={action}&Version={version}");
+            let header = |name: &str| request.headers()[name].to_str().unwrap();
+            prop_assert_eq!(
+                request.uri().to_string(),
+                format!("{}/?{query}", site.endpoint.origin())
+            );
+            let time = now.to_offset(time::UtcOffset::UTC);
+            let time = (time.year(), time.month() as u8, time.day(), time.to_hms());
+            let (year, month, day, (hour, minute, second)) = time;
+            let x_date = format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z");
+            prop_assert_eq!(header("x-date"), &x_date);
+            prop_assert_eq!(header("x-content-sha256"), hex(Sha256::digest(request.body())));
+            prop_assert_eq!((header("host"), header("content-type")), (host, "application/json"));
+            let sent_token = request.headers().get("x-security-token");
+            prop_assert_eq!(sent_token.map_or("", |value| value.to_str().unwrap()), &token);
+            prop_assert_eq!(
+                header("authorization"),
+                plain_authorization(signer.credentials(), host, region, &query, &x_date, request.body())
+            );
+        }
+        Ok(())
+    };
+    if let Err(failure) = TestRunner::new(config).run(&(credentials, calls), property) {
+        panic!("{failure}");
+    }
+}
+
+#[test]
+fn the_keys_of_a_day_are_made_once_and_go_with_the_day() {
+    let signer = signer("AKLTdemo", "secret", "");
+    let same = |a: &crate::sync::Arc<_>, b: &crate::sync::Arc<_>| crate::sync::Arc::ptr_eq(a, b);
+    let north = signer.key("20260102", "cn-north-1", "rtc");
+    let south = signer.key("20260102", "ap-1", "rtc");
+    assert!(same(&north, &signer.key("20260102", "cn-north-1", "rtc")));
+    assert!(same(&south, &signer.key("20260102", "ap-1", "rtc")));
+    let next = signer.key("20260103", "cn-north-1", "rtc");
+    assert!(same(&next, &signer.key("20260103", "cn-north-1", "rtc")));
+    assert!(!same(&north, &signer.key("20260102", "cn-north-1", "rtc")));
+}
+
+#[test]
+fn what_signs_prints_nothing_of_it() {
+    let signer = signer("AKLTdemo", "demo-secret", "demo-token");
+    signer.key("20260102", "cn-north-1", "rtc");
+    let printed = format!("{signer:?}");
+    assert!(printed.contains("***") && !printed.contains("demo-"), "{printed}");
+    assert!(!printed.contains("cn-north-1"), "{printed}");
+}
+
+#[test]
+fn every_message_has_its_route_made_before() {
+    let account = account();
+    let site = &account.sites[0];
+    let signal = crate::message::Signal {
+        conversation_id: 1,
+        sender_id: 2,
+        msg_type: 3,
+        content: "hi",
+    };
+    let (room_id, from, payload) = ("lobby", "server", Payload::Text("hi"));
+    for message in [
+        Message::SendUnicast {
+            from,
+            to: "alice",
+            payload,
+        },
+        Message::SendRoomUnicast {
+            room_id,
+            from,
+            to: "alice",
+            payload,
+        },
+        Message::BatchSendRoomUnicast {
+            room_id,
+            from,
+            to: &["alice"],
+            payload,
+        },
+        Message::SendBroadcast { room_id, from, payload },
+        Message::P2PSendMessageToAll { signal },
+    ] {
+        let call = actions::call(&account, &message).unwrap();
+        assert!(site.route(call.action, call.version).is_some(), "{}", call.action);
+    }
+}
