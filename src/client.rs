@@ -240,6 +240,10 @@ impl Client {
         self.pacing.load(class)
     }
 
+    pub(crate) fn max_connections(&self) -> usize {
+        self.max_connections
+    }
+
     pub(crate) fn check_connections(&self, connections: usize) -> Result<(), Error> {
         if connections <= self.max_connections {
             return Ok(());
@@ -326,6 +330,8 @@ impl Client {
         self.end_intake();
         if !self.calls.wait_until_none(Deadline::after(timeout)) {
             self.abandon();
+            self.cut();
+            self.tell_that_it_was_cut();
         }
     }
 
@@ -338,11 +344,18 @@ impl Client {
         self.calls.wait_until_none(deadline)
     }
 
-    /// Nobody waits for anything any more, and every connection is cut.
+    /// Nobody waits for anything any more, and no attempt begins.
     pub(crate) fn abandon(&self) {
         self.calls.abandon();
         self.pacing.wake();
+    }
+
+    /// Cuts every connection, and ends every wait for a name. Nothing that comes after that is logged.
+    pub(crate) fn cut(&self) {
         self.agent.shut_down();
+    }
+
+    pub(crate) fn tell_that_it_was_cut(&self) {
         self.logger.log(Level::Warn, || {
             "client closed with calls under way; their connections were cut".to_owned()
         });
@@ -423,7 +436,7 @@ impl Client {
     /// One request to its end: attempts until one settles it, or until another would be unsafe, too late or too much. Gives
     /// the code of a refusal that concerns the other parts, too.
     fn deliver(&self, errand: &Errand, terms: &Terms, part: &Part, mut has_turn: bool) -> Option<Code> {
-        let turn = errand
+        let mut turn = errand
             .message()
             .and_then(|message| self.pacing.turn(message, terms.priority));
         let mut clock_was_set = false;
@@ -460,11 +473,15 @@ impl Client {
                 self.retries.pause(tries, retry_after_ms)
             };
             let left = terms.deadline.or_sooner(terms.expires).remaining();
-            let in_time = left.is_none_or(|left| pause < left);
+            let in_time = left.is_none_or(|left| pause < left) && pause <= LONGEST_PAUSE;
             if !in_time || !(set_the_clock || self.retries.spend()) || !self.calls.sleep(pause) {
                 break;
             }
             self.tally.retries.add(1);
+            // Who has begun does not stand behind all who came meanwhile.
+            if let Some(turn) = &mut turn {
+                turn.has_begun();
+            }
         }
         part.land()
     }
@@ -619,6 +636,9 @@ fn given_up(code: Code, message: &Message, part: &Part) {
     part.give_up(Request::failed(code, Delivery::NotSent, 0, text), message.recipients());
     part.land();
 }
+
+/// A vendor that asks for more is not waited for: the report says how long it asked for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 const LOST: &str = "lost by a defect of the library";
 

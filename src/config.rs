@@ -145,7 +145,7 @@ settings! {
     QUEUE_CAPACITY: "queue.capacity", Kind::Integer { min: 1, max: 1_000_000, unit: "messages" }, "10000",
         "How many messages a client holds at a time, from submit until their completion is polled; the next is refused with `RTCMSG_QUEUE_FULL`.";
     QUEUE_BYTES: "queue.bytes", Kind::Integer { min: 1_024, max: 17_179_869_184, unit: "bytes" }, "67108864",
-        "How many bytes the messages in the queue take together, ids and payloads, from submit until they have ended.";
+        "How many bytes the messages in the queue take together, ids and payloads, from submit until their completion is polled.";
     WORKER_THREADS: "worker.threads", Kind::Integer { min: 1, max: 1_024, unit: "threads" }, "8",
         "How many submitted messages are on their way at a time, each on a thread of the library. They are started when there is something to do.";
     WORKER_STACK_BYTES: "worker.stack_bytes", Kind::Integer { min: 262_144, max: 67_108_864, unit: "bytes" }, "1048576",

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
-    #[cfg(all(test, feature = "loom"))]
     pub const NEVER: Deadline = Deadline(None);
 
     /// `None` never passes. So does a wait too long for the clock to express.

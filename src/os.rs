@@ -102,7 +102,7 @@ fn with_signals_blocked<T>(make: impl FnOnce() -> T) -> T {
         for signal in LEFT_OPEN {
             libc::sigdelset(blocked.as_mut_ptr(), signal);
         }
-        libc::pthread_sigmask(libc::SIG_SETMASK, blocked.as_ptr(), before.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_BLOCK, blocked.as_ptr(), before.as_mut_ptr());
     }
     let made = make();
     // SAFETY: `before` was filled by the call above.

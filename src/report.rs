@@ -349,6 +349,13 @@ impl Report {
         }
     }
 
+    /// Of a message whose report a defect of the library has lost.
+    pub(crate) fn lost() -> Report {
+        let text = "lost by a defect of the library";
+        let request = Request::failed(Code::Internal, Delivery::Unknown, 0, text);
+        Report::merged("", [Outcome::new(request, Vec::new())])
+    }
+
     pub(crate) fn without_body(self) -> Report {
         Report {
             body: Vec::new(),

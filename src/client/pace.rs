@@ -169,6 +169,11 @@ impl Pacing {
 }
 
 impl Turn<'_> {
+    /// From here it goes before those who have not begun.
+    pub fn has_begun(&mut self) {
+        self.demand.priority = Priority::Begun;
+    }
+
     /// Whether one waits for a turn, or goes without.
     pub fn waits(&self) -> bool {
         self.waits

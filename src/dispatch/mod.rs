@@ -11,6 +11,7 @@ mod doorbell;
 mod parcel;
 mod queue;
 mod stats;
+mod tray;
 mod work;
 
 use std::hash::RandomState;
@@ -20,13 +21,13 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
 use crossbeam_queue::ArrayQueue;
 
 use self::completions::Completions;
 use self::doorbell::Doorbell;
 use self::parcel::Parcel;
 use self::queue::{Ended, Job, Key, Queue, Stage};
+use self::tray::Tray;
 use self::work::Work;
 use crate::client::{CallOptions, Client};
 use crate::config::{self, Config};
@@ -85,14 +86,15 @@ struct Shared {
     next_id: AtomicU64,
     /// Accepted and not polled.
     pending: AtomicUsize,
-    /// Of the messages that have not ended.
+    /// Of the messages accepted and not polled.
     bytes: AtomicU64,
     /// Messages and warm-ups that have not ended.
     on_the_way: AtomicUsize,
     /// Submitted, and not seen by the dispatcher yet. Made by the first submit.
     inbox: OnceLock<ArrayQueue<Job>>,
     queue: Mutex<Queue>,
-    completions: Completions<Completion>,
+    /// Each with what it takes of `queue.bytes` until it is polled.
+    completions: Completions<(Completion, u64)>,
     bell: Doorbell,
     is_started: Mutex<bool>,
     is_running: AtomicBool,
@@ -100,8 +102,7 @@ struct Shared {
     free_workers: AtomicUsize,
     threads: AtomicUsize,
     handles: Mutex<Vec<JoinHandle<()>>>,
-    to_work: Sender<Work>,
-    work: Receiver<Work>,
+    tray: Tray<Work>,
     /// Nothing new begins any more.
     is_abandoned: AtomicBool,
     has_left: AtomicBool,
@@ -113,6 +114,8 @@ struct Shared {
 
 /// As many can be submitted between two looks of the dispatcher without a lock.
 const INBOX: usize = 1024;
+/// Longer than the last steps of a message take.
+const LAST_STEPS: Duration = Duration::from_secs(1);
 /// What a message takes beside its texts.
 const OVERHEAD: u64 = 256;
 
@@ -124,7 +127,6 @@ impl Dispatcher {
     pub fn new(config: &Config) -> Result<Dispatcher, Error> {
         let client = Client::new(config)?;
         let workers = config.integer(&config::WORKER_THREADS) as usize;
-        let (to_work, work) = crossbeam_channel::unbounded();
         let shared = Shared {
             client,
             capacity: config.integer(&config::QUEUE_CAPACITY) as usize,
@@ -145,8 +147,7 @@ impl Dispatcher {
             free_workers: AtomicUsize::new(workers),
             threads: AtomicUsize::new(0),
             handles: Mutex::default(),
-            to_work,
-            work,
+            tray: Tray::new(),
             is_abandoned: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
             submitted: Counter::default(),
@@ -219,11 +220,12 @@ impl Dispatcher {
         self.not_forked()?;
         let shared = &*self.shared;
         let is_more_to_come = || shared.on_the_way.load(Ordering::SeqCst) > 0;
-        let completion = shared.completions.take(Deadline::after(timeout), is_more_to_come);
-        if completion.is_some() {
+        let taken = shared.completions.take(Deadline::after(timeout), is_more_to_come);
+        Ok(taken.map(|(completion, len)| {
+            shared.release(len);
             shared.pending.fetch_sub(1, Ordering::SeqCst);
-        }
-        Ok(completion)
+            completion
+        }))
     }
 
     /// A handle for event loops: readable exactly while a completion waits. It belongs to this dispatcher.
@@ -286,9 +288,19 @@ impl Dispatcher {
         shared.client.usable()?;
         shared.client.check_connections(connections)?;
         let connections = if connections == 0 { shared.workers } else { connections };
-        self.start()?;
+        // Counted before the last look at whether it is closed, as a submit is.
         shared.on_the_way.fetch_add(connections, Ordering::SeqCst);
-        shared.queue().warm_ups += connections;
+        if let Err(error) = shared.client.usable().and_then(|()| self.start()) {
+            (0..connections).for_each(|_| shared.left());
+            return Err(error);
+        }
+        let too_many = {
+            let mut queue = shared.queue();
+            let all = queue.warm_ups + connections;
+            queue.warm_ups = all.min(shared.client.max_connections());
+            all - queue.warm_ups
+        };
+        (0..too_many).for_each(|_| shared.left());
         shared.bell.ring();
         if shared.is_abandoned.load(Ordering::SeqCst) {
             shared.end_all();
@@ -317,8 +329,12 @@ impl Dispatcher {
         let is_drained = shared.wait_until_idle(deadline) && shared.client.wait_for_calls(deadline);
         if !is_drained {
             shared.is_abandoned.store(true, Ordering::SeqCst);
-            shared.end_all();
             shared.client.abandon();
+            shared.end_all();
+            shared.client.cut();
+            shared.client.tell_that_it_was_cut();
+            // What had just ended may still be on its way to its completion.
+            shared.wait_until_idle(Deadline::after(Some(LAST_STEPS)));
         }
         shared.completions.close();
         shared.send_threads_home();
@@ -353,6 +369,7 @@ impl Drop for Dispatcher {
             return;
         }
         self.close(Some(Duration::ZERO));
+        self.shared.client.cut();
         self.shared.wait_for_threads();
     }
 }
@@ -491,19 +508,23 @@ impl Shared {
             Stage::InFlight(flight) => Some(&**flight),
             _ => None,
         };
-        let report = job
-            .parcel
-            .open(|message| self.client.report(message, flight, why, text));
+        let report = || {
+            job.parcel
+                .open(|message| self.client.report(message, flight, why, text))
+        };
+        let report = self.guarded(report).unwrap_or_else(Report::lost);
         self.tell(&report);
         self.latency.record(job.submitted.elapsed());
-        self.release(job.parcel.len() as u64 + OVERHEAD);
+        let len = job.parcel.len() as u64 + OVERHEAD;
         if job.wants_completion {
-            self.completions.push(Completion {
+            let completion = Completion {
                 id: job.id,
                 user_data: job.user_data,
                 report,
-            });
+            };
+            self.completions.push((completion, len));
         } else {
+            self.release(len);
             self.pending.fetch_sub(1, Ordering::SeqCst);
         }
         self.left();

@@ -68,6 +68,7 @@ pub(super) struct Queue {
     pub looks_again_at: Option<Instant>,
     /// Connections to open ahead, not begun yet.
     pub warm_ups: usize,
+    times_asked: u32,
 }
 
 #[derive(Debug)]
@@ -142,6 +143,14 @@ impl Queue {
 
     pub fn stands_in(&self, class: Class) -> bool {
         self.standing[class as usize] > 0
+    }
+
+    /// All classes, another one first each time; and whether it is a time when urgency does not count.
+    pub fn classes(&mut self) -> ([Class; Class::ALL.len()], bool) {
+        let mut classes = Class::ALL;
+        self.times_asked = self.times_asked.wrapping_add(1);
+        classes.rotate_left(self.times_asked as usize % Class::ALL.len());
+        (classes, self.times_asked % (URGENT_IN_A_ROW + 1) == 0)
     }
 
     pub fn has_ready(&self) -> bool {

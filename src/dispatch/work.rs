@@ -4,7 +4,7 @@ use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Shared;
@@ -15,6 +15,11 @@ use crate::os;
 use crate::quota::{Class, Seat};
 use crate::report::Report;
 use crate::sync::Arc as SharedArc;
+
+const DEFECT: &str = "a defect of the library ended it; please report what the log says";
+
+/// The dispatcher looks again by itself after a panic of its own.
+const AFTER_A_DEFECT: Duration = Duration::from_secs(1);
 
 /// What a worker is given; it was claimed before.
 #[derive(Debug)]
@@ -53,7 +58,8 @@ impl Shared {
         let thread = os::spawn("rtcmsg-dispatch", move || {
             while !own.has_left.load(Ordering::SeqCst) {
                 own.bell.answer();
-                let next = own.guarded(|| own.tend(true)).flatten();
+                let soon = Some(Instant::now() + AFTER_A_DEFECT);
+                let next = own.guarded(|| own.tend(true)).unwrap_or(soon);
                 own.bell
                     .sleep(next.map(|at| at.saturating_duration_since(Instant::now())));
             }
@@ -69,10 +75,17 @@ impl Shared {
     /// After the close nothing holds a thread: connections are cut, whoever waits is woken, and lookups of names have
     /// threads of their own.
     pub(super) fn wait_for_threads(&self) {
-        let handles = std::mem::take(&mut *self.handles());
-        for handle in handles {
-            // The last one gone may be a thread of ours.
-            if handle.thread().id() != thread::current().id() {
+        // The last one gone may be a thread of ours.
+        if os::is_library_thread() {
+            return;
+        }
+        // Whoever starts a thread has noted it before it ends itself.
+        loop {
+            let handles = std::mem::take(&mut *self.handles());
+            if handles.is_empty() {
+                return;
+            }
+            for handle in handles {
                 let _ = handle.join();
             }
         }
@@ -90,8 +103,7 @@ impl Shared {
     }
 
     fn give(&self, work: Work) {
-        // It never ends before its receiver, which is beside it.
-        let _ = self.to_work.send(work);
+        self.tray.put(work);
     }
 
     /// Puts everything where it belongs, and gives what can go to free workers. When there is something to do again, if
@@ -118,12 +130,8 @@ impl Shared {
                 self.give(Work::Message(id));
             }
         }
-        while queue.warm_ups > 0 && self.claim() {
-            queue.warm_ups -= 1;
-            self.give(Work::WarmUp);
-        }
         let mut next = queue.next_expiry();
-        for class in Class::ALL {
+        for class in self.classes_in_order(&mut queue) {
             let Some(bucket) = self.client.bucket(class).filter(|_| queue.stands_in(class)) else {
                 continue;
             };
@@ -131,6 +139,12 @@ impl Shared {
                 .tend(&seat)
                 .map(|wait| Instant::now() + Duration::from_nanos(wait));
             next = next.into_iter().chain(alarm).min();
+        }
+        // Messages go before connections that nobody waits for yet, and keep a worker.
+        let spare = self.workers.min(2);
+        while queue.warm_ups > 0 && self.free_workers.load(Ordering::SeqCst) >= spare && self.claim() {
+            queue.warm_ups -= 1;
+            self.give(Work::WarmUp);
         }
         if self.free_workers.load(Ordering::SeqCst) > 0 {
             let waits = joined.iter().filter(|(bucket, place)| bucket.holds(*place)).count();
@@ -142,11 +156,24 @@ impl Shared {
             self.bell.ring();
         }
         drop(queue);
-        self.start_workers();
         for ended in expired {
             self.complete(ended, Code::Expired, "it expired in the queue");
         }
+        self.start_workers();
         next
+    }
+
+    /// Each class is asked first in its turn, so that none takes every worker; those with urgent messages before the others,
+    /// but for each ninth time.
+    fn classes_in_order(&self, queue: &mut Queue) -> [Class; Class::ALL.len()] {
+        let (mut classes, is_everybodys_turn) = queue.classes();
+        if !is_everybodys_turn {
+            classes.sort_by_key(|class| {
+                let bucket = self.client.bucket(*class).filter(|_| queue.stands_in(*class));
+                !bucket.is_some_and(|bucket| bucket.is_pressing())
+            });
+        }
+        classes
     }
 
     fn take_expired(&self, queue: &mut Queue) -> Vec<super::Ended> {
@@ -184,10 +211,11 @@ impl Shared {
                     .logger
                     .log(Level::Error, || format!("no thread for a worker: {error}"));
                 if threads == 0 {
-                    // Without a worker whoever is here does the work.
-                    if let Ok(work) = self.work.try_recv() {
+                    // Without a worker whoever is here does the work at hand, and then looks for more.
+                    while let Some(work) = self.tray.try_take() {
                         self.do_work(work);
                     }
+                    self.bell.ring();
                 }
                 return;
             }
@@ -195,10 +223,7 @@ impl Shared {
     }
 
     fn work(self: Arc<Shared>) {
-        while let Ok(work) = self.work.recv() {
-            if !self.do_work(work) {
-                break;
-            }
+        while self.do_work(self.tray.take()) {
             self.guarded(|| self.tend(false));
         }
         self.threads.fetch_sub(1, Ordering::SeqCst);
@@ -223,7 +248,10 @@ impl Shared {
     fn carry(&self, id: u64) {
         let job = self.queue().job(id);
         let Some(job) = job else { return };
-        let flight = SharedArc::new(job.parcel.open(|message| self.client.flight(message)));
+        let flight = self.guarded(|| SharedArc::new(job.parcel.open(|message| self.client.flight(message))));
+        let Some(flight) = flight else {
+            return self.finish(id, DEFECT);
+        };
         let Some(has_turn) = self.queue().begin(id, &flight) else {
             return;
         };
@@ -234,9 +262,13 @@ impl Shared {
         });
         let text = match carried {
             Some(()) => "lost by a defect of the library",
-            None => "a defect of the library ended it; please report what the log says",
+            None => DEFECT,
         };
-        // Whoever takes it out of the queue completes it, and that happens once.
+        self.finish(id, text);
+    }
+
+    /// Whoever takes it out of the queue completes it, and that happens once.
+    fn finish(&self, id: u64, text: &str) {
         let ended = self.queue().end(id);
         if let Some(ended) = ended {
             self.complete(ended, Code::Internal, text);
@@ -248,7 +280,7 @@ impl Shared {
     }
 
     /// A panic ends what was begun, and not the thread.
-    fn guarded<T>(&self, body: impl FnOnce() -> T) -> Option<T> {
+    pub(super) fn guarded<T>(&self, body: impl FnOnce() -> T) -> Option<T> {
         match panic::catch_unwind(AssertUnwindSafe(body)) {
             Ok(value) => Some(value),
             Err(panic) => {

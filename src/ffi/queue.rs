@@ -90,8 +90,9 @@ pub unsafe extern "C" fn rtcmsg_client_poll(
         if capacity == 0 {
             return Err(Error::invalid("capacity", "is 0; there must be room for a row"));
         }
-        // SAFETY: as above.
-        unsafe { input::required(rows.cast_const(), "rows") }?;
+        if rows.is_null() {
+            return Err(Error::invalid("rows", "is NULL"));
+        }
         let mut wait = input::wait(timeout_ms)?;
         while *count < capacity {
             let Some(completion) = client.poll(wait)? else { break };

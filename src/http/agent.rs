@@ -168,7 +168,7 @@ impl Agent {
                 traffic: traffic.clone(),
             });
         let resolver = CachedResolver::new(settings.dns_ttl, logger, traffic.clone());
-        let connector = WithSpares::new(connector, settings.max_idle);
+        let connector = WithSpares::new(connector, settings.max_idle, settings.max_connections);
         Agent {
             spares: Box::new(connector.clone()),
             agent: ureq::Agent::with_parts(config, connector, resolver.clone()),

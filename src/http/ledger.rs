@@ -5,7 +5,7 @@
 //! connections outlive requests and serve many threads. The record itself may be read by another thread, which can also
 //! stop the attempt: then nothing of the request is written any more.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::sync::Arc as StdArc;
@@ -62,20 +62,13 @@ impl Progress {
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, unless_stopped)
             .is_ok()
     }
-
-    fn step(&self) -> Step {
-        match self.0.load(Ordering::SeqCst) & !STOPPED {
-            0 => Step::Resolving,
-            1 => Step::Connecting,
-            2 => Step::TlsHandshake,
-            3 => Step::Connected,
-            _ => Step::RequestWritten,
-        }
-    }
 }
 
 struct Current {
+    /// For others to look at, and to stop.
     progress: Arc<Progress>,
+    /// How far this attempt itself has come, whatever others did to the record.
+    step: Cell<Step>,
     deadline: Deadline,
     expires: Deadline,
 }
@@ -94,6 +87,7 @@ impl UnderWay {
         progress.reset();
         let current = Current {
             progress: progress.clone(),
+            step: Cell::new(Step::Resolving),
             deadline,
             expires,
         };
@@ -102,11 +96,7 @@ impl UnderWay {
     }
 
     pub fn step(&self) -> Step {
-        CURRENT.with_borrow(|current| {
-            current
-                .as_ref()
-                .map_or(Step::Resolving, |current| current.progress.step())
-        })
+        CURRENT.with_borrow(|current| current.as_ref().map_or(Step::Resolving, |current| current.step.get()))
     }
 }
 
@@ -120,8 +110,7 @@ impl Drop for UnderWay {
 pub(super) fn due() -> Option<Instant> {
     CURRENT.with_borrow(|current| {
         let current = current.as_ref()?;
-        let is_written = current.progress.step() == Step::RequestWritten;
-        let due = if is_written {
+        let due = if current.step.get() == Step::RequestWritten {
             current.deadline
         } else {
             current.deadline.or_sooner(current.expires)
@@ -134,6 +123,7 @@ pub(super) fn due() -> Option<Instant> {
 pub(super) fn reach(step: Step) {
     CURRENT.with_borrow(|current| {
         if let Some(current) = &**current {
+            current.step.set(step);
             current.progress.reach(step);
         }
     });
@@ -143,7 +133,7 @@ pub(super) fn reach(step: Step) {
 fn reach_the_write() -> Result<bool, Error> {
     CURRENT.with_borrow(|current| {
         let Some(current) = &**current else { return Ok(false) };
-        if current.progress.step() == Step::RequestWritten {
+        if current.step.get() == Step::RequestWritten {
             return Ok(false);
         }
         if current.deadline.has_passed() {
@@ -155,6 +145,7 @@ fn reach_the_write() -> Result<bool, Error> {
         if !current.progress.reach(Step::RequestWritten) {
             return Err(refused("it was given up before it was sent"));
         }
+        current.step.set(Step::RequestWritten);
         Ok(true)
     })
 }

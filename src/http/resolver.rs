@@ -41,6 +41,8 @@ struct Cache {
     settled: Condvar,
     /// Nobody waits any more.
     is_closed: AtomicBool,
+    /// Held while the host's log function runs, and to close: after that it is not called any more.
+    gate: Mutex<()>,
     traffic: Arc<Traffic>,
 }
 
@@ -88,15 +90,17 @@ impl CachedResolver {
             entries: Mutex::default(),
             settled: Condvar::new(),
             is_closed: AtomicBool::new(false),
+            gate: Mutex::new(()),
             traffic,
         }))
     }
 
-    /// Nobody waits for a lookup any more: nothing can interrupt one.
+    /// Nobody waits for a lookup any more, since nothing can interrupt one; and what still comes back logs nothing.
     pub fn shut_down(&self) {
+        let gate = self.0.gate.lock().unwrap_or_else(PoisonError::into_inner);
         let entries = self.0.entries();
         self.0.is_closed.store(true, Ordering::SeqCst);
-        drop(entries);
+        drop((entries, gate));
         self.0.settled.notify_all();
     }
 
@@ -199,10 +203,13 @@ impl Cache {
         }
         drop(entries);
         self.settled.notify_all();
-        // The host's log function runs without the lock: it may take its time, or locks of its own.
+        // The host's log function runs without the lock that others wait for: it may take its time, or locks of its own.
         if let Some(why) = trouble {
-            self.logger
-                .log(Level::Warn, || format!("DNS lookup failed: {host}: {why}"));
+            let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+            if !self.is_closed.load(Ordering::SeqCst) {
+                self.logger
+                    .log(Level::Warn, || format!("DNS lookup failed: {host}: {why}"));
+            }
         }
     }
 }

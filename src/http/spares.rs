@@ -12,6 +12,9 @@ use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout, Sh
 
 use super::ledger::{self, Step};
 
+/// To read what is there, and not to wait.
+const AT_ONCE: Duration = Duration::from_millis(1);
+
 /// What an agent does with spares, whatever their type.
 pub(super) trait Spares: Send + Sync {
     /// Opens a connection and keeps it.
@@ -27,6 +30,8 @@ pub(super) struct WithSpares<C: Connector<()>>(Arc<Inner<C>>);
 struct Inner<C: Connector<()>> {
     chain: C,
     max_idle: Duration,
+    /// For one host.
+    most: usize,
     shelf: Mutex<Shelf<C::Out>>,
 }
 
@@ -50,13 +55,18 @@ impl<C: Connector<()>> Clone for WithSpares<C> {
 }
 
 impl<C: Connector<()>> WithSpares<C> {
-    pub fn new(chain: C, max_idle: Duration) -> WithSpares<C> {
+    pub fn new(chain: C, max_idle: Duration, most: usize) -> WithSpares<C> {
         let shelf = Mutex::new(Shelf {
             spares: Vec::new(),
             handles: Vec::new(),
             is_closed: false,
         });
-        WithSpares(Arc::new(Inner { chain, max_idle, shelf }))
+        WithSpares(Arc::new(Inner {
+            chain,
+            max_idle,
+            most,
+            shelf,
+        }))
     }
 }
 
@@ -92,10 +102,13 @@ impl<C: Connector<()>> Spares for WithSpares<C> {
             register_shutdown: Arc::new(move |handle| registry.shelf().register(handle)),
         };
         let transport = self.0.chain.connect(&details, None)?.ok_or(Error::ConnectionFailed)?;
+        let origin = origin(uri);
         let mut shelf = self.0.shelf();
-        if !shelf.is_closed {
+        shelf.spares.retain_mut(|spare| spare.stands(self.0.max_idle));
+        let has_room = shelf.spares.iter().filter(|spare| spare.origin == origin).count() < self.0.most;
+        if !shelf.is_closed && has_room {
             shelf.spares.push(Spare {
-                origin: origin(uri),
+                origin,
                 transport,
                 since: Instant::now(),
             });
@@ -127,11 +140,32 @@ impl<C: Connector<()>> Inner<C> {
         while !shelf.spares.is_empty() {
             let index = shelf.spares.iter().position(|spare| spare.origin == origin(uri))?;
             let mut spare = shelf.spares.swap_remove(index);
-            if spare.since.elapsed() < self.max_idle && spare.transport.is_open() {
+            if spare.stands(self.max_idle) {
                 return Some(spare.transport);
             }
         }
         None
+    }
+}
+
+impl<T: Transport> Spare<T> {
+    /// Whether it is still of use. A TLS server may have sent session tickets behind the handshake: they are read, and no
+    /// more than they may be there.
+    fn stands(&mut self, max_idle: Duration) -> bool {
+        if self.since.elapsed() >= max_idle {
+            return false;
+        }
+        if self.transport.is_open() {
+            return true;
+        }
+        let at_once = NextTimeout {
+            after: Wait::from(AT_ONCE),
+            ..NextTimeout::default()
+        };
+        let has_only_tickets =
+            self.transport.is_tls() && matches!(self.transport.await_input(at_once), Err(Error::Timeout(_)));
+        // The first look after a read is none.
+        has_only_tickets && self.transport.is_open() && self.transport.is_open()
     }
 }
 

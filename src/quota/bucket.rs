@@ -17,6 +17,8 @@ use crate::sync::{Arc, Condvar, Mutex, MutexGuard, lock};
 /// Who goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Priority {
+    /// Tries again: it has had its turn among the others.
+    Begun,
     Urgent,
     Normal,
 }
@@ -204,6 +206,13 @@ impl<C: Clock> Bucket<C> {
         None
     }
 
+    /// Whether the first in line is more than normal.
+    pub fn is_pressing(&self) -> bool {
+        let state = self.lock();
+        let first = state.waiting.first_key_value();
+        first.is_some_and(|((priority, _), _)| *priority < Priority::Normal)
+    }
+
     pub fn load(&self) -> Load {
         let state = self.lock();
         Load {
@@ -250,10 +259,7 @@ impl<C: Clock> Bucket<C> {
 impl State {
     fn arrive(&mut self, demand: Demand, who: Who) -> (Place, Arc<Waiter>) {
         if let Who::Queue { seat, .. } = &who {
-            match self.seats.iter_mut().find(|(known, _)| StdArc::ptr_eq(known, seat)) {
-                Some((_, count)) => *count += 1,
-                None => self.seats.push((seat.clone(), 1)),
-            }
+            count_up(&mut self.seats, seat);
         }
         let waiter = Arc::new(Waiter { demand, who });
         let place = (waiter.demand.priority, self.arrivals);
@@ -287,9 +293,11 @@ impl State {
     fn let_pass(&mut self, now: Nanos) -> Option<Nanos> {
         let mut next = None;
         let mut busy: Vec<StdArc<dyn Seat>> = Vec::new();
+        // How many messages of a queue were looked at, and are held by their rooms.
+        let mut held: Vec<(StdArc<dyn Seat>, usize)> = Vec::new();
         let mut not_busy = self.waiting.len();
         // How far the list was looked through, by priority.
-        let mut seen = [Bound::Unbounded; 2];
+        let mut seen = [Bound::Unbounded; 3];
         while not_busy > 0 {
             let Some((place, waiter)) = self.first_after(&seen) else {
                 break;
@@ -312,11 +320,13 @@ impl State {
             if due > now {
                 next = earlier(next, Some(due));
                 not_busy -= 1;
+                if let Some(seat) = seat {
+                    count_up(&mut held, seat);
+                }
                 continue;
             }
             if let Some(seat) = seat.filter(|seat| !seat.claim()) {
-                let count = self.seats.iter().find(|(known, _)| StdArc::ptr_eq(known, seat));
-                not_busy = not_busy.saturating_sub(count.map_or(0, |(_, count)| *count));
+                not_busy -= count_of(&self.seats, seat) - count_of(&held, seat);
                 busy.push(seat.clone());
                 continue;
             }
@@ -335,7 +345,7 @@ impl State {
     }
 
     /// The next in line behind those looked at: by priority, but for a normal one's turn after so many urgent ones.
-    fn first_after(&self, seen: &[Bound<Place>; 2]) -> Option<(Place, Arc<Waiter>)> {
+    fn first_after(&self, seen: &[Bound<Place>; 3]) -> Option<(Place, Arc<Waiter>)> {
         let first_of = |priority: Priority| {
             let from = match seen[priority as usize] {
                 Bound::Unbounded => Bound::Included((priority, 0)),
@@ -344,11 +354,14 @@ impl State {
             let to = Bound::Included((priority, u64::MAX));
             self.waiting.range((from, to)).next()
         };
-        let found = if self.urgent_in_a_row < URGENT_IN_A_ROW {
-            first_of(Priority::Urgent).or_else(|| first_of(Priority::Normal))
+        let [then, last] = if self.urgent_in_a_row < URGENT_IN_A_ROW {
+            [Priority::Urgent, Priority::Normal]
         } else {
-            first_of(Priority::Normal).or_else(|| first_of(Priority::Urgent))
+            [Priority::Normal, Priority::Urgent]
         };
+        let found = first_of(Priority::Begun)
+            .or_else(|| first_of(then))
+            .or_else(|| first_of(last));
         found.map(|(place, waiter)| (*place, waiter.clone()))
     }
 
@@ -378,8 +391,9 @@ impl State {
     fn depart(&mut self, demand: &Demand, now: Nanos) {
         self.window.depart(now, demand.weight);
         self.urgent_in_a_row = match demand.priority {
+            Priority::Begun => self.urgent_in_a_row,
             Priority::Urgent if self.is_a_normal_waiting() => self.urgent_in_a_row + 1,
-            _ => 0,
+            Priority::Urgent | Priority::Normal => 0,
         };
         if let Some((room, limit)) = &demand.room {
             // Rooms come and go: those that are quiet are forgotten, so that memory is bounded by the rate.
@@ -423,6 +437,18 @@ impl Waiter {
             Who::Queue { .. } => false,
         }
     }
+}
+
+fn count_up(counts: &mut Vec<(StdArc<dyn Seat>, usize)>, seat: &StdArc<dyn Seat>) {
+    match counts.iter_mut().find(|(known, _)| StdArc::ptr_eq(known, seat)) {
+        Some((_, count)) => *count += 1,
+        None => counts.push((seat.clone(), 1)),
+    }
+}
+
+fn count_of(counts: &[(StdArc<dyn Seat>, usize)], seat: &StdArc<dyn Seat>) -> usize {
+    let found = counts.iter().find(|(known, _)| StdArc::ptr_eq(known, seat));
+    found.map_or(0, |(_, count)| *count)
 }
 
 fn earlier(a: Option<Nanos>, b: Option<Nanos>) -> Option<Nanos> {

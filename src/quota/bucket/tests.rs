@@ -432,3 +432,38 @@ fn a_queue_that_stands_first_keeps_the_time_and_is_told_when_it_comes_to_that() 
         "neither stands there any more"
     );
 }
+
+#[test]
+fn a_queue_held_by_a_room_and_without_a_worker_holds_up_nobody() {
+    let (_, bucket) = bucket();
+    let (desk, seat) = desk(1);
+    let to = |room: &str| Demand {
+        room: Some((
+            room.to_owned(),
+            Limit {
+                weight: 1,
+                span: SECOND,
+            },
+        )),
+        ..demand(1, 100, Priority::Normal)
+    };
+    // The room is full after the first, and there is no worker for the third.
+    for (ticket, room) in [(1, "full"), (2, "full"), (3, "free")] {
+        bucket.join(to(room), &seat, ticket);
+    }
+    assert_eq!(pass(&bucket, 100, Some(0)), Ok(false), "the thread behind them goes");
+    assert_eq!(*desk.passed.lock().unwrap(), [1]);
+}
+
+#[test]
+fn who_has_begun_goes_before_all_who_have_not() {
+    let arrivals: Vec<Arrival> = [Priority::Normal, Priority::Urgent, Priority::Begun]
+        .map(|priority| Arrival {
+            at: 0,
+            demand: demand(1, 1, priority),
+            patience: None,
+        })
+        .to_vec();
+    let passed: Vec<usize> = play(&arrivals).iter().map(|passed| passed.arrival).collect();
+    assert_eq!(passed, [2, 1, 0]);
+}
