@@ -82,14 +82,19 @@ test-rust: need
 test-models: need
 	$(CARGO) test --target-dir $(dir $(TARGET))models --features loom --lib models
 
-# Plain, under AddressSanitizer with leak check, and under valgrind memcheck; each with the shared and the static library.
+# Plain, under AddressSanitizer with leak check, and under valgrind memcheck; each with the shared and the static library, side
+# by side, since much of their time is waiting.
 test-c: lib need-c
 	@$(NEED) objdump:binutils valgrind:valgrind strace:strace
-	for mode in plain asan memcheck; do for link in shared static; do \
-	  echo "C programs: $$mode, $$link"; \
-	  $(PYTHON) tests/run_c.py --lib $(TARGET) --emulator $(EMULATOR) --build $(BUILD)/tests --mode $$mode --link $$link \
-	    || exit 1; \
-	done; done
+	for mode in plain asan memcheck; do \
+	  for link in shared static; do \
+	    { $(PYTHON) tests/run_c.py --lib $(TARGET) --emulator $(EMULATOR) --build $(BUILD)/tests-$$link --mode $$mode --link $$link; \
+	      echo $$? > $(BUILD)/c-$$link.code; } > $(BUILD)/c-$$link.log 2>&1 & \
+	  done; wait; \
+	  for link in shared static; do \
+	    echo "C programs: $$mode, $$link"; cat $(BUILD)/c-$$link.log; [ "$$(cat $(BUILD)/c-$$link.code)" = 0 ] || exit 1; \
+	  done; \
+	done
 
 EXAMPLES := $(addprefix $(BUILD)/examples/,hello epoll cpp-hello cpp-quickstart cpp-game_loop)
 test-examples: demo $(EXAMPLES)
@@ -120,10 +125,11 @@ GO_ENV = PKG_CONFIG_PATH=$(abspath $(GO_PC)) LD_LIBRARY_PATH=$(abspath $(BUILD)/
 need-go: need-c
 	@$(NEED) $(GO):golang pkg-config:pkg-config ldd:libc-bin
 
-# With the race detector; then once more with cgo's own check of what pointers go to C.
+# With the race detector, and cgo's own check of what pointers go to C.
 test-go: lib need-go $(GO_PC)/rtcmsg.pc
-	for module in $(GO_MODULES); do (cd $$module && $(GO_ENV) $(GO) test -race -count=1 -timeout 15m ./...) || exit 1; done
-	cd bindings/go && $(GO_ENV) GOEXPERIMENT=cgocheck2 $(GO) test -race -count=1 -timeout 15m .
+	for module in $(GO_MODULES); do \
+	  (cd $$module && $(GO_ENV) GOEXPERIMENT=cgocheck2 $(GO) test -race -count=1 -timeout 15m ./...) || exit 1; \
+	done
 
 check-go: lib need-go $(GO_PC)/rtcmsg.pc
 	@test -z "$$(gofmt -l $(GO_MODULES) bench/go)" || { gofmt -d $(GO_MODULES) bench/go; exit 1; }

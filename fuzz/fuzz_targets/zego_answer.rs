@@ -31,8 +31,8 @@ fuzz_target!(|input: &[u8]| {
     for row in report.recipients() {
         let User::Name(name) = &row.user else { continue };
         let is_named = failed.iter().any(|user| match &user["Uid"] {
-            Value::String(uid) => uid == name,
-            Value::Number(uid) => uid.to_string() == *name,
+            Value::String(uid) => *uid == **name,
+            Value::Number(uid) => uid.to_string() == **name,
             _ => false,
         });
         assert!(!is_named || !row.delivery.is_success(), "{row:?}");
