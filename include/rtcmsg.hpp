@@ -17,10 +17,16 @@
  * - Text goes in as rtcmsg::Text, which any string becomes, and is borrowed for the call. A list is a braced list or
  *   anything contiguous of Text or int64_t: for names, std::vector<rtcmsg::Text>. Sending allocates nothing here; submit
  *   allocates what its lambda needs.
+ * - Text, NamedText, List, Payload and Message own nothing. Make them where they are handed over, not in a variable: the
+ *   list of `auto message = Message::send_custom_command_to_users("lobby", "server", {"alice", "bob"}, "x");` is gone
+ *   when the line ends. Clang says so (-Wdangling, on by default), other compilers do not.
  * - Owners are move-only. One that was moved from is empty: calls give RTCMSG_INVALID_ARGUMENT, rows and texts are empty.
  *   Views (Recipient, Request, Attempt, Device, std::string_view) live as long as the report they came from.
  * - Any number of threads may use one Client; making, moving and destroying it is for one. A Config or Report serves one
- *   thread at a time. */
+ *   thread at a time.
+ * - The library must have the header's first two numbers and be at least as new: with the header of 0.1.2, 0.1.2 and 0.1.9
+ *   are fit, 0.1.1 and 0.2.0 are not (from 1.0 the first number alone, and as new). Otherwise making a client gives
+ *   Code::unsupported, which names both versions. */
 #ifndef RTCMSG_HPP
 #define RTCMSG_HPP
 
@@ -47,6 +53,15 @@
 
 #ifndef RTCMSG_NO_EXCEPTIONS
 #include <stdexcept>
+#endif
+
+/* On what a borrowed type borrows from. Only on what owns its memory: a view that ends early harms nobody. */
+#define RTCMSG_BORROWED
+#ifdef __has_cpp_attribute
+#if __has_cpp_attribute(clang::lifetimebound)
+#undef RTCMSG_BORROWED
+#define RTCMSG_BORROWED [[clang::lifetimebound]]
+#endif
 #endif
 
 namespace rtcmsg {
@@ -173,13 +188,27 @@ class [[nodiscard]] Result {
 
 #ifndef RTCMSG_NO_EXCEPTIONS
   /* The value, or an Exception. */
+  T &value() & {
+    throw_unless_ok();
+    return value_;
+  }
+  const T &value() const & {
+    throw_unless_ok();
+    return value_;
+  }
   T value() && {
-    if (!ok()) throw Exception(error_);
+    throw_unless_ok();
     return std::move(value_);
   }
 #endif
 
  private:
+#ifndef RTCMSG_NO_EXCEPTIONS
+  void throw_unless_ok() const {
+    if (!ok()) throw Exception(error_);
+  }
+#endif
+
   T value_{};
   Error error_;
 };
@@ -196,7 +225,7 @@ class [[nodiscard]] Result<void> {
   Error error() && noexcept { return error_; }
 
 #ifndef RTCMSG_NO_EXCEPTIONS
-  void value() && {
+  void value() const {
     if (!ok()) throw Exception(error_);
   }
 #endif
@@ -245,8 +274,9 @@ class Text : public rtcmsg_str {
  public:
   constexpr Text() noexcept : rtcmsg_str{nullptr, 0} {}
   constexpr Text(std::string_view text) noexcept : rtcmsg_str{text.data(), text.size()} {}
-  Text(const std::string &text) noexcept : Text(std::string_view(text)) {}
-  constexpr Text(const char *text) noexcept : Text(text == nullptr ? std::string_view() : std::string_view(text)) {}
+  Text(const std::string &text RTCMSG_BORROWED) noexcept : Text(std::string_view(text)) {}
+  constexpr Text(const char *text RTCMSG_BORROWED) noexcept
+      : Text(text == nullptr ? std::string_view() : std::string_view(text)) {}
 };
 
 static_assert(sizeof(Text) == sizeof(rtcmsg_str) && std::is_standard_layout_v<Text>, "lists of Text go to C as they are");
@@ -254,8 +284,8 @@ static_assert(sizeof(Text) == sizeof(rtcmsg_str) && std::is_standard_layout_v<Te
 /* Borrowed text that C reads up to its NUL: a string literal or a std::string. */
 class NamedText {
  public:
-  NamedText(const char *text) noexcept : data_(text), is_whole_(true) {}
-  NamedText(const std::string &text) noexcept
+  NamedText(const char *text RTCMSG_BORROWED) noexcept : data_(text), is_whole_(true) {}
+  NamedText(const std::string &text RTCMSG_BORROWED) noexcept
       : data_(text.c_str()), is_whole_(std::strlen(text.c_str()) == text.size()) {}
 
   const char *data() const noexcept { return data_; }
@@ -270,18 +300,36 @@ class NamedText {
   bool is_whole_;
 };
 
+namespace detail {
+
+/* What data() of something contiguous gives. */
+template <class Container>
+using Data = decltype(std::declval<const Container &>().data());
+
+/* Whether it only points to its elements, as std::span does: it can be made of such a pointer, and has nothing to free. */
+template <class Container, class = Data<Container>>
+struct IsView : std::bool_constant<std::is_constructible_v<Container, Data<Container>, std::size_t> &&
+                                   std::is_trivially_destructible_v<Container>> {};
+
+}  // namespace detail
+
 /* A borrowed list: a braced one, or anything contiguous with data() and size(). */
 template <class T>
 class List {
  public:
   constexpr List() noexcept = default;
-  constexpr List(const T *data, std::size_t size) noexcept : data_(data), size_(size) {}
-  constexpr List(std::initializer_list<T> list) noexcept : List(list.begin(), list.size()) {}
+  constexpr List(const T *data RTCMSG_BORROWED, std::size_t size) noexcept : data_(data), size_(size) {}
+  constexpr List(std::initializer_list<T> list RTCMSG_BORROWED) noexcept : List(list.begin(), list.size()) {}
 
-  template <class Container,
-            class = std::enable_if_t<std::is_convertible_v<decltype(std::declval<const Container &>().data()), const T *>>,
-            class = decltype(std::declval<const Container &>().size())>
-  constexpr List(const Container &list) noexcept : List(list.data(), list.size()) {}
+  template <class Container, class = std::enable_if_t<std::is_convertible_v<detail::Data<Container>, const T *>>,
+            class = decltype(std::declval<const Container &>().size()),
+            std::enable_if_t<!detail::IsView<Container>::value, int> = 0>
+  constexpr List(const Container &list RTCMSG_BORROWED) noexcept : List(list.data(), list.size()) {}
+
+  template <class View, class = std::enable_if_t<std::is_convertible_v<detail::Data<View>, const T *>>,
+            class = decltype(std::declval<const View &>().size()),
+            std::enable_if_t<detail::IsView<View>::value, int> = 0>
+  constexpr List(const View &list) noexcept : List(list.data(), list.size()) {}
 
   constexpr const T *data() const noexcept { return data_; }
   constexpr std::size_t size() const noexcept { return size_; }
@@ -299,14 +347,21 @@ class Payload {
  public:
   template <class String, class = std::enable_if_t<std::is_convertible_v<const String &, Text>>>
   constexpr Payload(const String &text) noexcept : Payload(Text(text), 0) {}
+  Payload(const std::string &text RTCMSG_BORROWED) noexcept : Payload(Text(text), 0) {}
 
-  static Payload binary(const void *data, std::size_t size) noexcept {
+  static Payload binary(const void *data RTCMSG_BORROWED, std::size_t size) noexcept {
     return Payload(Text(std::string_view(static_cast<const char *>(data), size)), RTCMSG_BINARY);
   }
 
   /* Anything contiguous of bytes: std::vector<std::uint8_t>, std::array<std::byte, N>, ... */
-  template <class Bytes>
-  static Payload binary(const Bytes &bytes) noexcept {
+  template <class Bytes, std::enable_if_t<!detail::IsView<Bytes>::value, int> = 0>
+  static Payload binary(const Bytes &bytes RTCMSG_BORROWED) noexcept {
+    static_assert(sizeof(*bytes.data()) == 1, "a binary payload is bytes");
+    return binary(bytes.data(), bytes.size());
+  }
+
+  template <class View, std::enable_if_t<detail::IsView<View>::value, int> = 0>
+  static Payload binary(const View &bytes) noexcept {
     static_assert(sizeof(*bytes.data()) == 1, "a binary payload is bytes");
     return binary(bytes.data(), bytes.size());
   }
@@ -321,50 +376,58 @@ class Payload {
   std::uint32_t flags_;
 };
 
-/* A message of one action, which borrows all it is made of: hand it to send(), submit() or check() where it is made. */
+/* A message of one action, which borrows all it is made of, a braced list too: hand it to send(), submit() or check()
+ * where it is made. */
 class Message {
  public:
-  static Message send_unicast(Text from, Text to, Payload payload) noexcept {
+  static Message send_unicast(Text from RTCMSG_BORROWED, Text to RTCMSG_BORROWED,
+                              Payload payload RTCMSG_BORROWED) noexcept {
     return Message(RTCMSG_VOLCENGINE_SEND_UNICAST, payload).with_sender(from).with_user(to);
   }
 
-  static Message send_room_unicast(Text room_id, Text from, Text to, Payload payload) noexcept {
+  static Message send_room_unicast(Text room_id RTCMSG_BORROWED, Text from RTCMSG_BORROWED, Text to RTCMSG_BORROWED,
+                                   Payload payload RTCMSG_BORROWED) noexcept {
     return Message(RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST, payload).with_room(room_id).with_sender(from).with_user(to);
   }
 
-  static Message batch_send_room_unicast(Text room_id, Text from, Users to, Payload payload) noexcept {
+  static Message batch_send_room_unicast(Text room_id RTCMSG_BORROWED, Text from RTCMSG_BORROWED,
+                                         Users to RTCMSG_BORROWED, Payload payload RTCMSG_BORROWED) noexcept {
     return Message(RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST, payload).with_room(room_id).with_sender(from).with_users(to);
   }
 
-  static Message send_broadcast(Text room_id, Text from, Payload payload) noexcept {
+  static Message send_broadcast(Text room_id RTCMSG_BORROWED, Text from RTCMSG_BORROWED,
+                                Payload payload RTCMSG_BORROWED) noexcept {
     return Message(RTCMSG_VOLCENGINE_SEND_BROADCAST, payload).with_room(room_id).with_sender(from);
   }
 
   static Message p2p_send_message_to_users(std::int64_t conversation_id, std::int64_t sender_id, std::int32_t msg_type,
-                                           UserIds user_ids, Text content) noexcept {
+                                           UserIds user_ids RTCMSG_BORROWED, Text content RTCMSG_BORROWED) noexcept {
     return Message(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, content)
         .with_signal(conversation_id, sender_id, msg_type)
         .with_user_ids(user_ids);
   }
 
   static Message p2p_send_message_to_all(std::int64_t conversation_id, std::int64_t sender_id, std::int32_t msg_type,
-                                         Text content) noexcept {
+                                         Text content RTCMSG_BORROWED) noexcept {
     return Message(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL, content)
         .with_signal(conversation_id, sender_id, msg_type);
   }
 
   static Message p2p_send_message_to_all_except(std::int64_t conversation_id, std::int64_t sender_id,
-                                                std::int32_t msg_type, UserIds user_ids, Text content) noexcept {
+                                                std::int32_t msg_type, UserIds user_ids RTCMSG_BORROWED,
+                                                Text content RTCMSG_BORROWED) noexcept {
     return Message(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT, content)
         .with_signal(conversation_id, sender_id, msg_type)
         .with_user_ids(user_ids);
   }
 
-  static Message send_custom_command_to_users(Text room_id, Text from, Users to, Text content) noexcept {
+  static Message send_custom_command_to_users(Text room_id RTCMSG_BORROWED, Text from RTCMSG_BORROWED,
+                                              Users to RTCMSG_BORROWED, Text content RTCMSG_BORROWED) noexcept {
     return Message(RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS, content).with_room(room_id).with_sender(from).with_users(to);
   }
 
-  static Message send_custom_command_to_room(Text room_id, Text from, Text content) noexcept {
+  static Message send_custom_command_to_room(Text room_id RTCMSG_BORROWED, Text from RTCMSG_BORROWED,
+                                             Text content RTCMSG_BORROWED) noexcept {
     return Message(RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM, content).with_room(room_id).with_sender(from);
   }
 
@@ -431,15 +494,17 @@ namespace detail {
 template <class Self>
 class CallOptions {
  public:
-  /* send: the deadline of all; submit: from the first attempt on. Without this, or 0: http.timeout_ms. */
+  /* send: the deadline of all; submit: from the first attempt on. Above 0, or `forever`. Without this: http.timeout_ms. */
   Self &timeout(Wait wait) noexcept {
     call_.timeout_ms = wait.ms();
+    has_timeout_ = true;
     return self();
   }
 
-  /* From the call to the first byte, waiting for quota included. 0: it does not expire. */
+  /* From the call to the first byte, waiting for quota included. Above 0. Without this it does not expire. */
   Self &expires_in(Wait wait) noexcept {
     call_.expires_in_ms = wait.ms();
+    has_expires_in_ = true;
     return self();
   }
 
@@ -449,12 +514,24 @@ class CallOptions {
     return self();
   }
 
+  /* What the calls ask first. In rtcmsg.h 0 is "as if not given": a time that has run out must not turn into that. */
+  Result<void> checked() const noexcept {
+    if (has_timeout_ && call_.timeout_ms <= 0 && call_.timeout_ms != forever.ms())
+      return Error(Code::invalid_argument, "timeout_ms", "must be above 0, or forever; without it http.timeout_ms holds");
+    if (has_expires_in_ && call_.expires_in_ms <= 0)
+      return Error(Code::invalid_argument, "expires_in_ms", "must be above 0; without it the message does not expire");
+    return {};
+  }
+
+  /* For the functions of rtcmsg.h. */
   const rtcmsg_call &raw() const noexcept { return call_; }
 
  protected:
   Self &self() noexcept { return static_cast<Self &>(*this); }
 
   rtcmsg_call call_ = RTCMSG_INIT(rtcmsg_call);
+  bool has_timeout_ = false;
+  bool has_expires_in_ = false;
 };
 
 }  // namespace detail
@@ -790,7 +867,8 @@ void log_line(void *user_data, std::int32_t level, const char *text) noexcept {
   (*static_cast<Function *>(user_data))(static_cast<LogLevel>(level), std::string_view(text));
 }
 
-/* While the version is 0.x, each minor is an ABI of its own, as the SONAME says. */
+/* While the version is 0.x, each minor is an ABI of its own, as the SONAME says; and an older library lacks what a newer
+ * header may use of it. */
 constexpr bool versions_fit(std::uint32_t header, std::uint32_t library) noexcept {
   const unsigned shift = header >> 16 == 0 ? 8 : 16;
   return header >> shift == library >> shift && library >= header;
@@ -927,6 +1005,7 @@ class Client {
 
   /* Sends a message and waits for what became of it, on this thread. An error: it was not taken in. */
   Result<Report> try_send(const Message &message, const SendOptions &options = {}) {
+    if (Result<void> checked = options.checked(); !checked) return checked.error();
     Error error;
     rtcmsg_report *report = nullptr;
     const rtcmsg_message raw = message.raw();
@@ -995,6 +1074,7 @@ class Client {
                           const SendOptions &options = {}) {
     if (Result<void> checked = action.checked("action"); !checked) return checked.error();
     if (Result<void> checked = version.checked("version"); !checked) return checked.error();
+    if (Result<void> checked = options.checked(); !checked) return checked.error();
     Error error;
     rtcmsg_report *report = nullptr;
     rtcmsg_client_call(client_.get(), static_cast<std::uint32_t>(vendor), action.data(), version.data(), json,
@@ -1008,7 +1088,10 @@ class Client {
   template <class Function>
   Result<std::uint64_t> try_submit(const Message &message, Function &&handler, const SubmitOptions &options = {}) {
     static_assert(std::is_invocable_v<std::decay_t<Function> &, Completion &&>, "the handler takes a Completion");
-    if (handlers_ == nullptr) return try_queue(message, options.raw());
+    if (Result<void> checked = options.checked(); !checked) return checked.error();
+    /* Before the list of handlers is locked: in a forked child the one who would unlock it may not exist. And what is
+     * refused needs no handler. */
+    if (Result<void> checked = try_check(message); !checked) return checked.error();
     rtcmsg_call call = options.raw();
     call.user_data =
         handlers_->add(std::make_unique<detail::HandlerOf<std::decay_t<Function>>>(std::forward<Function>(handler)));
@@ -1019,6 +1102,7 @@ class Client {
 
   /* The same without a completion: what becomes of it goes to the log alone. */
   Result<std::uint64_t> try_submit_and_forget(const Message &message, const SubmitOptions &options = {}) {
+    if (Result<void> checked = options.checked(); !checked) return checked.error();
     rtcmsg_call call = options.raw();
     call.flags |= RTCMSG_NO_COMPLETION;
     return try_queue(message, call);
@@ -1228,5 +1312,7 @@ class Client {
 };
 
 }  // namespace rtcmsg
+
+#undef RTCMSG_BORROWED
 
 #endif

@@ -56,9 +56,11 @@ int main() {
   const auto message = rtcmsg::Message::send_unicast("server", "alice", "hello");
   CHECK_SIZE(news_of([&] { client.submit(message, [&reached](const rtcmsg::Completion &done) { reached += done.ok(); }); }), 1);
   CHECK_SIZE(news_of([&] { client.submit_and_forget(message); }), 0);
+  const auto refused = rtcmsg::Message::send_unicast("", "alice", "hello");
+  CHECK_SIZE(news_of([&] { reached += !client.try_submit(refused, [](const rtcmsg::Completion &) {}).ok(); }), 0);
   client.flush(60s);
   CHECK_SIZE(news_of([&] { client.poll(); }), 0);
-  CHECK_SIZE(reached, 7);
+  CHECK_SIZE(reached, 8);
   kept.reset();
   return lab_summary();
 }

@@ -23,6 +23,8 @@ namespace {
 static_assert(!std::is_copy_constructible_v<Client> && std::is_nothrow_move_constructible_v<Client>);
 static_assert(!std::is_copy_constructible_v<rtcmsg::Config> && !std::is_copy_constructible_v<rtcmsg::Report>);
 static_assert(!std::is_copy_constructible_v<rtcmsg::Completion>);
+static_assert(std::is_convertible_v<std::vector<rtcmsg::Text>, rtcmsg::Users>);
+static_assert(!std::is_convertible_v<std::vector<std::string>, rtcmsg::Users> && !std::is_convertible_v<int, rtcmsg::Users>);
 
 template <class Function>
 rtcmsg::Error thrown_by(Function &&function) {
@@ -143,10 +145,49 @@ void a_duration_is_rounded_up_and_never_turns_into_forever() {
   CHECK_TEXT(client.try_poll(-1ms).error().field(), "timeout_ms");
   CHECK_TEXT(client.try_close(-1ms).error().field(), "timeout_ms");
   CHECK_TEXT(client.try_flush(-1ms).error().field(), "timeout_ms");
-  const auto late = rtcmsg::SendOptions().timeout(-1ms);
-  CHECK_TEXT(client.try_send_unicast("server", "alice", "hello", late).error().field(), "timeout_ms");
-  const auto expired = rtcmsg::SendOptions().expires_in(-1ms);
-  CHECK_TEXT(client.try_send_unicast("server", "alice", "hello", expired).error().field(), "expires_in_ms");
+}
+
+/* In C, 0 is "as if not given": a time left that was counted down to nothing must not become no limit at all. */
+void a_time_that_has_run_out_is_refused() {
+  lab_presence();
+  Client client = lab_client();
+  const auto refused = [&client](const rtcmsg::SendOptions &send, const rtcmsg::SubmitOptions &submit, const char *field) {
+    const Message message = Message::send_unicast("server", "alice", "hello");
+    const auto handler = [](const rtcmsg::Completion &) {};
+    check_same(client.try_send(message, send).error(), thrown_by([&] { (void)client.send(message, send); }),
+               Code::invalid_argument, field, "must be above 0");
+    check_same(client.try_submit(message, handler, submit).error(), thrown_by([&] { client.submit(message, handler, submit); }),
+               Code::invalid_argument, field, "must be above 0");
+    check_same(client.try_submit_and_forget(message, submit).error(),
+               thrown_by([&] { client.submit_and_forget(message, submit); }), Code::invalid_argument, field,
+               "must be above 0");
+    CHECK_TEXT(client.try_call(rtcmsg::Vendor::zego, "DescribeUsers", nullptr, "{}", send).error().field(), field);
+  };
+  for (const Wait wait : {Wait(0s), Wait(-1ns), Wait(-5s), Wait(std::chrono::hours::min())}) {
+    refused(rtcmsg::SendOptions().timeout(wait), rtcmsg::SubmitOptions().timeout(wait), "timeout_ms");
+    refused(rtcmsg::SendOptions().expires_in(wait), rtcmsg::SubmitOptions().expires_in(wait), "expires_in_ms");
+  }
+  refused(rtcmsg::SendOptions().expires_in(rtcmsg::forever), rtcmsg::SubmitOptions().expires_in(rtcmsg::forever),
+          "expires_in_ms");
+  CHECK_SIZE(client.pending(), 0);
+  CHECK_SIZE(lab_arrived("volcengine", "alice"), 0);
+  CHECK(client.send_unicast("server", "alice", "x", rtcmsg::SendOptions().timeout(rtcmsg::forever)).ok());
+  CHECK(client.send_unicast("server", "alice", "x", rtcmsg::SendOptions().timeout(0s).timeout(60s)).ok());
+  CHECK(client.send_unicast("server", "alice", "x", rtcmsg::SendOptions().expires_in(60s)).ok());
+}
+
+void the_value_of_a_result_that_is_kept_stays_in_it() {
+  Client client = lab_client();
+  rtcmsg::Result<rtcmsg::Report> sent = client.try_send_unicast("server", "alice", "hello");
+  CHECK(sent.value().ok());
+  CHECK_STRING(sent.value().recipients()[0].user(), "alice");
+  CHECK(&sent.value() == &*sent);
+  const rtcmsg::Result<rtcmsg::Report> refused = client.try_send_unicast("server", "", "hello");
+  CHECK_TEXT(thrown_by([&] { (void)refused.value(); }).field(), "to");
+  const rtcmsg::Result<void> checked = client.try_check(Message::send_unicast("server", "", "hello"));
+  CHECK_TEXT(thrown_by([&] { checked.value(); }).field(), "to");
+  const rtcmsg::Report taken = std::move(sent).value();
+  CHECK(taken.ok());
 }
 
 void every_kind_of_text_list_and_payload_goes_in() {
@@ -268,6 +309,8 @@ int main() {
   settings_are_checked_in_both_styles();
   a_closed_client_says_so();
   a_duration_is_rounded_up_and_never_turns_into_forever();
+  a_time_that_has_run_out_is_refused();
+  the_value_of_a_result_that_is_kept_stays_in_it();
   every_kind_of_text_list_and_payload_goes_in();
   rows_past_the_end_are_empty();
   any_other_action_gives_its_raw_answer();
