@@ -209,6 +209,7 @@ check-hpp: need-c
 	  for flags in '-fno-exceptions -fno-rtti' -DRTCMSG_NO_EXCEPTIONS; do \
 	    $$cxx -std=c++$$std $$flags $(STRICT_CXX) -Iinclude -fsyntax-only $(BUILD)/twice.cpp || exit 1; done; \
 	done; done
+	$(PYTHON) tests/cpp/dangling.py clang++
 
 # Nothing but rtcmsg_* leaves the library, and each of these is meant.
 check-symbols: lib need-c
@@ -235,11 +236,12 @@ licenses: need need-c
 	$(PYTHON) tests/licenses.py $(dir $(TARGET))THIRD-PARTY-LICENSES.md
 
 check-python: venv
+	$(PYTHON) tests/readme.py README.md README.zh-CN.md
 	$(VENV)/bin/ruff check --quiet $(PY_FILES)
 	$(VENV)/bin/ruff format --quiet --check $(PY_FILES)
 	MYPYPATH=bindings/python/src $(VENV)/bin/mypy --no-error-summary bindings/python/src bindings/python/tests examples/python/*.py
 	MYPYPATH=bench $(VENV)/bin/mypy --no-error-summary bench/*.py
-	MYPYPATH=tests $(VENV)/bin/mypy --no-error-summary tests/*.py tests/cpp/examples.py tests/oracle
+	MYPYPATH=tests $(VENV)/bin/mypy --no-error-summary tests/*.py tests/cpp/*.py tests/oracle
 
 header: need
 	RTCMSG_HEADER=$(abspath include)/rtcmsg.h $(CARGO) build --quiet --features header
