@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"runtime"
 	"testing"
 	"time"
 
@@ -77,6 +78,49 @@ func TestEveryActionReachesItsRecipients(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A buffer of a connection or a ring: the bytes stand beside a pointer.
+type frame struct {
+	buffer [64]byte
+	next   *frame
+}
+
+func TestBytesMayStandBesideAPointer(t *testing.T) {
+	emulator, settings := start(t)
+	join(t, emulator)
+	client := connect(t, settings)
+	f := &frame{next: &frame{}}
+	payload := f.buffer[:copy(f.buffer[:], "framed")]
+	for _, message := range []rtcmsg.Message{
+		rtcmsg.Unicast{From: "server", To: "alice", Binary: payload},
+		rtcmsg.RoomUnicast{RoomID: "lobby", From: "server", To: "alice", Binary: payload},
+		rtcmsg.BatchRoomUnicast{RoomID: "lobby", From: "server", To: []string{"alice"}, Binary: payload},
+		rtcmsg.Broadcast{RoomID: "lobby", From: "server", Binary: payload},
+	} {
+		if err := client.Check(message); err != nil {
+			t.Error(err)
+		}
+		if _, err := client.Send(bounded(t), message); err != nil {
+			t.Error(err)
+		}
+		if err := client.Post(bounded(t), message); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := client.Flush(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	found := payloads(t, emulator, "volcengine", "alice")
+	for _, payload := range found {
+		if payload != "framed" {
+			t.Errorf("%q arrived", payload)
+		}
+	}
+	if len(found) != 8 {
+		t.Errorf("the inbox holds %q", found)
+	}
+	runtime.KeepAlive(f)
 }
 
 func TestAReportHasEverythingTheLibraryTells(t *testing.T) {
