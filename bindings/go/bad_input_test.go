@@ -178,7 +178,7 @@ func TestABadCallIsRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			report, err := client.Call(bounded(t), c.vendor, c.action, c.version, []byte(c.body))
-			if failed := asError(t, err); report != nil || !errors.Is(err, rtcmsg.ErrInvalidArgument) || failed.Field != c.field {
+			if failed := asError(t, err); report != nil || !errors.Is(err, rtcmsg.ErrInvalidArgument) || !errors.Is(err, rtcmsg.ErrNotSent) || failed.Field != c.field {
 				t.Errorf("%v", err)
 			}
 		})

@@ -90,14 +90,14 @@ func (c *Client) usableWith(ctx context.Context) error {
 // Check says whether a send would take this message in. It does no I/O.
 func (c *Client) Check(message Message) error {
 	if err := c.usable(); err != nil {
-		return err
+		return refused(err)
 	}
 	defer runtime.KeepAlive(c)
 	m, err := flatten(message)
 	if err != nil {
-		return err
+		return refused(err)
 	}
-	return c.core.check(&m)
+	return refused(c.core.check(&m))
 }
 
 // A Vendor is whose API a call is for.
@@ -118,27 +118,30 @@ const (
 // fails with [ErrAbandoned] and runs on.
 func (c *Client) Call(ctx context.Context, vendor Vendor, action, version string, body []byte, options ...SendOption) (*Report, error) {
 	if err := c.usableWith(ctx); err != nil {
-		return nil, err
+		return nil, refused(err)
 	}
 	defer runtime.KeepAlive(c)
 	for _, text := range []struct{ field, value string }{{"action", action}, {"version", version}} {
 		if strings.ContainsRune(text.value, 0) {
-			return nil, invalid(text.field, "contains a NUL character")
+			return nil, refused(invalid(text.field, "contains a NUL character"))
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, notSent(err)
+	}
+	o, err := collect(options)
+	if err != nil {
+		return nil, refused(err)
+	}
+	if o.ordered {
+		return nil, refused(invalid("Ordered", "is given, but calls have no order"))
 	}
 	select {
 	case c.core.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil, notSent(ctx.Err())
 	}
-	call, err := newCall(ctx, c.core.timeout, options)
-	if err != nil {
-		<-c.core.slots
-		return nil, err
-	}
+	call := o.call(ctx, c.core.timeout)
 	// The caller may change its bytes when an abandoned call still runs.
 	s := &Submission{client: c, ctx: ctx, done: make(chan struct{})}
 	go c.core.call(s, vendor, action, version, bytes.Clone(body), call)
@@ -155,7 +158,7 @@ func (c *Client) Call(ctx context.Context, vendor Vendor, action, version string
 func (c *core) call(s *Submission, vendor Vendor, action, version string, body []byte, call call) {
 	defer func() { <-c.slots }()
 	if err := c.enter(); err != nil {
-		s.end(nil, err)
+		s.end(nil, refused(err))
 		return
 	}
 	defer c.leave()
@@ -172,7 +175,7 @@ func (c *core) call(s *Submission, vendor Vendor, action, version string, body [
 		(*C.char)(unsafe.Pointer(unsafe.SliceData(body))), C.size_t(len(body)),
 		call.timeoutMs, call.expiresInMs, call.priority, call.flags, call.orderKey, &raw, &failed)
 	if raw == nil {
-		s.end(nil, failure(code, &failed))
+		s.end(nil, refused(failure(code, &failed)))
 		return
 	}
 	s.end(takeReport(raw), nil)

@@ -69,6 +69,34 @@ func TestACloseThatIsCutShortTellsEverySender(t *testing.T) {
 	}
 }
 
+func TestACancelOrAFlushDoesNotSayThatNothingWasSent(t *testing.T) {
+	emulator, settings := start(t)
+	join(t, emulator)
+	client := connect(t, settings)
+	stall(t, emulator)
+	inFlight, err := client.Submit(context.Background(), toAlice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrived(t, emulator, 1)
+	if err := inFlight.Cancel(); !errors.Is(err, rtcmsg.ErrNotFound) || errors.Is(err, rtcmsg.ErrNotSent) {
+		t.Errorf("cancel in flight: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := client.Close(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("close: %v", err)
+	}
+	for name, err := range map[string]error{"cancel": inFlight.Cancel(), "flush": client.Flush(bounded(t))} {
+		if !errors.Is(err, rtcmsg.ErrClosed) || errors.Is(err, rtcmsg.ErrNotSent) {
+			t.Errorf("%s while it closes: %v", name, err)
+		}
+	}
+	if _, err := inFlight.Wait(bounded(t)); !errors.Is(err, rtcmsg.ErrOutcomeUnknown) {
+		t.Errorf("in flight: %v", err)
+	}
+}
+
 func TestAClosedClientRefusesEverythingInTheLibrarysWords(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
@@ -84,6 +112,7 @@ func TestAClosedClientRefusesEverythingInTheLibrarysWords(t *testing.T) {
 	_, sendErr := client.SendUnicast(bounded(t), toAlice)
 	_, submitErr := client.Submit(bounded(t), toAlice)
 	_, callErr := client.Call(bounded(t), rtcmsg.ZEGO, "Anything", "", []byte(`{}`))
+	ofMessages := map[string]bool{"Send": true, "Submit": true, "Call": true, "Post": true, "Check": true}
 	for name, err := range map[string]error{
 		"Send": sendErr, "Submit": submitErr, "Call": callErr,
 		"Post":           client.Post(bounded(t), toAlice),
@@ -92,8 +121,11 @@ func TestAClosedClientRefusesEverythingInTheLibrarysWords(t *testing.T) {
 		"WarmUp":         client.WarmUp(1),
 		"SetCredentials": client.SetCredentials(rtcmsg.ZEGO, rtcmsg.Credentials{Secret: "secret"}),
 	} {
-		if failed := asError(t, err); !errors.Is(err, rtcmsg.ErrClosed) || !errors.Is(err, rtcmsg.ErrNotSent) || failed.Text != "this client is closed" {
+		if failed := asError(t, err); !errors.Is(err, rtcmsg.ErrClosed) || failed.Text != "this client is closed" {
 			t.Errorf("%s: %v", name, err)
+		}
+		if errors.Is(err, rtcmsg.ErrNotSent) != ofMessages[name] {
+			t.Errorf("%s: whether a message was sent is not told as it is", name)
 		}
 	}
 	if client.Pending() != 0 {
@@ -116,7 +148,7 @@ func TestClosingDuringSendsLosesNoOutcome(t *testing.T) {
 			go func() {
 				defer senders.Done()
 				for {
-					report, err := client.SendUnicast(context.Background(), toAlice, rtcmsg.Unordered())
+					report, err := client.SendUnicast(context.Background(), toAlice)
 					if err == nil {
 						select {
 						case begun <- struct{}{}:

@@ -78,7 +78,7 @@ func TestACancelledSendThatIsQueuedIsNotSent(t *testing.T) {
 		defer cancel()
 		eventually(t, "both are taken in", func() bool { return client.Pending() == 2 })
 	}()
-	report, err := client.SendUnicast(ctx, toAlice)
+	report, err := client.SendUnicast(ctx, toAlice, rtcmsg.Ordered())
 	if report == nil || report.Delivery != rtcmsg.NotSent || asError(t, err).Code != rtcmsg.CodeCancelled {
 		t.Errorf("%+v, %v", report, err)
 	}
@@ -154,7 +154,7 @@ func TestADeadlineInTheQueueSendsNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	// On a machine that is very busy it has passed before the message is taken in: then there is no report.
-	report, err := client.SendUnicast(ctx, toAlice)
+	report, err := client.SendUnicast(ctx, toAlice, rtcmsg.Ordered())
 	if report != nil && report.Delivery != rtcmsg.NotSent {
 		t.Errorf("%+v", report)
 	}
@@ -167,6 +167,68 @@ func TestADeadlineInTheQueueSendsNothing(t *testing.T) {
 	}
 	if _, err := expiring.Wait(bounded(t)); !errors.Is(err, rtcmsg.ErrExpired) || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestAMessageThatWaitedItsTurnMayOutliveItsDeadline(t *testing.T) {
+	emulator, settings := start(t)
+	join(t, emulator)
+	client := connect(t, settings)
+	toBob := rtcmsg.Unicast{From: "server", To: "bob", Text: "hi"}
+	control(t, emulator, "faults", map[string]any{"vendor": "volcengine", "latency_ms": 500, "count": 2})
+	control(t, emulator, "faults", map[string]any{"vendor": "volcengine", "stall": true, "processed": true, "skip": 2})
+	for _, first := range []rtcmsg.Message{toAlice, toBob} {
+		if err := client.Post(context.Background(), first); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	submission, err := client.Submit(ctx, toAlice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := client.SendUnicast(ctx, toBob, rtcmsg.Ordered())
+	if !errors.Is(err, rtcmsg.ErrOutcomeUnknown) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("send: %v", err)
+	}
+	// On a machine that is very busy the send can be later than the library.
+	if failed := asError(t, err); (failed.Code != rtcmsg.CodeAbandoned || report != nil) && failed.Code != rtcmsg.CodeTimeout {
+		t.Errorf("send: %+v, %v", report, err)
+	}
+	report, err = submission.Wait(bounded(t))
+	if report == nil || report.Delivery != rtcmsg.Unknown || !errors.Is(err, rtcmsg.ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("submit: %+v, %v", report, err)
+	}
+}
+
+func TestWhatAContextComesToAfterTheOutcomeIsNotItsCause(t *testing.T) {
+	emulator, settings := start(t)
+	join(t, emulator)
+	client := connect(t, settings)
+	stall(t, emulator)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	inFlight, err := client.Submit(ctx, toAlice, rtcmsg.Timeout(500*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued, err := client.Submit(ctx, toAlice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := queued.Cancel(); err != nil {
+		t.Fatal(err)
+	}
+	<-queued.Done()
+	cancel()
+	if _, err := queued.Wait(bounded(t)); !errors.Is(err, rtcmsg.ErrCancelled) || errors.Is(err, context.Canceled) {
+		t.Errorf("taken back: %v", err)
+	}
+	// Taken back by the context, if it had not begun.
+	_, err = inFlight.Wait(bounded(t))
+	if errors.Is(err, rtcmsg.ErrTimeout) == errors.Is(err, context.Canceled) {
+		t.Errorf("in flight: %v", err)
 	}
 }
 

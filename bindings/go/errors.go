@@ -100,7 +100,8 @@ var (
 
 // Two more that tell whether it is safe to send again, whatever the reason.
 var (
-	// ErrNotSent is every error after which no byte can have reached the vendor, for no recipient.
+	// ErrNotSent is every error of a message after which no byte of it can have reached the vendor, for no recipient. An
+	// error that is about something else, such as that of a Cancel that came too late, is not.
 	ErrNotSent = errors.New("rtcmsg: nothing was sent")
 	// ErrOutcomeUnknown is every error after which some recipient may or may not have got the message.
 	ErrOutcomeUnknown = errors.New("rtcmsg: it is not known whether the message arrived")
@@ -142,7 +143,8 @@ type Error struct {
 	Text   string  // a sentence for a person: what is wrong and what is allowed
 	Report *Report // what became of the message; nil if it was not taken in, and for CodeAbandoned
 
-	cause error
+	cause      error
+	notTakenIn bool // a message, or a call, was refused
 }
 
 func (e *Error) Error() string {
@@ -163,7 +165,7 @@ func (e *Error) Error() string {
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrNotSent:
-		return e.Report.notSent() && e.Code != CodeAbandoned
+		return e.notTakenIn || (e.Report != nil && e.Report.notSent())
 	case ErrOutcomeUnknown:
 		return e.Code == CodeAbandoned || (e.Report != nil && e.Report.Delivery == Unknown)
 	}
@@ -173,6 +175,14 @@ func (e *Error) Is(target error) bool {
 
 // Unwrap is the context's error, if the context ended the call.
 func (e *Error) Unwrap() error { return e.cause }
+
+// refused marks the error of a message that was not taken in. A defect of the library proves nothing.
+func refused(err error) error {
+	if e, is := err.(*Error); is && e.Code != CodeInternal {
+		e.notTakenIn = true
+	}
+	return err
+}
 
 func invalid(field, text string) *Error {
 	return &Error{Code: CodeInvalidArgument, Field: field, Text: text}

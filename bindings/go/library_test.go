@@ -3,6 +3,7 @@ package rtcmsg
 import (
 	"bufio"
 	"context"
+	"errors"
 	"math"
 	"os"
 	"os/exec"
@@ -110,7 +111,7 @@ func TestAHeaderOfAnotherVersionDoesNotCompile(t *testing.T) {
 func TestTimesAreMilliseconds(t *testing.T) {
 	for d, expected := range map[time.Duration]int32{
 		0: 0, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2, time.Hour: 3_600_000, math.MaxInt64: math.MaxInt32,
-		NoTimeout: -1, -2: -2, -time.Millisecond: -2, -time.Second: -1000, math.MinInt64: math.MinInt32,
+		NoTimeout: -1, -2: 0, -time.Second: -1000, math.MinInt64: math.MinInt32,
 	} {
 		if found := int32(milliseconds(d)); found != expected {
 			t.Errorf("%d ns: %d ms, not %d", d, found, expected)
@@ -138,7 +139,8 @@ func TestADeadlineOnlyShortens(t *testing.T) {
 		if c.deadline != 0 {
 			ctx, cancel = context.WithTimeout(ctx, c.deadline)
 		}
-		call, err := newCall(ctx, client, c.options)
+		o, err := collect(c.options)
+		call := o.call(ctx, client)
 		cancel()
 		// What passed since the deadline was set is missing.
 		near := func(ms, expected int32) bool { return ms <= expected && (ms == expected || ms > expected*9/10) }
@@ -194,7 +196,11 @@ func TestErrorsSayWhetherItIsSafeToSendAgain(t *testing.T) {
 		err              *Error
 		notSent, unknown bool
 	}{
-		{"not taken in", &Error{Code: CodeQueueFull}, true, false},
+		{"not taken in", refused(&Error{Code: CodeQueueFull}).(*Error), true, false},
+		{"a context that had ended", notSent(context.Canceled), true, false},
+		{"refused by a defect", refused(&Error{Code: CodeInternal}).(*Error), false, false},
+		{"of no message", &Error{Code: CodeNotFound}, false, false},
+		{"of a defect that ended the client", abandoned(&Error{Code: CodeInternal}), false, true},
 		{"to a room, not sent", &Error{Code: CodeConnect, Report: recipients(NotSent)}, true, false},
 		{"to two, not sent", &Error{Code: CodeConnect, Report: recipients(NotSent, NotSent, NotSent)}, true, false},
 		{"to two, one not sent", &Error{Code: CodePartial, Report: recipients(NotSent, Accepted, NotSent)}, false, false},
@@ -207,3 +213,55 @@ func TestErrorsSayWhetherItIsSafeToSendAgain(t *testing.T) {
 		}
 	}
 }
+
+func TestTheCauseOfAnOutcomeIsThatOfItsEnd(t *testing.T) {
+	live := func() (context.Context, context.CancelFunc) { return context.WithCancel(context.Background()) }
+	cancelled := func() (context.Context, context.CancelFunc) {
+		ctx, cancel := live()
+		cancel()
+		return ctx, cancel
+	}
+	late := func() (context.Context, context.CancelFunc) {
+		return context.WithDeadline(context.Background(), time.Now().Add(-time.Second))
+	}
+	lateAndCancelled := func() (context.Context, context.CancelFunc) {
+		ctx, cancel := cancelled()
+		return deadlined{ctx}, cancel
+	}
+	for _, c := range []struct {
+		name  string
+		make  func() (context.Context, context.CancelFunc)
+		code  Code
+		cause error
+	}{
+		{"cancelled, not by its context", live, CodeCancelled, nil},
+		{"cancelled by its context", cancelled, CodeCancelled, context.Canceled},
+		{"cancelled by a deadline", late, CodeCancelled, context.DeadlineExceeded},
+		{"timed out", live, CodeTimeout, nil},
+		{"timed out after a cancel", cancelled, CodeTimeout, nil},
+		{"timed out by a deadline", late, CodeTimeout, context.DeadlineExceeded},
+		{"timed out by a deadline after a cancel", lateAndCancelled, CodeTimeout, context.DeadlineExceeded},
+		{"expired after a cancel", cancelled, CodeExpired, nil},
+		{"expired by a deadline", late, CodeExpired, context.DeadlineExceeded},
+		{"no turn after a cancel", cancelled, CodeRateLimited, nil},
+		{"no turn by a deadline", late, CodeRateLimited, context.DeadlineExceeded},
+		{"refused by the vendor", late, CodeRejected, nil},
+	} {
+		ctx, cancel := c.make()
+		s := &Submission{ctx: ctx, done: make(chan struct{})}
+		s.end(&Report{Code: c.code}, nil)
+		// What the context comes to afterwards changes nothing.
+		for range 2 {
+			_, err := s.outcome()
+			if found := errors.Unwrap(err); found != c.cause {
+				t.Errorf("%s: %v, not %v", c.name, found, c.cause)
+			}
+			cancel()
+		}
+	}
+}
+
+// deadlined is a context whose deadline passes after it was cancelled.
+type deadlined struct{ context.Context }
+
+func (deadlined) Deadline() (time.Time, bool) { return time.Now(), true }

@@ -156,7 +156,7 @@ type flat struct {
 	flags      C.uint32_t
 	toText     []byte
 	toLens     []C.size_t
-	payload    unsafe.Pointer
+	payload    *C.char
 	payloadLen C.size_t
 }
 
@@ -169,10 +169,10 @@ func flatten(message Message) (flat, error) {
 	if m.text != "" && m.binary != nil {
 		return flat{}, invalid("payload", "Text and Binary are given; a message has one of them")
 	}
-	m.payload, m.payloadLen = unsafe.Pointer(unsafe.StringData(m.text)), C.size_t(len(m.text))
+	m.payload, m.payloadLen = chars(m.text), C.size_t(len(m.text))
 	if m.binary != nil {
 		m.flags = C.RTCMSG_BINARY
-		m.payload, m.payloadLen = unsafe.Pointer(unsafe.SliceData(m.binary)), C.size_t(len(m.binary))
+		m.payload, m.payloadLen = (*C.char)(unsafe.Pointer(unsafe.SliceData(m.binary))), C.size_t(len(m.binary))
 	}
 	total := 0
 	for _, user := range m.to {

@@ -124,11 +124,12 @@ const NoTimeout time.Duration = -1
 type SendOption func(*sendOptions)
 
 type sendOptions struct {
-	timeout   time.Duration
-	expiresIn time.Duration
+	timeout   *time.Duration
+	expiresIn *time.Duration
 	priority  C.uint32_t
-	flags     C.uint32_t
-	orderKey  C.uint64_t
+	orderKey  *uint64
+	ordered   bool
+	unordered bool
 }
 
 // Urgent lets a message go before all that are not, of those that wait for the same quota.
@@ -137,26 +138,32 @@ func Urgent() SendOption {
 }
 
 // Timeout is the time from the first attempt on for all attempts and all parts of a long list, in place of
-// http.timeout_ms; [NoTimeout] for none.
+// http.timeout_ms. It is more than 0, or [NoTimeout].
 func Timeout(timeout time.Duration) SendOption {
-	return func(o *sendOptions) { o.timeout = timeout }
+	return func(o *sendOptions) { o.timeout = &timeout }
 }
 
 // ExpiresIn is the time from the call to the first byte, waits for quota included: a message that has not left by then
-// fails with [ErrExpired]. 0 is no limit.
+// fails with [ErrExpired]. It is more than 0; without this option there is no limit.
 func ExpiresIn(expiry time.Duration) SendOption {
-	return func(o *sendOptions) { o.expiresIn = expiry }
+	return func(o *sendOptions) { o.expiresIn = &expiry }
 }
 
-// OrderKey makes messages of one key leave one after another. 0, the default, stands for the destination: the user in
-// the room, the room, the user or the conversation.
+// Ordered makes a message wait until those before it to the same destination, which are ordered too, have their outcome:
+// the user in the room, the room, the user or the conversation. It is the default of [Client.Submit] and [Client.Post].
+func Ordered() SendOption {
+	return func(o *sendOptions) { o.ordered = true }
+}
+
+// OrderKey makes messages of one key leave one after another. 0 stands for the destination, as [Ordered] does.
 func OrderKey(key uint64) SendOption {
-	return func(o *sendOptions) { o.orderKey = C.uint64_t(key) }
+	return func(o *sendOptions) { o.orderKey = &key }
 }
 
-// Unordered frees a message from the order of its destination: it does not wait for those before it.
+// Unordered frees a message from the order of its destination: it does not wait for those before it. It is the default
+// of [Client.Send] and its like.
 func Unordered() SendOption {
-	return func(o *sendOptions) { o.flags |= C.RTCMSG_UNORDERED }
+	return func(o *sendOptions) { o.unordered = true }
 }
 
 // call is how a message goes out, in the library's terms.
@@ -166,21 +173,40 @@ type call struct {
 	orderKey               C.uint64_t
 }
 
-// newCall joins the options with the deadline of a context that has not ended: the deadline can only shorten.
-func newCall(ctx context.Context, clientTimeout time.Duration, options []SendOption) (call, error) {
+// collect fails for options that are not allowed.
+func collect(options []SendOption) (sendOptions, error) {
 	var o sendOptions
 	for i, option := range options {
 		if option == nil {
-			return call{}, invalid(fmt.Sprintf("options[%d]", i), "is nil")
+			return o, invalid(fmt.Sprintf("options[%d]", i), "is nil")
 		}
 		option(&o)
 	}
-	c := call{
-		timeoutMs:   milliseconds(o.timeout),
-		expiresInMs: milliseconds(o.expiresIn),
-		priority:    o.priority,
-		flags:       o.flags,
-		orderKey:    o.orderKey,
+	switch {
+	case o.timeout != nil && *o.timeout <= 0 && *o.timeout != NoTimeout:
+		return o, invalid("Timeout", fmt.Sprintf("is %v; it takes more than 0, or NoTimeout", *o.timeout))
+	case o.expiresIn != nil && *o.expiresIn <= 0:
+		return o, invalid("ExpiresIn", fmt.Sprintf("is %v; it takes more than 0", *o.expiresIn))
+	case o.ordered && o.unordered:
+		return o, invalid("Ordered", "is given together with Unordered")
+	}
+	return o, nil
+}
+
+// call joins the options with the deadline of a context that has not ended: the deadline can only shorten.
+func (o sendOptions) call(ctx context.Context, clientTimeout time.Duration) call {
+	c := call{priority: o.priority}
+	if o.timeout != nil {
+		c.timeoutMs = milliseconds(*o.timeout)
+	}
+	if o.expiresIn != nil {
+		c.expiresInMs = milliseconds(*o.expiresIn)
+	}
+	if o.unordered {
+		c.flags = C.RTCMSG_UNORDERED
+	}
+	if o.orderKey != nil {
+		c.orderKey = C.uint64_t(*o.orderKey)
 	}
 	if deadline, has := ctx.Deadline(); has {
 		remaining := max(milliseconds(time.Until(deadline)), 1)
@@ -195,20 +221,17 @@ func newCall(ctx context.Context, clientTimeout time.Duration, options []SendOpt
 			c.expiresInMs = remaining
 		}
 	}
-	return c, nil
+	return c
 }
 
-// milliseconds rounds up; NoTimeout is -1, and any other negative time one that the library refuses.
+// milliseconds rounds up, and is -1 for NoTimeout. Of a deadline that has passed it is less than 1.
 func milliseconds(d time.Duration) C.int32_t {
 	if d == NoTimeout {
 		return -1
 	}
 	ms := d / time.Millisecond
-	switch {
-	case d < 0:
-		return C.int32_t(max(min(ms, -2), math.MinInt32))
-	case d%time.Millisecond != 0:
+	if d > 0 && d%time.Millisecond != 0 {
 		ms++
 	}
-	return C.int32_t(min(ms, math.MaxInt32))
+	return C.int32_t(max(min(ms, math.MaxInt32), math.MinInt32))
 }

@@ -75,9 +75,9 @@ func (r *Report) Count(delivery Delivery) int {
 	return count
 }
 
-// notSent holds also for the report of a message that was not taken in: there is none.
+// notSent holds if no byte can have reached the vendor, for no recipient.
 func (r *Report) notSent() bool {
-	return r == nil || (r.Delivery == NotSent && r.Count(NotSent) == len(r.Recipients))
+	return r.Delivery == NotSent && r.Count(NotSent) == len(r.Recipients)
 }
 
 // err is nil if every recipient is accepted or delivered.

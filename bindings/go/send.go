@@ -67,15 +67,21 @@ func (c *Client) SendCustomCommandToRoom(ctx context.Context, message CustomComm
 // with the same report. It is nil if every recipient is accepted or delivered. Nothing is sent twice by accident: only
 // what cannot have arrived is repeated. docs/DELIVERY.md says what can happen when.
 //
-// Messages to one destination leave one after another, also those of several goroutines: see [Unordered], [OrderKey].
+// What one goroutine sends keeps its order, as each Send waits for its outcome, unless its context ends before. Several
+// goroutines do not wait for each other, also not for one destination, unless they ask for it with [Ordered] or
+// [OrderKey].
 //
-// A deadline of the context bounds all of it, beside http.timeout_ms or [Timeout]. When the context ends while the
-// message is queued, it is cancelled: the error is ErrCancelled or [ErrExpired], and [ErrNotSent]. When it is in flight,
-// it runs on, and Send returns without a report: the error is [ErrAbandoned] and [ErrOutcomeUnknown]. After a deadline,
-// Send waits up to 0.1 s more for the library, which knows whether anything had left: the error then is [ErrTimeout] and
-// its report says. In each case the error is the context's, too.
+// When the context ends while the message is queued, it is cancelled: the error is [ErrCancelled] or [ErrExpired], and
+// [ErrNotSent]. When it is in flight, it runs on, and Send returns without a report: the error is [ErrAbandoned] and
+// [ErrOutcomeUnknown]. In each case the error is the context's, too.
+//
+// A deadline of the context is also the message's: no request of it begins later, and it may take no longer, from its
+// first attempt on, than the context had left at the call, beside http.timeout_ms or [Timeout]. One that began at once
+// thus ends at the deadline; one that had to wait for its turn may go on for as long as it had waited. After a deadline,
+// Send waits up to 0.1 s more for the library, which knows whether anything had left: if it is done by then, the error is
+// [ErrTimeout] and the context's, and its report says.
 func (c *Client) Send(ctx context.Context, message Message, options ...SendOption) (*Report, error) {
-	s, err := c.submit(ctx, message, options)
+	s, err := c.submit(ctx, message, options, true)
 	if err != nil {
 		return nil, err
 	}
@@ -97,9 +103,12 @@ func (c *Client) Send(ctx context.Context, message Message, options ...SendOptio
 }
 
 // Submit takes a message in and returns at once: with [ErrQueueFull] if there is no room. What becomes of it is told by
-// the submission. A context that ends while the message is queued cancels it; one in flight runs on to its report.
+// the submission. Messages to one destination leave one after another: see [Unordered], [OrderKey].
+//
+// A context that ends while the message is queued cancels it. One in flight runs on to its report, past a deadline too,
+// if it had to wait for its turn: its time is that of [Client.Send].
 func (c *Client) Submit(ctx context.Context, message Message, options ...SendOption) (*Submission, error) {
-	s, err := c.submit(ctx, message, options)
+	s, err := c.submit(ctx, message, options, false)
 	if err != nil {
 		return nil, err
 	}
@@ -110,36 +119,44 @@ func (c *Client) Submit(ctx context.Context, message Message, options ...SendOpt
 	return s, nil
 }
 
-// Post takes a message in and returns at once, like [Client.Submit], for those who will not ask what became of it. The
-// context's deadline holds, but once Post has returned the context cannot cancel it.
+// Post takes a message in and returns at once, like [Client.Submit] and in the same order, for those who will not ask
+// what became of it. A deadline of the context is the message's as it is in [Client.Send], but once Post has returned the
+// context cannot cancel it.
 func (c *Client) Post(ctx context.Context, message Message, options ...SendOption) error {
-	m, call, err := c.prepare(ctx, message, options)
+	m, call, err := c.prepare(ctx, message, options, false)
 	if err != nil {
 		return err
 	}
 	defer runtime.KeepAlive(c)
 	call.flags |= C.RTCMSG_NO_COMPLETION
 	_, err = c.core.submit(&m, call, 0)
-	return err
+	return refused(err)
 }
 
-func (c *Client) prepare(ctx context.Context, message Message, options []SendOption) (flat, call, error) {
+// prepare is for a sender that waits for the outcome, or not: one that waits keeps an order only if it asks for it.
+func (c *Client) prepare(ctx context.Context, message Message, options []SendOption, waits bool) (flat, call, error) {
 	if err := c.usableWith(ctx); err != nil {
-		return flat{}, call{}, err
+		return flat{}, call{}, refused(err)
 	}
 	m, err := flatten(message)
 	if err != nil {
-		return flat{}, call{}, err
+		return flat{}, call{}, refused(err)
 	}
 	if err := ctx.Err(); err != nil {
 		return flat{}, call{}, notSent(err)
 	}
-	call, err := newCall(ctx, c.core.timeout, options)
-	return m, call, err
+	o, err := collect(options)
+	if err != nil {
+		return flat{}, call{}, refused(err)
+	}
+	if waits && !o.ordered && o.orderKey == nil {
+		o.unordered = true
+	}
+	return m, o.call(ctx, c.core.timeout), nil
 }
 
-func (c *Client) submit(ctx context.Context, message Message, options []SendOption) (*Submission, error) {
-	m, call, err := c.prepare(ctx, message, options)
+func (c *Client) submit(ctx context.Context, message Message, options []SendOption, waits bool) (*Submission, error) {
+	m, call, err := c.prepare(ctx, message, options, waits)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +165,7 @@ func (c *Client) submit(ctx context.Context, message Message, options []SendOpti
 	s.id, err = c.core.submit(&m, call, s.key)
 	if err != nil {
 		c.core.forget(s.key)
-		return nil, err
+		return nil, refused(err)
 	}
 	return s, nil
 }
@@ -163,6 +180,7 @@ type Submission struct {
 	done   chan struct{}
 	report *Report
 	failed error
+	cause  error // the context's, if that ended the message
 }
 
 // ID is the library's number of the message.
@@ -194,7 +212,7 @@ func (s *Submission) Wait(ctx context.Context) (*Report, error) {
 }
 
 // Cancel takes a message back that is still queued: it is not sent, and its outcome is [ErrCancelled]. It fails with
-// [ErrNotFound] if the message is in flight or done.
+// [ErrNotFound] if the message is in flight or done: that says nothing of what becomes of it.
 func (s *Submission) Cancel() error {
 	if s == nil || s.client == nil {
 		return invalid("submission", "is NULL")
@@ -202,9 +220,12 @@ func (s *Submission) Cancel() error {
 	return s.client.core.cancel(s.id)
 }
 
-// end is called once.
+// end is called once. Whoever asks, and whenever, hears the same: what the context comes to later is not the message's.
 func (s *Submission) end(report *Report, failed error) {
 	s.report, s.failed = report, failed
+	if report != nil {
+		s.cause = causeOf(report.Code, s.ctx)
+	}
 	close(s.done)
 	if s.then != nil {
 		s.then()
@@ -215,18 +236,19 @@ func (s *Submission) outcome() (*Report, error) {
 	if s.failed != nil {
 		return nil, s.failed
 	}
-	return s.report, s.report.err(s.cause())
+	return s.report, s.report.err(s.cause)
 }
 
-// cause is the context's error, if the message ended as one does whose context has ended.
-func (s *Submission) cause() error {
-	switch s.report.Code {
-	case CodeExpired, CodeCancelled, CodeTimeout, CodeRateLimited:
-		if err := s.ctx.Err(); err != nil {
-			return err
-		}
+// causeOf is the context's error, if a message that has just ended so may have ended by it: time runs out by a deadline
+// alone.
+func causeOf(code Code, ctx context.Context) error {
+	switch code {
+	case CodeCancelled:
+		return ctx.Err()
+	case CodeExpired, CodeTimeout, CodeRateLimited:
 		// The library may be quicker than the context's own timer.
-		if deadline, has := s.ctx.Deadline(); has && !time.Now().Before(deadline) {
+		deadline, has := ctx.Deadline()
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) || (has && !time.Now().Before(deadline)) {
 			return context.DeadlineExceeded
 		}
 	}
@@ -255,7 +277,7 @@ func notSent(cause error) *Error {
 	if errors.Is(cause, context.DeadlineExceeded) {
 		code = CodeExpired
 	}
-	return &Error{Code: code, Field: "ctx", Text: "had ended already; nothing was sent", cause: cause}
+	return &Error{Code: code, Field: "ctx", Text: "had ended already; nothing was sent", cause: cause, notTakenIn: true}
 }
 
 func abandoned(cause error) *Error {

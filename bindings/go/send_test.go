@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"runtime"
 	"testing"
 	"time"
 
@@ -77,6 +78,49 @@ func TestEveryActionReachesItsRecipients(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A buffer of a connection or a ring: the bytes stand beside a pointer.
+type frame struct {
+	buffer [64]byte
+	next   *frame
+}
+
+func TestBytesMayStandBesideAPointer(t *testing.T) {
+	emulator, settings := start(t)
+	join(t, emulator)
+	client := connect(t, settings)
+	f := &frame{next: &frame{}}
+	payload := f.buffer[:copy(f.buffer[:], "framed")]
+	for _, message := range []rtcmsg.Message{
+		rtcmsg.Unicast{From: "server", To: "alice", Binary: payload},
+		rtcmsg.RoomUnicast{RoomID: "lobby", From: "server", To: "alice", Binary: payload},
+		rtcmsg.BatchRoomUnicast{RoomID: "lobby", From: "server", To: []string{"alice"}, Binary: payload},
+		rtcmsg.Broadcast{RoomID: "lobby", From: "server", Binary: payload},
+	} {
+		if err := client.Check(message); err != nil {
+			t.Error(err)
+		}
+		if _, err := client.Send(bounded(t), message); err != nil {
+			t.Error(err)
+		}
+		if err := client.Post(bounded(t), message); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := client.Flush(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	found := payloads(t, emulator, "volcengine", "alice")
+	for _, payload := range found {
+		if payload != "framed" {
+			t.Errorf("%q arrived", payload)
+		}
+	}
+	if len(found) != 8 {
+		t.Errorf("the inbox holds %q", found)
+	}
+	runtime.KeepAlive(f)
 }
 
 func TestAReportHasEverythingTheLibraryTells(t *testing.T) {
@@ -238,22 +282,95 @@ func TestSendOptionsAreTaken(t *testing.T) {
 	for _, options := range [][]rtcmsg.SendOption{
 		{rtcmsg.Urgent(), rtcmsg.OrderKey(7), rtcmsg.Timeout(safetyNet), rtcmsg.ExpiresIn(safetyNet)},
 		{rtcmsg.Unordered()},
+		{rtcmsg.Ordered()},
 		{rtcmsg.Timeout(rtcmsg.NoTimeout)},
+		{rtcmsg.Timeout(0), rtcmsg.ExpiresIn(-1), rtcmsg.Timeout(safetyNet), rtcmsg.ExpiresIn(safetyNet)},
 	} {
 		if _, err := client.SendUnicast(bounded(t), message, options...); err != nil {
 			t.Error(err)
 		}
 	}
-	for field, options := range map[string][]rtcmsg.SendOption{
-		"order_key":     {rtcmsg.OrderKey(7), rtcmsg.Unordered()},
-		"timeout_ms":    {rtcmsg.Timeout(-time.Second)},
-		"expires_in_ms": {rtcmsg.ExpiresIn(-time.Second)},
-		"options[1]":    {rtcmsg.Urgent(), nil},
+}
+
+func TestBadSendOptionsAreRefused(t *testing.T) {
+	_, settings := start(t)
+	client := connect(t, settings)
+	for _, c := range []struct {
+		options     []rtcmsg.SendOption
+		field, text string
+	}{
+		{[]rtcmsg.SendOption{rtcmsg.OrderKey(7), rtcmsg.Unordered()}, "order_key", "is given together with RTCMSG_UNORDERED"},
+		{[]rtcmsg.SendOption{rtcmsg.Unordered(), rtcmsg.Ordered()}, "Ordered", "is given together with Unordered"},
+		{[]rtcmsg.SendOption{rtcmsg.Timeout(0)}, "Timeout", "is 0s; it takes more than 0, or NoTimeout"},
+		{[]rtcmsg.SendOption{rtcmsg.Timeout(-time.Second)}, "Timeout", "is -1s; it takes more than 0, or NoTimeout"},
+		{[]rtcmsg.SendOption{rtcmsg.ExpiresIn(0)}, "ExpiresIn", "is 0s; it takes more than 0"},
+		{[]rtcmsg.SendOption{rtcmsg.ExpiresIn(rtcmsg.NoTimeout)}, "ExpiresIn", "is -1ns; it takes more than 0"},
+		{[]rtcmsg.SendOption{rtcmsg.Urgent(), nil}, "options[1]", "is nil"},
 	} {
-		// Without a deadline, which would shorten them.
-		_, err := client.SendUnicast(context.Background(), message, options...)
-		if failed := asError(t, err); failed.Field != field || !errors.Is(err, rtcmsg.ErrInvalidArgument) {
+		// A deadline does not hide them.
+		for _, ctx := range []context.Context{context.Background(), bounded(t)} {
+			_, sendErr := client.Send(ctx, toAlice, c.options...)
+			_, submitErr := client.Submit(ctx, toAlice, c.options...)
+			for _, err := range []error{sendErr, submitErr, client.Post(ctx, toAlice, c.options...)} {
+				failed := asError(t, err)
+				if !errors.Is(err, rtcmsg.ErrInvalidArgument) || !errors.Is(err, rtcmsg.ErrNotSent) || failed.Field != c.field || failed.Text != c.text {
+					t.Errorf("%v in place of an error of %s", err, c.field)
+				}
+			}
+		}
+	}
+	for field, option := range map[string]rtcmsg.SendOption{
+		"Timeout": rtcmsg.Timeout(0), "ExpiresIn": rtcmsg.ExpiresIn(0), "Ordered": rtcmsg.Ordered(),
+		"order_key": rtcmsg.OrderKey(7), "flags": rtcmsg.Unordered(),
+	} {
+		_, err := client.Call(bounded(t), rtcmsg.ZEGO, "Anything", "", []byte(`{}`), option)
+		if failed := asError(t, err); !errors.Is(err, rtcmsg.ErrInvalidArgument) || !errors.Is(err, rtcmsg.ErrNotSent) || failed.Field != field {
 			t.Errorf("%v in place of an error of %s", err, field)
+		}
+	}
+}
+
+func TestASendDoesNotWaitForOthersToItsDestination(t *testing.T) {
+	emulator, settings := start(t)
+	join(t, emulator)
+	client := connect(t, settings)
+	control(t, emulator, "faults", map[string]any{"vendor": "volcengine", "stall": true, "processed": true, "count": 1})
+	first, err := client.Submit(context.Background(), toAlice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrived(t, emulator, 1)
+	if _, err := client.SendUnicast(bounded(t), toAlice); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-first.Done():
+		t.Error("the first had to end before")
+	default:
+	}
+	control(t, emulator, "reset", nil)
+	<-first.Done()
+}
+
+func TestASendKeepsTheOrderThatItAsksFor(t *testing.T) {
+	emulator, settings := start(t)
+	join(t, emulator)
+	client := connect(t, settings)
+	for _, options := range [][]rtcmsg.SendOption{{rtcmsg.Ordered()}, {rtcmsg.OrderKey(0)}, {rtcmsg.OrderKey(7)}} {
+		before := len(payloads(t, emulator, "volcengine", "alice"))
+		control(t, emulator, "faults", map[string]any{"vendor": "volcengine", "latency_ms": 300, "count": 1})
+		first, err := client.Submit(context.Background(), rtcmsg.Unicast{From: "server", To: "alice", Text: "first"}, options...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.SendUnicast(bounded(t), rtcmsg.Unicast{From: "server", To: "alice", Text: "second"}, options...); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := first.Wait(bounded(t)); err != nil {
+			t.Error(err)
+		}
+		if found := payloads(t, emulator, "volcengine", "alice")[before:]; !reflect.DeepEqual(found, []string{"first", "second"}) {
+			t.Errorf("the inbox holds %q", found)
 		}
 	}
 }

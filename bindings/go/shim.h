@@ -10,11 +10,12 @@
 #error "this package needs rtcmsg.h of version 0.1: look at what `pkg-config --cflags rtcmsg` says"
 #endif
 
-/* `to` is the text of all recipients, one behind the other; to_lens says how long each is. */
+/* `to` is the text of all recipients, one behind the other; to_lens says how long each is. The payload is no void pointer:
+ * cgo would look for Go pointers in all of what the bytes stand in, and panic. */
 #define RTCMSGO_MESSAGE                                                                                                \
   uint32_t action, uint32_t flags, const char *room_id, size_t room_id_len, const char *from, size_t from_len,         \
       const char *to, const size_t *to_lens, size_t to_count, int64_t conversation_id, int64_t sender_id,              \
-      const int64_t *user_ids, size_t user_id_count, int32_t msg_type, const void *payload, size_t payload_len
+      const int64_t *user_ids, size_t user_id_count, int32_t msg_type, const char *payload, size_t payload_len
 
 rtcmsg_code rtcmsgo_check(rtcmsg_client *client, RTCMSGO_MESSAGE, rtcmsg_error *error);
 

@@ -1,8 +1,10 @@
 package rtcmsg_test
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -49,5 +51,36 @@ func TestTheLibraryIsLinkedInByATag(t *testing.T) {
 				t.Errorf("the inbox holds %q", found)
 			}
 		})
+	}
+}
+
+func TestAModuleOfOnesOwnGetsThePackageAsTheReadmeSays(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile("testdata/greet/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	module := t.TempDir()
+	if err := os.WriteFile(filepath.Join(module, "main.go"), program, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	commands := [][]string{{"mod", "init", "example.com/greet"}}
+	for _, line := range regexp.MustCompile(`(?m)^go (mod .*)$`).FindAllStringSubmatch(string(readme), -1) {
+		commands = append(commands, strings.Fields(strings.ReplaceAll(line[1], "/path/to/rtcmsg/bindings/go", here)))
+	}
+	for _, arguments := range append(commands, []string{"build", "-o", "greet", "."}) {
+		command := exec.Command("go", arguments...)
+		command.Dir = module
+		command.Env = append(command.Environ(), "GOPROXY=off", "GOWORK=off")
+		if output, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("go %s: %v\n%s", strings.Join(arguments, " "), err, output)
+		}
 	}
 }

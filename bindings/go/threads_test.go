@@ -39,7 +39,7 @@ func TestTenThousandGoroutinesNeedFewThreads(t *testing.T) {
 		done.Add(1)
 		go func() {
 			defer done.Done()
-			report, err := client.SendUnicast(context.Background(), toAlice, rtcmsg.Unordered(), rtcmsg.Timeout(safetyNet))
+			report, err := client.SendUnicast(context.Background(), toAlice, rtcmsg.Timeout(safetyNet))
 			if err == nil && report.Delivery == rtcmsg.Accepted {
 				delivered.Add(1)
 			} else {

@@ -108,7 +108,7 @@ func (f *forwarder) send(ctx context.Context, n notification) (*rtcmsg.Report, e
 		return f.client.SendCustomCommandToRoom(ctx, rtcmsg.CustomCommandToRoom{RoomID: n.Room, From: "forwarder", Text: n.Text})
 	}
 	return f.client.SendCustomCommandToUsers(ctx,
-		rtcmsg.CustomCommandToUsers{RoomID: n.Room, From: "forwarder", To: n.To, Text: n.Text}, rtcmsg.Unordered())
+		rtcmsg.CustomCommandToUsers{RoomID: n.Room, From: "forwarder", To: n.To, Text: n.Text})
 }
 
 // status says whether it is worth trying again: 503 always is, 504 only if twice is harmless.

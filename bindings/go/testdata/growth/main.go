@@ -52,13 +52,13 @@ func sendMany(client *rtcmsg.Client, rounds int) {
 			ctx := context.Background()
 			message := rtcmsg.BatchRoomUnicast{RoomID: "lobby", From: "server", To: to, Text: "hi"}
 			for range rounds {
-				client.BatchSendRoomUnicast(ctx, message, rtcmsg.Unordered())
+				client.BatchSendRoomUnicast(ctx, message)
 				client.Submit(ctx, message, rtcmsg.Unordered())
 				client.Post(ctx, message, rtcmsg.Unordered())
 				client.BatchSendRoomUnicast(ctx, rtcmsg.BatchRoomUnicast{})
 				client.Call(ctx, rtcmsg.Volcengine, "GetNothing", "2020-12-01", []byte(`{}`))
 				short, cancel := context.WithTimeout(ctx, time.Millisecond)
-				client.BatchSendRoomUnicast(short, message, rtcmsg.Unordered())
+				client.BatchSendRoomUnicast(short, message)
 				cancel()
 			}
 		}()
