@@ -179,7 +179,11 @@ class Client(Actions[Report]):
                     done.append(untaken)
                 else:
                     raw.append(untaken)
-            self._wait(time.monotonic() if done or raw else deadline, rows, limit - len(done) - len(raw), count)
+            had = len(done) + len(raw)
+            if not had:
+                self._wait(deadline, rows, limit, count)
+            elif had < limit:
+                self._wait(time.monotonic(), rows, limit - had, count)
             for row in (*raw, *rows[: count.value]):
                 done.append(Completion(row.id, row.user_data, _report.read(row.report)))
                 _free_report(self._lib, row)
@@ -214,13 +218,14 @@ class Client(Actions[Report]):
 
     def _give_back(self, done: Iterable[Completion], raw: Iterable[_abi.Completion] = ()) -> None:
         """The next poll() begins with these."""
-        back: dict[int, _Untaken] = {completion.id: completion for completion in done}
-        for row in raw:
-            if row.id in back:
+        rows = list(raw)
+        back: dict[int, _Untaken] = {row.id: row for row in rows}
+        read: dict[int, _Untaken] = {completion.id: completion for completion in done}
+        # What was read is before what was not, and stands for its row.
+        self._untaken.extendleft(reversed({**read, **back, **read}.values()))
+        for row in rows:
+            if row.id in read and row.report:
                 _free_report(self._lib, row)
-            else:
-                back[row.id] = row
-        self._untaken.extendleft(reversed(back.values()))
 
     def event_handle(self) -> int:
         """A file descriptor for a loop of one's own: readable exactly while a completion waits for `poll`.
