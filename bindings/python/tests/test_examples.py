@@ -66,6 +66,14 @@ def test_the_readme_shows_the_example_as_it_is(house: Path, page: str, name: str
     assert f"```python\n{code}```" in (house / page).read_text(encoding="utf-8")
 
 
+def test_the_readme_s_emulator_block_runs_as_it_is(house: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    page = (house / "bindings" / "python" / "README.md").read_text(encoding="utf-8")
+    (block,) = (code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "with Emulator()" in code)
+    program = tmp_path / "block.py"
+    program.write_text(block, encoding="utf-8")
+    assert run(house, environment, str(program)) == "['hello']\n"
+
+
 def users_csv(folder: Path, emulator: Emulator, count: int) -> tuple[Path, list[str]]:
     """A list with a BOM, an empty line, and its first user twice; all are logged in."""
     users = [f"user-{number}" for number in range(count)]

@@ -54,6 +54,7 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         self._watching: dict[asyncio.AbstractEventLoop, int] = {}
         # Its threads start with the first calls.
         self._calls = ThreadPoolExecutor(_CALLS, "rtcmsg-call")
+        self._closed = False
 
     @classmethod
     def from_env(cls, **keywords: Unpack[Settings]) -> Self:
@@ -170,8 +171,7 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         urgent: bool = False,
     ) -> Report:
         """As `Client.call`, on one of 32 threads of the client's own: cancelling the task does not end it."""
-        return await _run(
-            self._calls,
+        call = functools.partial(
             self._client.call,
             vendor,
             action,
@@ -181,6 +181,8 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
             expires_in=expires_in,
             urgent=urgent,
         )
+        # A closed client refuses at once, and its threads are gone.
+        return call() if self._closed else await _run(self._calls, call)
 
     @property
     def check(self) -> Checks:
@@ -213,6 +215,8 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
     async def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
         """As `Client.close`: every task that waits gets its answer."""
         await self._apart(self._client.close, timeout)
+        self._closed = True
+        self._calls.shutdown(wait=False)
 
     async def _apart(self, function: Callable[[float | None], None], timeout: float | None) -> None:
         """On a thread of its own, behind nothing: a close must not wait for the calls that it is to cut short."""
