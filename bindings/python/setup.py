@@ -5,6 +5,7 @@ RTCMSG_BUILD_LIBRARY and RTCMSG_BUILD_EMULATOR name prebuilt ones; then no cargo
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,6 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 HOUSE = Path(__file__).resolve().parents[2]
-TARGET = HOUSE / os.environ.get("CARGO_TARGET_DIR", "target")
 LICENSES = "THIRD-PARTY-LICENSES.md"
 
 
@@ -43,13 +43,26 @@ class Bundle(build_py):
         if not (HOUSE / "Cargo.toml").is_file():
             sys.exit("rtcmsg is built from a checkout of its repository: there is no Cargo.toml two folders up")
         if not getattr(self, "is_built", False):
-            cargo = os.environ.get("CARGO", "cargo")
-            try:
-                subprocess.run([cargo, "build", "--release", "--locked", "--workspace"], cwd=HOUSE, check=True)
-            except FileNotFoundError:
-                sys.exit("rtcmsg needs cargo (Rust 1.85 or later) to be built: see https://rustup.rs")
+            self.artifacts = self.cargo()
             self.is_built = True
-        return TARGET / "release" / name
+        if name not in self.artifacts:
+            sys.exit(f"rtcmsg: cargo built no {name}; it is made for Linux with the GNU C library")
+        return self.artifacts[name]
+
+    def cargo(self) -> dict[str, Path]:
+        """Builds, and says where each file is: that depends on the environment and on every configuration of cargo's."""
+        command = [os.environ.get("CARGO", "cargo"), "build", "--release", "--locked", "--workspace"]
+        try:
+            built = subprocess.run(
+                [*command, "--message-format=json-render-diagnostics"], cwd=HOUSE, stdout=subprocess.PIPE, check=False
+            )
+        except FileNotFoundError:
+            sys.exit("rtcmsg needs cargo (Rust 1.85 or later) and a C compiler to be built: see https://rustup.rs")
+        if built.returncode != 0:
+            sys.exit("rtcmsg: cargo build failed, see above; it takes Rust 1.85 or later and a C compiler")
+        messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith(b"{")]
+        files = [Path(file) for message in messages for file in message.get("filenames", ())]
+        return {file.name: file for file in files}
 
     def write_licenses(self, crate: str, out: Path) -> None:
         """What a wheel must carry that is passed on. One for this machine alone does without."""

@@ -5,7 +5,8 @@ Run it again after an interruption, a crash or a bad network: it goes on where i
 has it, or may have it, is left out. Settings come from the environment (docs/CONFIGURATION.md).
 
 The result file is a log. A row is written to disk before a message can leave (SENDING) and another one afterwards, so that
-whoever was under way at a crash is known, and counts as UNKNOWN.
+whoever was under way at a crash is known, and counts as UNKNOWN. Each row is one line, and one that a crash cut short is
+taken away.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from __future__ import annotations
 import argparse
 import csv
 import fcntl
+import io
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import rtcmsg
 
@@ -31,24 +34,49 @@ CHUNK = 200
 class Results:
     """The result file: user, state, details. The last row of a user counts."""
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         # Two runs at once would both send.
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         file.seek(0)
-        text = file.read()
-        # A row that a crash cut short: what it would have said is not known.
-        if text and not text.endswith("\n"):
-            file.write("\n")
+        whole = file.read()
+        # A row that a crash cut short says nothing; the one before it, which came whole, says SENDING.
+        whole = whole[: whole.rfind(b"\n") + 1]
+        file.truncate(len(whole))
         self._file = file
-        self._rows = csv.writer(file, lineterminator="\n")
-        self.states = {row[0]: row[1] for row in csv.reader(text.splitlines()) if len(row) == 3}
+        self._states: dict[str, str] = {}
+        # Line by line and by its first two commas, so that no line can swallow another.
+        for line in whole.split(b"\n"):
+            parts = line.decode("utf-8", "replace").split(",", 2)
+            if len(parts) == 3:
+                self._states[parts[0]] = parts[1]
+
+    def state(self, user: str) -> str | None:
+        return self._states.get(in_one_field(user))
 
     def write(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
         for user, state, details in rows:
-            self._rows.writerow((user, state, details.replace("\n", " ")))
-            self.states[user] = state
+            field = in_one_field(user)
+            writer.writerow((field, state, in_one_line(details)))
+            self._states[field] = state
+        self._file.write(text.getvalue().encode())
         self._file.flush()
         os.fsync(self._file.fileno())
+
+    def give_up(self) -> None:
+        """Whoever was under way when a run ended may have the message."""
+        lost = [user for user, state in self._states.items() if state == SENDING]
+        self.write((user, "UNKNOWN", "a run ended meanwhile") for user in lost)
+
+
+def in_one_line(text: str) -> str:
+    return re.sub(r'[\s"\0]', " ", text)
+
+
+def in_one_field(user: str) -> str:
+    """No id may have a space: a user whose name is changed here is refused, and never taken for another."""
+    return in_one_line(user).replace(",", " ")
 
 
 class Progress:
@@ -112,16 +140,15 @@ def main() -> int:
     parser.add_argument("--text", required=True)
     options = parser.parse_args()
     users = users_of(options.users)
-    with options.results.open("a+", newline="", encoding="utf-8") as file, rtcmsg.Client.from_env() as client:
+    with options.results.open("ab+") as file, rtcmsg.Client.from_env() as client:
         try:
             results = Results(file)
         except BlockingIOError:
             raise SystemExit(f"another run is writing to {options.results}") from None
-        lost = [user for user, state in results.states.items() if state == SENDING]
-        results.write((user, "UNKNOWN", "a run ended meanwhile") for user in lost)
-        left = [user for user in users if results.states.get(user, "NOT_SENT") in AGAIN]
+        results.give_up()
+        left = [user for user in users if (results.state(user) or "NOT_SENT") in AGAIN]
         notify(client, left, options.sender, options.text, results)
-    counts = Counter(results.states[user] for user in users)
+    counts = Counter(results.state(user) or "" for user in users)
     print(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
     return 0 if counts.keys() <= {"ACCEPTED", "DELIVERED"} else 1
 

@@ -228,11 +228,71 @@ def test_the_rest_of_the_client_is_there(emulator: Emulator) -> None:
     asyncio.run(main())
 
 
-def test_no_python_thread_is_started_for_messages(emulator: Emulator) -> None:
+def test_a_bad_argument_is_raised_by_the_await_and_not_by_the_call(emulator: Emulator) -> None:
+    async def main() -> None:
+        async with make(emulator) as client:
+            sends = [client.send_unicast(**{**UNICAST, "to": to}) for to in ("alice", None, "a b", "alice")]
+            results = await asyncio.gather(*sends, return_exceptions=True)
+            kinds = [rtcmsg.Report, TypeError, rtcmsg.InvalidArgument, rtcmsg.Report]
+            assert [type(result) for result in results] == kinds
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("options", [{"order_key": 7}, {"ordered": True}])
+def test_tasks_with_an_order_send_one_after_another(emulator: Emulator, options: dict[str, Any]) -> None:
+    async def main() -> None:
+        async with make(emulator, worker_threads=4) as client:
+            # The first is the slowest: without an order the others would be there before it.
+            emulator.post("faults", vendor="volcengine", count=1, latency_ms=300)
+            ordered = client.with_options(**options)
+            sends = [ordered.send_unicast(**{**UNICAST, "payload": str(number)}) for number in range(20)]
+            assert {report.code for report in await asyncio.gather(*sends)} == {rtcmsg.Code.OK}
+
+    asyncio.run(main())
+    assert emulator.payloads("volcengine", "alice") == [str(number) for number in range(20)]
+
+
+def test_one_order_key_holds_for_several_destinations(emulator: Emulator) -> None:
+    async def main() -> None:
+        async with make(emulator, worker_threads=4) as client:
+            emulator.post("faults", vendor="volcengine", user="bob", latency_ms=20)
+            ordered = client.with_options(order_key=7)
+            users = ["bob", "alice"] * 5
+            await asyncio.gather(*(ordered.send_unicast(**{**UNICAST, "to": user}) for user in users))
+
+    asyncio.run(main())
+    ledger = emulator.control("GET", "ledger")
+    assert [entry["recipients"][0]["user"] for entry in ledger] == ["bob", "alice"] * 5
+
+
+def test_a_close_does_not_wait_behind_the_calls_that_it_ends(emulator: Emulator) -> None:
+    emulator.post("faults", stall=True)
+    arguments = {"RoomId": "lobby", "UserId": "server", "UserName": "x", "MessageCategory": 1, "MessageContent": "hi"}
+
     async def main() -> None:
         client = make(emulator)
+        calls = [
+            asyncio.create_task(client.call(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", arguments, timeout=60))
+            for _ in range(80)
+        ]
+        await until(lambda: client.stats()["http"]["connections_opened"] >= 4)
+        await client.close(0)
+        with pytest.raises(rtcmsg.Closed):
+            await client.call(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", arguments)
+        # Cut short, and not at the end of their time.
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(error, rtcmsg.Closed) for error in errors)
+
+    asyncio.run(main())
+
+
+def test_no_python_thread_is_started_for_messages(emulator: Emulator) -> None:
+    async def main() -> None:
+        before = set(threading.enumerate())
+        client = make(emulator)
         await asyncio.gather(*(client.send_unicast(**UNICAST) for _ in range(20)))
-        assert threading.active_count() == 1
+        assert set(threading.enumerate()) <= before
         await client.close()
 
     asyncio.run(main())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import math
+import select
 from collections.abc import Callable
 from typing import Any
 
@@ -119,9 +120,10 @@ def test_an_expired_message_does_not_leave(make_client: MakeClient, emulator: Em
     # The one turn of this second is taken, so the next message waits longer than it lives.
     client = make_client(quota_mode="wait", quota_rtc_per_second=1, quota_volcengine_scope="expired")
     client.send_unicast(from_="server", to="alice", payload="first")
-    with pytest.raises(rtcmsg.NotSent) as caught:
+    with pytest.raises(rtcmsg.Expired) as caught:
         client.send_unicast(from_="server", to="alice", payload="second", expires_in=0.01)
-    assert caught.value.code in (rtcmsg.Code.EXPIRED, rtcmsg.Code.RATE_LIMITED)
+    assert caught.value.code is rtcmsg.Code.EXPIRED
+    assert isinstance(caught.value, rtcmsg.NotSent)
     assert emulator.payloads("volcengine", "alice") == ["first"]
 
 
@@ -228,30 +230,55 @@ def test_connections_are_opened_ahead(client: rtcmsg.Client, emulator: Emulator)
     assert len(emulator.control("GET", "connections")) >= 3
 
 
-def test_statistics_are_a_dict(client: rtcmsg.Client) -> None:
+def test_statistics_count_what_was_done(make_client: MakeClient) -> None:
+    client = make_client(queue_capacity=7, worker_threads=2)
     client.send_unicast(from_="server", to="alice", payload="hello")
+    with pytest.raises(rtcmsg.Undelivered):
+        client.send_custom_command_to_room(room_id="nowhere", from_="server", payload="hello")
+    for _ in range(3):
+        client.submit.send_unicast(from_="server", to="alice", payload="hello")
+    client.flush(60)
     stats = client.stats()
-    assert isinstance(stats, dict)
-    assert stats
+    assert (stats["messages"]["ok"], stats["messages"]["undelivered"], stats["messages"]["internal"]) == (4, 1, 0)
+    assert (stats["deliveries"]["accepted"], stats["deliveries"]["not_delivered"]) == (4, 1)
+    queue = stats["queue"]
+    assert (queue["submitted"], queue["completions"], queue["pending"], queue["depth"]) == (3, 3, 3, 0)
+    assert (queue["capacity"], stats["workers"]["limit"], stats["retries"]) == (7, 2, 0)
+    assert stats["http"]["connections_opened"] >= 1
+
+
+def test_the_event_handle_is_readable_exactly_while_a_completion_waits(client: rtcmsg.Client) -> None:
+    handle = client.event_handle()
+    assert select.select([handle], [], [], 0)[0] == []
+    client.submit.send_unicast(from_="server", to="alice", payload="hello")
+    assert select.select([handle], [], [], 60)[0] == [handle]
+    assert len(client.poll()) == 1
+    assert select.select([handle], [], [], 0)[0] == []
+    assert client.event_handle() == handle
 
 
 def test_a_closed_client_says_so_and_can_be_closed_again(client: rtcmsg.Client) -> None:
     client.submit.send_unicast(from_="server", to="alice", payload="hello")
     client.close()
     client.close()
-    calls: list[Callable[[], object]] = [
+    refused: list[Callable[[], object]] = [
         lambda: client.send_unicast(from_="server", to="alice", payload="hello"),
         lambda: client.submit.send_unicast(from_="server", to="alice", payload="hello"),
         lambda: client.check.send_unicast(from_="server", to="alice", payload="hello"),
         lambda: client.call(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", {}),
+    ]
+    others: list[Callable[[], object]] = [
         lambda: client.set_credentials(rtcmsg.Vendor.ZEGO, secret="0123456789abcdef0123456789abcdef"),
         lambda: client.cancel(1),
+        lambda: client.flush(),
         lambda: client.warm_up(),
+        lambda: client.event_handle(),
     ]
-    for call in calls:
+    for call in refused + others:
         with pytest.raises(rtcmsg.Closed) as caught:
             call()
-        assert isinstance(caught.value, rtcmsg.NotSent)
+        # What concerns no message says nothing of one.
+        assert isinstance(caught.value, rtcmsg.NotSent) is (call in refused)
     # What was submitted is still to be had.
     assert [completion.report.code for completion in client.poll(timeout=None)] == [rtcmsg.Code.OK]
     assert client.poll(timeout=None) == []

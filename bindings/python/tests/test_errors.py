@@ -123,7 +123,8 @@ def test_bad_arguments_of_the_other_calls_are_refused(client: rtcmsg.Client) -> 
         ("THROTTLED", "NOT_DELIVERED", (rtcmsg.Throttled, rtcmsg.NotDelivered)),
         ("CONNECT", "NOT_SENT", (rtcmsg.ConnectionFailed, rtcmsg.NotSent)),
         ("CLOSED", "UNKNOWN", (rtcmsg.Closed, rtcmsg.OutcomeUnknown)),
-        ("CLOSED", None, (rtcmsg.Closed, rtcmsg.NotSent)),
+        ("CLOSED", None, (rtcmsg.Closed,)),
+        ("FORKED", None, (rtcmsg.Forked,)),
         ("CANCELLED", "NOT_SENT", (rtcmsg.Cancelled, rtcmsg.NotSent)),
         ("CANCELLED", "NOT_DELIVERED", (rtcmsg.NotDelivered,)),
         ("PARTIAL", "NOT_SENT", (rtcmsg.Partial,)),
@@ -142,6 +143,23 @@ def test_an_error_is_of_its_reason_and_of_its_outcome_and_of_no_other(
     errors = [kind for kind in public if isinstance(kind, type) and issubclass(kind, rtcmsg.RtcmsgError)]
     found = {kind for kind in errors if isinstance(error, kind)}
     assert found == {rtcmsg.RtcmsgError, *classes}
+
+
+@pytest.mark.parametrize(
+    "code, classes",
+    [
+        ("CLOSED", (rtcmsg.Closed, rtcmsg.NotSent)),
+        ("FORKED", (rtcmsg.Forked, rtcmsg.NotSent)),
+        ("INTERNAL", (rtcmsg.Internal,)),
+    ],
+)
+def test_a_refusal_of_a_message_is_not_sent_but_for_a_defect(
+    code: str, classes: tuple[type[rtcmsg.RtcmsgError], ...]
+) -> None:
+    error = error_of(rtcmsg.Code[code], "", "text", refused=True)
+    assert all(isinstance(error, kind) for kind in classes)
+    assert isinstance(error, rtcmsg.NotSent) is (rtcmsg.NotSent in classes)
+    assert type(pickle.loads(pickle.dumps(error))) is type(error)
 
 
 def test_every_code_that_is_an_error_has_a_class() -> None:

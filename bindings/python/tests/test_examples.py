@@ -66,6 +66,14 @@ def test_the_readme_shows_the_example_as_it_is(house: Path, page: str, name: str
     assert f"```python\n{code}```" in (house / page).read_text(encoding="utf-8")
 
 
+def test_the_readme_s_emulator_block_runs_as_it_is(house: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    page = (house / "bindings" / "python" / "README.md").read_text(encoding="utf-8")
+    (block,) = (code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "with Emulator()" in code)
+    program = tmp_path / "block.py"
+    program.write_text(block, encoding="utf-8")
+    assert run(house, environment, str(program)) == "['hello']\n"
+
+
 def users_csv(folder: Path, emulator: Emulator, count: int) -> tuple[Path, list[str]]:
     """A list with a BOM, an empty line, and its first user twice; all are logged in."""
     users = [f"user-{number}" for number in range(count)]
@@ -132,6 +140,48 @@ def test_a_run_that_is_ended_is_taken_up_and_nobody_gets_it_twice(
     assert max(inboxes.values()) == 1
     # Whoever is said to have been reached has been.
     assert all(inboxes[user] == 1 for user, state in states(results).items() if state == "ACCEPTED")
+
+
+TORN = {
+    "in a quoted field": b'user-1,ACCEPTED,fine\nuser-2,SENDING,\nuser-2,UNKNOWN,"the answer, as it',
+    "in a character": "user-1,ACCEPTED,fine\nuser-2,SENDING,\nuser-2,UNKNOWN,命".encode()[:-1],
+    "in a state that would be tried again": b"user-1,ACCEPTED,fine\nuser-2,SENDING,\nuser-2,NOT_SENT,",
+    "in a quoted field, and gone on with": b'x,REFUSED,"torn\nuser-1,ACCEPTED,fine\nuser-2,SENDING,\n',
+    "in a character, and gone on with": b"x,REFUSED,\xe5\x91\nuser-1,ACCEPTED,fine\nuser-2,SENDING,\n",
+    "by a line break of its own": b'x,REFUSED,"a\rb"\nuser-1,ACCEPTED,fine\nuser-2,SENDING,\n',
+}
+
+
+@pytest.mark.parametrize("torn", TORN)
+def test_a_torn_result_file_makes_nobody_get_it_twice(
+    house: Path, environment: dict[str, str], emulator: Emulator, tmp_path: Path, torn: str
+) -> None:
+    path, users = users_csv(tmp_path, emulator, 5)
+    results = tmp_path / "results.csv"
+    results.write_bytes(TORN[torn])
+    for _ in range(2):
+        said = run(house, environment, "notify_csv.py", str(path), str(results), *TEXT, code=1)
+        assert said == "4 ACCEPTED, 1 UNKNOWN\n"
+    inboxes = received(emulator, users)
+    assert inboxes == {"user-0": 1, "user-1": 0, "user-2": 0, "user-3": 1, "user-4": 1}
+
+
+def test_every_row_of_the_result_file_is_one_line_and_about_its_own_user(
+    house: Path, environment: dict[str, str], emulator: Emulator, tmp_path: Path
+) -> None:
+    path, users = users_csv(tmp_path, emulator, 3)
+    results = tmp_path / "results.csv"
+    odd = ['user-1"', '"user-1', "user-1,", "user-1\nACCEPTED", "user-1\u2028"]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["user"], *([user] for user in [*users, *odd])])
+    for _ in range(2):
+        said = run(house, environment, "notify_csv.py", str(path), str(results), *TEXT, code=1)
+        assert re.fullmatch(r"3 ACCEPTED, 5 REFUSED\n", said)
+    assert received(emulator, users) == dict.fromkeys(users, 1)
+    lines = results.read_bytes().decode().split("\n")
+    assert lines.pop() == ""
+    assert all(len(next(csv.reader([line], strict=True))) == 3 for line in lines)
+    assert not any("\r" in line or "\u2028" in line for line in lines)
 
 
 def test_two_runs_do_not_share_a_result_file(

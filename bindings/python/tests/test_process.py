@@ -30,21 +30,24 @@ def test_a_forked_child_is_told_so_and_makes_a_client_of_its_own(
         client.submit.send_unicast(**message, payload="parent too")
         child = os.fork()
         if child == 0:
-            calls = [
+            sends = [
                 lambda: client.send_unicast(**message, payload="child"),
                 lambda: client.submit.send_unicast(**message, payload="child"),
                 lambda: client.check.send_unicast(**message, payload="child"),
+                lambda: client.call(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", {}),
+            ]
+            others = [
                 lambda: client.poll(timeout=None),
                 lambda: client.flush(),
                 lambda: client.warm_up(),
                 lambda: client.cancel(1),
                 lambda: client.close(),
             ]
-            for call in calls:
+            for call in sends + others:
                 try:
                     call()
                 except rtcmsg.Forked as error:
-                    assert isinstance(error, rtcmsg.NotSent)
+                    assert isinstance(error, rtcmsg.NotSent) is (call in sends)
                 else:
                     os._exit(1)
             del client

@@ -95,3 +95,49 @@ def test_it_works_in_an_empty_environment_outside_the_checkout(wheel: Path, tmp_
     plugins = "from importlib.metadata import distribution as d; print([*d('rtcmsg').entry_points])"
     points = subprocess.run([python, "-c", plugins], env=environment, capture_output=True, text=True, check=True)
     assert "value='rtcmsg.pytest_plugin', group='pytest11'" in points.stdout
+
+
+CARGO = """#!/bin/sh
+test "$1 $2" = "build --release" || exit 1
+echo '{"reason":"compiler-artifact","filenames":["FOLDER/dep/libother.rlib"],"executable":null}'
+echo '{"reason":"compiler-artifact","filenames":["FOLDER/cross/release/librtcmsg.a","FOLDER/cross/release/librtcmsg.so"]}'
+echo '{"reason":"compiler-artifact","filenames":["FOLDER/cross/release/rtcmsg-emulator"]}'
+echo '{"reason":"build-finished","success":true}'
+"""
+
+
+def build(tmp_path: Path, cargo: str) -> subprocess.CompletedProcess[str]:
+    script = tmp_path / "cargo"
+    script.write_text(cargo.replace("FOLDER", str(tmp_path)), encoding="utf-8")
+    script.chmod(0o755)
+    prebuilt = ("RTCMSG_BUILD_LIBRARY", "RTCMSG_BUILD_EMULATOR", "CARGO_TARGET_DIR")
+    environment = {name: value for name, value in os.environ.items() if name not in prebuilt}
+    command = [sys.executable, "setup.py", "--quiet", "build", "--build-base", str(tmp_path / "build")]
+    return subprocess.run(
+        command,
+        cwd=Path(__file__).resolve().parents[1],
+        env={**environment, "CARGO": str(script)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_what_cargo_built_is_taken_from_where_cargo_says(tmp_path: Path) -> None:
+    release = tmp_path / "cross" / "release"
+    release.mkdir(parents=True)
+    for name in ("librtcmsg.so", "rtcmsg-emulator"):
+        (release / name).write_text(f"this build's {name}", encoding="utf-8")
+    ended = build(tmp_path, CARGO)
+    assert ended.returncode == 0, ended.stderr
+    for name in ("librtcmsg.so", "rtcmsg-emulator"):
+        (copy,) = (tmp_path / "build").glob(f"lib*/rtcmsg/{name}")
+        assert copy.read_text(encoding="utf-8") == f"this build's {name}"
+
+
+def test_a_build_that_fails_says_what_it_takes(tmp_path: Path) -> None:
+    ended = build(tmp_path, "#!/bin/sh\necho the reason >&2; exit 101\n")
+    assert ended.returncode != 0
+    assert "the reason" in ended.stderr
+    assert "Rust 1.85 or later and a C compiler" in ended.stderr

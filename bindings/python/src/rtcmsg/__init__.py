@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from ._actions import Actions
-from ._aio import AsyncClient
+from ._aio import AsyncClient, AsyncSends
 from ._client import Checks, Client, Completion, Submits
 from ._errors import (
     BadResponse,
@@ -50,6 +50,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Actions",
     "AsyncClient",
+    "AsyncSends",
     "Attempt",
     "BadResponse",
     "Cancelled",

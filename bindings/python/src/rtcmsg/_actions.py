@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ctypes import c_int64
 from typing import Generic, TypeVar, Union
 
@@ -21,7 +21,10 @@ class Actions(Generic[Result]):
     first byte must leave. `urgent` goes first of those that wait for the same quota.
     """
 
-    def _act(self, message: _abi.Message, timeout: float | None, expires_in: float | None, urgent: bool) -> Result:
+    def _act(
+        self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
+    ) -> Result:
+        """`build` raises what is wrong with the arguments: for asyncio where the coroutine is awaited."""
         raise NotImplementedError
 
     def send_unicast(
@@ -35,8 +38,9 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """Volcengine RTC, to one user who is logged in, outside rooms. Up to 64 KB, text or binary."""
-        message = _message(_abi.SEND_UNICAST, payload, from_=from_, to=_one(to))
-        return self._act(message, timeout, expires_in, urgent)
+        return self._act(
+            lambda: _message(_abi.SEND_UNICAST, payload, from_=from_, to=_one(to)), timeout, expires_in, urgent
+        )
 
     def send_room_unicast(
         self,
@@ -50,8 +54,12 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """Volcengine RTC, to one user in a room. Up to 64 KB, text or binary."""
-        message = _message(_abi.SEND_ROOM_UNICAST, payload, room_id=room_id, from_=from_, to=_one(to))
-        return self._act(message, timeout, expires_in, urgent)
+        return self._act(
+            lambda: _message(_abi.SEND_ROOM_UNICAST, payload, room_id=room_id, from_=from_, to=_one(to)),
+            timeout,
+            expires_in,
+            urgent,
+        )
 
     def batch_send_room_unicast(
         self,
@@ -65,10 +73,14 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """Volcengine RTC, to users in a room: 600 a request, longer lists are split. Up to 20 KB, text or binary."""
-        message = _message(
-            _abi.BATCH_SEND_ROOM_UNICAST, payload, room_id=room_id, from_=from_, to=_arguments.texts("to", to)
+        return self._act(
+            lambda: _message(
+                _abi.BATCH_SEND_ROOM_UNICAST, payload, room_id=room_id, from_=from_, to=_arguments.texts("to", to)
+            ),
+            timeout,
+            expires_in,
+            urgent,
         )
-        return self._act(message, timeout, expires_in, urgent)
 
     def send_broadcast(
         self,
@@ -81,8 +93,9 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """Volcengine RTC, to everybody in a room. Up to 64 KB, text or binary."""
-        message = _message(_abi.SEND_BROADCAST, payload, room_id=room_id, from_=from_)
-        return self._act(message, timeout, expires_in, urgent)
+        return self._act(
+            lambda: _message(_abi.SEND_BROADCAST, payload, room_id=room_id, from_=from_), timeout, expires_in, urgent
+        )
 
     def p2p_send_message_to_users(
         self,
@@ -97,10 +110,14 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """Volcengine IM, to some members of a conversation: those who are online get it."""
-        message = _im_message(
-            _abi.P2P_SEND_MESSAGE_TO_USERS, payload, conversation_id, sender_id, msg_type, user_ids=user_ids
+        return self._act(
+            lambda: _im_message(
+                _abi.P2P_SEND_MESSAGE_TO_USERS, payload, conversation_id, sender_id, msg_type, user_ids=user_ids
+            ),
+            timeout,
+            expires_in,
+            urgent,
         )
-        return self._act(message, timeout, expires_in, urgent)
 
     def p2p_send_message_to_all(
         self,
@@ -114,8 +131,12 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """Volcengine IM, to every member of a conversation who is online."""
-        message = _im_message(_abi.P2P_SEND_MESSAGE_TO_ALL, payload, conversation_id, sender_id, msg_type)
-        return self._act(message, timeout, expires_in, urgent)
+        return self._act(
+            lambda: _im_message(_abi.P2P_SEND_MESSAGE_TO_ALL, payload, conversation_id, sender_id, msg_type),
+            timeout,
+            expires_in,
+            urgent,
+        )
 
     def p2p_send_message_to_all_except(
         self,
@@ -130,10 +151,14 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """Volcengine IM, to every member who is online but those in `user_ids`."""
-        message = _im_message(
-            _abi.P2P_SEND_MESSAGE_TO_ALL_EXCEPT, payload, conversation_id, sender_id, msg_type, user_ids=user_ids
+        return self._act(
+            lambda: _im_message(
+                _abi.P2P_SEND_MESSAGE_TO_ALL_EXCEPT, payload, conversation_id, sender_id, msg_type, user_ids=user_ids
+            ),
+            timeout,
+            expires_in,
+            urgent,
         )
-        return self._act(message, timeout, expires_in, urgent)
 
     def send_custom_command_to_users(
         self,
@@ -147,10 +172,14 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """ZEGO, to users in a room: 10 a request, longer lists are split. Text, up to 1,024 bytes."""
-        message = _message(
-            _abi.SEND_CUSTOM_COMMAND_TO_USERS, payload, room_id=room_id, from_=from_, to=_arguments.texts("to", to)
+        return self._act(
+            lambda: _message(
+                _abi.SEND_CUSTOM_COMMAND_TO_USERS, payload, room_id=room_id, from_=from_, to=_arguments.texts("to", to)
+            ),
+            timeout,
+            expires_in,
+            urgent,
         )
-        return self._act(message, timeout, expires_in, urgent)
 
     def send_custom_command_to_room(
         self,
@@ -163,8 +192,12 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """ZEGO, to everybody in a room but a client whose id is `from_`. Text, up to 1,024 bytes."""
-        message = _message(_abi.SEND_CUSTOM_COMMAND_TO_ROOM, payload, room_id=room_id, from_=from_)
-        return self._act(message, timeout, expires_in, urgent)
+        return self._act(
+            lambda: _message(_abi.SEND_CUSTOM_COMMAND_TO_ROOM, payload, room_id=room_id, from_=from_),
+            timeout,
+            expires_in,
+            urgent,
+        )
 
 
 def _one(to: str) -> list[_abi.Str]:

@@ -1,16 +1,21 @@
 """The client for asyncio: every message rides on submit, and the loop watches the library's event handle.
 
-No thread of Python is involved: completions are taken from the library by the loop that waits for them.
+No thread of Python is involved: completions are taken from the library by the loop that waits for them. Those few calls
+that block, `call`, `flush` and `close`, have threads that the client owns, so that none waits for another.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
+import ctypes
+import functools
 import itertools
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _abi
 from ._actions import Actions
@@ -23,6 +28,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
 
+Result = TypeVar("Result")
+# How many of call() run at once.
+_CALLS = 32
+
+
 class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
     """Sends messages from asyncio: `await client.send_unicast(...)`. It takes and raises what `Client` does.
 
@@ -30,7 +40,7 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
             await client.send_unicast(from_="server", to="alice", payload="hi")
 
     Any number of tasks may wait at once, up to `queue.capacity`; they cost no threads. What one task awaits before it
-    sends again keeps its order; tasks that send at the same time have none. Cancelling the task takes the message back
+    sends again keeps its order; tasks that send at the same time have none, but with `with_options`. Cancelling the task takes the message back
     if it is still queued; one in flight runs on. Tasks of several loops may share a client.
     """
 
@@ -42,34 +52,57 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         self._waiting: dict[int, asyncio.Future[Completion]] = {}
         # How many messages each loop has under way. A loop is touched by its own thread alone.
         self._watching: dict[asyncio.AbstractEventLoop, int] = {}
+        # Its threads start with the first calls.
+        self._calls = ThreadPoolExecutor(_CALLS, "rtcmsg-call")
+        self._closed = False
 
     @classmethod
     def from_env(cls, **keywords: Unpack[Settings]) -> Self:
         """A client with the settings of the environment (`RTCMSG_ZEGO_APP_ID` and so on); keywords go before them."""
         return cls(env=True, **keywords)
 
+    def with_options(self, *, order_key: int = 0, ordered: bool = False) -> AsyncSends:
+        """`await client.with_options(order_key=7).send_unicast(...)`: messages of one `order_key` leave one after another,
+        in the order in which their tasks began to send. `ordered` alone: those to one destination.
+        """
+        return AsyncSends(self, order_key=order_key, ordered=ordered)
+
     async def _act(
-        self, message: _abi.Message, timeout: float | None, expires_in: float | None, urgent: bool
+        self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
+    ) -> Report:
+        return await self._send(_abi.UNORDERED, 0, build, timeout, expires_in, urgent)
+
+    async def _send(
+        self,
+        flags: int,
+        order_key: int,
+        build: Callable[[], _abi.Message],
+        timeout: float | None,
+        expires_in: float | None,
+        urgent: bool,
     ) -> Report:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Completion] = loop.create_future()
         key = next(self._keys)
+        id = ctypes.c_uint64()
         self._watch(loop)
         # Before the submit: another loop may be faster with the completion.
         self._waiting[key] = future
         try:
-            submit = Submits(self._client, flags=_abi.UNORDERED, user_data=key)
-            id = submit._act(message, timeout, expires_in, urgent)
+            submit = Submits(self._client, flags=flags, user_data=key, order_key=order_key)
+            submit._into(id, build, timeout, expires_in, urgent)
         except BaseException:
-            del self._waiting[key]
-            self._unwatch(loop)
+            # What was taken in all the same has a completion to come, which ends the watch.
+            if not id.value:
+                del self._waiting[key]
+                self._unwatch(loop)
             raise
         try:
             completion = await future
         except asyncio.CancelledError:
             # A closed client ends it anyway.
             with contextlib.suppress(RtcmsgError):
-                self._client.cancel(id)
+                self._client.cancel(id.value)
             raise
         error = completion.error
         if error:
@@ -78,7 +111,7 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         if loop not in self._watching:
-            self._handle = self._client._event_handle()
+            self._handle = self._client.event_handle()
             loop.add_reader(self._handle, self._take, loop)
         self._watching[loop] = self._watching.get(loop, 0) + 1
 
@@ -90,24 +123,41 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
 
     def _take(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hands out the completions that wait, those of other loops, too."""
-        for completion in self._client.poll():
-            future = self._waiting.pop(completion.user_data, None)
-            if future is None:
-                continue
-            home = future.get_loop()
-            if home is loop:
-                self._settle(future, completion)
-                continue
-            try:
-                home.call_soon_threadsafe(self._settle, future, completion)
-            except RuntimeError:
-                # That loop is closed, and with it gone who waited.
-                self._watching.pop(home, None)
+        done: list[Completion] = []
+        handed = 0
+        try:
+            done = self._client.poll()
+            for completion in done:
+                self._hand_out(loop, completion)
+                handed += 1
+        except BaseException:
+            self._client._give_back(done[handed:])
+            # The event handle does not show what was given back.
+            if self._client._untaken:
+                loop.call_soon(self._take, loop)
+            raise
+
+    def _hand_out(self, loop: asyncio.AbstractEventLoop, completion: Completion) -> None:
+        future = self._waiting.get(completion.user_data)
+        if future is None:
+            return
+        home = future.get_loop()
+        if home is loop:
+            self._settle(future, completion)
+            return
+        try:
+            home.call_soon_threadsafe(self._settle, future, completion)
+        except RuntimeError:
+            # That loop is closed, and with it gone who waited.
+            self._waiting.pop(completion.user_data, None)
+            self._watching.pop(home, None)
 
     def _settle(self, future: asyncio.Future[Completion], completion: Completion) -> None:
-        self._unwatch(future.get_loop())
+        """In the future's own loop. A second time, after an interruption, does no harm."""
         if not future.done():
             future.set_result(completion)
+        if self._waiting.pop(completion.user_data, None) is not None:
+            self._unwatch(future.get_loop())
 
     async def call(
         self,
@@ -120,8 +170,8 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         expires_in: float | None = None,
         urgent: bool = False,
     ) -> Report:
-        """As `Client.call`, on a thread of the loop's executor: cancelling the task does not end it."""
-        return await asyncio.to_thread(
+        """As `Client.call`, on one of 32 threads of the client's own: cancelling the task does not end it."""
+        call = functools.partial(
             self._client.call,
             vendor,
             action,
@@ -131,6 +181,8 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
             expires_in=expires_in,
             urgent=urgent,
         )
+        # A closed client refuses at once, and its threads are gone.
+        return call() if self._closed else await _run(self._calls, call)
 
     @property
     def check(self) -> Checks:
@@ -144,7 +196,7 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
 
     async def flush(self, timeout: float | None = None) -> None:
         """Waits until nothing is queued or in flight. `Timeout` after `timeout` seconds."""
-        await asyncio.to_thread(self._client.flush, timeout)
+        await self._apart(self._client.flush, timeout)
 
     def warm_up(self, connections: int = 0) -> None:
         """As `Client.warm_up`."""
@@ -162,7 +214,17 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
 
     async def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
         """As `Client.close`: every task that waits gets its answer."""
-        await asyncio.to_thread(self._client.close, timeout)
+        await self._apart(self._client.close, timeout)
+        self._closed = True
+        self._calls.shutdown(wait=False)
+
+    async def _apart(self, function: Callable[[float | None], None], timeout: float | None) -> None:
+        """On a thread of its own, behind nothing: a close must not wait for the calls that it is to cut short."""
+        executor = ThreadPoolExecutor(1, "rtcmsg-wait")
+        try:
+            await _run(executor, function, timeout)
+        finally:
+            executor.shutdown(wait=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -171,3 +233,22 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+class AsyncSends(Actions[Coroutine[Any, Any, Report]]):
+    """Messages of an `AsyncClient` that keep an order: see `AsyncClient.with_options`."""
+
+    def __init__(self, client: AsyncClient, *, order_key: int, ordered: bool) -> None:
+        self._client, self._order_key = client, order_key
+        self._flags = 0 if ordered or order_key else _abi.UNORDERED
+
+    async def _act(
+        self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
+    ) -> Report:
+        return await self._client._send(self._flags, self._order_key, build, timeout, expires_in, urgent)
+
+
+async def _run(executor: Executor, function: Callable[..., Result], *arguments: Any, **keywords: Any) -> Result:
+    """As asyncio.to_thread, which knows the loop's executor alone."""
+    run = functools.partial(contextvars.copy_context().run, function, *arguments, **keywords)
+    return await asyncio.get_running_loop().run_in_executor(executor, run)

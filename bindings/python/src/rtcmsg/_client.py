@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import json
 import logging
 import math
 import time
 import weakref
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from . import _abi, _arguments, _report
 from ._actions import Actions
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("rtcmsg")
 # Without it Python prints warnings of a program that has not set up logging.
-logger.addHandler(logging.NullHandler())
+_silent = logging.NullHandler()
+logger.addHandler(_silent)
 
 CLOSE_TIMEOUT = 10.0
 # How long what is in flight may take when the interpreter ends and nobody has closed the client.
@@ -53,6 +56,10 @@ class Completion:
         return failure(self.report)
 
 
+# Polled and not handed out: read already, or still the library's.
+_Untaken = Union[Completion, _abi.Completion]
+
+
 class Client(Actions[Report]):
     """Sends messages. Any number of threads may use one at the same time.
 
@@ -70,8 +77,9 @@ class Client(Actions[Report]):
     def __init__(
         self, *, settings: Mapping[str, Value] | None = None, env: bool = False, **keywords: Unpack[Settings]
     ) -> None:
-        self._closed = False
         self._lib = library()
+        # What an exception such as Ctrl-C kept poll() from giving: the next poll() begins with it.
+        self._untaken: deque[_Untaken] = deque()
         config = configure(keywords, settings or {}, env=env, log_level=_log_level())
         try:
             handle, error = ctypes.c_void_p(), _abi.Error()
@@ -79,10 +87,10 @@ class Client(Actions[Report]):
                 raise_for(error)
         finally:
             self._lib.rtcmsg_config_free(config)
-        self._handle = handle.value
+        self._handle = handle.value or 0
         # A thread in a call holds the client, so that it is freed when the last call has returned. Not at exit: threads
         # may still be in calls then.
-        weakref.finalize(self, self._lib.rtcmsg_client_free, self._handle).atexit = False
+        weakref.finalize(self, _free, self._lib, self._handle, self._untaken).atexit = False
         _alive.add(self)
 
     @classmethod
@@ -90,17 +98,23 @@ class Client(Actions[Report]):
         """A client with the settings of the environment (`RTCMSG_ZEGO_APP_ID` and so on); keywords go before them."""
         return cls(env=True, **keywords)
 
-    def _act(self, message: _abi.Message, timeout: float | None, expires_in: float | None, urgent: bool) -> Report:
-        call = _arguments.call(timeout, expires_in, urgent)
-        report, error = ctypes.c_void_p(), _abi.Error()
-        self._lib.rtcmsg_client_send(self._handle, message, call, report, error)
-        return self._answer(report, error)
+    def _act(
+        self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
+    ) -> Report:
+        message, call = build(), _arguments.call(timeout, expires_in, urgent)
+        return self._ask(self._lib.rtcmsg_client_send, message, call)
 
-    def _answer(self, handle: ctypes.c_void_p, error: _abi.Error) -> Report:
+    def _ask(self, function: Any, *arguments: Any) -> Report:
+        handle, error = ctypes.c_void_p(), _abi.Error()
+        try:
+            function(self._handle, *arguments, handle, error)
+            report = _report.read(handle.value) if handle.value else None
+        finally:
+            self._lib.rtcmsg_report_free(handle)
+        # After the report: user code may run in it.
         self._log()
-        if not handle.value:
-            raise_for(error)
-        report = _report.take(handle.value)
+        if report is None:
+            raise_for(error, refused=True)
         failed = failure(report)
         if failed:
             raise failed
@@ -124,18 +138,14 @@ class Client(Actions[Report]):
         """
         body = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
         call = _arguments.call(timeout, expires_in, urgent)
-        report, error = ctypes.c_void_p(), _abi.Error()
-        self._lib.rtcmsg_client_call(
-            self._handle,
+        return self._ask(
+            self._lib.rtcmsg_client_call,
             _arguments.unsigned("vendor", vendor, 2**32 - 1),
             _arguments.c_string("action", action),
             None if version is None else _arguments.c_string("version", version),
             _arguments.text("json", body),
             call,
-            report,
-            error,
         )
-        return self._answer(report, error)
 
     @property
     def check(self) -> Checks:
@@ -159,20 +169,73 @@ class Client(Actions[Report]):
         limit = _arguments.unsigned("limit", limit, 1_000_000)
         wait = _arguments.wait(timeout)
         deadline = math.inf if wait < 0 else time.monotonic() + wait / 1000
-        rows, count, error = (_abi.Completion * max(limit, 1))(), ctypes.c_size_t(), _abi.Error()
+        rows, count = (_abi.Completion * max(limit, 1))(), ctypes.c_size_t()
+        done: list[Completion] = []
+        raw: list[_abi.Completion] = []
+        try:
+            while self._untaken and len(done) + len(raw) < limit:
+                untaken = self._untaken.popleft()
+                if isinstance(untaken, Completion):
+                    done.append(untaken)
+                else:
+                    raw.append(untaken)
+            had = len(done) + len(raw)
+            if not had:
+                self._wait(deadline, rows, limit, count)
+            elif had < limit:
+                self._wait(time.monotonic(), rows, limit - had, count)
+            for row in (*raw, *rows[: count.value]):
+                done.append(Completion(row.id, row.user_data, _report.read(row.report)))
+                _free_report(self._lib, row)
+            # After the reports: user code may run in it.
+            self._log()
+            return done
+        except BaseException:
+            self._give_back(done, (*raw, *rows[: count.value]))
+            raise
+
+    def _wait(self, deadline: float, rows: ctypes.Array[_abi.Completion], limit: int, count: ctypes.c_size_t) -> None:
+        """Fills `rows`, with none at the deadline or if the client is closed and nothing is left."""
+        error = _abi.Error()
         while True:
-            left = max(0.0, min(deadline - time.monotonic(), _POLL_STEP))
-            # Before the call: what completed until the client was closed is then seen by it.
-            closed = self._closed
+            began = time.monotonic()
+            left = max(0.0, min(deadline - began, _POLL_STEP))
             step = math.ceil(left * 1000)
             if self._lib.rtcmsg_client_poll(
                 self._handle, step, rows, ctypes.sizeof(_abi.Completion), limit, count, error
             ):
                 raise_for(error)
-            if count.value or closed or time.monotonic() >= deadline:
-                break
-        self._log()
-        return [Completion(row.id, row.user_data, _report.take(row.report)) for row in rows[: count.value]]
+            now = time.monotonic()
+            if count.value or now >= deadline:
+                return
+            # Well before its time and empty: that is how a client ends which is closed and has nothing left.
+            if now - began < left / 2 and self._is_closed():
+                return
+
+    def _is_closed(self) -> bool:
+        code = self._lib.rtcmsg_client_event_handle(self._handle, ctypes.c_ssize_t(), None)
+        return Code(code) is Code.CLOSED
+
+    def _give_back(self, done: Iterable[Completion], raw: Iterable[_abi.Completion] = ()) -> None:
+        """The next poll() begins with these."""
+        rows = list(raw)
+        back: dict[int, _Untaken] = {row.id: row for row in rows}
+        read: dict[int, _Untaken] = {completion.id: completion for completion in done}
+        # What was read is before what was not, and stands for its row.
+        self._untaken.extendleft(reversed({**read, **back, **read}.values()))
+        for row in rows:
+            if row.id in read and row.report:
+                _free_report(self._lib, row)
+
+    def event_handle(self) -> int:
+        """A file descriptor for a loop of one's own: readable exactly while a completion waits for `poll`.
+
+        The client owns it: watch it level-triggered, and never read, write or close it. Always the same one. When an
+        exception such as Ctrl-C has come out of `poll`, call `poll` again: what it kept does not show here.
+        """
+        handle = ctypes.c_ssize_t()
+        self._do(self._lib.rtcmsg_client_event_handle, handle)
+        return handle.value
 
     def cancel(self, id: int) -> bool:
         """Takes back a message that is still queued: True, and its completion says `Cancelled`. False: it runs on."""
@@ -188,7 +251,7 @@ class Client(Actions[Report]):
     def pending(self) -> int:
         """How many messages are submitted and not yet polled: what `queue.capacity` bounds."""
         count: int = self._lib.rtcmsg_client_pending(self._handle)
-        return count
+        return count + len(self._untaken)
 
     def flush(self, timeout: float | None = None) -> None:
         """Waits until nothing is queued or in flight; completions stay for `poll`. `Timeout` after `timeout` seconds."""
@@ -231,7 +294,6 @@ class Client(Actions[Report]):
         as one likes.
         """
         self._do(self._lib.rtcmsg_client_close, _arguments.wait(timeout))
-        self._closed = True
 
     def __enter__(self) -> Self:
         return self
@@ -241,25 +303,21 @@ class Client(Actions[Report]):
     ) -> None:
         self.close()
 
-    def _event_handle(self) -> int:
-        handle = ctypes.c_ssize_t()
-        self._do(self._lib.rtcmsg_client_event_handle, handle)
-        return handle.value
-
-    def _do(self, function: Any, *arguments: Any) -> None:
+    def _do(self, function: Any, *arguments: Any, refused: bool = False) -> None:
+        """`refused`: what fails here is a message that was not taken in."""
         error = _abi.Error()
         code = function(self._handle, *arguments, error)
         self._log()
         if code:
-            raise_for(error)
+            raise_for(error, refused=refused)
 
     def _log(self) -> None:
-        """Hands on the lines that the library kept."""
+        """Hands on the lines that the library kept. What a filter or a handler raises is logging's matter, not the call's."""
         level, buffer, needed = ctypes.c_int32(), ctypes.create_string_buffer(1024), ctypes.c_size_t()
         while True:
             code = self._lib.rtcmsg_client_log(self._handle, level, buffer, len(buffer), needed, None)
             if code == Code.OK:
-                logger.log(_LEVEL_OF.get(level.value, logging.DEBUG), "%s", _report.text(buffer.value))
+                _hand_on(_LEVEL_OF.get(level.value, logging.DEBUG), _report.text(buffer.value))
             elif code == Code.BUFFER_TOO_SMALL:
                 buffer = ctypes.create_string_buffer(needed.value)
             else:
@@ -272,9 +330,12 @@ class Checks(Actions[None]):
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def _act(self, message: _abi.Message, timeout: float | None, expires_in: float | None, urgent: bool) -> None:
+    def _act(
+        self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
+    ) -> None:
+        message = build()
         _arguments.call(timeout, expires_in, urgent)
-        self._client._do(self._client._lib.rtcmsg_client_check, message)
+        self._client._do(self._client._lib.rtcmsg_client_check, message, refused=True)
 
 
 class Submits(Actions[int]):
@@ -295,13 +356,49 @@ class Submits(Actions[int]):
         flags = (_abi.UNORDERED if unordered else 0) | (0 if completion else _abi.NO_COMPLETION)
         return Submits(self._client, flags=flags, user_data=user_data, order_key=order_key)
 
-    def _act(self, message: _abi.Message, timeout: float | None, expires_in: float | None, urgent: bool) -> int:
+    def _act(
+        self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
+    ) -> int:
+        id = ctypes.c_uint64()
+        self._into(id, build, timeout, expires_in, urgent)
+        return id.value
+
+    def _into(
+        self,
+        id: ctypes.c_uint64,
+        build: Callable[[], _abi.Message],
+        timeout: float | None,
+        expires_in: float | None,
+        urgent: bool,
+    ) -> None:
+        """`id` tells even after an exception whether the message was taken in."""
+        message = build()
         call = _arguments.call(
             timeout, expires_in, urgent, flags=self._flags, user_data=self._user_data, order_key=self._order_key
         )
-        id = ctypes.c_uint64()
-        self._client._do(self._client._lib.rtcmsg_client_submit, message, call, id)
-        return id.value
+        self._client._do(self._client._lib.rtcmsg_client_submit, message, call, id, refused=True)
+
+
+def _hand_on(level: int, line: str) -> None:
+    try:
+        logger.log(level, "%s", line)
+    except Exception:  # noqa: BLE001
+        record = logging.LogRecord(logger.name, level, __file__, 0, "%s", (line,), None)
+        with contextlib.suppress(Exception):
+            _silent.handleError(record)
+
+
+def _free_report(lib: Any, row: _abi.Completion) -> None:
+    # In this order an interruption costs memory at worst, and never frees twice.
+    handle, row.report = row.report, None
+    lib.rtcmsg_report_free(handle)
+
+
+def _free(lib: Any, handle: int, untaken: Iterable[_Untaken]) -> None:
+    for row in untaken:
+        if isinstance(row, _abi.Completion):
+            _free_report(lib, row)
+    lib.rtcmsg_client_free(handle)
 
 
 def _log_level() -> str:

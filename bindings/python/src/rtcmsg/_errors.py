@@ -34,7 +34,7 @@ class RtcmsgError(Exception):
         self.code, self.field, self.text, self.report = code, field, text, report
 
     def __reduce__(self) -> tuple[object, ...]:
-        return error_of, (self.code, self.field, self.text, self.report)
+        return error_of, (self.code, self.field, self.text, self.report, isinstance(self, NotSent))
 
 
 class NotSent(RtcmsgError):
@@ -79,7 +79,7 @@ class Cancelled(NotSent):
     """It was cancelled while still queued."""
 
 
-class Forked(NotSent):
+class Forked(RtcmsgError):
     """The client was made before a fork: make a new one in the child."""
 
 
@@ -173,10 +173,14 @@ _OUTCOMES: dict[Delivery, type[RtcmsgError]] = {
 }
 
 
-def error_of(code: Code, field: str, text: str, report: Report | None = None) -> RtcmsgError:
-    """The exception for what the library said."""
+# The refusals that can also come from what sends nothing, such as flush().
+_REFUSALS = (Code.CLOSED, Code.FORKED)
+
+
+def error_of(code: Code, field: str, text: str, report: Report | None = None, refused: bool = False) -> RtcmsgError:
+    """The exception for what the library said. `refused`: of a message that was not taken in, if there is no report."""
     delivery = report.delivery if report else None
-    if code is Code.CLOSED and report is None:
+    if refused and report is None and code in _REFUSALS:
         delivery = Delivery.NOT_SENT
     return _class_of(code, delivery)(code, field, text, report)
 
@@ -194,9 +198,9 @@ def _class_of(code: Code, delivery: Delivery | None) -> type[RtcmsgError]:
     return type(reason.__name__, (reason, outcome), {"__doc__": reason.__doc__, "__module__": __package__})
 
 
-def raise_for(error: _abi.Error) -> NoReturn:
+def raise_for(error: _abi.Error, *, refused: bool = False) -> NoReturn:
     """Raises what a function of the library wrote into its error."""
-    raise error_of(Code(error.code), text(error.field), text(error.text))
+    raise error_of(Code(error.code), text(error.field), text(error.text), refused=refused)
 
 
 def failure(report: Report) -> RtcmsgError | None:

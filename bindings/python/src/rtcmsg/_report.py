@@ -177,15 +177,8 @@ class Report:
         return json.loads(self.body)
 
 
-def take(handle: int) -> Report:
-    """Reads a report of the library and frees it."""
-    try:
-        return _read(handle)
-    finally:
-        library().rtcmsg_report_free(handle)
-
-
-def _read(handle: int) -> Report:
+def read(handle: int) -> Report:
+    """Reads a report of the library, which is still to be freed."""
     lib = library()
     length = ctypes.c_size_t()
     body = lib.rtcmsg_report_body(handle, length)

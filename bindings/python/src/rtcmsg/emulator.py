@@ -12,13 +12,17 @@
 from __future__ import annotations
 
 import base64
+import errno
 import http.client
 import json
 import os
+import select
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import urllib.parse
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +32,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _STOP_TIMEOUT = 30
+_START_TIMEOUT = 30.0
 _LAST_EXPORT = "RTCMSG_ZEGO_SERVER_SECRET"
+# Stops the emulator when its own standard input ends, so also when the process that holds the other end is killed. Its
+# standard output is the emulator's alone, for that to end with it.
+_KEEPER = '"$@" </dev/null & exec >&-; read -r _; kill "$!" 2>/dev/null; wait "$!"'
 
 
 def find() -> str:
@@ -48,7 +56,7 @@ def find() -> str:
 
 
 class Emulator:
-    """Starts one on a free port of loopback; `close`, or the end of `with`, stops it.
+    """Starts one on a free port of loopback; `close`, or the end of `with`, stops it, and so does this process's end.
 
     `options` are those of its command line, such as `--no-quota`.
     """
@@ -60,11 +68,17 @@ class Emulator:
     """The same by the keys of the settings, for `Client(settings=...)`."""
 
     def __init__(self, *options: str, program: str | None = None) -> None:
-        command = [program or find(), "--port", "0", "--quiet", *options]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+        chosen = program or find()
+        if shutil.which(chosen) is None:
+            raise FileNotFoundError(errno.ENOENT, "no such program", chosen)
+        command = ["/bin/sh", "-c", _KEEPER, "rtcmsg-emulator", chosen, "--port", "0", "--quiet", *options]
+        # A session of its own: Ctrl-C is for the tests, which may still need it while they end.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         try:
-            self.url = self._line().split(" on ")[-1].strip()
-            self.environment = self._exports()
+            lines = self._greeting().splitlines()
+            self.url = lines[0].split(" on ")[-1].strip()
+            words = [word.partition("=") for line in lines[1:] for word in shlex.split(line)[1:]]
+            self.environment = {name: value for name, _, value in words}
         except BaseException:
             self.close()
             raise
@@ -72,20 +86,25 @@ class Emulator:
             name[len("RTCMSG_") :].lower().replace("_", ".", 1): value for name, value in self.environment.items()
         }
 
-    def _line(self) -> str:
+    def _greeting(self) -> str:
+        """What it prints when it is ready, to the end of the last export."""
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the emulator ended before it was ready, with {self._process.wait(_STOP_TIMEOUT)}")
-        return line
-
-    def _exports(self) -> dict[str, str]:
-        exports: dict[str, str] = {}
-        while _LAST_EXPORT not in exports:
-            for word in shlex.split(self._line())[1:]:
-                name, _, value = word.partition("=")
-                exports[name] = value
-        return exports
+        output = self._process.stdout.fileno()
+        deadline = time.monotonic() + _START_TIMEOUT
+        ready = select.poll()
+        ready.register(output, select.POLLIN)
+        said = b""
+        while _LAST_EXPORT not in said.decode("utf-8", "replace") or not said.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"the emulator was not ready within {_START_TIMEOUT:g} seconds")
+            if not ready.poll(left * 1000):
+                continue
+            read = os.read(output, 65536)
+            if not read:
+                raise RuntimeError(f"the emulator ended before it was ready, with {self._end()}")
+            said += read
+        return said.decode()
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """A request to its control API, such as `control("GET", "ledger")`: emulator/README.md lists them.
@@ -124,14 +143,20 @@ class Emulator:
         self.control("POST", "reset")
 
     def close(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(_STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._end()
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+    def _end(self) -> int:
+        """The emulator's exit status, as a shell has it."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            return self._process.wait(_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            # The whole session, which the emulator is in.
+            os.killpg(self._process.pid, signal.SIGKILL)
+            return self._process.wait()
 
     def __enter__(self) -> Self:
         return self
