@@ -82,17 +82,17 @@ test-rust: need
 test-models: need
 	$(CARGO) test --target-dir $(dir $(TARGET))models --features loom --lib models
 
-# Plain, under AddressSanitizer with leak check, and under valgrind memcheck; each with the shared and the static library, side
-# by side, since much of their time is waiting.
+# Plain and under AddressSanitizer with leak check, with the shared and the static library side by side, since much of their
+# time is waiting; then under valgrind memcheck.
 test-c: lib need-c
 	@$(NEED) objdump:binutils valgrind:valgrind strace:strace
-	for mode in plain asan memcheck; do \
-	  for link in shared static; do \
-	    { $(PYTHON) tests/run_c.py --lib $(TARGET) --emulator $(EMULATOR) --build $(BUILD)/tests-$$link --mode $$mode --link $$link; \
-	      echo $$? > $(BUILD)/c-$$link.code; } > $(BUILD)/c-$$link.log 2>&1 & \
+	for runs in 'plain-shared plain-static' 'asan-shared asan-static' memcheck-shared; do \
+	  for run in $$runs; do \
+	    { $(PYTHON) tests/run_c.py --lib $(TARGET) --emulator $(EMULATOR) --build $(BUILD)/tests-$${run#*-} \
+	        --mode $${run%-*} --link $${run#*-}; echo $$? > $(BUILD)/c-$$run.code; } > $(BUILD)/c-$$run.log 2>&1 & \
 	  done; wait; \
-	  for link in shared static; do \
-	    echo "C programs: $$mode, $$link"; cat $(BUILD)/c-$$link.log; [ "$$(cat $(BUILD)/c-$$link.code)" = 0 ] || exit 1; \
+	  for run in $$runs; do \
+	    echo "C programs: $$run"; cat $(BUILD)/c-$$run.log; [ "$$(cat $(BUILD)/c-$$run.code)" = 0 ] || exit 1; \
 	  done; \
 	done
 

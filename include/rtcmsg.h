@@ -273,7 +273,8 @@ typedef struct rtcmsg_error {
 
 // Takes a log line: `level` is one of RTCMSG_LOG_ERROR and so on, `text` is valid for the call, UTF-8 without line break,
 // without secrets and payloads. Called by the caller's threads and the library's, also by several at once. It must
-// return soon, must not call the client, and must not throw or unwind.
+// return soon, must not call the client, must not wait for what a thread holds that closes or frees it, and must not throw
+// or unwind.
 typedef void (*rtcmsg_log_fn)(void *user_data, int32_t level, const char *text);
 
 // A message of any action. Zero means "not given" for every field, and a field that the action has no use for must not

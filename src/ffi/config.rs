@@ -17,7 +17,8 @@ pub struct rtcmsg_config {
 
 /// Takes a log line: `level` is one of RTCMSG_LOG_ERROR and so on, `text` is valid for the call, UTF-8 without line break,
 /// without secrets and payloads. Called by the caller's threads and the library's, also by several at once. It must
-/// return soon, must not call the client, and must not throw or unwind.
+/// return soon, must not call the client, must not wait for what a thread holds that closes or frees it, and must not throw
+/// or unwind.
 pub type rtcmsg_log_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, text: *const c_char)>;
 
 /// A new, empty configuration; rtcmsg_config_free() frees it. Never NULL, but for want of memory. Any thread.
