@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ import rtcmsg
 from rtcmsg.emulator import Emulator
 
 pytest_plugins = ["rtcmsg.pytest_plugin", "pytester"]
+
+# What a shell starts in the background ignores Ctrl-C, and so would everything that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HOUSE = Path(__file__).resolve().parents[3]
 CONVERSATION = 7221856821303361536
