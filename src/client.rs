@@ -366,7 +366,8 @@ impl Client {
         self.made_in != os::fork_generation()
     }
 
-    pub(crate) fn usable(&self) -> Result<(), Error> {
+    /// Refuses in a forked child, and nowhere else.
+    pub(crate) fn not_forked(&self) -> Result<(), Error> {
         if self.is_forked() {
             return Err(Error::new(
                 Code::Forked,
@@ -374,6 +375,11 @@ impl Client {
                 "this client was made before a fork: make a new one in the child",
             ));
         }
+        Ok(())
+    }
+
+    pub(crate) fn usable(&self) -> Result<(), Error> {
+        self.not_forked()?;
         if self.calls.is_closed() {
             return Err(Error::new(Code::Closed, "", "this client is closed"));
         }
@@ -382,9 +388,7 @@ impl Client {
 
     fn enter(&self) -> Result<calls::UnderWay<'_>, Error> {
         // The parent's locks may be held by threads that are not here: in a child none is touched.
-        if self.is_forked() {
-            self.usable()?;
-        }
+        self.not_forked()?;
         // Counted before it is checked, so that close, which sets and then counts, misses none.
         let call = self.calls.enter();
         self.usable()?;

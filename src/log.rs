@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use crate::sync::{Mutex, lock};
 
 /// How much a line matters. Lower is more urgent; a sink with a maximum of `Warn` gets `Error` and `Warn`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +62,7 @@ impl Logger {
             kept: Some(Arc::new(Kept {
                 max_level,
                 capacity,
-                lines: Mutex::default(),
+                lines: Mutex::new(Lines::default()),
             })),
         }
     }
@@ -83,7 +85,7 @@ impl Logger {
 
     /// The oldest line that is kept goes to `take`; it stays if that says no. `None` if there is none.
     pub(crate) fn take_line(&self, take: impl FnOnce(Level, &str) -> bool) -> Option<()> {
-        let mut lines = self.kept.as_ref()?.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = lock(&self.kept.as_ref()?.lines);
         if lines.dropped > 0 {
             let text = format!("{} log lines gave way to newer ones: see log.capacity", lines.dropped);
             if take(Level::Warn, &text) {
@@ -101,7 +103,7 @@ impl Logger {
 
 impl Kept {
     fn keep(&self, level: Level, line: String) {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = lock(&self.lines);
         if lines.waiting.len() >= self.capacity {
             lines.waiting.pop_front();
             lines.dropped += 1;

@@ -16,8 +16,8 @@ mod work;
 
 use std::hash::RandomState;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,7 @@ use crate::error::{Code, Error, grouped};
 use crate::message::Message;
 use crate::metrics::{Counter, Histogram};
 use crate::report::Report;
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// How a submitted message differs from the client's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,7 +97,7 @@ struct Shared {
     /// Each with what it takes of `queue.bytes` until it is polled.
     completions: Completions<(Completion, u64)>,
     bell: Doorbell,
-    is_started: Mutex<bool>,
+    starting: Mutex<()>,
     is_running: AtomicBool,
     /// Workers that are not at work; some of them may have no thread yet.
     free_workers: AtomicUsize,
@@ -139,14 +140,14 @@ impl Dispatcher {
             bytes: AtomicU64::new(0),
             on_the_way: AtomicUsize::new(0),
             inbox: OnceLock::new(),
-            queue: Mutex::default(),
+            queue: Mutex::new(Queue::default()),
             completions: Completions::new(),
             bell: Doorbell::new(),
-            is_started: Mutex::new(false),
+            starting: Mutex::new(()),
             is_running: AtomicBool::new(false),
             free_workers: AtomicUsize::new(workers),
             threads: AtomicUsize::new(0),
-            handles: Mutex::default(),
+            handles: Mutex::new(Vec::new()),
             tray: Tray::new(),
             is_abandoned: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
@@ -217,7 +218,7 @@ impl Dispatcher {
     /// # Errors
     /// `Forked`.
     pub fn poll(&self, timeout: Option<Duration>) -> Result<Option<Completion>, Error> {
-        self.not_forked()?;
+        self.shared.client.not_forked()?;
         let shared = &*self.shared;
         let is_more_to_come = || shared.on_the_way.load(Ordering::SeqCst) > 0;
         let taken = shared.completions.take(Deadline::after(timeout), is_more_to_come);
@@ -313,7 +314,7 @@ impl Dispatcher {
     /// # Errors
     /// `Forked`.
     pub fn stats(&self) -> Result<String, Error> {
-        self.not_forked()?;
+        self.shared.client.not_forked()?;
         Ok(stats::snapshot(&self.shared))
     }
 
@@ -340,23 +341,15 @@ impl Dispatcher {
         shared.send_threads_home();
     }
 
-    fn not_forked(&self) -> Result<(), Error> {
-        match self.shared.client.usable() {
-            Err(error) if error.code == Code::Forked => Err(error),
-            _ => Ok(()),
-        }
-    }
-
     /// The dispatcher's thread, once.
     fn start(&self) -> Result<(), Error> {
         if self.shared.is_running.load(Ordering::Acquire) {
             return Ok(());
         }
-        let mut is_started = self.shared.is_started.lock().unwrap_or_else(PoisonError::into_inner);
-        if !*is_started {
+        let _one_at_a_time = lock(&self.shared.starting);
+        if !self.shared.is_running.load(Ordering::Acquire) {
             Shared::start_dispatcher(&self.shared)
                 .map_err(|error| Error::new(Code::Internal, "", format!("no thread for the dispatcher: {error}")))?;
-            *is_started = true;
             self.shared.is_running.store(true, Ordering::Release);
         }
         Ok(())
@@ -376,7 +369,7 @@ impl Drop for Dispatcher {
 
 impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 
     fn inbox(&self) -> &ArrayQueue<Job> {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::parcel::Parcel;
 use crate::client::{CallOptions, Flight};
 use crate::deadline::Deadline;
-use crate::quota::{Class, Place};
+use crate::quota::{Class, Place, URGENT_IN_A_ROW};
 use crate::sync::Arc as SharedArc;
 
 /// A message from submit to its completion.
@@ -83,9 +83,6 @@ struct Chain {
     first: u64,
     behind: BTreeSet<u64>,
 }
-
-/// How many urgent ones go before a normal one that waits, as in the quota's list.
-const URGENT_IN_A_ROW: u32 = 8;
 
 impl Queue {
     pub fn take_in(&mut self, job: Job) {

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::log::Level;
 use crate::os;
 use crate::quota::{Class, Seat};
 use crate::report::Report;
-use crate::sync::Arc as SharedArc;
+use crate::sync::{Arc as SharedArc, MutexGuard, lock};
 
 const DEFECT: &str = "a defect of the library ended it; please report what the log says";
 
@@ -69,7 +69,7 @@ impl Shared {
     }
 
     fn handles(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.handles)
     }
 
     /// After the close nothing holds a thread: connections are cut, whoever waits is woken, and lookups of names have

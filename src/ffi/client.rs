@@ -11,7 +11,7 @@ use super::report::rtcmsg_report;
 use super::{boundary, input, rtcmsg_str};
 use crate::client::{CallOptions, CallTimeout, Client};
 use crate::dispatch::Dispatcher;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::message::Vendor;
 use crate::report::Report;
 
@@ -206,13 +206,7 @@ pub unsafe extern "C" fn rtcmsg_client_close(
         // SAFETY: the header's rules for arguments.
         let client = unsafe { known(client)? };
         let timeout = input::wait(timeout_ms)?;
-        if client.client().is_forked() {
-            return Err(Error::new(
-                Code::Forked,
-                "",
-                "this client was made before a fork; it is the parent's to close",
-            ));
-        }
+        client.client().not_forked()?;
         client.close(timeout);
         Ok(())
     })

@@ -236,9 +236,7 @@ pub unsafe extern "C" fn rtcmsg_client_log(
             let needed = input::required_mut(needed, "needed")?;
             (level, needed, known(client)?)
         };
-        if client.client().is_forked() {
-            return client.client().usable();
-        }
+        client.client().not_forked()?;
         let mut written = Ok(());
         let found = client.client().logger.take_line(|line_level, line| {
             *level = line_level as i32;

@@ -1,6 +1,6 @@
 //! Connections opened ahead, for `warm_up`: they wait here, TLS and all, until ureq asks for one.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use ureq::Error;
@@ -11,6 +11,7 @@ use ureq::unversioned::transport::time::{Duration as Wait, Instant as Moment};
 use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout, ShutdownHandle, Transport};
 
 use super::ledger::{self, Step};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// To read what is there, and not to wait.
 const AT_ONCE: Duration = Duration::from_millis(1);
@@ -131,7 +132,7 @@ impl<C: Connector<()>> Spares for WithSpares<C> {
 
 impl<C: Connector<()>> Inner<C> {
     fn shelf(&self) -> MutexGuard<'_, Shelf<C::Out>> {
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shelf)
     }
 
     /// One that still stands.

@@ -54,7 +54,7 @@ pub(crate) trait Seat: Send + Sync {
 }
 
 /// How many urgent ones go before a normal one that waits: it is never starved.
-const URGENT_IN_A_ROW: u32 = 8;
+pub(crate) const URGENT_IN_A_ROW: u32 = 8;
 
 /// A thousandth: how a throttled vendor's limit is lowered.
 const FULL: u64 = 1000;

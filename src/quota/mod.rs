@@ -8,6 +8,6 @@ mod clock;
 mod registry;
 mod window;
 
-pub(crate) use bucket::{Demand, Load, Place, Priority, Refusal, Seat};
+pub(crate) use bucket::{Demand, Load, Place, Priority, Refusal, Seat, URGENT_IN_A_ROW};
 pub(crate) use registry::{Class, SharedBucket, bucket_of};
 pub(crate) use window::Limit;
