@@ -32,7 +32,7 @@ STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
 STRICT_CXX := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 PY_FILES := tests bench bindings/python examples/python
 
-.PHONY: all lib need need-c need-go need-fuzz venv demo test test-rust test-c test-examples test-python test-go test-budgets test-oracle \
+.PHONY: all lib need need-c need-go need-fuzz need-tools venv demo test test-rust test-c test-examples test-python test-go test-budgets test-oracle \
 	test-models test-fuzz stress fuzz bench \
 	check check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go header licenses broken clean
 
@@ -43,6 +43,9 @@ need:
 
 need-c: need
 	@$(NEED) gcc:gcc g++:g++ $(PYTHON):python3 nm:binutils
+
+need-tools:
+	@$(NEED) objdump:binutils valgrind:valgrind strace:strace openssl:openssl cmake:cmake
 
 # The library, and beside it the names that the linker and the loader look for.
 lib: need
@@ -71,7 +74,12 @@ $(VENV)/.done: tests/requirements.txt | need-c
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-test: test-rust test-models test-c test-examples test-python test-go test-install test-budgets test-oracle test-fuzz
+EXAMPLES := $(addprefix $(BUILD)/examples/,hello epoll cpp-hello cpp-quickstart cpp-game_loop)
+# Each part with a limit of its own, AT_A_TIME of them at once: much of their time is waiting.
+PARTS := test-rust test-c test-python test-go test-fuzz test-install test-budgets test-models test-examples test-oracle
+AT_A_TIME ?= 1
+test: need-c need-go need-fuzz need-tools lib venv $(BUILD)/examples/quickstart $(EXAMPLES)
+	@$(PYTHON) tests/parts.py --make $(MAKE) --logs $(BUILD)/logs --at-a-time $(AT_A_TIME) $(PARTS)
 
 # The library with panics to inject is built apart, so that nobody can mistake it for the other.
 test-rust: need
@@ -84,8 +92,7 @@ test-models: need
 
 # Plain and under AddressSanitizer with leak check, with the shared and the static library side by side, since much of their
 # time is waiting; then under valgrind memcheck.
-test-c: lib need-c
-	@$(NEED) objdump:binutils valgrind:valgrind strace:strace
+test-c: lib need-c need-tools
 	for runs in 'plain-shared plain-static' 'asan-shared asan-static' memcheck-shared; do \
 	  for run in $$runs; do \
 	    { $(PYTHON) tests/run_c.py --lib $(TARGET) --emulator $(EMULATOR) --build $(BUILD)/tests-$${run#*-} \
@@ -96,7 +103,6 @@ test-c: lib need-c
 	  done; \
 	done
 
-EXAMPLES := $(addprefix $(BUILD)/examples/,hello epoll cpp-hello cpp-quickstart cpp-game_loop)
 test-examples: demo $(EXAMPLES)
 	@$(PYTHON) tests/hello.py $(EMULATOR) $(BUILD)/examples/hello examples/c/hello.c README.md
 	@$(PYTHON) tests/hello.py $(EMULATOR) $(BUILD)/examples/cpp-hello examples/cpp/hello.cpp README.md
@@ -143,8 +149,7 @@ stress: need-c
 	  --build $(BUILD)/stress stress
 
 # What a send may cost, counted: system calls, allocations, instructions, threads, lookups, connections, size. Of a release build.
-test-budgets: lib need-c
-	@$(NEED) strace:strace valgrind:valgrind openssl:openssl
+test-budgets: lib need-c need-tools
 	$(CARGO) build --release --lib
 	$(PYTHON) tests/budgets.py --lib $(dir $(TARGET))release --emulator $(EMULATOR) --build $(BUILD)/budgets
 

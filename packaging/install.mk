@@ -27,6 +27,5 @@ uninstall:
 	$(INSTALL) uninstall
 
 # Into a prefix of its own, with what builds against it in a folder of its own.
-test-install: $(if $(filter $(RELEASE),$(INSTALL_FROM)),release)
-	@$(NEED) gcc:gcc g++:g++ cmake:cmake pkg-config:pkg-config objdump:binutils
+test-install: need-go need-tools $(if $(filter $(RELEASE),$(INSTALL_FROM)),release)
 	$(PYTHON) tests/install.py --from $(INSTALL_FROM) --licenses $(INSTALL_LICENSES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -10,13 +12,22 @@ import pytest
 
 from rtcmsg.emulator import Emulator
 
+LIMIT_S = 60
+
 
 def run(program: str, environment: dict[str, str]) -> str:
-    """What it prints. A crash is a negative return code, a hang the time limit."""
+    """What it prints. A crash is a negative return code; one that hangs is told to say where, with all that it forked."""
     command = [sys.executable, "-X", "faulthandler", "-c", "import rtcmsg\n" + textwrap.dedent(program)]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    return ended.stdout
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGABRT)
+            output, errors = process.communicate()
+    assert (process.returncode, errors) == (0, "")
+    return output
 
 
 def test_a_forked_child_is_told_so_and_makes_a_client_of_its_own(
