@@ -128,16 +128,17 @@ def test_what_nobody_polls_after_an_interruption_is_freed_with_the_client(emulat
 @pytest.mark.parametrize("function", ["rtcmsg_client_poll", "rtcmsg_client_log"])
 def test_an_interrupted_loop_still_gives_its_tasks_their_answers(emulator: Emulator, function: str) -> None:
     client = rtcmsg.AsyncClient(settings=emulator.settings, quota_mode="off")
+    library = Library(client._client)
 
     async def main() -> list[rtcmsg.Report]:
-        return await asyncio.gather(*(client.send_unicast(**UNICAST) for _ in range(20)))
+        sends = [asyncio.create_task(client.send_unicast(**UNICAST)) for _ in range(20)]
+        # All have submitted then, and the loop has had no time yet to take a completion.
+        await asyncio.sleep(0)
+        library.interrupts[function] = 1
+        return await asyncio.gather(*sends)
 
     loop = asyncio.new_event_loop()
     task = loop.create_task(main())
-    while client.pending < 20:
-        loop.run_until_complete(asyncio.sleep(0))
-    library = Library(client._client)
-    library.interrupts[function] = 1
     with pytest.raises(KeyboardInterrupt):
         loop.run_until_complete(asyncio.wait_for(asyncio.shield(task), 60))
     reports = loop.run_until_complete(asyncio.wait_for(task, 60))
