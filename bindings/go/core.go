@@ -20,9 +20,11 @@ import "C"
 
 import (
 	"log/slog"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 )
@@ -52,6 +54,7 @@ type core struct {
 	stats   []byte
 	users   sync.WaitGroup
 
+	events  *os.File // nil if there is none
 	closing atomic.Bool
 	ended   chan struct{}
 	logs    *logPump
@@ -64,6 +67,7 @@ func newCore(handle *C.rtcmsg_client, timeout time.Duration, logger *slog.Logger
 		gate:    make(chan struct{}, runtime.GOMAXPROCS(0)),
 		slots:   make(chan struct{}, callThreads),
 		waiting: make(map[uint64]*Submission),
+		events:  watch(handle),
 		ended:   make(chan struct{}),
 	}
 	if logger != nil {
@@ -162,27 +166,69 @@ func (c *core) whenDone(s *Submission, then func()) {
 	}
 }
 
-// poll hands out completions until the client is closed and nothing is left, and then frees it. It occupies a thread,
-// which sleeps in the library; closing the client wakes it.
+// watch gives a file that Go's own poller can wait for, readable while a completion waits; nil where there is none.
+func watch(handle *C.rtcmsg_client) *os.File {
+	var event C.intptr_t
+	if C.rtcmsg_client_event_handle(handle, &event, nil) != C.RTCMSG_OK {
+		return nil
+	}
+	// The library keeps its own.
+	syscall.ForkLock.RLock()
+	own, err := syscall.Dup(int(event))
+	if err == nil {
+		syscall.CloseOnExec(own)
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return nil
+	}
+	events := os.NewFile(uintptr(own), "rtcmsg completions")
+	if events.SetReadDeadline(time.Time{}) != nil {
+		_ = events.Close()
+		return nil
+	}
+	return events
+}
+
+// poll hands out completions until the client is closed and nothing is left, and then frees it. While the client is open
+// it occupies no thread: one that slept in the library would keep a processor of Go's from the goroutines that it wakes.
 func (c *core) poll() {
-	var rows [pollRows]C.rtcmsg_completion
-	for {
-		var count C.size_t
-		failed := newCError()
-		code := C.rtcmsg_client_poll(c.handle, -1, &rows[0], C.sizeof_rtcmsg_completion, pollRows, &count, &failed)
-		if err := failure(code, &failed); err != nil {
-			c.abandonAll(err)
-			break
+	rows := new([pollRows]C.rtcmsg_completion)
+	count, err := 0, error(nil)
+	if c.events != nil {
+		if events, failed := c.events.SyscallConn(); failed == nil {
+			_ = events.Read(func(uintptr) bool {
+				for err == nil && !c.closing.Load() {
+					if count, err = c.take(rows, 0); count < pollRows && err == nil {
+						return false
+					}
+				}
+				return true
+			})
 		}
-		if count == 0 {
-			break
-		}
-		for i := range rows[:count] {
-			c.complete(&rows[i])
-		}
-		c.logs.nudge()
+	}
+	// The rest comes at the pace of the close.
+	for count = 1; err == nil && count > 0; {
+		count, err = c.take(rows, -1)
+	}
+	if err != nil {
+		c.abandonAll(err)
 	}
 	c.finish()
+}
+
+// take hands out the completions that there are, and says how many.
+func (c *core) take(rows *[pollRows]C.rtcmsg_completion, timeoutMs C.int32_t) (int, error) {
+	var count C.size_t
+	failed := newCError()
+	code := C.rtcmsg_client_poll(c.handle, timeoutMs, &rows[0], C.sizeof_rtcmsg_completion, pollRows, &count, &failed)
+	for i := range rows[:count] {
+		c.complete(&rows[i])
+	}
+	if count > 0 {
+		c.logs.nudge()
+	}
+	return int(count), failure(code, &failed)
 }
 
 func (c *core) complete(row *C.rtcmsg_completion) {
@@ -213,6 +259,9 @@ func (c *core) abandonAll(err error) {
 // close stops the intake and lets the library finish what it has; poll does the rest.
 func (c *core) close() {
 	if c.closing.CompareAndSwap(false, true) {
+		if c.events != nil {
+			_ = c.events.SetReadDeadline(time.Unix(1, 0)) // wakes poll
+		}
 		go c.closeWithin(-1)
 	}
 }
@@ -240,6 +289,9 @@ func (c *core) finish() {
 	c.logs.stop()
 	c.stats, _ = stats(c.handle)
 	C.rtcmsg_client_free(c.handle)
+	if c.events != nil {
+		_ = c.events.Close()
+	}
 	close(c.ended)
 }
 

@@ -20,8 +20,8 @@
 //
 // # Goroutines and threads
 //
-// A send waits in Go: ten thousand goroutines that send at once need the library's worker.threads (8), one thread that
-// polls for completions, and a few for the short calls into the library. Only [Client.Call], [Client.Flush] and
+// A send waits in Go: ten thousand goroutines that send at once need the library's worker.threads (8) and a few threads for
+// the short calls into the library. Completions come by Go's own poller. Only [Client.Call], [Client.Flush] and
 // [Client.Close] occupy a thread while they wait.
 //
 // # Testing
