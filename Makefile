@@ -45,7 +45,7 @@ need-c: need
 	@$(NEED) gcc:gcc g++:g++ $(PYTHON):python3 nm:binutils
 
 need-tools:
-	@$(NEED) objdump:binutils valgrind:valgrind strace:strace openssl:openssl cmake:cmake
+	@$(NEED) objdump:binutils valgrind:valgrind strace:strace openssl:openssl cmake:cmake pkg-config:pkg-config
 
 # The library, and beside it the names that the linker and the loader look for.
 lib: need

@@ -27,5 +27,5 @@ uninstall:
 	$(INSTALL) uninstall
 
 # Into a prefix of its own, with what builds against it in a folder of its own.
-test-install: need-go need-tools $(if $(filter $(RELEASE),$(INSTALL_FROM)),release)
+test-install: need-c need-tools $(if $(filter $(RELEASE),$(INSTALL_FROM)),release)
 	$(PYTHON) tests/install.py --from $(INSTALL_FROM) --licenses $(INSTALL_LICENSES)

@@ -17,8 +17,8 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-# Several times what the longest part takes on two cores: it ends what hangs.
-LIMIT_S = 1200
+# Four times what the longest part takes on two cores: it ends what hangs, and nothing that is slow.
+LIMIT_S = 2400
 # For what a part does at a SIGTERM.
 END_S = 20
 
