@@ -241,6 +241,8 @@ def run(program: Program, parts: list[Path], setup: Setup) -> str:
         words = judged(result, setup.mode)
         check_ledger(url, directive(program.source, "ledger"), Path(directory))
         check_trace(trace)
+    # Only what failed is worth its place on the disk.
+    binary.unlink()
     return words
 
 

@@ -82,11 +82,10 @@ fn refuse(why: impl Into<String>) -> Error {
 mod tests {
     use super::*;
 
-    fn folder(test: &str, files: &[(&str, &str)]) -> PathBuf {
-        let folder = env::temp_dir().join(format!("rtcmsg-{test}-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
-            fs::write(folder.join(name), text).unwrap();
+            fs::write(folder.path().join(name), text).unwrap();
         }
         folder
     }
@@ -96,12 +95,12 @@ mod tests {
     #[test]
     fn the_ini_file_goes_before_the_json_file() {
         let json = r#"{"ak": "AKLT2", "sk": "hunter2", "region": "x"}"#;
-        let both = in_folder(&folder("both", &[("credentials", INI), ("config", json)])).unwrap();
+        let both = in_folder(folder(&[("credentials", INI), ("config", json)]).path()).unwrap();
         assert_eq!(
             (both.access_key.as_str(), both.secret_key.expose()),
             ("AKLT1", "WkR;#+/==")
         );
-        let one = in_folder(&folder("json", &[("config", json)])).unwrap();
+        let one = in_folder(folder(&[("config", json)]).path()).unwrap();
         assert_eq!((one.access_key.as_str(), one.secret_key.expose()), ("AKLT2", "hunter2"));
     }
 
@@ -120,7 +119,7 @@ mod tests {
             ("no-json", "config", "{hunter2"),
             ("no-sk", "config", r#"{"ak": "hunter2"}"#),
         ] {
-            let error = in_folder(&folder(test, &[(name, text)])).expect_err(test);
+            let error = in_folder(folder(&[(name, text)]).path()).expect_err(test);
             assert_eq!(error.field, "volcengine.credentials", "{test}");
             assert!(!error.text.contains("hunter2"), "{test}: {error}");
         }
