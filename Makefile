@@ -32,7 +32,7 @@ STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
 STRICT_CXX := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 PY_FILES := tests bench bindings/python examples/python
 
-.PHONY: all lib need need-c need-go need-fuzz need-tools venv demo test test-rust test-c test-examples test-python test-go test-budgets test-oracle \
+.PHONY: all lib shared need need-c need-go need-fuzz need-tools venv demo test test-rust test-c test-examples test-python test-go test-budgets test-oracle \
 	test-models test-fuzz stress fuzz bench \
 	check check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go header licenses broken clean
 
@@ -54,6 +54,11 @@ lib: need
 	@ln -sf $(abspath $(TARGET))/librtcmsg.a $(BUILD)/lib/librtcmsg.a
 	@ln -sf $(abspath $(TARGET))/librtcmsg.so $(BUILD)/lib/librtcmsg.so
 	@ln -sf $(abspath $(TARGET))/librtcmsg.so $(BUILD)/lib/librtcmsg.so.0.1
+
+# As it is shipped. `cargo build` makes one that is right but larger: one setting of LTO must do for all it makes.
+SHARED := $(dir $(TARGET))shared
+shared: need
+	$(CARGO) rustc --profile shared --lib --crate-type cdylib
 
 $(BUILD)/examples/%: examples/c/%.c include/rtcmsg.h | lib need-c
 	@mkdir -p $(@D)
@@ -149,9 +154,8 @@ stress: need-c
 	  --build $(BUILD)/stress stress
 
 # What a send may cost, counted: system calls, allocations, instructions, threads, lookups, connections, size. Of a release build.
-test-budgets: lib need-c need-tools
-	$(CARGO) build --release --lib
-	$(PYTHON) tests/budgets.py --lib $(dir $(TARGET))release --emulator $(EMULATOR) --build $(BUILD)/budgets
+test-budgets: lib shared need-c need-tools
+	$(PYTHON) tests/budgets.py --lib $(SHARED) --emulator $(EMULATOR) --build $(BUILD)/budgets
 
 test-oracle: $(BUILD)/examples/quickstart venv
 	PYTHONPATH=tests EMULATOR=$(abspath $(EMULATOR)) QUICKSTART=$(abspath $(BUILD)/examples/quickstart) $(VENV)/bin/pytest -q tests/oracle

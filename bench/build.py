@@ -36,8 +36,8 @@ def build(target: Path) -> Built:
     work = target / "bench"
     (work / "lib" / "pkgconfig").mkdir(parents=True, exist_ok=True)
     install()
-    built = Built(work, target / "release" / "librtcmsg.so")
-    run("cargo", "build", "--quiet", "--release", "--lib", cwd=ROOT)
+    built = Built(work, target / "shared" / "librtcmsg.so")
+    run("cargo", "rustc", "--quiet", "--profile", "shared", "--lib", "--crate-type", "cdylib", cwd=ROOT)
     for name in ("librtcmsg.so", SONAME):
         link = work / "lib" / name
         link.unlink(missing_ok=True)

@@ -13,8 +13,9 @@ INSTALL = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" BINDIR="$(BINDIR)" LIBDIR="$(L
 
 .PHONY: release install uninstall test-install
 
-release: need need-c
+release: need need-c shared
 	$(CARGO) build --workspace --release
+	ln -f $(SHARED)/librtcmsg.so $(RELEASE)/librtcmsg.so
 	@mkdir -p $(dir $(TARGET))licenses
 	$(PYTHON) tests/licenses.py $(dir $(TARGET))licenses/THIRD-PARTY-LICENSES.md
 	$(PYTHON) tests/licenses.py --package rtcmsg-emulator $(dir $(TARGET))licenses/THIRD-PARTY-LICENSES-emulator.md

@@ -1,5 +1,5 @@
 """What a send may cost, counted without a clock: system calls, allocations, instructions, threads, DNS lookups,
-connections, and the size of the library. Takes a release build; what it needs beyond that it builds with gcc.
+connections, and the size of the library. Takes the library that is shipped; what it needs beyond that it builds with gcc.
 
 Counts are of warm sends: each is the difference of two runs that differ by a number of sends and by nothing else.
 """
@@ -39,7 +39,7 @@ LIMITS: dict[str, float] = {
     "threads of the library while 100 messages are under way": 9,
     "DNS lookups of 10,000 sends": 1,
     "connections of 10,000 sends from 16 threads": 16,
-    "bytes of the stripped library": 3_020_000,
+    "bytes of the stripped library": 2_500_000,
 }
 
 TESTS = Path(__file__).resolve().parent
@@ -76,7 +76,7 @@ class Setup:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lib", type=Path, required=True, help="directory of librtcmsg.so, a release build")
+    parser.add_argument("--lib", type=Path, required=True, help="directory of librtcmsg.so, as it is shipped")
     parser.add_argument("--include", type=Path, default=TESTS.parent / "include", help="directory of rtcmsg.h")
     parser.add_argument("--emulator", type=Path, required=True, help="rtcmsg-emulator, of any build")
     parser.add_argument("--build", type=Path, required=True, help="directory for what this builds")

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
@@ -51,16 +52,10 @@ class Bundle(build_py):
 
     def cargo(self) -> dict[str, Path]:
         """Builds, and says where each file is: that depends on the environment and on every configuration of cargo's."""
-        command = [os.environ.get("CARGO", "cargo"), "build", "--release", "--locked", "--workspace"]
-        try:
-            built = subprocess.run(
-                [*command, "--message-format=json-render-diagnostics"], cwd=HOUSE, stdout=subprocess.PIPE, check=False
-            )
-        except FileNotFoundError:
-            sys.exit("rtcmsg needs cargo (Rust 1.85 or later) and a C compiler to be built: see https://rustup.rs")
-        if built.returncode != 0:
-            sys.exit("rtcmsg: cargo build failed, see above; it takes Rust 1.85 or later and a C compiler")
-        messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith(b"{")]
+        messages = [
+            *run_cargo("rustc", "--profile", "shared", "--lib", "--crate-type", "cdylib"),
+            *run_cargo("build", "--release", "--package", "rtcmsg-emulator"),
+        ]
         files = [Path(file) for message in messages for file in message.get("filenames", ())]
         return {file.name: file for file in files}
 
@@ -70,6 +65,17 @@ class Bundle(build_py):
             command = [sys.executable, str(HOUSE / "tests" / "licenses.py"), "--package", crate, str(out.resolve())]
             if subprocess.run(command, check=False).returncode != 0:
                 print(f"rtcmsg: no licences of {crate}: do not pass this wheel on", file=sys.stderr)
+
+
+def run_cargo(*arguments: str) -> list[dict[str, Any]]:
+    command = [os.environ.get("CARGO", "cargo"), *arguments, "--locked", "--message-format=json-render-diagnostics"]
+    try:
+        built = subprocess.run(command, cwd=HOUSE, stdout=subprocess.PIPE, check=False)
+    except FileNotFoundError:
+        sys.exit("rtcmsg needs cargo (Rust 1.85 or later) and a C compiler to be built: see https://rustup.rs")
+    if built.returncode != 0:
+        sys.exit("rtcmsg: cargo failed, see above; it takes Rust 1.85 or later and a C compiler")
+    return [json.loads(line) for line in built.stdout.splitlines() if line.startswith(b"{")]
 
 
 class PlatformWheel(bdist_wheel):

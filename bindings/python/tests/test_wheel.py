@@ -98,10 +98,14 @@ def test_it_works_in_an_empty_environment_outside_the_checkout(wheel: Path, tmp_
 
 
 CARGO = """#!/bin/sh
-test "$1 $2" = "build --release" || exit 1
-echo '{"reason":"compiler-artifact","filenames":["FOLDER/dep/libother.rlib"],"executable":null}'
-echo '{"reason":"compiler-artifact","filenames":["FOLDER/cross/release/librtcmsg.a","FOLDER/cross/release/librtcmsg.so"]}'
-echo '{"reason":"compiler-artifact","filenames":["FOLDER/cross/release/rtcmsg-emulator"]}'
+case "$*" in
+  "rustc --profile shared --lib "*)
+    echo '{"reason":"compiler-artifact","filenames":["FOLDER/dep/libother.rlib"],"executable":null}'
+    echo '{"reason":"compiler-artifact","filenames":["FOLDER/cross/librtcmsg.so"]}' ;;
+  "build --release --package rtcmsg-emulator "*)
+    echo '{"reason":"compiler-artifact","filenames":["FOLDER/cross/rtcmsg-emulator"]}' ;;
+  *) exit 1 ;;
+esac
 echo '{"reason":"build-finished","success":true}'
 """
 
@@ -125,10 +129,10 @@ def build(tmp_path: Path, cargo: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_what_cargo_built_is_taken_from_where_cargo_says(tmp_path: Path) -> None:
-    release = tmp_path / "cross" / "release"
-    release.mkdir(parents=True)
+    cross = tmp_path / "cross"
+    cross.mkdir()
     for name in ("librtcmsg.so", "rtcmsg-emulator"):
-        (release / name).write_text(f"this build's {name}", encoding="utf-8")
+        (cross / name).write_text(f"this build's {name}", encoding="utf-8")
     ended = build(tmp_path, CARGO)
     assert ended.returncode == 0, ended.stderr
     for name in ("librtcmsg.so", "rtcmsg-emulator"):
