@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
-    pub const NEVER: Deadline = Deadline(None);
-
     /// `None` never passes. So does a wait too long for the clock to express.
     pub fn after(wait: Option<Duration>) -> Deadline {
         Deadline::after_from(Instant::now(), wait)

@@ -4,9 +4,13 @@ use crate::deadline::Deadline;
 
 #[cfg(not(feature = "loom"))]
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, atomic};
+#[cfg(not(feature = "loom"))]
+pub(crate) use std::thread;
 
 #[cfg(feature = "loom")]
 pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, atomic};
+#[cfg(feature = "loom")]
+pub(crate) use loom::thread;
 
 /// Nobody leaves what a lock guards half done, so one that somebody panicked with is as good as any.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -136,8 +136,8 @@ mod models {
                 pushing.push(2);
             });
             let polling = completions.clone();
-            let other = thread::spawn(move || polling.take(Deadline::NEVER, || true));
-            let mine = completions.take(Deadline::NEVER, || true);
+            let other = thread::spawn(move || polling.take(Deadline::after(None), || true));
+            let mine = completions.take(Deadline::after(None), || true);
             worker.join().unwrap();
             let mut all = [mine, other.join().unwrap()];
             all.sort_unstable();
@@ -159,8 +159,8 @@ mod models {
             let closing = completions.clone();
             let closer = thread::spawn(move || closing.close());
             let is_more_to_come = || on_the_way.load(Ordering::SeqCst) > 0;
-            assert_eq!(completions.take(Deadline::NEVER, is_more_to_come), Some(7));
-            assert_eq!(completions.take(Deadline::NEVER, is_more_to_come), None);
+            assert_eq!(completions.take(Deadline::after(None), is_more_to_come), Some(7));
+            assert_eq!(completions.take(Deadline::after(None), is_more_to_come), None);
             worker.join().unwrap();
             closer.join().unwrap();
         });
@@ -181,7 +181,7 @@ mod models {
                     })
                 })
                 .collect();
-            assert!(completions.wait_until_idle(Deadline::NEVER, || on_the_way.load(Ordering::SeqCst) == 0));
+            assert!(completions.wait_until_idle(Deadline::after(None), || on_the_way.load(Ordering::SeqCst) == 0));
             for worker in workers {
                 worker.join().unwrap();
             }

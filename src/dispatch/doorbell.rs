@@ -1,56 +1,99 @@
-//! Wakes one thread, without ever waiting for it: ringing takes no lock. A ring while that thread is busy is not lost; it
-//! does not fall asleep then.
+//! Wakes the thread that listens, without ever waiting for it: ringing takes no lock. A ring while that thread is busy is
+//! not lost; it does not fall asleep then.
+//!
+//! The keeper of the time listens, until a worker with nothing to do takes its place: then who rings wakes the one who does
+//! the work, and no thread between them.
 
-#[cfg(feature = "loom")]
-use loom::thread::{self, Thread};
 use std::sync::OnceLock;
-#[cfg(not(feature = "loom"))]
-use std::thread::{self, Thread};
 use std::time::Duration;
 
-use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::thread::{self, Thread};
 
 #[derive(Debug)]
 pub(super) struct Doorbell {
-    state: AtomicU8,
-    sleeper: OnceLock<Thread>,
+    /// The number of who listens, and whether it is asleep, and whether it rang.
+    state: AtomicUsize,
+    threads: Box<[OnceLock<Thread>]>,
 }
 
-const AWAKE: u8 = 0;
-const ASLEEP: u8 = 1;
-const RUNG: u8 = 2;
+/// The others have numbers from 1 on.
+pub(super) const KEEPER: usize = 0;
+
+const ASLEEP: usize = 1;
+const RUNG: usize = 2;
+
+fn awake(number: usize) -> usize {
+    number << 2
+}
+
+fn who(state: usize) -> usize {
+    state >> 2
+}
 
 impl Doorbell {
-    pub fn new() -> Doorbell {
+    pub fn new(workers: usize) -> Doorbell {
         Doorbell {
-            state: AtomicU8::new(AWAKE),
-            sleeper: OnceLock::new(),
+            state: AtomicUsize::new(awake(KEEPER) | ASLEEP),
+            threads: (0..=workers).map(|_| OnceLock::new()).collect(),
         }
     }
 
     /// Any thread. Only the first of those who ring while it sleeps makes a system call.
     pub fn ring(&self) {
-        if self.state.swap(RUNG, Ordering::SeqCst) == ASLEEP {
-            if let Some(sleeper) = self.sleeper.get() {
-                sleeper.unpark();
-            }
+        let before = self.state.fetch_or(RUNG, Ordering::SeqCst);
+        if before & (ASLEEP | RUNG) == ASLEEP {
+            self.wake(who(before));
         }
     }
 
-    /// The thread that is to be woken says before it looks at what there is to do that it will have seen it.
-    pub fn answer(&self) {
-        self.sleeper.get_or_init(thread::current);
-        self.state.swap(AWAKE, Ordering::SeqCst);
+    /// Ends a thread's sleep, or its next one.
+    pub fn wake(&self, number: usize) {
+        if let Some(thread) = self.threads.get(number).and_then(OnceLock::get) {
+            thread.unpark();
+        }
     }
 
-    /// Sleeps until it rings, so long at most, and not at all if it rang since [`answer`](Doorbell::answer). It may wake for
-    /// nothing.
-    pub fn sleep(&self, at_most: Option<Duration>) {
-        let to_sleep = self
-            .state
-            .compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst);
-        if to_sleep.is_ok() {
+    /// Before a thread of that number sleeps.
+    pub fn enter(&self, number: usize) {
+        self.threads[number].get_or_init(thread::current);
+    }
+
+    pub fn is_listening(&self, number: usize) -> bool {
+        who(self.state.load(Ordering::SeqCst)) == number
+    }
+
+    /// Who listens says before it looks at what there is to do that it will have seen it.
+    pub fn answer(&self, number: usize) {
+        let heard = |state: usize| (who(state) == number).then_some(awake(number));
+        let _ = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, heard);
+    }
+
+    /// Sleeps until it rings, so long at most, and not at all if it rang since [`answer`](Doorbell::answer); who does not
+    /// listen, until it is woken. It may wake for nothing.
+    pub fn sleep(&self, number: usize, at_most: Option<Duration>) {
+        let lie_down = |state: usize| (state == awake(number)).then_some(state | ASLEEP);
+        let before = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lie_down);
+        let has_rung = before.is_err_and(|state| who(state) == number && state & RUNG != 0);
+        if !has_rung {
             park(at_most);
+        }
+    }
+
+    /// A worker takes the place of the keeper, if that one sleeps and nobody rang. Whether it did.
+    pub fn take_over(&self, number: usize) -> bool {
+        let asleep = awake(KEEPER) | ASLEEP;
+        self.state
+            .compare_exchange(asleep, awake(number), Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+    }
+
+    /// Another one, who sleeps, listens instead, and looks if it rang since the [answer](Doorbell::answer).
+    pub fn pass_on(&self, number: usize, to: usize) {
+        let passed = |state: usize| (who(state) == number).then_some(awake(to) | ASLEEP | state & RUNG);
+        let before = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, passed);
+        if before.is_ok_and(|state| state & RUNG != 0) {
+            self.wake(to);
         }
     }
 }
@@ -66,7 +109,6 @@ fn park(at_most: Option<Duration>) {
 #[cfg(all(test, feature = "loom"))]
 mod models {
     use loom::sync::Arc;
-    use loom::sync::atomic::AtomicUsize;
 
     use super::*;
 
@@ -75,7 +117,7 @@ mod models {
         let mut model = loom::model::Builder::new();
         model.preemption_bound = Some(3);
         model.check(|| {
-            let bell = Arc::new(Doorbell::new());
+            let bell = Arc::new(Doorbell::new(0));
             let work = Arc::new(AtomicUsize::new(0));
             let ringers: Vec<_> = (0..2)
                 .map(|_| {
@@ -86,12 +128,13 @@ mod models {
                     })
                 })
                 .collect();
+            bell.enter(KEEPER);
             loop {
-                bell.answer();
+                bell.answer(KEEPER);
                 if work.load(Ordering::SeqCst) == 2 {
                     break;
                 }
-                bell.sleep(None); // a lost ring would be a deadlock, which loom reports
+                bell.sleep(KEEPER, None); // a lost ring would be a deadlock, which loom reports
             }
             for ringer in ringers {
                 ringer.join().unwrap();

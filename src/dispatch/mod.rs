@@ -1,10 +1,10 @@
 //! The queue beside the synchronous core, for callers with a tick, an event loop or many coroutines: submit never waits,
 //! poll gives one completion for each message.
 //!
-//! One thread, the dispatcher, keeps the time: it takes in what was submitted, lets expire what is too late, and stands
-//! in the quota's lists for all that wait. It does no I/O. A fixed number of workers run the same `client` that the
-//! synchronous calls use. Submit hands over without a lock; everything else of the queue stands under one lock, which
-//! nobody holds across I/O or a wait.
+//! A fixed number of workers run the same `client` that the synchronous calls use. One with nothing to do listens for what
+//! is submitted, takes it in and carries it. While all are at work that is the dispatcher's, a thread that does no I/O; and
+//! always it keeps the time: it lets expire what is too late, and stands in the quota's lists for all that wait. Submit
+//! hands over without a lock; everything else of the queue stands under one lock, which nobody holds across I/O or a wait.
 
 mod completions;
 mod doorbell;
@@ -24,7 +24,6 @@ use std::time::{Duration, Instant};
 use crossbeam_queue::ArrayQueue;
 
 use self::completions::Completions;
-use self::doorbell::Doorbell;
 use self::parcel::Parcel;
 use self::queue::{Ended, Job, Key, Queue, Stage};
 use self::tray::Tray;
@@ -91,17 +90,18 @@ struct Shared {
     bytes: AtomicU64,
     /// Messages and warm-ups that have not ended.
     on_the_way: AtomicUsize,
-    /// Submitted, and not seen by the dispatcher yet. Made by the first submit.
+    /// Submitted, and not taken in yet. Made by the first submit.
     inbox: OnceLock<ArrayQueue<Job>>,
     queue: Mutex<Queue>,
     /// Each with what it takes of `queue.bytes` until it is polled.
     completions: Completions<(Completion, u64)>,
-    bell: Doorbell,
     starting: Mutex<()>,
     is_running: AtomicBool,
     /// Workers that are not at work; some of them may have no thread yet.
     free_workers: AtomicUsize,
     threads: AtomicUsize,
+    /// The last number of a worker.
+    numbers: AtomicUsize,
     handles: Mutex<Vec<JoinHandle<()>>>,
     tray: Tray<Work>,
     /// Nothing new begins any more.
@@ -113,7 +113,7 @@ struct Shared {
     latency: Histogram,
 }
 
-/// As many can be submitted between two looks of the dispatcher without a lock.
+/// As many can be submitted between two looks at it without a lock.
 const INBOX: usize = 1024;
 /// Longer than the last steps of a message take.
 const LAST_STEPS: Duration = Duration::from_secs(1);
@@ -142,13 +142,13 @@ impl Dispatcher {
             inbox: OnceLock::new(),
             queue: Mutex::new(Queue::default()),
             completions: Completions::new(),
-            bell: Doorbell::new(),
             starting: Mutex::new(()),
             is_running: AtomicBool::new(false),
             free_workers: AtomicUsize::new(workers),
             threads: AtomicUsize::new(0),
+            numbers: AtomicUsize::new(0),
             handles: Mutex::new(Vec::new()),
-            tray: Tray::new(),
+            tray: Tray::new(workers),
             is_abandoned: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
             submitted: Counter::default(),
@@ -207,7 +207,7 @@ impl Dispatcher {
         if shared.is_abandoned.load(Ordering::SeqCst) {
             shared.end_all(); // closed meanwhile: nobody else would find it
         } else {
-            shared.bell.ring();
+            shared.tray.ring();
         }
         Ok(id)
     }
@@ -302,7 +302,7 @@ impl Dispatcher {
             all - queue.warm_ups
         };
         (0..too_many).for_each(|_| shared.left());
-        shared.bell.ring();
+        shared.tray.ring();
         if shared.is_abandoned.load(Ordering::SeqCst) {
             shared.end_all();
         }
@@ -446,7 +446,7 @@ impl Shared {
         drop(queue);
         self.complete(ended, Code::Cancelled, "it was cancelled before it was sent");
         if has_next {
-            self.bell.ring();
+            self.tray.ring();
         }
         true
     }

@@ -41,14 +41,14 @@ impl Seat for Shared {
     }
 
     fn passed(&self, ticket: u64) {
-        self.give(Work::Message(ticket));
+        self.tray.put(Work::Message(ticket));
         if self.lacks_threads() {
-            self.bell.ring();
+            self.tray.ring();
         }
     }
 
     fn look(&self) {
-        self.bell.ring();
+        self.tray.ring();
     }
 }
 
@@ -56,13 +56,12 @@ impl Shared {
     pub(super) fn start_dispatcher(shared: &Arc<Shared>) -> io::Result<()> {
         let own = shared.clone();
         let thread = os::spawn("rtcmsg-dispatch", move || {
-            while !own.has_left.load(Ordering::SeqCst) {
-                own.bell.answer();
+            let look = || {
                 let soon = Some(Instant::now() + AFTER_A_DEFECT);
                 let next = own.guarded(|| own.tend(true)).unwrap_or(soon);
-                own.bell
-                    .sleep(next.map(|at| at.saturating_duration_since(Instant::now())));
-            }
+                next.map(|at| at.saturating_duration_since(Instant::now()))
+            };
+            own.tray.keep(look, || own.has_left.load(Ordering::SeqCst));
         })?;
         shared.handles().push(thread);
         Ok(())
@@ -97,13 +96,9 @@ impl Shared {
             return;
         }
         for _ in 0..self.threads.load(Ordering::SeqCst) {
-            self.give(Work::GoHome);
+            self.tray.put(Work::GoHome);
         }
-        self.bell.ring();
-    }
-
-    fn give(&self, work: Work) {
-        self.tray.put(work);
+        self.tray.wake_keeper();
     }
 
     /// Puts everything where it belongs, and gives what can go to free workers. When there is something to do again, if
@@ -127,7 +122,7 @@ impl Shared {
         }
         while queue.has_ready() && self.claim() {
             if let Some(id) = queue.hand_out() {
-                self.give(Work::Message(id));
+                self.tray.put(Work::Message(id));
             }
         }
         let mut next = queue.next_expiry();
@@ -144,16 +139,20 @@ impl Shared {
         let spare = self.workers.min(2);
         while queue.warm_ups > 0 && self.free_workers.load(Ordering::SeqCst) >= spare && self.claim() {
             queue.warm_ups -= 1;
-            self.give(Work::WarmUp);
+            self.tray.put(Work::WarmUp);
         }
         if self.free_workers.load(Ordering::SeqCst) > 0 {
             let waits = joined.iter().filter(|(bucket, place)| bucket.holds(*place)).count();
             self.client.tally.quota_waits.add(waits as u64);
         }
+        // An earlier look that is no longer needed stays: to take it back, and to ask for it again with each message, costs more.
+        let planned = queue.looks_again_at.filter(|at| *at > Instant::now());
+        let is_sooner = next.is_some_and(|next| planned.is_none_or(|at| next < at));
+        next = next.into_iter().chain(planned).min();
         if is_dispatcher {
             queue.looks_again_at = next;
-        } else if next.is_some_and(|next| queue.looks_again_at.is_none_or(|at| next < at)) {
-            self.bell.ring();
+        } else if is_sooner {
+            self.tray.wake_keeper();
         }
         drop(queue);
         for ended in expired {
@@ -215,7 +214,7 @@ impl Shared {
                     while let Some(work) = self.tray.try_take() {
                         self.do_work(work);
                     }
-                    self.bell.ring();
+                    self.tray.ring();
                 }
                 return;
             }
@@ -223,10 +222,15 @@ impl Shared {
     }
 
     fn work(self: Arc<Shared>) {
-        while self.do_work(self.tray.take()) {
-            self.guarded(|| self.tend(false));
-        }
+        let number = self.numbers.fetch_add(1, Ordering::SeqCst) + 1;
+        while self.do_work(self.tray.next(number, || self.look_after_the_queue())) {}
         self.threads.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn look_after_the_queue(self: &Arc<Shared>) {
+        if self.guarded(|| self.tend(false)).is_none() {
+            self.tray.wake_keeper();
+        }
     }
 
     /// Whether to go on.
