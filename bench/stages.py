@@ -210,7 +210,7 @@ def sign(bench: Bench) -> None:
 
 def submit(bench: Bench) -> None:
     """The call that only queues: with nothing else to do, with workers that send, and with a peer that never answers."""
-    modes = {"idle": 5_000, "load": 20_000, "dead": 20_000}
+    modes = {"idle": 5_000, "tick": 20_000, "load": 20_000, "dead": 20_000}
     for number in range(bench.given.rounds):
         for mode in rotated(list(modes), number):
             count = modes[mode] // (10 if bench.given.quick else 1)

@@ -1,6 +1,7 @@
 /* rtcmsg_client_submit() alone: `submit_alone MODE URL COUNT` prints what a call takes.
  *
  *   idle  one message at a time, its completion polled before the next
+ *   tick  64 at a time, as a game loop does, all completions polled before the next
  *   load  one after another, while the workers send what came before
  *   dead  one after another, to a peer that takes connections and never answers; URL is not used */
 #include <arpa/inet.h>
@@ -21,6 +22,8 @@ static char *dead_url(void) {
   return url;
 }
 
+enum { TICK = 64 };
+
 static void take_one(rtcmsg_client *client) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_completion row;
@@ -32,14 +35,14 @@ static void take_one(rtcmsg_client *client) {
 
 int main(int argc, char **argv) {
   if (argc != 4) bench_fail(argv[0], "takes MODE URL COUNT");
-  int is_idle = strcmp(argv[1], "idle") == 0, is_dead = strcmp(argv[1], "dead") == 0;
+  int is_idle = strcmp(argv[1], "idle") == 0, is_tick = strcmp(argv[1], "tick") == 0, is_dead = strcmp(argv[1], "dead") == 0;
   size_t count = (size_t)atoi(argv[3]);
   struct bench bench = {.name = "unicast-100", .url = is_dead ? dead_url() : argv[2]};
   const char *settings[] = {"queue.capacity", "1000000", NULL};
   rtcmsg_client *client = client_for(&bench, settings);
   rtcmsg_message message = client_message(bench.name);
   rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
-  call.flags = RTCMSG_UNORDERED | (is_idle ? 0 : RTCMSG_NO_COMPLETION);
+  call.flags = RTCMSG_UNORDERED | (is_idle || is_tick ? 0 : RTCMSG_NO_COMPLETION);
   uint64_t *samples = bench_alloc(count * sizeof *samples);
   /* The first thousand start the workers and touch the memory. */
   for (size_t i = 0; i < count + 1000; i++) {
@@ -48,6 +51,9 @@ int main(int argc, char **argv) {
     if (rtcmsg_client_submit(client, &message, &call, &id, &error) != RTCMSG_OK) bench_fail("submit", error.text);
     if (i >= 1000) samples[i - 1000] = bench_now_ns() - start;
     if (is_idle) take_one(client);
+    if (is_tick && i % TICK == TICK - 1) {
+      for (int j = 0; j < TICK; j++) take_one(client);
+    }
   }
   bench_sort(samples, count);
   printf("{\"p50_ns\": %llu, \"p99_ns\": %llu, \"p999_ns\": %llu}\n", (unsigned long long)bench_quantile(samples, count, 0.5),
