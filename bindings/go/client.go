@@ -206,11 +206,13 @@ func (c *Client) SetCredentials(vendor Vendor, credentials Credentials) error {
 		return err
 	}
 	defer runtime.KeepAlive(c)
-	return c.core.short(func(failed *C.rtcmsg_error) C.rtcmsg_code {
-		return C.rtcmsgo_set_credentials(c.core.handle, C.uint32_t(vendor),
+	return c.core.short(func() error {
+		failed := newCError()
+		code := C.rtcmsgo_set_credentials(c.core.handle, C.uint32_t(vendor),
 			chars(credentials.KeyID), C.size_t(len(credentials.KeyID)),
 			chars(credentials.Secret), C.size_t(len(credentials.Secret)),
-			chars(credentials.SessionToken), C.size_t(len(credentials.SessionToken)), failed)
+			chars(credentials.SessionToken), C.size_t(len(credentials.SessionToken)), &failed)
+		return failure(code, &failed)
 	})
 }
 
@@ -223,8 +225,10 @@ func (c *Client) WarmUp(connections int) error {
 	if connections < 0 || connections > math.MaxUint32 {
 		return invalid("connections", fmt.Sprintf("is %d, it must be 0 or more", connections))
 	}
-	return c.core.short(func(failed *C.rtcmsg_error) C.rtcmsg_code {
-		return C.rtcmsg_client_warm_up(c.core.handle, C.uint32_t(connections), failed)
+	return c.core.short(func() error {
+		failed := newCError()
+		code := C.rtcmsg_client_warm_up(c.core.handle, C.uint32_t(connections), &failed)
+		return failure(code, &failed)
 	})
 }
 

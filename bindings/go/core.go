@@ -6,6 +6,8 @@ package rtcmsg
 // #cgo nocallback rtcmsgo_check
 // #cgo noescape rtcmsgo_submit
 // #cgo nocallback rtcmsgo_submit
+// #cgo noescape rtcmsg_client_poll
+// #cgo nocallback rtcmsg_client_poll
 // #cgo noescape rtcmsgo_summarize
 // #cgo nocallback rtcmsgo_summarize
 // #cgo noescape rtcmsgo_requests
@@ -91,47 +93,52 @@ func (c *core) enter() error {
 
 func (c *core) leave() { c.users.Done() }
 
-// short runs a call that does not wait.
-func (c *core) short(call func(failed *C.rtcmsg_error) C.rtcmsg_code) error {
+// short runs a call that does not wait. Its rtcmsg_error is its own: as an argument it would lie on the heap.
+func (c *core) short(call func() error) error {
 	if err := c.enter(); err != nil {
 		return err
 	}
 	defer c.leave()
 	c.gate <- struct{}{}
 	defer func() { <-c.gate }()
-	failed := newCError()
-	return failure(call(&failed), &failed)
+	return call()
 }
 
 func (c *core) check(m *flat) error {
-	return c.short(func(failed *C.rtcmsg_error) C.rtcmsg_code {
-		return C.rtcmsgo_check(c.handle, m.action, m.flags,
+	return c.short(func() error {
+		failed := newCError()
+		code := C.rtcmsgo_check(c.handle, m.action, m.flags,
 			chars(m.roomID), C.size_t(len(m.roomID)), chars(m.from), C.size_t(len(m.from)),
 			(*C.char)(unsafe.Pointer(unsafe.SliceData(m.toText))), unsafe.SliceData(m.toLens), C.size_t(len(m.toLens)),
 			C.int64_t(m.conversationID), C.int64_t(m.senderID),
 			(*C.int64_t)(unsafe.Pointer(unsafe.SliceData(m.userIDs))), C.size_t(len(m.userIDs)), C.int32_t(m.msgType),
-			m.payload, m.payloadLen, failed)
+			m.payload, m.payloadLen, &failed)
+		return failure(code, &failed)
 	})
 }
 
 func (c *core) submit(m *flat, call call, key uint64) (uint64, error) {
 	var id C.uint64_t
-	err := c.short(func(failed *C.rtcmsg_error) C.rtcmsg_code {
-		return C.rtcmsgo_submit(c.handle, m.action, m.flags,
+	err := c.short(func() error {
+		failed := newCError()
+		code := C.rtcmsgo_submit(c.handle, m.action, m.flags,
 			chars(m.roomID), C.size_t(len(m.roomID)), chars(m.from), C.size_t(len(m.from)),
 			(*C.char)(unsafe.Pointer(unsafe.SliceData(m.toText))), unsafe.SliceData(m.toLens), C.size_t(len(m.toLens)),
 			C.int64_t(m.conversationID), C.int64_t(m.senderID),
 			(*C.int64_t)(unsafe.Pointer(unsafe.SliceData(m.userIDs))), C.size_t(len(m.userIDs)), C.int32_t(m.msgType),
 			m.payload, m.payloadLen,
-			call.timeoutMs, call.expiresInMs, call.priority, call.flags, C.uint64_t(key), call.orderKey, &id, failed)
+			call.timeoutMs, call.expiresInMs, call.priority, call.flags, C.uint64_t(key), call.orderKey, &id, &failed)
+		return failure(code, &failed)
 	})
 	return uint64(id), err
 }
 
 // cancel fails with ErrNotFound if the message is in flight or done.
 func (c *core) cancel(id uint64) error {
-	return c.short(func(failed *C.rtcmsg_error) C.rtcmsg_code {
-		return C.rtcmsg_client_cancel(c.handle, C.uint64_t(id), failed)
+	return c.short(func() error {
+		failed := newCError()
+		code := C.rtcmsg_client_cancel(c.handle, C.uint64_t(id), &failed)
+		return failure(code, &failed)
 	})
 }
 

@@ -198,5 +198,6 @@ func failure(code C.rtcmsg_code, failed *C.rtcmsg_error) error {
 	if code == C.RTCMSG_OK {
 		return nil
 	}
-	return &Error{Code: Code(code), Field: C.GoString(&failed.field[0]), Text: C.GoString(&failed.text[0])}
+	said := *failed // C.GoString moves what it reads to the heap: without a copy, the error of every call
+	return &Error{Code: Code(code), Field: C.GoString(&said.field[0]), Text: C.GoString(&said.text[0])}
 }
