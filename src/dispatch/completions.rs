@@ -23,6 +23,9 @@ struct State<T> {
     /// Set exactly while there are rows; there once somebody asked for it.
     event: Option<Event>,
     is_closed: bool,
+    /// Threads that wait for a row, and for the idle state: to tell nobody costs a system call, too.
+    pollers: usize,
+    flushers: usize,
 }
 
 impl<T> Completions<T> {
@@ -32,6 +35,8 @@ impl<T> Completions<T> {
                 rows: VecDeque::new(),
                 event: None,
                 is_closed: false,
+                pollers: 0,
+                flushers: 0,
             }),
             arrived: Condvar::new(),
             idle: Condvar::new(),
@@ -44,8 +49,11 @@ impl<T> Completions<T> {
         if let (Some(event), 1) = (&state.event, state.rows.len()) {
             event.set();
         }
+        let is_awaited = state.pollers > 0;
         drop(state);
-        self.arrived.notify_one();
+        if is_awaited {
+            self.arrived.notify_one();
+        }
     }
 
     /// The oldest row, waited for until the deadline, or until there can be none.
@@ -61,7 +69,9 @@ impl<T> Completions<T> {
             if state.is_closed && !is_more_to_come() || deadline.has_passed() {
                 return None;
             }
+            state.pollers += 1;
             state = wait_until(&self.arrived, state, deadline);
+            state.pollers -= 1;
         }
     }
 
@@ -72,16 +82,22 @@ impl<T> Completions<T> {
             if deadline.has_passed() {
                 return false;
             }
+            state.flushers += 1;
             state = wait_until(&self.idle, state, deadline);
+            state.flushers -= 1;
         }
         true
     }
 
     /// Tells those who wait that nothing is on its way. The lock orders it with their last look.
     pub fn tell_idle(&self) {
-        let is_closed = lock(&self.state).is_closed;
-        self.idle.notify_all();
-        if is_closed {
+        let state = lock(&self.state);
+        let (is_flushed, is_polled_out) = (state.flushers > 0, state.is_closed && state.pollers > 0);
+        drop(state);
+        if is_flushed {
+            self.idle.notify_all();
+        }
+        if is_polled_out {
             self.arrived.notify_all();
         }
     }
