@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import enum
+import functools
 import json
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from . import _abi
 from ._library import library
 
 Number = TypeVar("Number", bound=enum.IntEnum)
+Value = TypeVar("Value")
 
 
 class Code(enum.IntEnum):
@@ -177,53 +179,62 @@ class Report:
         return json.loads(self.body)
 
 
+# An enum's own lookup takes several times as long.
+_code, _delivery = functools.cache(Code), functools.cache(Delivery)
+
+
 def read(handle: int) -> Report:
     """Reads a report of the library, which is still to be freed."""
     lib = library()
     length = ctypes.c_size_t()
     body = lib.rtcmsg_report_body(handle, length)
-    return Report(
-        code=Code(lib.rtcmsg_report_code(handle)),
-        delivery=Delivery(lib.rtcmsg_report_delivery(handle)),
+    recipient, count = lib.rtcmsg_report_recipient, lib.rtcmsg_report_count(handle, 0)
+    request, request_count = lib.rtcmsg_report_request, lib.rtcmsg_report_request_count(handle)
+    return _made(
+        Report,
+        code=_code(lib.rtcmsg_report_code(handle)),
+        delivery=_delivery(lib.rtcmsg_report_delivery(handle)),
         text=text(lib.rtcmsg_report_text(handle)),
-        recipients=tuple(
-            _recipient(handle, lib.rtcmsg_report_recipient(handle, index).contents)
-            for index in range(lib.rtcmsg_report_count(handle, 0))
-        ),
-        requests=tuple(
-            _request(handle, lib.rtcmsg_report_request(handle, index).contents)
-            for index in range(lib.rtcmsg_report_request_count(handle))
-        ),
+        recipients=tuple([_recipient(handle, recipient(handle, index).contents) for index in range(count)]),
+        requests=tuple([_request(handle, request(handle, index).contents) for index in range(request_count)]),
         body=ctypes.string_at(body, length.value) if body else b"",
     )
 
 
 def _recipient(handle: int, row: _abi.Recipient) -> Recipient:
-    lib = library()
-    is_im = row.user is None
-    devices = range(row.first_device, row.first_device + row.device_count)
-    return Recipient(
-        user=None if is_im else text(row.user),
-        user_id=row.user_id if is_im else None,
-        code=Code(row.code),
-        delivery=Delivery(row.delivery),
+    user = row.user
+    return _made(
+        Recipient,
+        user=None if user is None else text(user),
+        user_id=row.user_id if user is None else None,
+        code=_code(row.code),
+        delivery=_delivery(row.delivery),
         vendor_code=row.vendor_code,
         vendor_text=text(row.vendor_text),
         request=row.request,
-        devices=tuple(_device(lib.rtcmsg_report_device(handle, index).contents) for index in devices),
+        devices=_devices(handle, row) if user is None else (),
     )
 
 
+def _devices(handle: int, row: _abi.Recipient) -> tuple[Device, ...]:
+    device = library().rtcmsg_report_device
+    devices = range(row.first_device, row.first_device + row.device_count)
+    return tuple([_device(device(handle, index).contents) for index in devices])
+
+
 def _device(row: _abi.Device) -> Device:
-    return Device(text(row.platform), Delivery(row.delivery), text(row.vendor_text))
+    return _made(
+        Device, platform=text(row.platform), delivery=_delivery(row.delivery), vendor_text=text(row.vendor_text)
+    )
 
 
 def _request(handle: int, row: _abi.Request) -> Request:
-    lib = library()
+    attempt = library().rtcmsg_report_attempt
     attempts = range(row.first_attempt, row.first_attempt + row.attempts)
-    return Request(
-        code=Code(row.code),
-        delivery=Delivery(row.delivery),
+    return _made(
+        Request,
+        code=_code(row.code),
+        delivery=_delivery(row.delivery),
         text=text(row.text),
         request_id=text(row.request_id),
         vendor_name=text(row.vendor_name),
@@ -231,12 +242,25 @@ def _request(handle: int, row: _abi.Request) -> Request:
         vendor_text=text(row.vendor_text),
         http_status=row.http_status,
         retry_after=row.retry_after_ms / 1000,
-        attempts=tuple(_attempt(lib.rtcmsg_report_attempt(handle, index).contents) for index in attempts),
+        attempts=tuple([_attempt(attempt(handle, index).contents) for index in attempts]),
     )
 
 
 def _attempt(row: _abi.Attempt) -> Attempt:
-    return Attempt(Code(row.code), Delivery(row.delivery), text(row.text), row.http_status)
+    return _made(
+        Attempt,
+        code=_code(row.code),
+        delivery=_delivery(row.delivery),
+        text=text(row.text),
+        http_status=row.http_status,
+    )
+
+
+def _made(kind: type[Value], **fields: Any) -> Value:
+    """`kind(**fields)` with all fields: the `__init__` of a frozen class goes around its own lock for each of them."""
+    value = object.__new__(kind)
+    value.__dict__.update(fields)
+    return value
 
 
 def text(data: bytes) -> str:
