@@ -6,6 +6,7 @@ import ctypes
 import ctypes.util
 import functools
 import os
+from ctypes import CFUNCTYPE, PYFUNCTYPE
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,13 @@ def library() -> Any:
     version.restype = ctypes.c_uint32
     _compare(version(), place)
     for name, (result, arguments) in _abi.FUNCTIONS.items():
+        # A report is read in less time than it takes to give up the GIL and get it back.
+        kind = PYFUNCTYPE if name.startswith("rtcmsg_report_") else CFUNCTYPE
         try:
-            function = getattr(loaded, name)
+            setattr(loaded, name, kind(result, *arguments)((name, loaded)))
         except AttributeError:
             text = f"{place} is older than this package ({text_of(_abi.HEADER_VERSION)}): it has no {name}"
             raise LibraryError(text) from None
-        function.restype, function.argtypes = result, arguments
     return loaded
 
 
