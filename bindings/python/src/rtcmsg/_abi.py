@@ -19,6 +19,7 @@ from ctypes import (
     c_void_p,
     sizeof,
 )
+from functools import partial
 from typing import Any
 
 HEADER_VERSION = 0x000100
@@ -42,22 +43,11 @@ INT64_MAX = 2**63 - 1
 UINT64_MAX = 2**64 - 1
 
 
-class InStruct(Structure):
-    """A struct that goes in: it begins with its size, as RTCMSG_INIT has it."""
-
-    def __init__(self, **fields: Any) -> None:
-        super().__init__(struct_size=sizeof(type(self)), **fields)
-
-
 class Str(Structure):
     _fields_ = (("data", c_char_p), ("len", c_size_t))
 
-    @classmethod
-    def of(cls, data: bytes) -> Str:
-        return cls(data, len(data))
 
-
-class Error(InStruct):
+class Error(Structure):
     _fields_ = (
         ("struct_size", c_size_t),
         ("code", c_int32),
@@ -67,7 +57,7 @@ class Error(InStruct):
     )
 
 
-class Message(InStruct):
+class Message(Structure):
     _fields_ = (
         ("struct_size", c_size_t),
         ("action", c_uint32),
@@ -87,7 +77,7 @@ class Message(InStruct):
     )
 
 
-class Call(InStruct):
+class Call(Structure):
     _fields_ = (
         ("struct_size", c_size_t),
         ("timeout_ms", c_int32),
@@ -97,6 +87,12 @@ class Call(InStruct):
         ("user_data", c_uint64),
         ("order_key", c_uint64),
     )
+
+
+# A struct that goes in begins with its size, as RTCMSG_INIT has it. Fields are assigned: as keywords they cost twice.
+new_error = partial(Error, sizeof(Error))
+new_message = partial(Message, sizeof(Message))
+new_call = partial(Call, sizeof(Call))
 
 
 class Completion(Structure):

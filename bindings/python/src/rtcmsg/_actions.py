@@ -237,5 +237,8 @@ def _im_message(
 
 def _with_payload(action: int, payload: Payload) -> _abi.Message:
     """The struct keeps alive what is assigned to it: ctypes holds a reference to each buffer."""
-    data, flags = _arguments.payload(payload)
-    return _abi.Message(action=action, flags=flags, payload=data, payload_len=len(data))
+    message = _abi.new_message()
+    message.action = action
+    data, message.flags = _arguments.payload(payload)
+    message.payload, message.payload_len = data, len(data)
+    return message

@@ -32,7 +32,8 @@ def c_string(name: str, value: str, *, nul: str = "contains a NUL character") ->
 
 
 def text(name: str, value: str) -> _abi.Str:
-    return _abi.Str.of(utf8(name, value))
+    data = utf8(name, value)
+    return _abi.Str(data, len(data))
 
 
 def texts(name: str, values: Iterable[str]) -> list[_abi.Str]:
@@ -84,14 +85,15 @@ def call(
     """`rtcmsg_call`: seconds become milliseconds, None the client's own default."""
     if not isinstance(urgent, bool):
         raise TypeError(f"urgent must be bool, not {type(urgent).__name__}")
-    return _abi.Call(
-        timeout_ms=0 if timeout is None else _milliseconds("timeout", timeout, above_zero=True),
-        expires_in_ms=0 if expires_in is None else _milliseconds("expires_in", expires_in, above_zero=True, limit=True),
-        priority=int(urgent),
-        flags=flags,
-        user_data=unsigned("user_data", user_data, _abi.UINT64_MAX),
-        order_key=unsigned("order_key", order_key, _abi.UINT64_MAX),
-    )
+    call = _abi.new_call()
+    if timeout is not None:
+        call.timeout_ms = _milliseconds("timeout", timeout, above_zero=True)
+    if expires_in is not None:
+        call.expires_in_ms = _milliseconds("expires_in", expires_in, above_zero=True, limit=True)
+    call.priority, call.flags = urgent, flags
+    call.user_data = unsigned("user_data", user_data, _abi.UINT64_MAX)
+    call.order_key = unsigned("order_key", order_key, _abi.UINT64_MAX)
+    return call
 
 
 def wait(timeout: float | None) -> int:

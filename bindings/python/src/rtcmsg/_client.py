@@ -82,7 +82,7 @@ class Client(Actions[Report]):
         self._untaken: deque[_Untaken] = deque()
         config = configure(keywords, settings or {}, env=env, log_level=_log_level())
         try:
-            handle, error = ctypes.c_void_p(), _abi.Error()
+            handle, error = ctypes.c_void_p(), _abi.new_error()
             if self._lib.rtcmsg_client_new(config, handle, error):
                 raise_for(error)
         finally:
@@ -105,7 +105,7 @@ class Client(Actions[Report]):
         return self._ask(self._lib.rtcmsg_client_send, message, call)
 
     def _ask(self, function: Any, *arguments: Any) -> Report:
-        handle, error = ctypes.c_void_p(), _abi.Error()
+        handle, error = ctypes.c_void_p(), _abi.new_error()
         try:
             function(self._handle, *arguments, handle, error)
             report = _report.read(handle.value) if handle.value else None
@@ -196,7 +196,7 @@ class Client(Actions[Report]):
 
     def _wait(self, deadline: float, rows: ctypes.Array[_abi.Completion], limit: int, count: ctypes.c_size_t) -> None:
         """Fills `rows`, with none at the deadline or if the client is closed and nothing is left."""
-        error = _abi.Error()
+        error = _abi.new_error()
         while True:
             began = time.monotonic()
             left = max(0.0, min(deadline - began, _POLL_STEP))
@@ -239,7 +239,7 @@ class Client(Actions[Report]):
 
     def cancel(self, id: int) -> bool:
         """Takes back a message that is still queued: True, and its completion says `Cancelled`. False: it runs on."""
-        error = _abi.Error()
+        error = _abi.new_error()
         code = self._lib.rtcmsg_client_cancel(self._handle, _arguments.unsigned("id", id, _abi.UINT64_MAX), error)
         if code == Code.NOT_FOUND:
             return False
@@ -277,7 +277,7 @@ class Client(Actions[Report]):
 
     def stats(self) -> dict[str, Any]:
         """Counters of the client."""
-        needed, error = ctypes.c_size_t(4096), _abi.Error()
+        needed, error = ctypes.c_size_t(4096), _abi.new_error()
         while True:
             buffer = ctypes.create_string_buffer(needed.value)
             code = self._lib.rtcmsg_client_stats(self._handle, buffer, len(buffer), needed, error)
@@ -305,7 +305,7 @@ class Client(Actions[Report]):
 
     def _do(self, function: Any, *arguments: Any, refused: bool = False) -> None:
         """`refused`: what fails here is a message that was not taken in."""
-        error = _abi.Error()
+        error = _abi.new_error()
         code = function(self._handle, *arguments, error)
         self._log()
         if code:

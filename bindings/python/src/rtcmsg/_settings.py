@@ -74,7 +74,7 @@ def configure(keywords: Mapping[str, object], settings: Mapping[str, object], *,
     lib = library()
     config: int = lib.rtcmsg_config_new()
     try:
-        error = _abi.Error()
+        error = _abi.new_error()
         # First, so that whoever sets log.keep himself has his way.
         _set(config, "log.keep", log_level)
         if env and lib.rtcmsg_config_load_env(config, error):
@@ -93,7 +93,7 @@ def _set(config: int, key: str, value: object) -> None:
     if value is None:
         return
     name = c_string("settings", key)
-    error = _abi.Error()
+    error = _abi.new_error()
     data = c_string(key, _text(key, value), nul="the value contains a NUL character")
     if library().rtcmsg_config_set(config, name, data, ctypes.byref(error)):
         raise_for(error)
