@@ -37,6 +37,8 @@ _EXIT_TIMEOUT = 2.0
 # One wait of poll(): Python looks for signals, such as Ctrl-C, in between.
 _POLL_STEP = 0.5
 _LEVELS = ((logging.DEBUG, "debug"), (logging.INFO, "info"), (logging.WARNING, "warn"), (logging.ERROR, "error"))
+# Nearly always no log line is kept, and to hear that takes no room.
+_NO_ROOM = ctypes.create_string_buffer(0)
 _LEVEL_OF = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
 
 
@@ -313,13 +315,13 @@ class Client(Actions[Report]):
 
     def _log(self) -> None:
         """Hands on the lines that the library kept. What a filter or a handler raises is logging's matter, not the call's."""
-        level, buffer, needed = ctypes.c_int32(), ctypes.create_string_buffer(1024), ctypes.c_size_t()
+        level, buffer, needed = ctypes.c_int32(), _NO_ROOM, ctypes.c_size_t()
         while True:
             code = self._lib.rtcmsg_client_log(self._handle, level, buffer, len(buffer), needed, None)
             if code == Code.OK:
                 _hand_on(_LEVEL_OF.get(level.value, logging.DEBUG), _report.text(buffer.value))
             elif code == Code.BUFFER_TOO_SMALL:
-                buffer = ctypes.create_string_buffer(needed.value)
+                buffer = ctypes.create_string_buffer(max(needed.value, 1024))
             else:
                 return
 
