@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import gc
 import math
 import select
@@ -22,6 +23,20 @@ def test_a_send_gives_the_report_of_every_recipient(client: rtcmsg.Client, emula
     assert report.requests[0].http_status == 200
     assert [attempt.http_status for attempt in report.requests[0].attempts] == [200]
     assert emulator.payloads("volcengine", "bob") == ["hello"]
+
+
+def test_a_report_that_was_read_is_as_one_that_was_constructed(client: rtcmsg.Client) -> None:
+    report = client.p2p_send_message_to_users(
+        conversation_id=7221856821303361536, sender_id=10008, msg_type=1000, user_ids=[10001], payload="hello"
+    )
+    recipient, request = report.recipients[0], report.requests[0]
+    for value in (report, recipient, recipient.devices[0], request, request.attempts[0]):
+        kind: Any = type(value)
+        constructed = kind(**{field.name: getattr(value, field.name) for field in dataclasses.fields(kind)})
+        assert (constructed, hash(constructed), repr(constructed)) == (value, hash(value), repr(value))
+        assert vars(constructed) == vars(value)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(value, dataclasses.fields(kind)[0].name, None)
 
 
 def test_bytes_arrive_as_binary_and_str_as_text(client: rtcmsg.Client, emulator: Emulator) -> None:

@@ -34,7 +34,7 @@ def library() -> Any:
     version.restype = ctypes.c_uint32
     _compare(version(), place)
     for name, (result, arguments) in _abi.FUNCTIONS.items():
-        # A report is read in less time than it takes to give up the GIL and get it back.
+        # A field of a report is read in less time than it takes to give up the GIL and get it back.
         kind = PYFUNCTYPE if name.startswith("rtcmsg_report_") else CFUNCTYPE
         try:
             setattr(loaded, name, kind(result, *arguments)((name, loaded)))
