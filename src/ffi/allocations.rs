@@ -1,9 +1,18 @@
-//! What an answer costs on its way back, counted: from its bytes to the C report that is read and freed.
+//! What an answer costs on its way back, counted: from its bytes to the C report that is read and freed. And what the queue
+//! costs the thread that uses it: a submit the message's own copy, a poll the report's handle, and nothing else.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::ffi::CString;
+use std::ptr::{null, null_mut};
 
+use super::client::*;
+use super::config::*;
+use super::constants::*;
+use super::message::rtcmsg_message;
+use super::queue::*;
 use super::report::*;
+use super::rtcmsg_str;
 use crate::log::Logger;
 use crate::message::Recipients;
 use crate::report::{Outcome, Report};
@@ -110,4 +119,174 @@ fn a_row_of_im_takes_one_allocation_for_its_devices() {
     assert!(cost.report <= 500 + 15, "{}", cost.report);
     assert!(cost.first_look <= 4, "{}", cost.first_look);
     assert_eq!(cost.next_look, 0);
+}
+
+fn text(text: &'static str) -> rtcmsg_str {
+    rtcmsg_str {
+        data: text.as_ptr().cast(),
+        len: text.len(),
+    }
+}
+
+fn empty(action: u32) -> rtcmsg_message {
+    rtcmsg_message {
+        struct_size: size_of::<rtcmsg_message>(),
+        action,
+        payload: "hello".as_ptr().cast(),
+        payload_len: 5,
+        // SAFETY: zero is "not given" for every field.
+        ..unsafe { std::mem::zeroed() }
+    }
+}
+
+/// A client whose vendors are not there: what happens behind the queue is none of the submitting thread's.
+fn client() -> *mut rtcmsg_client {
+    unsafe {
+        let config = rtcmsg_config_new();
+        for (key, value) in [
+            ("volcengine.endpoint", "http://127.0.0.1:9"),
+            ("volcengine.access_key", "AKLTdemo"),
+            ("volcengine.secret_key", "demo-secret-key=="),
+            ("volcengine.rtc_app_id", "app"),
+            ("volcengine.im_app_id", "1"),
+            ("zego.endpoint", "http://127.0.0.1:9"),
+            ("zego.app_id", "1234567890"),
+            ("zego.server_secret", "0123456789abcdef0123456789abcdef"),
+            ("retry.max_attempts", "1"),
+        ] {
+            let (key, value) = (CString::new(key).unwrap(), CString::new(value).unwrap());
+            assert_eq!(rtcmsg_config_set(config, key.as_ptr(), value.as_ptr(), null_mut()), 0);
+        }
+        let mut client = null_mut();
+        assert_eq!(rtcmsg_client_new(config, &mut client, null_mut()), 0);
+        rtcmsg_config_free(config);
+        client
+    }
+}
+
+#[test]
+fn a_submit_allocates_the_messages_copy_and_nothing_else() {
+    let names: Vec<String> = (0..600).map(|index| format!("user-{index}")).collect();
+    let to: Vec<rtcmsg_str> = names
+        .iter()
+        .map(|name| rtcmsg_str {
+            data: name.as_ptr().cast(),
+            len: name.len(),
+        })
+        .collect();
+    let user_ids: Vec<i64> = (1..=500).collect();
+    let room = rtcmsg_message {
+        room_id: text("lobby"),
+        from: text("server"),
+        ..empty(RTCMSG_VOLCENGINE_SEND_BROADCAST)
+    };
+    let signal = rtcmsg_message {
+        conversation_id: 1,
+        sender_id: 2,
+        msg_type: 3,
+        ..empty(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL)
+    };
+    let messages = [
+        rtcmsg_message {
+            from: text("server"),
+            to: to.as_ptr(),
+            to_count: 1,
+            ..empty(RTCMSG_VOLCENGINE_SEND_UNICAST)
+        },
+        rtcmsg_message {
+            action: RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST,
+            to: to.as_ptr(),
+            to_count: 600,
+            ..room
+        },
+        room,
+        rtcmsg_message {
+            action: RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS,
+            user_ids: user_ids.as_ptr(),
+            user_id_count: 500,
+            ..signal
+        },
+        signal,
+        rtcmsg_message {
+            action: RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS,
+            to: to.as_ptr(),
+            to_count: 10,
+            ..room
+        },
+    ];
+    unsafe {
+        let client = client();
+        let mut id = 0;
+        let mut submit = |message: &rtcmsg_message| {
+            let before = COUNT.get();
+            assert_eq!(rtcmsg_client_submit(client, message, null(), &mut id, null_mut()), 0);
+            COUNT.get() - before
+        };
+        // The first of each makes what the thread keeps: the queue, the tables.
+        for message in &messages {
+            submit(message);
+        }
+        for message in &messages {
+            for _ in 0..100 {
+                assert_eq!(submit(message), 1, "action {}", message.action);
+            }
+        }
+        rtcmsg_client_free(client);
+    }
+}
+
+#[test]
+fn a_poll_makes_the_reports_handle_and_the_first_look_at_its_rows_the_rest() {
+    let to = [text("alice")];
+    let message = rtcmsg_message {
+        from: text("server"),
+        to: to.as_ptr(),
+        to_count: 1,
+        ..empty(RTCMSG_VOLCENGINE_SEND_UNICAST)
+    };
+    const MESSAGES: u64 = 10;
+    unsafe {
+        let client = client();
+        for id in 1..=MESSAGES {
+            let mut given = 0;
+            assert_eq!(
+                rtcmsg_client_submit(client, &message, null(), &mut given, null_mut()),
+                0
+            );
+            assert_eq!(given, id);
+        }
+        assert_eq!(rtcmsg_client_flush(client, 60_000, null_mut()), 0);
+        for id in 1..=MESSAGES {
+            let mut row: rtcmsg_completion = std::mem::zeroed();
+            let mut count = 0;
+            let before = COUNT.get();
+            let code = rtcmsg_client_poll(
+                client,
+                0,
+                &mut row,
+                size_of::<rtcmsg_completion>(),
+                1,
+                &mut count,
+                null_mut(),
+            );
+            let polled = COUNT.get() - before;
+            assert_eq!((code, count, row.id), (0, 1, id));
+            let look = || {
+                let before = COUNT.get();
+                assert!(!rtcmsg_report_request(row.report, 0).is_null());
+                assert!(!rtcmsg_report_recipient(row.report, 0).is_null());
+                COUNT.get() - before
+            };
+            // Requests, attempts, recipients, texts.
+            let (first, next) = (look(), look());
+            // The first of all makes what the thread keeps.
+            if id > 1 {
+                assert_eq!(polled, 1);
+            }
+            assert!(first <= 4, "{first}");
+            assert_eq!(next, 0);
+            rtcmsg_report_free(row.report);
+        }
+        rtcmsg_client_free(client);
+    }
 }
