@@ -425,8 +425,6 @@ typedef struct rtcmsg_device {
 
 
 
-
-
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus

@@ -67,7 +67,7 @@ fn readable(recipients: Recipients, status: u16, answer: Answer) -> Result<Outco
     request.vendor_text = answer.message.kept(&["success"]);
     request.request_id = answer.request_id.0.into_owned();
     let fail_users = answer.data.and_then(|data| data.fail_users).unwrap_or_default();
-    let failed = Failed::of(&fail_users);
+    let failed = Failed::of(&fail_users, recipients);
     let rows = recipients.users().map(|user| failed.row(user, &request)).collect();
     Ok(Outcome {
         concerns_all,
@@ -106,22 +106,22 @@ impl FailUser<'static> {
 /// Those the vendor says it did not reach.
 struct Failed<'a> {
     codes: HashMap<&'a str, i32>,
-    /// A row named no user that can be read: whoever is not named may be that one.
-    unreadable_row: bool,
+    /// A row names none of those who were asked for, or nobody that can be read: whoever is not named may be that one.
+    has_stranger: bool,
 }
 
 impl<'a> Failed<'a> {
-    fn of(rows: &'a [FailUser]) -> Failed<'a> {
+    fn of(rows: &'a [FailUser], asked: Recipients) -> Failed<'a> {
         let code_of = |row: &FailUser| row.code.and_then(|code| i32::try_from(code).ok()).unwrap_or(0);
-        let is_named = |row: &&FailUser| !row.uid.0.is_empty();
-        Failed {
-            codes: rows
-                .iter()
-                .filter(is_named)
-                .map(|row| (&*row.uid.0, code_of(row)))
-                .collect(),
-            unreadable_row: !rows.iter().all(|row| is_named(&row)),
-        }
+        let codes: HashMap<&str, i32> = rows.iter().map(|row| (&*row.uid.0, code_of(row))).collect();
+        // Each was asked for once.
+        let known = match asked {
+            Recipients::One(name) => usize::from(codes.contains_key(name)),
+            Recipients::Names(names) => names.iter().filter(|name| codes.contains_key(**name)).count(),
+            Recipients::Everybody | Recipients::Ids(_) => 0,
+        };
+        let has_stranger = known < codes.len();
+        Failed { codes, has_stranger }
     }
 
     fn row(&self, user: User, request: &Request) -> Recipient {
@@ -132,7 +132,7 @@ impl<'a> Failed<'a> {
         let (delivery, code, vendor_code) = match failed {
             Some(vendor_code) if request.code == Code::Ok => (Delivery::NotDelivered, Code::Undelivered, vendor_code),
             Some(vendor_code) => (Delivery::NotDelivered, request.code, vendor_code),
-            None if self.unreadable_row && request.delivery.is_success() => (Delivery::Unknown, Code::BadResponse, 0),
+            None if self.has_stranger && request.delivery.is_success() => (Delivery::Unknown, Code::BadResponse, 0),
             None => (request.delivery, request.code, 0),
         };
         Recipient {

@@ -43,8 +43,12 @@ fn a_request_id_may_be_a_number_and_a_code_may_be_text() {
 }
 
 #[test]
-fn a_fail_users_row_that_names_nobody_leaves_the_others_unknown() {
-    for list in [r#"[{"Code":50003},{"Uid":"a","Code":50003}]"#, r#"{"a":50003}"#] {
+fn a_fail_users_row_that_names_nobody_who_was_asked_for_leaves_the_others_unknown() {
+    for list in [
+        r#"[{"Code":50003},{"Uid":"a","Code":50003}]"#,
+        r#"[{"Uid":"B","Code":50003},{"Uid":"a","Code":50003}]"#,
+        r#"{"a":50003}"#,
+    ] {
         let body = format!(r#"{{"Code":0,"Data":{{"FailUsers":{list}}}}}"#);
         let rows = read(Recipients::Names(&["a", "b"]), 200, body.as_bytes()).recipients;
         assert_eq!(rows[1].delivery, Delivery::Unknown, "{list}");
