@@ -2,25 +2,29 @@
 //! not lost; it does not fall asleep then.
 //!
 //! The keeper of the time listens, until a worker with nothing to do takes its place: then who rings wakes the one who does
-//! the work, and no thread between them.
+//! the work, and no thread between them. The keeper can be called by itself.
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::thread::{self, Thread};
 
 #[derive(Debug)]
 pub(super) struct Doorbell {
-    /// The number of who listens, and whether it is asleep, and whether it rang.
+    /// The number of who listens, with [`ASLEEP`] and [`RUNG`].
     state: AtomicUsize,
+    /// Since the keeper's last [answer](Doorbell::answer). Beside its unpark, which the host's log function may use up.
+    is_called: AtomicBool,
     threads: Box<[OnceLock<Thread>]>,
 }
 
 /// The others have numbers from 1 on.
 pub(super) const KEEPER: usize = 0;
 
+/// The first who rings is to unpark the one who listens: it sleeps, or may.
 const ASLEEP: usize = 1;
+/// Who listens has not answered yet, and does not sleep before it has.
 const RUNG: usize = 2;
 
 fn awake(number: usize) -> usize {
@@ -35,6 +39,7 @@ impl Doorbell {
     pub fn new(workers: usize) -> Doorbell {
         Doorbell {
             state: AtomicUsize::new(awake(KEEPER) | ASLEEP),
+            is_called: AtomicBool::new(false),
             threads: (0..=workers).map(|_| OnceLock::new()).collect(),
         }
     }
@@ -44,6 +49,13 @@ impl Doorbell {
         let before = self.state.fetch_or(RUNG, Ordering::SeqCst);
         if before & (ASLEEP | RUNG) == ASLEEP {
             self.wake(who(before));
+        }
+    }
+
+    /// The keeper looks again, whoever listens. That one is not woken.
+    pub fn call_keeper(&self) {
+        if !self.is_called.swap(true, Ordering::SeqCst) {
+            self.wake(KEEPER);
         }
     }
 
@@ -63,19 +75,23 @@ impl Doorbell {
         who(self.state.load(Ordering::SeqCst)) == number
     }
 
-    /// Who listens says before it looks at what there is to do that it will have seen it.
+    /// Who listens, and the keeper always, says before it looks at what there is to do that it will have seen it.
     pub fn answer(&self, number: usize) {
+        if number == KEEPER {
+            self.is_called.swap(false, Ordering::SeqCst);
+        }
         let heard = |state: usize| (who(state) == number).then_some(awake(number));
         let _ = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, heard);
     }
 
-    /// Sleeps until it rings, so long at most, and not at all if it rang since [`answer`](Doorbell::answer); who does not
-    /// listen, until it is woken. It may wake for nothing.
+    /// Who listens sleeps until it rings, and not at all if it rang since [`answer`](Doorbell::answer). The keeper sleeps until
+    /// it is called, too, and every other thread until it is woken. So long at most; it may wake for nothing.
     pub fn sleep(&self, number: usize, at_most: Option<Duration>) {
         let lie_down = |state: usize| (state == awake(number)).then_some(state | ASLEEP);
         let before = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lie_down);
         let has_rung = before.is_err_and(|state| who(state) == number && state & RUNG != 0);
-        if !has_rung {
+        let is_called = number == KEEPER && self.is_called.load(Ordering::SeqCst);
+        if !has_rung && !is_called {
             park(at_most);
         }
     }
@@ -103,6 +119,33 @@ fn park(at_most: Option<Duration>) {
         #[cfg(not(feature = "loom"))]
         Some(time) => thread::park_timeout(time),
         _ => thread::park(),
+    }
+}
+
+#[cfg(all(test, not(feature = "loom")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_listens_and_calls_the_keeper_may_sleep() {
+        let bell = Doorbell::new(1);
+        bell.enter(1);
+        assert!(bell.take_over(1));
+        bell.answer(1);
+        bell.call_keeper();
+        bell.sleep(1, Some(Duration::ZERO));
+        assert_eq!(bell.state.load(Ordering::SeqCst), awake(1) | ASLEEP);
+    }
+
+    #[test]
+    fn a_keeper_that_was_called_does_not_sleep_though_another_used_up_its_unpark() {
+        let bell = Doorbell::new(1);
+        bell.enter(KEEPER);
+        bell.answer(KEEPER);
+        assert!(bell.take_over(1) || !bell.is_listening(1));
+        bell.call_keeper();
+        thread::park();
+        bell.sleep(KEEPER, None); // would not end
     }
 }
 

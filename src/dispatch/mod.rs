@@ -481,7 +481,9 @@ impl Shared {
             left.extend(queue.end(id));
         }
         let warm_ups = std::mem::take(&mut queue.warm_ups);
+        let overdue = std::mem::take(&mut queue.overdue);
         drop(queue);
+        self.complete_expired(overdue);
         for ended in left {
             let text = match ended.stage {
                 Stage::InFlight(_) => "the client was closed while it was on its way",

@@ -64,8 +64,10 @@ pub(super) struct Queue {
     standing: [usize; Class::ALL.len()],
     in_flight: usize,
     expiries: BTreeSet<(Instant, u64)>,
-    /// When the dispatcher looks again by itself.
+    /// When the dispatcher looks again by itself. Who knows of an earlier time notes it here, and calls it.
     pub looks_again_at: Option<Instant>,
+    /// Expired, and not completed yet. The dispatcher does that: it takes as long as the host's log function.
+    pub overdue: Vec<Ended>,
     /// Connections to open ahead, not begun yet.
     pub warm_ups: usize,
     times_asked: u32,

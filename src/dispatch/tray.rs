@@ -18,7 +18,7 @@ struct Held<T> {
     work: VecDeque<T>,
     /// Numbers of workers. The last is woken first: its caches are warm. Who listens is the first.
     asleep: VecDeque<usize>,
-    /// Who listens is awake, and looks here before it sleeps.
+    /// Who listens is awake, and looks here before it sleeps: one piece may lie here without anybody being woken for it.
     is_expected: bool,
 }
 
@@ -51,13 +51,13 @@ impl<T> Tray<T> {
         self.bell.ring();
     }
 
-    /// The keeper looks again, whoever listens.
-    pub fn wake_keeper(&self) {
-        self.bell.ring();
-        self.bell.wake(KEEPER);
+    /// The keeper looks again, whoever listens: for an earlier time, a defect, the end.
+    pub fn call_keeper(&self) {
+        self.bell.call_keeper();
     }
 
-    /// The keeper's part: looks when it rings and nobody else listens, and when it said it would, until it is over.
+    /// The keeper's part: looks when it is called, when it said it would, and when it rings and nobody else listens, until it
+    /// is over.
     pub fn keep(&self, mut look: impl FnMut() -> Option<Duration>, is_over: impl Fn() -> bool) {
         self.bell.enter(KEEPER);
         loop {
@@ -70,7 +70,8 @@ impl<T> Tray<T> {
         }
     }
 
-    /// A worker's part: looks after what there is, which may put something here, and waits for the oldest piece.
+    /// A worker's part: looks after what there is, which may put something here and must not panic, and waits for the oldest
+    /// piece.
     pub fn next(&self, number: usize, mut look: impl FnMut()) -> T {
         self.bell.enter(number);
         let mut has_looked = false;
@@ -171,9 +172,15 @@ mod models {
         }
 
         /// No piece is done before so many are begun.
-        fn work(&self, number: usize, all: usize, at_once: usize) {
+        fn work(&self, number: usize, all: usize, at_once: usize, calls: bool) {
             loop {
-                let piece = self.tray.next(number, || self.look());
+                let look = || {
+                    self.look();
+                    if calls {
+                        self.tray.call_keeper();
+                    }
+                };
+                let piece = self.tray.next(number, look);
                 if piece == GO_HOME {
                     break;
                 }
@@ -185,7 +192,7 @@ mod models {
                     self.is_over.store(true, Ordering::SeqCst);
                     self.tray.put(GO_HOME);
                     self.tray.put(GO_HOME);
-                    self.tray.wake_keeper();
+                    self.tray.call_keeper();
                 }
             }
         }
@@ -203,6 +210,8 @@ mod models {
                 done: AtomicUsize::new(0),
                 is_over: AtomicBool::new(false),
             });
+            // With more threads somebody waits for a lock while it is unparked: loom takes that for the lock.
+            let calls = workers == 1;
             let own = house.clone();
             let submitter = thread::spawn(move || {
                 (0..submitted).for_each(|_| own.submit());
@@ -214,7 +223,7 @@ mod models {
                 let look = || {
                     for number in started.len() + 1..=workers {
                         let own = house.clone();
-                        started.push(thread::spawn(move || own.work(number, submitted + put, at_once)));
+                        started.push(thread::spawn(move || own.work(number, submitted + put, at_once, calls)));
                     }
                     house.look();
                     None
@@ -231,7 +240,7 @@ mod models {
 
     #[test]
     fn nothing_submitted_is_slept_over_by_keeper_and_worker() {
-        check(1, 2, 0, 0, 3);
+        check(1, 2, 0, 0, 2);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Shared;
-use super::queue::Queue;
+use super::queue::{Ended, Queue};
 use crate::error::Code;
 use crate::log::Level;
 use crate::os;
@@ -57,8 +57,9 @@ impl Shared {
         let own = shared.clone();
         let thread = os::spawn("rtcmsg-dispatch", move || {
             let look = || {
-                let soon = Some(Instant::now() + AFTER_A_DEFECT);
-                let next = own.guarded(|| own.tend(true)).unwrap_or(soon);
+                let next = own
+                    .guarded(|| own.tend(true))
+                    .unwrap_or_else(|| own.looks_again_after_a_defect());
                 next.map(|at| at.saturating_duration_since(Instant::now()))
             };
             own.tray.keep(look, || own.has_left.load(Ordering::SeqCst));
@@ -98,7 +99,7 @@ impl Shared {
         for _ in 0..self.threads.load(Ordering::SeqCst) {
             self.tray.put(Work::GoHome);
         }
-        self.tray.wake_keeper();
+        self.tray.call_keeper();
     }
 
     /// Puts everything where it belongs, and gives what can go to free workers. When there is something to do again, if
@@ -107,7 +108,7 @@ impl Shared {
         let seat: Arc<dyn Seat> = self.clone();
         let mut queue = self.queue();
         self.take_in(&mut queue);
-        let expired = self.take_expired(&mut queue);
+        self.take_expired(&mut queue);
         let mut joined = Vec::new();
         while let Some(job) = queue.next_due() {
             let demand = job.parcel.open(|message| self.client.demand(message, &job.options));
@@ -147,16 +148,18 @@ impl Shared {
         }
         // An earlier look that is no longer needed stays: to take it back, and to ask for it again with each message, costs more.
         let planned = queue.looks_again_at.filter(|at| *at > Instant::now());
-        let is_sooner = next.is_some_and(|next| planned.is_none_or(|at| next < at));
         next = next.into_iter().chain(planned).min();
+        queue.looks_again_at = next;
         if is_dispatcher {
-            queue.looks_again_at = next;
-        } else if is_sooner {
-            self.tray.wake_keeper();
-        }
-        drop(queue);
-        for ended in expired {
-            self.complete(ended, Code::Expired, "it expired in the queue");
+            let overdue = std::mem::take(&mut queue.overdue);
+            drop(queue);
+            self.complete_expired(overdue);
+        } else {
+            let is_wanted = next != planned || !queue.overdue.is_empty();
+            drop(queue);
+            if is_wanted {
+                self.tray.call_keeper();
+            }
         }
         self.start_workers();
         next
@@ -175,16 +178,26 @@ impl Shared {
         classes
     }
 
-    fn take_expired(&self, queue: &mut Queue) -> Vec<super::Ended> {
-        let mut expired = Vec::new();
+    fn take_expired(&self, queue: &mut Queue) {
         for id in queue.expired(Instant::now()) {
             match self.take_out(queue, id) {
-                Some(ended) => expired.push(ended),
+                Some(ended) => queue.overdue.push(ended),
                 // A worker has it, and looks at the time before it sends.
                 None => queue.forget_expiry(id),
             }
         }
-        expired
+    }
+
+    pub(super) fn complete_expired(&self, overdue: Vec<Ended>) {
+        for ended in overdue {
+            self.complete(ended, Code::Expired, "it expired in the queue");
+        }
+    }
+
+    fn looks_again_after_a_defect(&self) -> Option<Instant> {
+        let soon = Some(Instant::now() + AFTER_A_DEFECT);
+        self.queue().looks_again_at = soon;
+        soon
     }
 
     fn lacks_threads(&self) -> bool {
@@ -229,7 +242,7 @@ impl Shared {
 
     fn look_after_the_queue(self: &Arc<Shared>) {
         if self.guarded(|| self.tend(false)).is_none() {
-            self.tray.wake_keeper();
+            self.tray.call_keeper();
         }
     }
 
