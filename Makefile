@@ -153,7 +153,7 @@ stress: need-c
 	STRESS_MESSAGES=200000 $(PYTHON) tests/run_c.py --lib $(dir $(TARGET))release --emulator $(dir $(TARGET))release/rtcmsg-emulator \
 	  --build $(BUILD)/stress stress
 
-# What a send may cost, counted: system calls, allocations, instructions, threads, lookups, connections, size. Of a release build.
+# What a send may cost, counted: system calls, allocations, instructions, threads, lookups, connections, size. Of the library as it is shipped.
 test-budgets: lib shared need-c need-tools
 	$(PYTHON) tests/budgets.py --lib $(SHARED) --emulator $(EMULATOR) --build $(BUILD)/budgets
 

@@ -37,9 +37,9 @@ _EXIT_TIMEOUT = 2.0
 # One wait of poll(): Python looks for signals, such as Ctrl-C, in between.
 _POLL_STEP = 0.5
 _LEVELS = ((logging.DEBUG, "debug"), (logging.INFO, "info"), (logging.WARNING, "warn"), (logging.ERROR, "error"))
+_LEVEL_OF = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
 # Nearly always no log line is kept, and to hear that takes no room.
 _NO_ROOM = ctypes.create_string_buffer(0)
-_LEVEL_OF = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
 
 
 @dataclass(frozen=True)
