@@ -9,28 +9,29 @@ mod plan;
 mod retry;
 mod vendors;
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use self::calls::Calls;
 pub(crate) use self::flight::Flight;
 use self::flight::Part;
-use self::pace::{Pacing, Turn};
+use self::pace::{Pacing, RatePermit};
 use self::plan::PartSizes;
 use self::retry::Retries;
 use self::vendors::{Errand, Vendors};
 use crate::config::{self, Config};
 use crate::deadline::Deadline;
 use crate::error::{self, Code, Error};
-use crate::http::{Agent, Answer, Failure, Settings, Traffic};
+use crate::http::{Agent, Answer, BrokenExchange, Failure, SendPermit, Settings, Traffic};
 use crate::log::{Level, Logger};
 use crate::message::{self, Limits, Message, Recipients, Vendor};
 use crate::metrics::Counter;
 use crate::os;
-use crate::quota::{Class, Demand, Load, Priority, Refusal, SharedBucket};
+use crate::quota::{Class, Demand, Load, Place, Priority, SharedBucket, Slot};
 use crate::report::{Delivery, Outcome, Report, Request};
+use crate::sync::{Mutex, lock};
 
 /// How a call differs from the client's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,11 +46,18 @@ pub struct CallOptions {
 
 /// How a message travels: by when, and before whom.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct SendTerms {
     pub priority: Priority,
     pub deadline: Deadline,
     /// After this no attempt begins to write.
     pub expires: Deadline,
+}
+
+impl SendTerms {
+    /// Until when a request may begin.
+    fn by(&self) -> Deadline {
+        self.deadline.or_sooner(self.expires)
+    }
 }
 
 /// What a client has done, counted.
@@ -88,7 +96,7 @@ pub struct Client {
     agent: Agent,
     pub(crate) logger: Logger,
     pub(crate) tally: Tally,
-    calls: Calls,
+    calls: Arc<Calls>,
     made_in: u32,
 }
 
@@ -146,7 +154,7 @@ impl Client {
             vendors,
             logger,
             tally: Tally::new(),
-            calls: Calls::default(),
+            calls: Arc::default(),
             made_in: os::fork_generation(),
         };
         client.logger.log(Level::Info, || {
@@ -177,7 +185,7 @@ impl Client {
         self.check(message)?;
         let terms = self.terms(options, Deadline::after(options.expires));
         let flight = self.flight(message);
-        self.carry(message, &terms, &flight, false);
+        self.carry(message, &terms, &flight, None);
         let report = self.report(message, Some(&flight), Code::Internal, LOST);
         self.tell(&report);
         Ok(report)
@@ -188,10 +196,10 @@ impl Client {
         Flight::new(plan::parts(message, &self.part_sizes).len())
     }
 
-    /// Takes a message that was checked to its end. With `has_turn` its first request has its place in the quota.
-    pub(crate) fn carry(&self, message: &Message, terms: &Terms, flight: &Flight, has_turn: bool) {
+    /// Takes a message that was checked to its end. `admitted` is the slot in the quota that its first request has already.
+    pub(crate) fn carry(&self, message: &Message, terms: &SendTerms, flight: &Flight, admitted: Option<(Slot, Place)>) {
         let parts = plan::parts(message, &self.part_sizes);
-        self.deliver_all(&parts, terms, flight, has_turn);
+        self.deliver_all(&parts, terms, flight, admitted);
     }
 
     /// What became of a message. If it is still on its way it ends here, for that reason: each part with what is known of
@@ -199,7 +207,7 @@ impl Client {
     pub(crate) fn report(&self, message: &Message, flight: Option<&Flight>, why: Code, text: &str) -> Report {
         let report = match flight {
             None => {
-                let unsent = Request::failed(why, Delivery::NotSent, 0, text.to_owned());
+                let unsent = unsent(why, text);
                 Report::merged(message.action(), [Outcome::of(unsent, message.recipients())])
             }
             Some(flight) => {
@@ -217,8 +225,8 @@ impl Client {
     }
 
     /// How a message travels that begins now.
-    pub(crate) fn terms(&self, options: &CallOptions, expires: Deadline) -> Terms {
-        Terms {
+    pub(crate) fn terms(&self, options: &CallOptions, expires: Deadline) -> SendTerms {
+        SendTerms {
             priority: priority(options),
             deadline: self.deadline(options),
             expires,
@@ -291,7 +299,7 @@ impl Client {
         let terms = self.terms(options, Deadline::after(options.expires));
         let flight = Flight::new(1);
         let outcomes = flight.parts().iter().map(|part| {
-            self.deliver(&errand, &terms, part, false);
+            self.deliver(&errand, &terms, part, None);
             let outcome = part.outcome(errand.recipients(), Code::Internal, LOST);
             outcome.unwrap_or_else(|| lost(errand.recipients()))
         });
@@ -405,7 +413,8 @@ impl Client {
 
     /// Every part, `split.concurrency` at a time. A refusal that concerns all ends it: the parts not yet begun are not
     /// sent. Everything else concerns its own part, and the rest goes on.
-    fn deliver_all(&self, parts: &[Message], terms: &Terms, flight: &Flight, has_turn: bool) {
+    fn deliver_all(&self, parts: &[Message], terms: &SendTerms, flight: &Flight, admitted: Option<(Slot, Place)>) {
+        let admitted = Mutex::new(admitted);
         let next = AtomicUsize::new(0);
         let refused = OnceLock::new();
         let work = || {
@@ -417,8 +426,8 @@ impl Client {
                 match refused.get() {
                     Some(code) => given_up(*code, message, part),
                     None => {
-                        let has_turn = has_turn && index == 0;
-                        if let Some(code) = self.deliver(&Errand::Message(*message), terms, part, has_turn) {
+                        let admitted = if index == 0 { lock(&admitted).take() } else { None };
+                        if let Some(code) = self.deliver(&Errand::Message(*message), terms, part, admitted) {
                             let _ = refused.set(code);
                         }
                     }
@@ -439,28 +448,34 @@ impl Client {
 
     /// One request to its end: attempts until one settles it, or until another would be unsafe, too late or too much. Gives
     /// the code of a refusal that concerns the other parts, too.
-    fn deliver(&self, errand: &Errand, terms: &Terms, part: &Part, mut has_turn: bool) -> Option<Code> {
-        let mut turn = errand
-            .message()
-            .and_then(|message| self.pacing.turn(message, terms.priority));
+    fn deliver(
+        &self,
+        errand: &Errand,
+        terms: &SendTerms,
+        part: &Part,
+        admitted: Option<(Slot, Place)>,
+    ) -> Option<Code> {
+        let message = errand.message();
+        let permit = message.and_then(|message| self.pacing.permit(message, terms, &self.calls));
+        if let Some((permit, (slot, place))) = permit.as_ref().zip(admitted) {
+            permit.adopt(slot, place);
+        }
+        let gate = permit.clone().map(|permit| -> Arc<dyn SendPermit> { permit });
         let mut clock_was_set = false;
         let mut may_set_the_clock = true;
         let mut tries = 0;
         self.retries.earn();
         loop {
-            let turn_now = if std::mem::take(&mut has_turn) {
-                None
-            } else {
-                turn.as_ref()
-            };
-            if let Some(unsent) = self.wait_for_turn(turn_now, terms) {
-                part.give_up(unsent, errand.recipients());
+            if let Err(unsent) = self.begin(permit.as_deref(), terms) {
+                part.give_up(*unsent, errand.recipients());
                 break;
             }
             tries += 1;
-            let outcome = self.attempt(errand, terms, part, &mut clock_was_set);
-            self.tell_quota(turn.as_ref(), &outcome);
+            let outcome = self.attempt(errand, terms, part, gate.as_ref(), &mut clock_was_set);
             let request = &outcome.request;
+            if let Some(permit) = &permit {
+                note_outcome(permit, request);
+            }
             let set_the_clock = request.code == Code::Clock
                 && std::mem::take(&mut clock_was_set)
                 && std::mem::take(&mut may_set_the_clock);
@@ -476,61 +491,44 @@ impl Client {
             } else {
                 self.retries.pause(tries, retry_after_ms)
             };
-            let left = terms.deadline.or_sooner(terms.expires).remaining();
-            let in_time = left.is_none_or(|left| pause < left) && pause <= LONGEST_PAUSE;
+            let in_time = terms.by().remaining().is_none_or(|left| pause < left) && pause <= LONGEST_PAUSE;
             if !in_time || !(set_the_clock || self.retries.spend()) || !self.calls.sleep(pause) {
                 break;
             }
             self.tally.retries.add(1);
-            // Who has begun does not stand behind all who came meanwhile.
-            if let Some(turn) = &mut turn {
-                turn.has_begun();
+            if let Some(permit) = &permit {
+                permit.prepare_retry();
             }
         }
+        self.tally.quota_waits.add(permit.map_or(0, |permit| permit.waits()));
         part.land()
     }
 
-    /// Waits for the quota; the request that is not sent, if there is no turn for it.
-    fn wait_for_turn(&self, turn: Option<&Turn>, terms: &Terms) -> Option<Request> {
-        let unsent = |code, text: &str| Some(Request::failed(code, Delivery::NotSent, 0, text.to_owned()));
+    /// Waits for the quota; the request that is not sent, if it may not be sent by then.
+    fn begin(&self, permit: Option<&RatePermit>, terms: &SendTerms) -> Result<(), Box<Request>> {
         if self.calls.is_abandoned() {
-            return unsent(Code::Closed, "the client was closed before it was sent");
+            return Err(unsent(Code::Closed, "the client was closed before it was sent").into());
         }
         if terms.expires.has_passed() {
-            return unsent(Code::Expired, "it expired before it was sent");
+            return Err(unsent(Code::Expired, "it expired before it was sent").into());
         }
         if terms.deadline.has_passed() {
-            return unsent(Code::Timeout, "the deadline passed before it was sent");
+            return Err(unsent(Code::Timeout, "the deadline passed before it was sent").into());
         }
-        let by = terms.deadline.or_sooner(terms.expires);
-        match turn.map(|turn| turn.wait(by, || self.calls.is_abandoned())) {
-            None => None,
-            Some(Ok(has_waited)) => {
-                self.tally.quota_waits.add(has_waited.into());
-                None
-            }
-            Some(Err(Refusal::Abandoned)) => unsent(Code::Closed, "the client was closed before it was sent"),
-            Some(Err(Refusal::NoTurn { possible_in })) => {
-                let retry_after_ms = u32::try_from(possible_in.div_ceil(1_000_000)).unwrap_or(u32::MAX);
-                let is_by_expiry = turn.is_some_and(Turn::waits) && by != terms.deadline;
-                let (code, what) = if is_by_expiry {
-                    (Code::Expired, "it would expire before its turn in the quota")
-                } else {
-                    (Code::RateLimited, "the quota is used up")
-                };
-                let text = format!("{what}; possible in {retry_after_ms} ms");
-                let request = Request::failed(code, Delivery::NotSent, 0, text);
-                Some(Request {
-                    retry_after_ms,
-                    ..request
-                })
-            }
-        }
+        permit.map_or(Ok(false), SendPermit::acquire).map(drop)
     }
 
     /// One try, freshly signed, at one endpoint after another while nothing is sent.
-    fn attempt(&self, errand: &Errand, terms: &Terms, part: &Part, clock_was_set: &mut bool) -> Outcome {
+    fn attempt(
+        &self,
+        errand: &Errand,
+        terms: &SendTerms,
+        part: &Part,
+        permit: Option<&Arc<dyn SendPermit>>,
+        clock_was_set: &mut bool,
+    ) -> Outcome {
         let mut outcome = None;
+        let mut is_withheld = false;
         for site in self.vendors.sites(errand.vendor()) {
             let tried = match self.vendors.signed(errand, site) {
                 Err(text) => Outcome::of(
@@ -538,12 +536,17 @@ impl Client {
                     errand.recipients(),
                 ),
                 Ok(request) => {
+                    let (deadline, expires) = (terms.deadline, terms.expires);
                     let answered = self
                         .agent
-                        .exchange(request, terms.deadline, terms.expires, &part.progress);
+                        .exchange(request, deadline, expires, &part.progress, permit.cloned());
                     match answered {
                         Ok(answer) => self.read(errand, answer, clock_was_set),
-                        Err(failure) => self.unanswered(errand, failure),
+                        Err(Failure::Withheld(request)) => {
+                            is_withheld = true;
+                            Outcome::of(*request, errand.recipients())
+                        }
+                        Err(Failure::Broken(failure)) => self.unanswered(errand, failure),
                     }
                 }
             };
@@ -554,7 +557,8 @@ impl Client {
                 self.vendors.remember(errand.vendor(), site);
                 break;
             }
-            if self.calls.is_abandoned() || terms.deadline.or_sooner(terms.expires).has_passed() {
+            // Another endpoint would be refused its permit, too.
+            if is_withheld || self.calls.is_abandoned() || terms.by().has_passed() {
                 break;
             }
         }
@@ -571,7 +575,7 @@ impl Client {
         outcome
     }
 
-    fn unanswered(&self, errand: &Errand, failure: Failure) -> Outcome {
+    fn unanswered(&self, errand: &Errand, failure: BrokenExchange) -> Outcome {
         let was_cut = self.calls.is_abandoned() && !matches!(failure.code, Code::Timeout | Code::Expired);
         let code = if was_cut { Code::Closed } else { failure.code };
         if let Some(status) = failure.status {
@@ -596,14 +600,6 @@ impl Client {
         Outcome::of(Request::failed(code, delivery, 0, failure.text), errand.recipients())
     }
 
-    fn tell_quota(&self, turn: Option<&Turn>, outcome: &Outcome) {
-        match (turn, outcome.request.code) {
-            (Some(turn), Code::Throttled) => turn.throttled(),
-            (Some(turn), Code::Ok) => turn.succeeded(),
-            _ => {}
-        }
-    }
-
     /// One line for the log.
     pub(crate) fn tell(&self, report: &Report) {
         let level = if report.code() == Code::Ok {
@@ -626,6 +622,24 @@ fn kept_level(config: &Config) -> Option<Level> {
     }
 }
 
+fn note_outcome(permit: &RatePermit, request: &Request) {
+    if request.delivery == Delivery::NotSent {
+        permit.give_back();
+    } else {
+        permit.was_used();
+    }
+    match request.code {
+        Code::Throttled => permit.throttled(),
+        Code::Ok => permit.succeeded(),
+        _ => {}
+    }
+}
+
+/// A request of which nothing was sent.
+fn unsent(code: Code, text: &str) -> Request {
+    Request::failed(code, Delivery::NotSent, 0, text.to_owned())
+}
+
 fn priority(options: &CallOptions) -> Priority {
     if options.urgent {
         Priority::Urgent
@@ -636,8 +650,8 @@ fn priority(options: &CallOptions) -> Priority {
 
 /// A part that is not sent because an earlier one was refused for all.
 fn given_up(code: Code, message: &Message, part: &Part) {
-    let text = "not sent: another part of the message was refused for a reason that concerns all of it".to_owned();
-    part.give_up(Request::failed(code, Delivery::NotSent, 0, text), message.recipients());
+    let text = "not sent: another part of the message was refused for a reason that concerns all of it";
+    part.give_up(unsent(code, text), message.recipients());
     part.land();
 }
 

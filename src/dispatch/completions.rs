@@ -1,131 +1,169 @@
 //! What has ended and was not polled yet, and who waits for it.
+//!
+//! Rows come and go without a lock: a thread that was interrupted in the middle of a push holds up no poll. Only threads
+//! that wait take the lock.
 
-use std::collections::VecDeque;
+use std::sync::OnceLock;
 
 use crate::deadline::Deadline;
 use crate::error::{Code, Error};
 use crate::os::Event;
-use crate::sync::{Condvar, Mutex, lock, wait_until};
+use crate::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex, SegQueue, lock, thread, wait_until};
 
 /// Rows in the order in which they came.
 #[derive(Debug)]
 pub(super) struct Completions<T> {
-    state: Mutex<State<T>>,
+    rows: SegQueue<T>,
+    /// How many rows there are. A row that was pushed and polled already, but is not counted yet, makes it one less.
+    count: AtomicIsize,
+    /// Readable while there are rows; there once somebody asked for it.
+    event: OnceLock<Event>,
+    is_closed: AtomicBool,
+    /// Threads that wait for a row, and for the idle state: a wake-up for no thread costs a system call, too.
+    pollers: AtomicUsize,
+    flushers: AtomicUsize,
+    lock: Mutex<()>,
     /// There is a row, or there will be none any more.
     arrived: Condvar,
-    /// Nothing is on its way.
+    /// Nothing is in flight.
     idle: Condvar,
-}
-
-#[derive(Debug)]
-struct State<T> {
-    rows: VecDeque<T>,
-    /// Set exactly while there are rows; there once somebody asked for it.
-    event: Option<Event>,
-    is_closed: bool,
-    /// Threads that wait for a row, and for the idle state: to tell nobody costs a system call, too.
-    pollers: usize,
-    flushers: usize,
 }
 
 impl<T> Completions<T> {
     pub fn new() -> Completions<T> {
         Completions {
-            state: Mutex::new(State {
-                rows: VecDeque::new(),
-                event: None,
-                is_closed: false,
-                pollers: 0,
-                flushers: 0,
-            }),
+            rows: SegQueue::new(),
+            count: AtomicIsize::new(0),
+            event: OnceLock::new(),
+            is_closed: AtomicBool::new(false),
+            pollers: AtomicUsize::new(0),
+            flushers: AtomicUsize::new(0),
+            lock: Mutex::new(()),
             arrived: Condvar::new(),
             idle: Condvar::new(),
         }
     }
 
     pub fn push(&self, row: T) {
-        let mut state = lock(&self.state);
-        state.rows.push_back(row);
-        if let (Some(event), 1) = (&state.event, state.rows.len()) {
-            event.set();
+        self.rows.push(row);
+        if self.count.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.update_event();
         }
-        let is_awaited = state.pollers > 0;
-        drop(state);
-        if is_awaited {
-            self.arrived.notify_one();
+        if are_any(&self.pollers) {
+            self.notify(&self.arrived);
         }
     }
 
     /// The oldest row, waited for until the deadline, or until there can be none.
     pub fn take(&self, deadline: Deadline, is_more_to_come: impl Fn() -> bool) -> Option<T> {
-        let mut state = lock(&self.state);
+        let row = self.pop();
+        if row.is_some() || deadline.has_passed() {
+            return row;
+        }
+        self.pollers.fetch_add(1, Ordering::SeqCst);
+        let row = self.wait_for_row(deadline, is_more_to_come);
+        self.pollers.fetch_sub(1, Ordering::SeqCst);
+        row
+    }
+
+    fn wait_for_row(&self, deadline: Deadline, is_more_to_come: impl Fn() -> bool) -> Option<T> {
+        let mut guard = lock(&self.lock);
         loop {
-            if let Some(row) = state.rows.pop_front() {
-                if let (Some(event), true) = (&state.event, state.rows.is_empty()) {
-                    event.clear();
-                }
-                return Some(row);
+            let is_last_look = self.is_closed.load(Ordering::SeqCst) && !is_more_to_come() || deadline.has_passed();
+            let row = self.pop();
+            if row.is_some() || is_last_look {
+                return row;
             }
-            if state.is_closed && !is_more_to_come() || deadline.has_passed() {
-                return None;
+            // Pushed, but another one was polled in its place: it is counted in a moment.
+            if self.len() > 0 {
+                thread::yield_now();
+                continue;
             }
-            state.pollers += 1;
-            state = wait_until(&self.arrived, state, deadline);
-            state.pollers -= 1;
+            guard = wait_until(&self.arrived, guard, deadline);
         }
     }
 
-    /// Waits until nothing is on its way; false if the deadline passed before.
+    fn pop(&self) -> Option<T> {
+        let row = self.rows.pop()?;
+        if self.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.update_event();
+        }
+        Some(row)
+    }
+
+    /// Called by everyone who makes the first row come or the last one go. The state is read again after it was written,
+    /// so that the last one to write has written what is so.
+    fn update_event(&self) {
+        let Some(event) = self.event.get() else { return };
+        loop {
+            let is_readable = self.len() > 0;
+            if is_readable {
+                event.set();
+            } else {
+                event.clear();
+            }
+            if is_readable == (self.len() > 0) {
+                return;
+            }
+        }
+    }
+
+    /// Waits until nothing is in flight; false if the deadline passed before.
     pub fn wait_until_idle(&self, deadline: Deadline, is_idle: impl Fn() -> bool) -> bool {
-        let mut state = lock(&self.state);
-        while !is_idle() {
-            if deadline.has_passed() {
-                return false;
-            }
-            state.flushers += 1;
-            state = wait_until(&self.idle, state, deadline);
-            state.flushers -= 1;
+        self.flushers.fetch_add(1, Ordering::SeqCst);
+        let mut guard = lock(&self.lock);
+        while !is_idle() && !deadline.has_passed() {
+            guard = wait_until(&self.idle, guard, deadline);
         }
-        true
+        drop(guard);
+        self.flushers.fetch_sub(1, Ordering::SeqCst);
+        is_idle()
     }
 
-    /// Tells those who wait that nothing is on its way. The lock orders it with their last look.
+    /// Tells those who wait that nothing is in flight.
     pub fn tell_idle(&self) {
-        let state = lock(&self.state);
-        let (is_flushed, is_polled_out) = (state.flushers > 0, state.is_closed && state.pollers > 0);
-        drop(state);
-        if is_flushed {
-            self.idle.notify_all();
+        if are_any(&self.flushers) {
+            self.notify(&self.idle);
         }
-        if is_polled_out {
-            self.arrived.notify_all();
+        if are_any(&self.pollers) {
+            self.notify(&self.arrived);
         }
     }
 
-    /// From here those who wait for a row wait only while something is on its way.
+    /// From here those who wait for a row wait only while something is in flight.
     pub fn close(&self) {
-        lock(&self.state).is_closed = true;
-        self.arrived.notify_all();
+        self.is_closed.store(true, Ordering::SeqCst);
+        self.notify(&self.arrived);
+    }
+
+    /// The lock orders this with the last look of a thread that is about to wait, so that no wake-up is lost.
+    fn notify(&self, waiting: &Condvar) {
+        drop(lock(&self.lock));
+        waiting.notify_all();
     }
 
     pub fn len(&self) -> usize {
-        lock(&self.state).rows.len()
+        self.count.load(Ordering::SeqCst).try_into().unwrap_or(0)
     }
 
-    /// A handle that is readable exactly while there are rows.
+    /// A handle that is readable while there are rows.
     pub fn event_handle(&self) -> Result<isize, Error> {
-        let mut state = lock(&self.state);
-        if state.event.is_none() {
+        let _one_at_a_time = lock(&self.lock);
+        if self.event.get().is_none() {
             let event = Event::new().map_err(|error| {
                 Error::new(Code::Internal, "", format!("the system gives no event handle: {error}"))
             })?;
-            if !state.rows.is_empty() {
-                event.set();
-            }
-            state.event = Some(event);
+            self.event.get_or_init(|| event);
+            self.update_event();
         }
-        Ok(state.event.as_ref().map_or(-1, Event::handle))
+        Ok(self.event.get().map_or(-1, Event::handle))
     }
+}
+
+/// Written to, so that a thread that is counted later sees everything that came before this.
+fn are_any(waiting: &AtomicUsize) -> bool {
+    waiting.fetch_add(0, Ordering::SeqCst) > 0
 }
 
 #[cfg(all(test, feature = "loom"))]

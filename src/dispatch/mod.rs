@@ -16,26 +16,24 @@ mod work;
 
 use std::hash::RandomState;
 use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_queue::ArrayQueue;
-
 use self::completions::Completions;
 use self::parcel::Parcel;
-use self::queue::{Ended, Job, Key, Queue, Stage};
+use self::queue::{Ended, Gauges, Job, Key, Queue, Stage};
 use self::tray::Tray;
-use self::work::Work;
+use self::work::{ClassWaiter, Work};
 use crate::client::{CallOptions, Client};
 use crate::config::{self, Config};
 use crate::deadline::Deadline;
 use crate::error::{Code, Error, grouped};
 use crate::message::Message;
 use crate::metrics::{Counter, Histogram};
+use crate::quota::{Class, QueueWaiter};
 use crate::report::Report;
-use crate::sync::{Mutex, MutexGuard, lock};
+use crate::sync::{Mutex, MutexGuard, SegQueue, lock};
 
 /// How a submitted message differs from the client's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,9 +88,12 @@ struct Shared {
     bytes: AtomicU64,
     /// Messages and warm-ups that have not ended.
     on_the_way: AtomicUsize,
-    /// Submitted, and not taken in yet. Made by the first submit.
-    inbox: OnceLock<ArrayQueue<Job>>,
+    /// Submitted, and not enqueued yet. `capacity` bounds it.
+    inbox: SegQueue<Job>,
     queue: Mutex<Queue>,
+    gauges: Arc<Gauges>,
+    /// How the buckets of the quota reach this queue, by class.
+    waiters: [Arc<dyn QueueWaiter>; Class::ALL.len()],
     /// Each with what it takes of `queue.bytes` until it is polled.
     completions: Completions<(Completion, u64)>,
     starting: Mutex<()>,
@@ -113,8 +114,8 @@ struct Shared {
     latency: Histogram,
 }
 
-/// As many can be submitted between two looks at it without a lock.
-const INBOX: usize = 1024;
+/// So many messages are looked at while the queue's lock is held; then others get it.
+const STEP: usize = 64;
 /// Longer than the last steps of a message take.
 const LAST_STEPS: Duration = Duration::from_secs(1);
 /// What a message takes beside its texts.
@@ -128,7 +129,9 @@ impl Dispatcher {
     pub fn new(config: &Config) -> Result<Dispatcher, Error> {
         let client = Client::new(config)?;
         let workers = config.integer(&config::WORKER_THREADS) as usize;
-        let shared = Shared {
+        let queue = Queue::default();
+        let gauges = queue.gauges();
+        let shared = Arc::new_cyclic(|shared| Shared {
             client,
             capacity: config.integer(&config::QUEUE_CAPACITY) as usize,
             max_bytes: config.integer(&config::QUEUE_BYTES),
@@ -139,8 +142,10 @@ impl Dispatcher {
             pending: AtomicUsize::new(0),
             bytes: AtomicU64::new(0),
             on_the_way: AtomicUsize::new(0),
-            inbox: OnceLock::new(),
-            queue: Mutex::new(Queue::default()),
+            inbox: SegQueue::new(),
+            queue: Mutex::new(queue),
+            gauges,
+            waiters: Class::ALL.map(|class| ClassWaiter::of(shared, class)),
             completions: Completions::new(),
             starting: Mutex::new(()),
             is_running: AtomicBool::new(false),
@@ -154,10 +159,8 @@ impl Dispatcher {
             submitted: Counter::default(),
             refused: Counter::default(),
             latency: Histogram::default(),
-        };
-        Ok(Dispatcher {
-            shared: Arc::new(shared),
-        })
+        });
+        Ok(Dispatcher { shared })
     }
 
     /// The client beneath, for sends that wait.
@@ -189,6 +192,7 @@ impl Dispatcher {
             user_data: options.user_data,
             parcel,
             options: options.call,
+            demand: shared.client.demand(message, &options.call),
             expires: Deadline::after_from(submitted, options.call.expires),
             key: match options.order {
                 Order::Destination => Some(Key::Destination(parcel::destination(message, &shared.hasher))),
@@ -199,11 +203,7 @@ impl Dispatcher {
             submitted,
         };
         shared.submitted.add(1);
-        if let Err(job) = shared.inbox().push(job) {
-            let mut queue = shared.queue();
-            shared.take_in(&mut queue);
-            queue.take_in(job);
-        }
+        shared.inbox.push(job);
         if shared.is_abandoned.load(Ordering::SeqCst) {
             shared.end_all(); // closed meanwhile: nobody else would find it
         } else {
@@ -372,10 +372,6 @@ impl Shared {
         lock(&self.queue)
     }
 
-    fn inbox(&self) -> &ArrayQueue<Job> {
-        self.inbox.get_or_init(|| ArrayQueue::new(INBOX))
-    }
-
     /// Room for one more message.
     fn reserve(&self, len: u64) -> Result<(), Error> {
         let full = |key: &'static str, text: String| {
@@ -428,37 +424,42 @@ impl Shared {
         self.completions.wait_until_idle(deadline, is_idle)
     }
 
-    /// What was submitted comes under the lock.
-    fn take_in(&self, queue: &mut Queue) {
-        let Some(inbox) = self.inbox.get() else { return };
-        while let Some(job) = inbox.pop() {
-            queue.take_in(job);
-        }
+    /// Enqueues some of what was submitted, at most so many; gives how many there were.
+    fn enqueue(&self, queue: &mut Queue, at_most: usize) -> usize {
+        let jobs = std::iter::from_fn(|| self.inbox.pop()).take(at_most);
+        jobs.map(|job| queue.take_in(job)).count()
     }
 
     fn cancel(&self, id: u64) -> bool {
-        let mut queue = self.queue();
-        self.take_in(&mut queue);
-        let Some(ended) = self.take_out(&mut queue, id) else {
-            return false;
-        };
-        let has_next = queue.has_due();
-        drop(queue);
-        self.complete(ended, Code::Cancelled, "it was cancelled before it was sent");
-        if has_next {
-            self.tray.ring();
+        // What was submitted before this call is in the inbox now, if it is not in the queue.
+        let mut submitted = self.inbox.len();
+        loop {
+            let mut queue = self.queue();
+            let ended = self.take_out(&mut queue, id);
+            if ended.is_none() && !queue.contains(id) && submitted > 0 {
+                let enqueued = self.enqueue(&mut queue, STEP.min(submitted));
+                submitted = if enqueued == 0 { 0 } else { submitted - enqueued };
+                continue;
+            }
+            let has_next = queue.has_due();
+            drop(queue);
+            if has_next {
+                self.tray.ring();
+            }
+            let Some(ended) = ended else { return false };
+            self.complete(ended, Code::Cancelled, "it was cancelled before it was sent");
+            return true;
         }
-        true
     }
 
     /// Takes a message out that no worker has.
     fn take_out(&self, queue: &mut Queue, id: u64) -> Option<Ended> {
         match queue.stage(id)? {
             Stage::HandedOut | Stage::InFlight(_) => return None,
-            Stage::Standing(class, place) => {
+            Stage::RateLimited(class, ticket) => {
                 let bucket = self.client.bucket(*class)?;
-                // Who has passed is as good as with a worker.
-                if !bucket.leave(*place) {
+                // Once it is admitted a worker is about to have it.
+                if !bucket.leave(*ticket) {
                     return None;
                 }
             }
@@ -467,33 +468,40 @@ impl Shared {
         queue.end(id)
     }
 
-    /// Nothing begins any more: whatever is left ends here, with what is known of it.
+    /// Nothing begins any more: whatever is left ends here, with what is known of it. In steps, so that those who need the
+    /// queue's lock meanwhile get it.
     fn end_all(&self) {
-        let mut left = Vec::new();
-        let mut queue = self.queue();
-        self.take_in(&mut queue);
-        for id in queue.ids() {
-            if let Some(Stage::Standing(class, place)) = queue.stage(id) {
-                if let Some(bucket) = self.client.bucket(*class) {
-                    bucket.leave(*place);
+        loop {
+            let mut ended = Vec::new();
+            let mut queue = self.queue();
+            let mut is_empty = self.enqueue(&mut queue, STEP) == 0;
+            while let Some(id) = queue.first_id().filter(|_| ended.len() < STEP) {
+                is_empty = false;
+                if let Some(Stage::RateLimited(class, ticket)) = queue.stage(id) {
+                    if let Some(bucket) = self.client.bucket(*class) {
+                        bucket.leave(*ticket);
+                    }
                 }
+                ended.extend(queue.end(id));
             }
-            left.extend(queue.end(id));
+            let warm_ups = std::mem::take(&mut queue.warm_ups);
+            let overdue = std::mem::take(&mut queue.overdue);
+            drop(queue);
+            self.complete_expired(overdue);
+            ended.into_iter().for_each(|ended| self.complete_closed(ended));
+            (0..warm_ups).for_each(|_| self.left());
+            if is_empty {
+                return;
+            }
         }
-        let warm_ups = std::mem::take(&mut queue.warm_ups);
-        let overdue = std::mem::take(&mut queue.overdue);
-        drop(queue);
-        self.complete_expired(overdue);
-        for ended in left {
-            let text = match ended.stage {
-                Stage::InFlight(_) => "the client was closed while it was on its way",
-                _ => "the client was closed before it was sent",
-            };
-            self.complete(ended, Code::Closed, text);
-        }
-        for _ in 0..warm_ups {
-            self.left();
-        }
+    }
+
+    fn complete_closed(&self, ended: Ended) {
+        let text = match ended.stage {
+            Stage::InFlight(_) => "the client was closed while it was on its way",
+            _ => "the client was closed before it was sent",
+        };
+        self.complete(ended, Code::Closed, text);
     }
 
     /// The one completion of a message that has left the queue. If it is still on its way, it ends for that reason.

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use super::parcel::Parcel;
 use crate::client::{CallOptions, Flight};
 use crate::deadline::Deadline;
-use crate::quota::{Class, Place, URGENT_IN_A_ROW};
+use crate::quota::{Class, Demand, Ticket, URGENT_IN_A_ROW};
 use crate::sync::Arc as SharedArc;
 
 /// A message from submit to its completion.
@@ -17,6 +18,8 @@ pub(super) struct Job {
     pub user_data: u64,
     pub parcel: Parcel,
     pub options: CallOptions,
+    /// What its first request needs of its quota.
+    pub demand: Option<(Class, Demand)>,
     pub expires: Deadline,
     /// Those of one key leave one after another; `None` is bound to nobody.
     pub key: Option<Key>,
@@ -39,8 +42,8 @@ pub(super) enum Stage {
     Due,
     /// Waits for a worker alone.
     Ready,
-    /// Stands in the waiting list of its quota.
-    Standing(Class, Place),
+    /// Waits for its quota.
+    RateLimited(Class, Ticket),
     /// Given to a worker.
     HandedOut,
     InFlight(SharedArc<Flight>),
@@ -61,8 +64,8 @@ pub(super) struct Queue {
     /// By priority.
     ready: [BTreeSet<u64>; 2],
     urgent_in_a_row: u32,
-    standing: [usize; Class::ALL.len()],
-    in_flight: usize,
+    rate_limited: [usize; Class::ALL.len()],
+    gauges: Arc<Gauges>,
     expiries: BTreeSet<(Instant, u64)>,
     /// When the dispatcher looks again by itself. Who knows of an earlier time notes it here, and calls it.
     pub looks_again_at: Option<Instant>,
@@ -71,6 +74,46 @@ pub(super) struct Queue {
     /// Connections to open ahead, not begun yet.
     pub warm_ups: usize,
     times_asked: u32,
+}
+
+/// What a queue holds, for readers without its lock.
+#[derive(Debug)]
+pub(super) struct Gauges {
+    start: Instant,
+    messages: AtomicUsize,
+    in_flight: AtomicUsize,
+    /// When the oldest message was submitted, in microseconds after the start; [`NONE`] without a message.
+    oldest: AtomicU64,
+}
+
+const NONE: u64 = u64::MAX;
+
+impl Default for Gauges {
+    fn default() -> Gauges {
+        Gauges {
+            start: Instant::now(),
+            messages: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+            oldest: AtomicU64::new(NONE),
+        }
+    }
+}
+
+impl Gauges {
+    /// Messages that have not ended, those in flight among them.
+    pub fn messages(&self) -> usize {
+        self.messages.load(Ordering::SeqCst)
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
+    /// When the oldest message that has not ended was submitted.
+    pub fn oldest(&self) -> Option<Instant> {
+        let micros = Some(self.oldest.load(Ordering::SeqCst)).filter(|micros| *micros != NONE)?;
+        self.start.checked_add(Duration::from_micros(micros))
+    }
 }
 
 #[derive(Debug)]
@@ -87,6 +130,10 @@ struct Chain {
 }
 
 impl Queue {
+    pub fn gauges(&self) -> Arc<Gauges> {
+        self.gauges.clone()
+    }
+
     pub fn take_in(&mut self, job: Job) {
         let id = job.id;
         if let Some(at) = job.expires.at() {
@@ -110,6 +157,21 @@ impl Queue {
         }
         let job = Arc::new(job);
         self.entries.insert(id, Entry { job, stage });
+        self.note_messages(id);
+    }
+
+    /// After this message was added or removed.
+    fn note_messages(&self, id: u64) {
+        self.gauges.messages.store(self.entries.len(), Ordering::SeqCst);
+        let first = self.entries.first_key_value();
+        if first.is_some_and(|(first, _)| *first < id) {
+            return;
+        }
+        let age = |(_, entry): (&u64, &Entry)| {
+            let submitted = entry.job.submitted;
+            submitted.saturating_duration_since(self.gauges.start).as_micros() as u64
+        };
+        self.gauges.oldest.store(first.map_or(NONE, age), Ordering::SeqCst);
     }
 
     /// One that may go and was not placed yet.
@@ -133,15 +195,15 @@ impl Queue {
         }
     }
 
-    pub fn set_standing(&mut self, id: u64, class: Class, place: Place) {
+    pub fn set_rate_limited(&mut self, id: u64, class: Class, ticket: Ticket) {
         if let Some(entry) = self.entries.get_mut(&id) {
-            entry.stage = Stage::Standing(class, place);
-            self.standing[class as usize] += 1;
+            entry.stage = Stage::RateLimited(class, ticket);
+            self.rate_limited[class as usize] += 1;
         }
     }
 
-    pub fn stands_in(&self, class: Class) -> bool {
-        self.standing[class as usize] > 0
+    pub fn is_rate_limited(&self, class: Class) -> bool {
+        self.rate_limited[class as usize] > 0
     }
 
     /// All classes, another one first each time; and whether it is a time when urgency does not count.
@@ -177,19 +239,20 @@ impl Queue {
         self.entries.get(&id).map(|entry| entry.job.clone())
     }
 
-    /// A worker has it now: whether it has its place in the quota. `None` if it ended before.
-    pub fn begin(&mut self, id: u64, flight: &SharedArc<Flight>) -> Option<bool> {
-        let entry = self.entries.get_mut(&id)?;
+    /// A worker has it now. False if it ended before.
+    pub fn begin(&mut self, id: u64, flight: &SharedArc<Flight>) -> bool {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return false;
+        };
         let before = std::mem::replace(&mut entry.stage, Stage::InFlight(flight.clone()));
         if let Some(at) = entry.job.expires.at() {
             self.expiries.remove(&(at, id));
         }
-        self.in_flight += 1;
-        let Stage::Standing(class, _) = before else {
-            return Some(false);
-        };
-        self.standing[class as usize] -= 1;
-        Some(true)
+        self.gauges.in_flight.fetch_add(1, Ordering::SeqCst);
+        if let Stage::RateLimited(class, _) = before {
+            self.rate_limited[class as usize] -= 1;
+        }
+        true
     }
 
     pub fn stage(&self, id: u64) -> Option<&Stage> {
@@ -206,13 +269,16 @@ impl Queue {
             Stage::Ready => {
                 self.ready[rank(&job)].remove(&id);
             }
-            Stage::Standing(class, _) => self.standing[class as usize] -= 1,
-            Stage::InFlight(_) => self.in_flight -= 1,
+            Stage::RateLimited(class, _) => self.rate_limited[class as usize] -= 1,
+            Stage::InFlight(_) => {
+                self.gauges.in_flight.fetch_sub(1, Ordering::SeqCst);
+            }
             Stage::Behind | Stage::Due | Stage::HandedOut => {}
         }
         if let Some(key) = job.key {
             self.leave_chain(key, id);
         }
+        self.note_messages(id);
         Some(Ended { job, stage })
     }
 
@@ -236,13 +302,10 @@ impl Queue {
         }
     }
 
-    /// Those whose time has come, soonest first.
-    pub fn expired(&self, now: Instant) -> Vec<u64> {
-        self.expiries
-            .iter()
-            .take_while(|(at, _)| *at <= now)
-            .map(|(_, id)| *id)
-            .collect()
+    /// The first of those whose time has come.
+    pub fn next_expired(&self, now: Instant) -> Option<u64> {
+        let (_, id) = self.expiries.first().filter(|(at, _)| *at <= now)?;
+        Some(*id)
     }
 
     /// No longer expires in the queue: a worker is about to look.
@@ -256,21 +319,12 @@ impl Queue {
         self.expiries.first().map(|(at, _)| *at)
     }
 
-    pub fn ids(&self) -> Vec<u64> {
-        self.entries.keys().copied().collect()
+    pub fn first_id(&self) -> Option<u64> {
+        self.entries.first_key_value().map(|(id, _)| *id)
     }
 
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub fn in_flight(&self) -> usize {
-        self.in_flight
-    }
-
-    /// When the oldest that has not ended was submitted.
-    pub fn oldest(&self) -> Option<Instant> {
-        self.entries.first_key_value().map(|(_, entry)| entry.job.submitted)
+    pub fn contains(&self, id: u64) -> bool {
+        self.entries.contains_key(&id)
     }
 }
 

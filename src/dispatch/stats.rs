@@ -12,11 +12,8 @@ use crate::quota::Class;
 use crate::report::Delivery;
 
 pub(super) fn snapshot(shared: &Shared) -> String {
-    let (unfinished, in_flight, oldest) = {
-        let queue = shared.queue();
-        (queue.len(), queue.in_flight(), queue.oldest())
-    };
-    let not_seen = shared.inbox.get().map_or(0, |inbox| inbox.len());
+    let gauges = &shared.gauges;
+    let (in_flight, oldest) = (gauges.in_flight(), gauges.oldest());
     let tally = &shared.client.tally;
     let traffic = shared.client.traffic();
     let free = shared.free_workers.load(Ordering::SeqCst).min(shared.workers);
@@ -26,7 +23,7 @@ pub(super) fn snapshot(shared: &Shared) -> String {
         .map(|delivery| delivery.c_name().to_str().unwrap_or_default());
     json!({
         "queue": {
-            "depth": (unfinished + not_seen).saturating_sub(in_flight),
+            "depth": (gauges.messages() + shared.inbox.len()).saturating_sub(in_flight),
             "in_flight": in_flight,
             "completions": shared.completions.len(),
             "pending": shared.pending.load(Ordering::SeqCst),

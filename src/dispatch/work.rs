@@ -2,17 +2,18 @@
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::Shared;
-use super::queue::{Ended, Queue};
+use super::queue::{Ended, Job, Queue};
+use super::{STEP, Shared};
+use crate::client::Flight;
 use crate::error::Code;
 use crate::log::Level;
 use crate::os;
-use crate::quota::{Class, Seat};
+use crate::quota::{Class, Place, QueueWaiter, Slot, Ticket};
 use crate::report::Report;
 use crate::sync::{Arc as SharedArc, MutexGuard, lock};
 
@@ -24,31 +25,55 @@ const AFTER_A_DEFECT: Duration = Duration::from_secs(1);
 /// What a worker is given; it was claimed before.
 #[derive(Debug)]
 pub(super) enum Work {
-    Message(u64),
+    /// With the slot that it was admitted with, where a quota admitted it.
+    Message(u64, Option<Admitted>),
     WarmUp,
     GoHome,
 }
 
-/// Stands in a quota's list for the messages of a queue.
-impl Seat for Shared {
-    fn claim(&self) -> bool {
-        let one_less = |free: usize| free.checked_sub(1);
-        !self.is_abandoned.load(Ordering::SeqCst)
-            && self
-                .free_workers
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
-                .is_ok()
+#[derive(Debug)]
+pub(super) struct Admitted {
+    class: Class,
+    slot: Slot,
+    place: Place,
+}
+
+/// A queue, for the bucket of one class.
+pub(super) struct ClassWaiter {
+    shared: Weak<Shared>,
+    class: Class,
+}
+
+impl ClassWaiter {
+    pub fn of(shared: &Weak<Shared>, class: Class) -> Arc<dyn QueueWaiter> {
+        let shared = shared.clone();
+        Arc::new(ClassWaiter { shared, class })
+    }
+}
+
+impl QueueWaiter for ClassWaiter {
+    fn has_free_worker(&self) -> bool {
+        self.shared.upgrade().is_some_and(|shared| shared.has_free_worker())
     }
 
-    fn passed(&self, ticket: u64) {
-        self.tray.put(Work::Message(ticket));
-        if self.lacks_threads() {
-            self.tray.ring();
+    fn claim_worker(&self) -> bool {
+        self.shared.upgrade().is_some_and(|shared| shared.claim_worker())
+    }
+
+    fn admitted(&self, message: u64, slot: Slot, place: Place) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        let class = self.class;
+        let admitted = Admitted { class, slot, place };
+        shared.tray.put(Work::Message(message, Some(admitted)));
+        if shared.lacks_threads() {
+            shared.tray.ring();
         }
     }
 
-    fn look(&self) {
-        self.tray.ring();
+    fn wake_timer(&self) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.tray.ring();
+        }
     }
 }
 
@@ -102,49 +127,45 @@ impl Shared {
         self.tray.call_keeper();
     }
 
+    fn has_free_worker(&self) -> bool {
+        !self.is_abandoned.load(Ordering::SeqCst) && self.free_workers.load(Ordering::SeqCst) > 0
+    }
+
+    fn claim_worker(&self) -> bool {
+        let one_less = |free: usize| free.checked_sub(1);
+        !self.is_abandoned.load(Ordering::SeqCst)
+            && self
+                .free_workers
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
+                .is_ok()
+    }
+
     /// Puts everything where it belongs, and gives what can go to free workers. When there is something to do again, if
     /// nobody rings before.
     fn tend(self: &Arc<Shared>, is_dispatcher: bool) -> Option<Instant> {
-        let seat: Arc<dyn Seat> = self.clone();
+        self.enqueue_submitted();
+        self.take_expired();
+        let placed = self.place_due();
         let mut queue = self.queue();
-        self.take_in(&mut queue);
-        self.take_expired(&mut queue);
-        let mut joined = Vec::new();
-        while let Some(job) = queue.next_due() {
-            let demand = job.parcel.open(|message| self.client.demand(message, &job.options));
-            match demand.and_then(|(class, demand)| Some((class, demand, self.client.bucket(class)?))) {
-                Some((class, demand, bucket)) => {
-                    let place = bucket.join(demand, &seat, job.id);
-                    queue.set_standing(job.id, class, place);
-                    joined.push((bucket, place));
-                }
-                None => queue.set_ready(&job),
-            }
-        }
-        while queue.has_ready() && self.claim() {
+        while queue.has_ready() && self.claim_worker() {
             if let Some(id) = queue.hand_out() {
-                self.tray.put(Work::Message(id));
+                self.tray.put(Work::Message(id, None));
             }
         }
         let mut next = queue.next_expiry();
         for class in self.classes_in_order(&mut queue) {
-            let Some(bucket) = self.client.bucket(class).filter(|_| queue.stands_in(class)) else {
+            let Some(bucket) = self.client.bucket(class).filter(|_| queue.is_rate_limited(class)) else {
                 continue;
             };
-            let alarm = bucket
-                .tend(&seat)
-                .map(|wait| Instant::now() + Duration::from_nanos(wait));
+            let alarm = bucket.schedule(&self.waiters[class as usize]);
+            let alarm = alarm.map(|wait| Instant::now() + Duration::from_nanos(wait));
             next = next.into_iter().chain(alarm).min();
         }
         // Messages go before connections that nobody waits for yet, and keep a worker.
         let spare = self.workers.min(2);
-        while queue.warm_ups > 0 && self.free_workers.load(Ordering::SeqCst) >= spare && self.claim() {
+        while queue.warm_ups > 0 && self.free_workers.load(Ordering::SeqCst) >= spare && self.claim_worker() {
             queue.warm_ups -= 1;
             self.tray.put(Work::WarmUp);
-        }
-        if self.free_workers.load(Ordering::SeqCst) > 0 {
-            let waits = joined.iter().filter(|(bucket, place)| bucket.holds(*place)).count();
-            self.client.tally.quota_waits.add(waits as u64);
         }
         // An earlier look that is no longer needed stays: to take it back, and to ask for it again with each message, costs more.
         let planned = queue.looks_again_at.filter(|at| *at > Instant::now());
@@ -161,8 +182,78 @@ impl Shared {
                 self.tray.call_keeper();
             }
         }
+        self.count_quota_waits(&placed);
         self.start_workers();
         next
+    }
+
+    /// Everything that was submitted before this call.
+    fn enqueue_submitted(&self) {
+        let mut left = self.inbox.len();
+        while left > 0 {
+            match self.enqueue(&mut self.queue(), STEP.min(left)) {
+                0 => return,
+                enqueued => left -= enqueued,
+            }
+        }
+    }
+
+    fn take_expired(&self) {
+        let now = Instant::now();
+        let mut is_more = true;
+        while is_more {
+            let mut queue = self.queue();
+            for _ in 0..STEP {
+                let Some(id) = queue.next_expired(now) else {
+                    is_more = false;
+                    break;
+                };
+                match self.take_out(&mut queue, id) {
+                    Some(ended) => queue.overdue.push(ended),
+                    // A worker has it, and looks at the time before it sends.
+                    None => queue.forget_expiry(id),
+                }
+            }
+        }
+    }
+
+    /// Every message that may be sent waits for its quota now, or for a worker alone. Gives those that wait for a quota.
+    fn place_due(&self) -> Vec<(Class, Ticket)> {
+        let mut placed = Vec::new();
+        let mut is_more = true;
+        while is_more {
+            let mut queue = self.queue();
+            for _ in 0..STEP {
+                let Some(job) = queue.next_due() else {
+                    is_more = false;
+                    break;
+                };
+                let demand = job.demand.as_ref();
+                match demand.and_then(|(class, demand)| Some((*class, demand, self.client.bucket(*class)?))) {
+                    Some((class, demand, bucket)) => {
+                        let ticket = bucket.enqueue(demand, &self.waiters[class as usize], job.id);
+                        queue.set_rate_limited(job.id, class, ticket);
+                        placed.push((class, ticket));
+                    }
+                    None => queue.set_ready(&job),
+                }
+            }
+        }
+        placed
+    }
+
+    /// Those that were not admitted at once wait for their quota, unless it is a worker that they wait for.
+    fn count_quota_waits(&self, placed: &[(Class, Ticket)]) {
+        if self.has_free_worker() {
+            let waits = |(class, ticket): &&(Class, Ticket)| {
+                let bucket = self.client.bucket(*class);
+                bucket.is_some_and(|bucket| bucket.is_waiting(*ticket))
+            };
+            self.client
+                .tally
+                .quota_waits
+                .add(placed.iter().filter(waits).count() as u64);
+        }
     }
 
     /// Each class is asked first in its turn, so that none takes every worker; those with urgent messages before the others,
@@ -171,21 +262,11 @@ impl Shared {
         let (mut classes, is_everybodys_turn) = queue.classes();
         if !is_everybodys_turn {
             classes.sort_by_key(|class| {
-                let bucket = self.client.bucket(*class).filter(|_| queue.stands_in(*class));
-                !bucket.is_some_and(|bucket| bucket.is_pressing())
+                let bucket = self.client.bucket(*class).filter(|_| queue.is_rate_limited(*class));
+                !bucket.is_some_and(|bucket| bucket.has_urgent(&self.waiters[*class as usize]))
             });
         }
         classes
-    }
-
-    fn take_expired(&self, queue: &mut Queue) {
-        for id in queue.expired(Instant::now()) {
-            match self.take_out(queue, id) {
-                Some(ended) => queue.overdue.push(ended),
-                // A worker has it, and looks at the time before it sends.
-                None => queue.forget_expiry(id),
-            }
-        }
     }
 
     pub(super) fn complete_expired(&self, overdue: Vec<Ended>) {
@@ -254,34 +335,44 @@ impl Shared {
                 self.guarded(|| self.client.open_ahead());
                 self.left();
             }
-            Work::Message(id) => {
-                self.guarded(|| self.carry(id));
+            Work::Message(id, admitted) => {
+                self.guarded(|| self.carry(id, admitted));
             }
         }
         self.free_workers.fetch_add(1, Ordering::SeqCst);
         true
     }
 
-    fn carry(&self, id: u64) {
-        let job = self.queue().job(id);
-        let Some(job) = job else { return };
-        let flight = self.guarded(|| SharedArc::new(job.parcel.open(|message| self.client.flight(message))));
-        let Some(flight) = flight else {
-            return self.finish(id, DEFECT);
-        };
-        let Some(has_turn) = self.queue().begin(id, &flight) else {
+    fn carry(&self, id: u64, admitted: Option<Admitted>) {
+        let Some((job, flight)) = self.begin(id) else {
+            if let Some((bucket, admitted)) = admitted.and_then(|a| Some((self.client.bucket(a.class)?, a))) {
+                bucket.give_back(&admitted.slot);
+            }
             return;
         };
         let terms = self.client.terms(&job.options, job.expires);
+        let admitted = admitted.map(|admitted| (admitted.slot, admitted.place));
         let carried = self.guarded(|| {
             job.parcel
-                .open(|message| self.client.carry(message, &terms, &flight, has_turn));
+                .open(|message| self.client.carry(message, &terms, &flight, admitted));
         });
         let text = match carried {
             Some(()) => "lost by a defect of the library",
             None => DEFECT,
         };
         self.finish(id, text);
+    }
+
+    /// `None` if it has ended.
+    fn begin(&self, id: u64) -> Option<(Arc<Job>, SharedArc<Flight>)> {
+        let job = self.queue().job(id)?;
+        let flight = self.guarded(|| SharedArc::new(job.parcel.open(|message| self.client.flight(message))));
+        let Some(flight) = flight else {
+            self.finish(id, DEFECT);
+            return None;
+        };
+        let has_begun = self.queue().begin(id, &flight);
+        has_begun.then_some((job, flight))
     }
 
     /// Whoever takes it out of the queue completes it, and that happens once.

@@ -164,6 +164,9 @@ fn client() -> *mut rtcmsg_client {
     }
 }
 
+/// The inbox allocates memory for so many messages at a time.
+const IN_A_BLOCK: usize = 31;
+
 #[test]
 fn a_submit_allocates_the_messages_copy_and_nothing_else() {
     let names: Vec<String> = (0..600).map(|index| format!("user-{index}")).collect();
@@ -227,9 +230,12 @@ fn a_submit_allocates_the_messages_copy_and_nothing_else() {
             submit(message);
         }
         for message in &messages {
-            for _ in 0..100 {
-                assert_eq!(submit(message), 1, "action {}", message.action);
-            }
+            let all: usize = (0..310).map(|_| submit(message)).sum();
+            assert!(
+                all <= 310 + 310 / IN_A_BLOCK + 1,
+                "{all} for 310 of action {}",
+                message.action
+            );
         }
         rtcmsg_client_free(client);
     }

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
+use http::Response;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use ureq::config::AutoHeaderValue;
@@ -14,7 +14,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
 use ureq::{Body, Proxy};
 
-use super::ledger::{Ledger, Progress, Reached, Step, UnderWay};
+use super::ledger::{Ledger, Progress, Reached, SendPermit, Step, UnderWay};
 use super::resolver::{CachedResolver, Unresolved};
 use super::spares::{Spares, WithSpares};
 use super::tcp::Tcp;
@@ -23,6 +23,7 @@ use crate::config::{self, Config, Endpoint};
 use crate::deadline::Deadline;
 use crate::error::{Code, Error};
 use crate::log::Logger;
+use crate::report::Request;
 use crate::sync::Arc as SharedArc;
 
 /// An answer, read to its end.
@@ -35,7 +36,14 @@ const BUFFER_SIZE: usize = 16 * 1024;
 
 /// Why an attempt brought no answer.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) enum Failure {
+    /// Its permit was refused: nothing was sent, and the request says why.
+    Withheld(Box<Request>),
+    Broken(BrokenExchange),
+}
+
+#[derive(Debug)]
+pub(crate) struct BrokenExchange {
     pub code: Code,
     /// Whether any byte of the request may have left.
     pub may_have_left: bool,
@@ -190,28 +198,32 @@ impl Agent {
     /// `progress` says meanwhile how far it has come.
     pub fn exchange(
         &self,
-        request: Request<Vec<u8>>,
+        request: http::Request<Vec<u8>>,
         deadline: Deadline,
         expires: Deadline,
         progress: &SharedArc<Progress>,
+        permit: Option<Arc<dyn SendPermit>>,
     ) -> Result<Answer, Failure> {
         let uri = request.uri().clone();
         let started = Instant::now();
-        let under_way = UnderWay::begin(progress, deadline, expires);
+        let under_way = UnderWay::begin(progress, deadline, expires, permit);
         let response = self.agent.run(request).map_err(|error| {
+            if let Some(request) = under_way.withheld() {
+                return Failure::Withheld(request);
+            }
             let step = under_way.step();
             if matches!(step, Step::Connecting | Step::TlsHandshake) {
                 self.resolver.forget(&uri);
             }
             let failure = failure(&error, &uri, step, None);
             if failure.may_have_left || !expires.has_passed() {
-                return failure;
+                return Failure::Broken(failure);
             }
-            Failure {
+            Failure::Broken(BrokenExchange {
                 code: Code::Expired,
                 text: format!("{}: it expired while {}", authority(&uri), doing(step)),
                 ..failure
-            }
+            })
         })?;
         let (head, mut body) = response.into_parts();
         let status = head.status.as_u16();
@@ -220,7 +232,7 @@ impl Agent {
                 self.traffic.wire.record(started.elapsed());
                 Ok(Response::from_parts(head, body))
             }
-            Err(error) => Err(failure(&error, &uri, under_way.step(), Some(status))),
+            Err(error) => Err(Failure::Broken(failure(&error, &uri, under_way.step(), Some(status)))),
         }
     }
 
@@ -248,9 +260,9 @@ fn authority(uri: &http::Uri) -> &str {
     uri.authority().map_or("", |authority| authority.as_str())
 }
 
-fn failure(error: &ureq::Error, uri: &http::Uri, step: Step, status: Option<u16>) -> Failure {
+fn failure(error: &ureq::Error, uri: &http::Uri, step: Step, status: Option<u16>) -> BrokenExchange {
     let (code, what) = describe(error, step);
-    Failure {
+    BrokenExchange {
         code,
         may_have_left: step == Step::RequestWritten,
         status,

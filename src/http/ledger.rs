@@ -16,6 +16,7 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTi
 
 use super::traffic::Traffic;
 use crate::deadline::Deadline;
+use crate::report::Request;
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicU8, Ordering};
 
@@ -64,6 +65,16 @@ impl Progress {
     }
 }
 
+/// The permission to send, checked right before the first byte. The client gives it, and `http` knows nothing else of it.
+pub(crate) trait SendPermit: Send + Sync {
+    /// Called on the thread of the attempt when the request is about to be written. It may wait, and says whether it did;
+    /// the error is the request that is not sent.
+    fn acquire(&self) -> Result<bool, Box<Request>>;
+
+    /// Called when the attempt has to wait for a host name or for a new connection: others may send meanwhile.
+    fn give_back(&self);
+}
+
 struct Current {
     /// For others to look at, and to stop.
     progress: Arc<Progress>,
@@ -71,6 +82,9 @@ struct Current {
     step: Cell<Step>,
     deadline: Deadline,
     expires: Deadline,
+    permit: Option<StdArc<dyn SendPermit>>,
+    /// Why the permit was refused.
+    withheld: Option<Box<Request>>,
 }
 
 thread_local! {
@@ -83,13 +97,20 @@ thread_local! {
 pub(super) struct UnderWay;
 
 impl UnderWay {
-    pub fn begin(progress: &Arc<Progress>, deadline: Deadline, expires: Deadline) -> UnderWay {
+    pub fn begin(
+        progress: &Arc<Progress>,
+        deadline: Deadline,
+        expires: Deadline,
+        permit: Option<StdArc<dyn SendPermit>>,
+    ) -> UnderWay {
         progress.reset();
         let current = Current {
             progress: progress.clone(),
             step: Cell::new(Step::Resolving),
             deadline,
             expires,
+            permit,
+            withheld: None,
         };
         CURRENT.with_borrow_mut(|now| **now = Some(current));
         UnderWay
@@ -97,6 +118,11 @@ impl UnderWay {
 
     pub fn step(&self) -> Step {
         CURRENT.with_borrow(|current| current.as_ref().map_or(Step::Resolving, |current| current.step.get()))
+    }
+
+    /// The request that was not sent because its permit was refused.
+    pub fn withheld(&self) -> Option<Box<Request>> {
+        CURRENT.with_borrow_mut(|current| current.as_mut()?.withheld.take())
     }
 }
 
@@ -127,6 +153,39 @@ pub(super) fn reach(step: Step) {
             current.progress.reach(step);
         }
     });
+}
+
+/// This thread's attempt has to wait before it can send.
+pub(super) fn give_back_permit() {
+    if let Some(permit) = permit() {
+        permit.give_back();
+    }
+}
+
+/// Waits until this thread's attempt may send. Whether it had to wait.
+fn acquire_permit() -> Result<bool, Error> {
+    let Some(permit) = permit() else { return Ok(false) };
+    // The lock of the thread's record is not held while it waits.
+    permit.acquire().map_err(|request| {
+        CURRENT.with_borrow_mut(|current| {
+            if let Some(current) = current.as_mut() {
+                current.withheld = Some(request);
+            }
+        });
+        refused("it may not be sent")
+    })
+}
+
+fn permit() -> Option<StdArc<dyn SendPermit>> {
+    CURRENT.with_borrow(|current| current.as_ref()?.permit.clone())
+}
+
+/// Whether bytes of this thread's request may have left.
+fn is_written() -> bool {
+    CURRENT.with_borrow(|current| {
+        let current = current.as_ref();
+        current.is_some_and(|current| current.step.get() == Step::RequestWritten)
+    })
 }
 
 /// Before a write of the request, of which the first makes everything uncertain. Whether this is the first.
@@ -238,7 +297,8 @@ impl<T: Transport> Transport for Recorded<T> {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         if self.is_request && amount > 0 {
-            if self.is_fresh && self.is_out_of_step() {
+            let has_waited = !is_written() && acquire_permit()?;
+            if self.is_fresh && self.is_out_of_step() || has_waited && !self.is_open() {
                 return Err(refused("the peer hung up or sent something before it was asked"));
             }
             if reach_the_write()? {

@@ -7,8 +7,8 @@ mod spares;
 mod tcp;
 mod traffic;
 
-pub(crate) use agent::{Agent, Answer, Failure, Settings};
-pub(crate) use ledger::Progress;
+pub(crate) use agent::{Agent, Answer, BrokenExchange, Failure, Settings};
 #[cfg(all(test, feature = "loom"))]
 pub(crate) use ledger::model_of_a_write;
+pub(crate) use ledger::{Progress, SendPermit};
 pub(crate) use traffic::Traffic;

@@ -149,6 +149,9 @@ impl Cache {
             return Ok(entry.addresses.clone());
         }
         let ended_before = entry.lookups;
+        drop(entries);
+        ledger::give_back_permit();
+        let entries = self.entries();
         let in_flight = |entries: &mut HashMap<_, Entry>| {
             let is_open = !self.is_closed.load(Ordering::SeqCst);
             is_open && entries.get(&name).is_some_and(|e| e.lookups == ended_before)

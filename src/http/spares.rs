@@ -190,7 +190,10 @@ impl<C: Connector<()>> Connector<()> for WithSpares<C> {
                 ledger::reach(Step::Connected);
                 Ok(Some(transport))
             }
-            None => self.0.chain.connect(details, chained),
+            None => {
+                ledger::give_back_permit();
+                self.0.chain.connect(details, chained)
+            }
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Pacing: no more leaves in any second than the vendor takes, and not less either.
 //!
-//! One bucket per vendor, account scope and class, shared by all clients of the process. A bucket holds the departures
-//! of the last second ([`window`]) and the list of those who wait for their turn ([`bucket`]).
+//! One bucket per vendor, account scope and class, shared by all clients of the process. A bucket holds the permits that
+//! were used within the last second ([`window`]), and the threads and queues that wait for more ([`waitlist`]).
 
 mod bucket;
 mod clock;
 mod registry;
+mod waitlist;
 mod window;
 
-pub(crate) use bucket::{Demand, Load, Place, Priority, Refusal, Seat, URGENT_IN_A_ROW};
+pub(crate) use bucket::{Admission, Load, Refusal};
 pub(crate) use registry::{Class, SharedBucket, bucket_of};
+pub(crate) use waitlist::{Demand, Place, Priority, QueueWaiter, Slot, Ticket, URGENT_IN_A_ROW};
 pub(crate) use window::Limit;

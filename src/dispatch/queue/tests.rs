@@ -19,6 +19,7 @@ fn job(id: u64, key: Option<u64>, urgent: bool, expires: Deadline) -> Job {
             urgent,
             ..CallOptions::default()
         },
+        demand: None,
         expires,
         key: key.map(Key::Given),
         wants_completion: true,
@@ -98,10 +99,13 @@ fn the_soonest_to_expire_are_told_in_order() {
     }
     queue.take_in(job(4, None, false, never()));
     assert_eq!(queue.next_expiry(), Some(now + Duration::from_secs(10)));
-    assert_eq!(queue.expired(now + Duration::from_secs(20)), [2, 3]);
+    let after = |seconds| now + Duration::from_secs(seconds);
+    assert_eq!(queue.next_expired(after(20)), Some(2));
     queue.end(2);
+    assert_eq!(queue.next_expired(after(20)), Some(3));
     queue.forget_expiry(3);
-    assert_eq!(queue.expired(now + Duration::from_secs(99)), [1]);
+    assert_eq!(queue.next_expired(after(20)), None);
+    assert_eq!(queue.next_expired(after(99)), Some(1));
 }
 
 proptest! {
@@ -136,7 +140,7 @@ proptest! {
                     out.push(id);
                 }
                 _ => {
-                    let ids = queue.ids();
+                    let ids: Vec<u64> = queue.entries.keys().copied().collect();
                     if ids.is_empty() {
                         continue;
                     }

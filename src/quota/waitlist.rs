@@ -1,0 +1,706 @@
+//! The waiters of a bucket, and the permits that were used: a plain value under the bucket's lock, which reads no clock.
+//!
+//! The waiters of one client, room and priority form a list. Only the head of a list is looked at, at its own place in the
+//! order of the bucket, so that the cost of admitting a waiter does not depend on how many wait:
+//! - a head whose room is full is set aside until its room has a permit, in a heap of due times;
+//! - the heads of a client without a free worker are set aside until the client asks again;
+//! - the first of all other heads is admitted as soon as the account's window allows it. Nothing overtakes it.
+//!
+//! Whenever waiters or permits change, [`schedule`](Waitlist::schedule) follows. It admits what may be admitted, and makes
+//! sure that exactly one waiter, the timekeeper, wakes up when the next one may be.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc as StdArc;
+
+use super::window::{Limit, Nanos, SlotId, Window};
+use crate::sync::Condvar;
+
+/// Which waiters are admitted first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Priority {
+    /// The message had been sent before: it has waited among the others already.
+    Retry,
+    Urgent,
+    Normal,
+}
+
+impl Priority {
+    const ALL: [Priority; 3] = [Priority::Retry, Priority::Urgent, Priority::Normal];
+}
+
+/// What one request needs of a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Demand {
+    pub permits: u64,
+    pub limit: Limit,
+    /// A room that has a limit of its own, in which every request takes one permit.
+    pub room: Option<(StdArc<str>, Limit)>,
+    pub priority: Priority,
+}
+
+/// The place of a waiter in the bucket's order: by priority, then by arrival. No two are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub priority: Priority,
+    arrival: u64,
+}
+
+/// The permits that a request took, in the account's window and in its room's. Whoever has it uses it or gives it back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    id: SlotId,
+    room: Option<StdArc<str>>,
+}
+
+/// A waiter, for the one who waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Ticket {
+    list: ListId,
+    place: Place,
+}
+
+/// A queue of messages that waits without a thread for each: it is asked for a worker when one of its messages may be sent.
+///
+/// Its functions are called under the bucket's lock, and must not come back to it.
+pub(crate) trait QueueWaiter: Send + Sync {
+    fn has_free_worker(&self) -> bool;
+    /// Takes a free worker, if there still is one; [`admitted`](QueueWaiter::admitted) follows then.
+    fn claim_worker(&self) -> bool;
+    fn admitted(&self, message: u64, slot: Slot, place: Place);
+    /// Asks the queue to call [`schedule`](super::Bucket::schedule) soon: it is the timekeeper now.
+    fn wake_timer(&self);
+}
+
+/// How a thread that waits is woken.
+pub(super) trait Signal: Send + Sync {
+    fn notify(&self);
+}
+
+impl Signal for Condvar {
+    fn notify(&self) {
+        self.notify_one();
+    }
+}
+
+/// How many urgent waiters are admitted before a normal one that waits: it never starves.
+pub(crate) const URGENT_IN_A_ROW: u32 = 8;
+
+/// A thousandth: how the limit of a throttled account is lowered.
+pub(super) const FULL: u64 = 1000;
+
+/// Quiet rooms are forgotten when there are more than this.
+const FEW_ROOMS: usize = 64;
+
+type ListId = u64;
+
+/// A queue by its address; 0 for all threads together.
+type ClientId = usize;
+const THREADS: ClientId = 0;
+
+#[derive(Debug)]
+struct Waiter {
+    permits: u64,
+    limit: Limit,
+    /// The number of a queue's message.
+    message: u64,
+}
+
+struct WaitingThread {
+    signal: StdArc<dyn Signal>,
+    /// Set when the thread is admitted.
+    slot: Option<Slot>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ListKey {
+    client: ClientId,
+    priority: Priority,
+    room: Option<(StdArc<str>, Limit)>,
+}
+
+#[derive(Debug)]
+struct List {
+    key: ListKey,
+    head: Place,
+    /// Until when the head is set aside, because its room is full.
+    held_until: Option<Nanos>,
+}
+
+struct ClientHeads {
+    /// `None` for threads, which need no worker.
+    queue: Option<StdArc<dyn QueueWaiter>>,
+    waiting: usize,
+    /// The heads that are not set aside for their rooms.
+    heads: BTreeMap<Place, ListId>,
+    /// The first of `heads` of each priority that [`Waitlist::candidates`] holds.
+    candidates: [Option<Place>; Priority::ALL.len()],
+    /// No worker was free when the bucket asked.
+    is_busy: bool,
+}
+
+#[derive(Debug, Default)]
+struct Room {
+    window: Window,
+    /// The lists that are set aside because this room is full.
+    held: Vec<ListId>,
+}
+
+/// The one waiter who wakes up in time for the next admission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Timekeeper {
+    who: Who,
+    wakes_at: Nanos,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    Thread(Place),
+    Queue(ClientId),
+}
+
+impl Who {
+    pub fn queue(queue: &StdArc<dyn QueueWaiter>) -> Who {
+        Who::Queue(id_of(queue))
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Waitlist {
+    window: Window,
+    rooms: HashMap<StdArc<str>, Room>,
+    /// Quiet rooms are looked for when there are so many.
+    sweep_rooms_at: usize,
+    waiters: BTreeMap<(ListId, Place), Waiter>,
+    threads: HashMap<Place, WaitingThread>,
+    lists: HashMap<ListId, List>,
+    list_ids: HashMap<ListKey, ListId>,
+    clients: HashMap<ClientId, ClientHeads>,
+    /// The first head of each client and priority, of clients that are not busy.
+    candidates: BTreeMap<Place, ListId>,
+    /// The heads that wait for their rooms, by when these have a permit.
+    held: BTreeMap<(Nanos, Place), ListId>,
+    timekeeper: Option<Timekeeper>,
+    /// By priority.
+    waiting: [usize; Priority::ALL.len()],
+    arrivals: u64,
+    slots: SlotId,
+    next_list: ListId,
+    urgent_in_a_row: u32,
+    /// Thousandths of the limit that are taken from it, after the vendor throttled us.
+    pub lowered: u64,
+    pub lowered_at: Nanos,
+}
+
+// What waits.
+impl Waitlist {
+    pub fn new_place(&mut self, priority: Priority) -> Place {
+        self.arrivals += 1;
+        Place {
+            priority,
+            arrival: self.arrivals,
+        }
+    }
+
+    pub fn enqueue_thread(&mut self, demand: &Demand, place: Place, signal: StdArc<dyn Signal>) -> Ticket {
+        let thread = WaitingThread { signal, slot: None };
+        self.threads.insert(place, thread);
+        self.enqueue(demand, place, None, 0)
+    }
+
+    pub fn enqueue_message(&mut self, demand: &Demand, queue: &StdArc<dyn QueueWaiter>, message: u64) -> Ticket {
+        let place = self.new_place(demand.priority);
+        self.enqueue(demand, place, Some(queue), message)
+    }
+
+    fn enqueue(
+        &mut self,
+        demand: &Demand,
+        place: Place,
+        queue: Option<&StdArc<dyn QueueWaiter>>,
+        message: u64,
+    ) -> Ticket {
+        let client = queue.map_or(THREADS, id_of);
+        let heads = self.clients.entry(client);
+        heads.or_insert_with(|| ClientHeads::new(queue.cloned())).waiting += 1;
+        self.waiting[place.priority as usize] += 1;
+        let key = ListKey {
+            client,
+            priority: place.priority,
+            room: demand.room.clone(),
+        };
+        let list = match self.list_ids.get(&key) {
+            Some(list) => *list,
+            None => self.new_list(key, place),
+        };
+        let waiter = Waiter {
+            permits: demand.permits,
+            limit: demand.limit,
+            message,
+        };
+        self.waiters.insert((list, place), waiter);
+        if self.lists.get(&list).is_some_and(|known| place < known.head) {
+            self.unlink(list);
+            self.link(list, place);
+        }
+        Ticket { list, place }
+    }
+
+    fn new_list(&mut self, key: ListKey, head: Place) -> ListId {
+        self.next_list += 1;
+        let id = self.next_list;
+        self.list_ids.insert(key.clone(), id);
+        let held_until = None;
+        self.lists.insert(id, List { key, head, held_until });
+        self.link(id, head);
+        id
+    }
+
+    /// Takes a waiter out. False if it does not wait any more.
+    pub fn remove(&mut self, ticket: Ticket) -> bool {
+        let Ticket { list, place } = ticket;
+        if self.waiters.remove(&(list, place)).is_none() {
+            return false;
+        }
+        self.waiting[place.priority as usize] -= 1;
+        let Some(known) = self.lists.get(&list) else {
+            return true;
+        };
+        let (client, was_head) = (known.key.client, known.head == place);
+        if was_head {
+            self.unlink(list);
+            match self.first_of(list) {
+                Some(next) => self.link(list, next),
+                None => self.drop_list(list),
+            }
+        }
+        if let Some(heads) = self.clients.get_mut(&client) {
+            heads.waiting -= 1;
+            if heads.waiting == 0 {
+                self.clients.remove(&client);
+            }
+        }
+        true
+    }
+
+    /// After the wait of a thread, however it ended: the slot if it was admitted.
+    pub fn take_thread(&mut self, ticket: Ticket) -> Option<Slot> {
+        self.remove(ticket);
+        self.threads.remove(&ticket.place)?.slot
+    }
+
+    pub fn is_admitted(&self, place: Place) -> bool {
+        self.threads.get(&place).is_some_and(|thread| thread.slot.is_some())
+    }
+
+    pub fn is_waiting(&self, ticket: Ticket) -> bool {
+        self.waiters.contains_key(&(ticket.list, ticket.place))
+    }
+
+    pub fn len(&self) -> usize {
+        self.waiters.len()
+    }
+
+    /// Whether the first message of a queue is more than normal.
+    pub fn has_urgent(&self, queue: &StdArc<dyn QueueWaiter>) -> bool {
+        let heads = self.clients.get(&id_of(queue)).map(|client| &client.heads);
+        let first = heads.and_then(|heads| heads.first_key_value());
+        first.is_some_and(|(place, _)| place.priority < Priority::Normal)
+    }
+
+    pub fn wake_threads(&self) {
+        for thread in self.threads.values() {
+            thread.signal.notify();
+        }
+    }
+
+    fn first_of(&self, list: ListId) -> Option<Place> {
+        let first = (list, Place::FIRST);
+        let ((id, place), _) = self.waiters.range(first..).next()?;
+        (*id == list).then_some(*place)
+    }
+
+    fn drop_list(&mut self, list: ListId) {
+        if let Some(List { key, .. }) = self.lists.remove(&list) {
+            self.list_ids.remove(&key);
+        }
+    }
+
+    /// Puts a list into the order, by its head.
+    fn link(&mut self, list: ListId, head: Place) {
+        let Some(known) = self.lists.get_mut(&list) else { return };
+        known.head = head;
+        known.held_until = None;
+        let client = known.key.client;
+        if let Some(heads) = self.clients.get_mut(&client) {
+            heads.heads.insert(head, list);
+            heads.refresh(head.priority, &mut self.candidates);
+        }
+    }
+
+    fn unlink(&mut self, list: ListId) {
+        let Some(known) = self.lists.get_mut(&list) else { return };
+        let head = known.head;
+        if let Some(until) = known.held_until.take() {
+            self.held.remove(&(until, head));
+            let room = known.key.room.as_ref().and_then(|(room, _)| self.rooms.get_mut(room));
+            if let Some(room) = room {
+                room.held.retain(|held| *held != list);
+            }
+        } else if let Some(heads) = self.clients.get_mut(&known.key.client) {
+            heads.heads.remove(&head);
+            heads.refresh(head.priority, &mut self.candidates);
+        }
+    }
+
+    /// Sets a list aside until its room has a permit.
+    fn hold(&mut self, list: ListId, until: Nanos) {
+        self.unlink(list);
+        let Some(known) = self.lists.get_mut(&list) else { return };
+        known.held_until = Some(until);
+        self.held.insert((until, known.head), list);
+        let room = known.key.room.as_ref().and_then(|(room, _)| self.rooms.get_mut(room));
+        if let Some(room) = room {
+            room.held.push(list);
+        }
+    }
+
+    fn release(&mut self, list: ListId) {
+        self.unlink(list);
+        if let Some(head) = self.lists.get(&list).map(|known| known.head) {
+            self.link(list, head);
+        }
+    }
+
+    fn set_busy(&mut self, client: ClientId, is_busy: bool) {
+        if let Some(heads) = self.clients.get_mut(&client).filter(|heads| heads.is_busy != is_busy) {
+            heads.is_busy = is_busy;
+            for priority in Priority::ALL {
+                heads.refresh(priority, &mut self.candidates);
+            }
+        }
+    }
+}
+
+// Who is admitted, and when.
+impl Waitlist {
+    /// A slot at once, if there is no waiter that could be admitted before.
+    pub fn try_admit(&mut self, demand: &Demand, priority: Priority, now: Nanos) -> Option<Slot> {
+        let room = demand.room.as_ref();
+        let is_held = |((due, _), _): (&(Nanos, Place), &ListId)| *due > now;
+        let may_be_sent = self.candidates.is_empty()
+            && self.held.first_key_value().is_none_or(is_held)
+            && self.own_due(demand.limit, demand.permits, now) <= now
+            && room.is_none_or(|room| self.room_due(room, now) <= now);
+        may_be_sent.then(|| {
+            self.count_admission(priority);
+            self.take_slot(demand.permits, room, now)
+        })
+    }
+
+    /// A queue may have a free worker again.
+    pub fn clear_busy(&mut self, queue: &StdArc<dyn QueueWaiter>) {
+        self.set_busy(id_of(queue), false);
+    }
+
+    /// Admits every waiter that may be sent now, in order, and appoints the timekeeper. `caller` is the one who calls this,
+    /// and asks [`wakes_at`](Waitlist::wakes_at) before it sleeps: it needs no signal.
+    pub fn schedule(&mut self, now: Nanos, caller: Option<Who>) {
+        while let Some((_, list)) = self.held.first_key_value().filter(|((due, _), _)| *due <= now) {
+            let list = *list;
+            self.release(list);
+        }
+        let mut account_due = None;
+        while let Some((place, list)) = self.candidate() {
+            account_due = self.admit(list, place, now).filter(|due| *due > now);
+            if account_due.is_some() {
+                break;
+            }
+        }
+        let room_due = self.held.first_key_value().map(|((due, _), _)| *due);
+        let next = account_due.into_iter().chain(room_due).min();
+        self.appoint(next, caller);
+    }
+
+    /// Admits a candidate, or sets it aside; gives when the account has permits for it, if that is what it waits for.
+    fn admit(&mut self, list: ListId, place: Place, now: Nanos) -> Option<Nanos> {
+        let waiter = self.waiters.get(&(list, place));
+        let key = self.lists.get(&list).map(|known| known.key.clone());
+        let Some((waiter, key)) = waiter.zip(key) else {
+            debug_assert!(false, "a candidate waits in a list");
+            self.candidates.remove(&place);
+            return None;
+        };
+        let (permits, limit, message) = (waiter.permits, waiter.limit, waiter.message);
+        let room_due = key.room.as_ref().map_or(now, |room| self.room_due(room, now));
+        if room_due > now {
+            self.hold(list, room_due);
+            return None;
+        }
+        let queue = self.clients.get(&key.client).and_then(|client| client.queue.clone());
+        if queue.as_ref().is_some_and(|queue| !queue.has_free_worker()) {
+            self.set_busy(key.client, true);
+            return None;
+        }
+        let due = self.own_due(limit, permits, now);
+        if due > now {
+            return Some(due);
+        }
+        if queue.as_ref().is_some_and(|queue| !queue.claim_worker()) {
+            self.set_busy(key.client, true);
+            return None;
+        }
+        let slot = self.take_slot(permits, key.room.as_ref(), now);
+        self.remove(Ticket { list, place });
+        self.count_admission(place.priority);
+        match queue {
+            Some(queue) => queue.admitted(message, slot, place),
+            None => {
+                if let Some(thread) = self.threads.get_mut(&place) {
+                    thread.slot = Some(slot);
+                    thread.signal.notify();
+                }
+            }
+        }
+        None
+    }
+
+    /// The first head: by priority, except that a normal one is next after so many urgent ones.
+    fn candidate(&self) -> Option<(Place, ListId)> {
+        let first_of = |priority: Priority| {
+            let all = Place::first(priority)..=Place::last(priority);
+            self.candidates.range(all).next()
+        };
+        let [then, last] = if self.urgent_in_a_row < URGENT_IN_A_ROW {
+            [Priority::Urgent, Priority::Normal]
+        } else {
+            [Priority::Normal, Priority::Urgent]
+        };
+        let found = first_of(Priority::Retry)
+            .or_else(|| first_of(then))
+            .or_else(|| first_of(last));
+        found.map(|(place, list)| (*place, *list))
+    }
+
+    fn count_admission(&mut self, priority: Priority) {
+        self.urgent_in_a_row = match priority {
+            Priority::Retry => self.urgent_in_a_row,
+            Priority::Urgent if self.waiting[Priority::Normal as usize] > 0 => self.urgent_in_a_row + 1,
+            Priority::Urgent | Priority::Normal => 0,
+        };
+    }
+
+    /// When a demand could be met at the earliest, as things are.
+    pub fn due(&mut self, demand: &Demand, now: Nanos) -> Nanos {
+        let own = self.own_due(demand.limit, demand.permits, now);
+        demand
+            .room
+            .as_ref()
+            .map_or(own, |room| own.max(self.room_due(room, now)))
+    }
+
+    fn own_due(&mut self, limit: Limit, permits: u64, now: Nanos) -> Nanos {
+        let left = limit.permits * (FULL - self.lowered) / FULL;
+        let lowered = Limit {
+            permits: left.max(1),
+            ..limit
+        };
+        self.window.due(now, lowered, permits)
+    }
+
+    fn room_due(&mut self, (room, limit): &(StdArc<str>, Limit), now: Nanos) -> Nanos {
+        let known = self.rooms.get_mut(room);
+        known.map_or(now, |room| room.window.due(now, *limit, 1))
+    }
+
+    /// When the caller has to be back, if it is the timekeeper.
+    pub fn wakes_at(&self, caller: Who) -> Option<Nanos> {
+        let timekeeper = self.timekeeper.filter(|timekeeper| timekeeper.who == caller)?;
+        Some(timekeeper.wakes_at)
+    }
+
+    /// The timekeeper stays the same as long as it waits, and is woken only for an earlier time.
+    fn appoint(&mut self, next: Option<Nanos>, caller: Option<Who>) {
+        let Some(next) = next else {
+            self.timekeeper = None;
+            return;
+        };
+        let present = self.timekeeper.filter(|timekeeper| self.waits(timekeeper.who));
+        // The caller computes anew when it sleeps; every other one sleeps until the time that it knows.
+        let is_in_time = present.is_some_and(|present| present.wakes_at <= next && caller != Some(present.who));
+        if is_in_time {
+            return;
+        }
+        let able = caller.filter(|caller| self.waits(*caller));
+        let Some(who) = present
+            .map(|present| present.who)
+            .or(able)
+            .or_else(|| self.next_waiter())
+        else {
+            debug_assert!(false, "a time to wait for and no waiter");
+            return;
+        };
+        self.timekeeper = Some(Timekeeper { who, wakes_at: next });
+        if caller != Some(who) {
+            self.wake(who);
+        }
+    }
+
+    fn waits(&self, who: Who) -> bool {
+        match who {
+            Who::Thread(place) => self.threads.get(&place).is_some_and(|thread| thread.slot.is_none()),
+            Who::Queue(client) => self.clients.contains_key(&client),
+        }
+    }
+
+    /// The one who is probably admitted next.
+    fn next_waiter(&self) -> Option<Who> {
+        let candidate = self.candidate();
+        let held = self.held.first_key_value().map(|((_, place), list)| (*place, *list));
+        let (place, list) = candidate.or(held)?;
+        match self.lists.get(&list)?.key.client {
+            THREADS => Some(Who::Thread(place)),
+            client => Some(Who::Queue(client)),
+        }
+    }
+
+    fn wake(&self, who: Who) {
+        match who {
+            Who::Thread(place) => {
+                if let Some(thread) = self.threads.get(&place) {
+                    thread.signal.notify();
+                }
+            }
+            Who::Queue(client) => {
+                if let Some(queue) = self.clients.get(&client).and_then(|client| client.queue.as_ref()) {
+                    queue.wake_timer();
+                }
+            }
+        }
+    }
+}
+
+// Permits.
+impl Waitlist {
+    fn take_slot(&mut self, permits: u64, room: Option<&(StdArc<str>, Limit)>, now: Nanos) -> Slot {
+        self.slots += 1;
+        let id = self.slots;
+        self.window.insert(now, permits, id);
+        if let Some((room, limit)) = room {
+            self.room(room, now).window.insert_for(*limit, now, id);
+        }
+        let room = room.map(|(room, _)| room.clone());
+        Slot { id, room }
+    }
+
+    /// Moves a slot to this moment, in the account's window and in its room's together. False if it no longer counts in
+    /// both: then its permits may have been given to others, and it is gone.
+    pub fn renew(&mut self, slot: &mut Slot, now: Nanos) -> bool {
+        self.window.forget(now);
+        let in_room = match &slot.room {
+            None => true,
+            Some(room) => self.rooms.get_mut(room).is_some_and(|room| {
+                room.window.forget(now);
+                room.window.contains(slot.id)
+            }),
+        };
+        if !in_room || !self.window.contains(slot.id) {
+            self.remove_slot(slot);
+            return false;
+        }
+        let permits = self.remove_slot(slot).unwrap_or(1);
+        self.slots += 1;
+        slot.id = self.slots;
+        self.window.insert(now, permits, slot.id);
+        if let Some(room) = slot.room.as_ref().and_then(|room| self.rooms.get_mut(room)) {
+            room.window.insert(now, 1, slot.id);
+        }
+        true
+    }
+
+    /// The permits of a request that was not sent.
+    pub fn give_back(&mut self, slot: &Slot) {
+        self.remove_slot(slot);
+        if let Some(room) = slot.room.as_ref().and_then(|room| self.rooms.get_mut(room)) {
+            for list in std::mem::take(&mut room.held) {
+                self.release(list);
+            }
+        }
+    }
+
+    fn remove_slot(&mut self, slot: &Slot) -> Option<u64> {
+        if let Some(room) = slot.room.as_ref().and_then(|room| self.rooms.get_mut(room)) {
+            room.window.remove(slot.id);
+        }
+        self.window.remove(slot.id)
+    }
+
+    /// Rooms come and go: those that are quiet are forgotten, so that memory is bounded by the rate.
+    fn room(&mut self, name: &StdArc<str>, now: Nanos) -> &mut Room {
+        if !self.rooms.contains_key(name) && self.rooms.len() >= self.sweep_rooms_at.max(FEW_ROOMS) {
+            self.rooms.retain(|_, room| {
+                room.window.forget(now);
+                !room.window.is_empty() || !room.held.is_empty()
+            });
+            self.sweep_rooms_at = 2 * self.rooms.len();
+        }
+        self.rooms.entry(name.clone()).or_default()
+    }
+}
+
+impl ClientHeads {
+    fn new(queue: Option<StdArc<dyn QueueWaiter>>) -> ClientHeads {
+        ClientHeads {
+            queue,
+            waiting: 0,
+            heads: BTreeMap::new(),
+            candidates: [None; Priority::ALL.len()],
+            is_busy: false,
+        }
+    }
+
+    /// Holds the bucket's candidates to the first of this client's heads.
+    fn refresh(&mut self, priority: Priority, candidates: &mut BTreeMap<Place, ListId>) {
+        let all = Place::first(priority)..=Place::last(priority);
+        let first = self.heads.range(all).next().filter(|_| !self.is_busy);
+        let known = &mut self.candidates[priority as usize];
+        if *known == first.map(|(place, _)| *place) {
+            return;
+        }
+        if let Some(place) = known.take() {
+            candidates.remove(&place);
+        }
+        if let Some((place, list)) = first {
+            candidates.insert(*place, *list);
+            *known = Some(*place);
+        }
+    }
+}
+
+impl Place {
+    const FIRST: Place = Place::first(Priority::Retry);
+
+    const fn first(priority: Priority) -> Place {
+        let arrival = 0;
+        Place { priority, arrival }
+    }
+
+    const fn last(priority: Priority) -> Place {
+        let arrival = u64::MAX;
+        Place { priority, arrival }
+    }
+
+    /// The same arrival, before those who have not been sent yet.
+    pub fn for_retry(self) -> Place {
+        Place {
+            priority: Priority::Retry,
+            ..self
+        }
+    }
+}
+
+fn id_of(queue: &StdArc<dyn QueueWaiter>) -> ClientId {
+    StdArc::as_ptr(queue).cast::<()>() as ClientId
+}
+
+#[cfg(all(test, not(feature = "loom")))]
+mod tests;
