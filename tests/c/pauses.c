@@ -1,0 +1,270 @@
+// emulator: --no-quota
+// modes: plain (it is about time, which the checkers stretch)
+
+/* More than the quota never leaves in a second, also when something holds up what has its permits already: a process that
+ * is stopped, a CPU limit, a slow host name, an endpoint that does not answer. The emulator's clock is the judge. */
+#define _DEFAULT_SOURCE /* nice() */
+#include <pthread.h>
+#include <rtcmsg.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "control.h"
+#include "interposed_lookup.h"
+#include "lab.h"
+#include "listener.h"
+
+enum { THREADS = 300, LIMIT = 100, ROUNDS = 10 };
+/* Requests that were caught between the last look at the quota and the write: a few of the threads, and never all. */
+enum { CAUGHT = THREADS / 10 };
+
+/* What delays may differ by where the machine has other work and every connection is new. */
+#define PACED "quota.mode", "wait", "quota.jitter_ms", "500", "http.timeout_ms", "60000", "http.max_connections", "300"
+
+struct sender {
+  rtcmsg_client *client;
+  rtcmsg_message message;
+  int sends; /* -1: until the process ends */
+  pthread_t thread;
+  int good;
+};
+
+static void *send_all(void *argument) {
+  struct sender *sender = argument;
+  while (sender->sends != 0) {
+    rtcmsg_report *report = NULL;
+    sender->good += rtcmsg_client_send(sender->client, &sender->message, NULL, &report, NULL) == RTCMSG_OK;
+    rtcmsg_report_free(report);
+    if (sender->sends > 0) sender->sends--;
+  }
+  return NULL;
+}
+
+static void start(struct sender *senders, rtcmsg_client *client, const rtcmsg_message *message, int sends) {
+  int i;
+  for (i = 0; i < THREADS; i++) {
+    senders[i].client = client;
+    senders[i].message = *message;
+    senders[i].sends = sends;
+    senders[i].good = 0;
+    REQUIRE(pthread_create(&senders[i].thread, NULL, send_all, &senders[i]) == 0);
+  }
+}
+
+static int join(struct sender *senders) {
+  int good = 0;
+  int i;
+  for (i = 0; i < THREADS; i++) {
+    pthread_join(senders[i].thread, NULL);
+    good += senders[i].good;
+  }
+  return good;
+}
+
+static int by_time(const void *left, const void *right) {
+  uint64_t a = *(const uint64_t *)left;
+  uint64_t b = *(const uint64_t *)right;
+  return a < b ? -1 : a > b;
+}
+
+/* The most requests of the ledger within a second, by the emulator's clock. */
+static size_t most_in_a_second(void) {
+  static const char key[] = "\"received_at_ns\":";
+  char *ledger = control_get("ledger");
+  size_t room = 0;
+  size_t count = 0;
+  size_t most = 0;
+  size_t first = 0;
+  size_t last;
+  uint64_t *times = NULL;
+  char *at;
+  for (at = ledger; (at = strstr(at, key)); at += sizeof key - 1) {
+    if (count == room) {
+      room = room ? 2 * room : 1024;
+      times = realloc(times, room * sizeof *times);
+      REQUIRE(times != NULL);
+    }
+    times[count++] = strtoull(at + sizeof key - 1, NULL, 10);
+  }
+  free(ledger);
+  if (count) qsort(times, count, sizeof *times, by_time);
+  for (last = 0; last < count; last++) {
+    while (times[last] - times[first] >= 1000000000) first++;
+    if (last - first + 1 > most) most = last - first + 1;
+  }
+  free(times);
+  return most;
+}
+
+static void judge(const char *what) {
+  size_t most = most_in_a_second();
+  printf("%s: at most %zu of %d in a second\n", what, most, (int)LIMIT);
+  CHECK(most <= LIMIT + CAUGHT);
+}
+
+static void wait_for_requests(uint64_t count) {
+  struct timespec moment = {0, 1000000};
+  while (control_stats().requests < count) nanosleep(&moment, NULL);
+}
+
+static void pass(int seconds) {
+  struct timespec time = {0, 0};
+  time.tv_sec = seconds;
+  while (nanosleep(&time, &time) != 0) continue;
+}
+
+/* What sends is a process of its own, which can be stopped, and which lets the judge go first: a request that the emulator
+ * is late with would count in the wrong second. */
+static pid_t in_child(void (*body)(void)) {
+  pid_t child;
+  fflush(stdout);
+  child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    size_t failures_before = check_failures();
+    CHECK(nice(15) != -1);
+    body();
+    fflush(stdout);
+    _exit(check_failures() != failures_before);
+  }
+  return child;
+}
+
+static void check_end_of(pid_t child) {
+  int status = -1;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void send_until_killed(void) {
+  static struct sender senders[THREADS];
+  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client = lab_client(PACED, "quota.rtc_per_second", "100", NULL);
+  start(senders, client, &message, -1);
+  join(senders);
+}
+
+static void end(pid_t child) {
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+}
+
+static void a_stopped_process_sends_no_more_than_its_quota_when_it_goes_on(void) {
+  int round;
+  check_case("SIGSTOP");
+  for (round = 0; round < ROUNDS; round++) {
+    struct control_stats before;
+    pid_t child;
+    control_post("reset", "%s", "");
+    before = control_stats();
+    child = in_child(send_until_killed);
+    /* A window has just opened when its first request arrives. */
+    wait_for_requests(before.requests + LIMIT + 1 + (uint64_t)round * 3);
+    kill(child, SIGSTOP);
+    pass(2);
+    kill(child, SIGCONT);
+    wait_for_requests(before.requests + 4 * LIMIT);
+    end(child);
+    judge("stopped");
+  }
+}
+
+/* Whether a file took a text. */
+static int write_file(const char *path, const char *text) {
+  FILE *file = fopen(path, "w");
+  int is_written = file && fputs(text, file) >= 0;
+  if (file && fclose(file) != 0) is_written = 0;
+  return is_written;
+}
+
+static void a_cpu_limit_of_5_percent_lets_no_more_through(void) {
+  static const char group[] = "/sys/fs/cgroup/cpu/rtcmsg-pauses";
+  char path[128];
+  char text[32];
+  struct control_stats before = control_stats();
+  pid_t child;
+  check_case("CPU limit");
+  if (mkdir(group, 0755) != 0) {
+    printf("CPU limit: not tested, no cgroup can be made here\n");
+    return;
+  }
+  control_post("reset", "%s", "");
+  child = in_child(send_until_killed);
+  snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", group);
+  CHECK(write_file(path, "5000"));
+  snprintf(path, sizeof path, "%s/cgroup.procs", group);
+  snprintf(text, sizeof text, "%d", (int)child);
+  CHECK(write_file(path, text));
+  wait_for_requests(before.requests + 5 * LIMIT);
+  end(child);
+  rmdir(group);
+  judge("5 % CPU");
+}
+
+static void send_behind_a_slow_name(void) {
+  static struct sender senders[THREADS];
+  char url[128];
+  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client;
+  named_emulator_url(url, sizeof url);
+  client = lab_client(PACED, "quota.rtc_per_second", "100", "http.connect_timeout_ms", "30000", "volcengine.endpoint",
+                      url, NULL);
+  hold_lookups(1);
+  start(senders, client, &message, 1);
+  wait_for_held_lookup();
+  pass(3);
+  hold_lookups(0);
+  CHECK_INT(join(senders), THREADS);
+  CHECK_INT(lookups(), 1);
+  rtcmsg_client_free(client);
+}
+
+static void what_waited_for_a_slow_name_leaves_by_the_quota(void) {
+  check_case("slow DNS");
+  control_post("reset", "%s", "");
+  check_end_of(in_child(send_behind_a_slow_name));
+  judge("DNS of 3 s");
+}
+
+static void send_with_a_dead_endpoint_first(void) {
+  static struct sender senders[THREADS];
+  struct listener hole = listener_open();
+  struct listener_crowd crowd = listener_fill(&hole);
+  char endpoints[256];
+  rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
+  rtcmsg_client *client;
+  message.action = RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM;
+  message.room_id = rtcmsg_text("lobby");
+  message.from = rtcmsg_text("server");
+  lab_set_payload(&message, "hi");
+  snprintf(endpoints, sizeof endpoints, "%s,%s", hole.url, getenv("EMULATOR_URL"));
+  client = lab_client(PACED, "http.connect_timeout_ms", "1500", "zego.endpoint", endpoints, NULL);
+  start(senders, client, &message, 1);
+  CHECK_INT(join(senders), THREADS);
+  rtcmsg_client_free(client);
+  listener_disperse(&crowd);
+  listener_close(&hole);
+}
+
+static void what_failed_over_leaves_by_the_quota(void) {
+  check_case("failover");
+  control_post("reset", "%s", "");
+  control_post("zego/join", "{\"room_id\":\"lobby\",\"user_id\":\"alice\"}");
+  check_end_of(in_child(send_with_a_dead_endpoint_first));
+  judge("failover");
+}
+
+int main(void) {
+  a_stopped_process_sends_no_more_than_its_quota_when_it_goes_on();
+  a_cpu_limit_of_5_percent_lets_no_more_through();
+  what_waited_for_a_slow_name_leaves_by_the_quota();
+  what_failed_over_leaves_by_the_quota();
+  return check_summary();
+}
