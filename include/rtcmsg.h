@@ -256,7 +256,8 @@ typedef int32_t rtcmsg_code;
 // Why a call failed. Lives on the caller's stack: nothing to free, no thread-local. Start it as
 // `rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);`, pass its address to any number of calls, or pass NULL.
 //
-// After every call it is set: on success code is 0 and both texts are empty.
+// After every call it is set: on success code is 0 and both texts are empty. One that was not started with RTCMSG_INIT is
+// not written to, since its size is not known: the call does nothing but log this, and returns RTCMSG_INVALID_ARGUMENT.
 typedef struct rtcmsg_error {
   // sizeof(rtcmsg_error), set by RTCMSG_INIT.
   size_t struct_size;

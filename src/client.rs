@@ -155,6 +155,11 @@ impl Client {
         Ok(client)
     }
 
+    /// What a message may hold by this client's settings.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Whether [`send`](Client::send) would take this message in. No I/O.
     ///
     /// # Errors

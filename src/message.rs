@@ -311,6 +311,10 @@ fn list_within(action: &str, field: &'static str, len: usize, max: usize) -> Res
         );
         return Err(Error::invalid(field, text));
     }
+    list_at_most(action, field, len, max)
+}
+
+pub(crate) fn list_at_most(action: &str, field: &'static str, len: usize, max: usize) -> Result<(), Error> {
     if len > max {
         let text = format!("{} recipients, {action} takes {}", grouped(len), grouped(max));
         return Err(Error::invalid(field, text));

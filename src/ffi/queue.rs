@@ -48,12 +48,12 @@ pub unsafe extern "C" fn rtcmsg_client_submit(
     id: *mut u64,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_submit, error, id = 0, {
+    boundary!(rtcmsg_client_submit(client), error, id = 0, {
         // SAFETY: the header's rules for arguments.
         unsafe {
             let id = input::required_mut(id, "id")?;
             let client = known(client)?;
-            let fields = Fields::read(message)?;
+            let fields = Fields::read(message, client.client().limits())?;
             let options = read_call(call)?.as_ref().map(submit_options).transpose()?;
             *id = client.submit(&fields.message()?, &options.unwrap_or_default())?;
             Ok(())
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn rtcmsg_client_poll(
     count: *mut usize,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_poll, error, count = 0, {
+    boundary!(rtcmsg_client_poll(client), error, count = 0, {
         // SAFETY: the header's rules for arguments.
         let (client, count) = unsafe {
             let count = input::required_mut(count, "count")?;
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn rtcmsg_client_event_handle(
     handle: *mut EventHandle,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_event_handle, error, handle = -1, {
+    boundary!(rtcmsg_client_event_handle(client), error, handle = -1, {
         // SAFETY: the header's rules for arguments.
         unsafe {
             let handle = input::required_mut(handle, "handle")?;
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn rtcmsg_client_cancel(
     id: u64,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_cancel, error, {
+    boundary!(rtcmsg_client_cancel(client), error, {
         // SAFETY: the header's rules for arguments.
         unsafe { known(client) }?.cancel(id)
     })
@@ -172,7 +172,7 @@ pub unsafe extern "C" fn rtcmsg_client_flush(
     timeout_ms: i32,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_flush, error, {
+    boundary!(rtcmsg_client_flush(client), error, {
         // SAFETY: the header's rules for arguments.
         let client = unsafe { known(client) }?;
         client.flush(input::wait(timeout_ms)?)
@@ -189,7 +189,7 @@ pub unsafe extern "C" fn rtcmsg_client_warm_up(
     connections: u32,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_warm_up, error, {
+    boundary!(rtcmsg_client_warm_up(client), error, {
         // SAFETY: the header's rules for arguments.
         unsafe { known(client) }?.warm_up(connections as usize)
     })
@@ -206,7 +206,7 @@ pub unsafe extern "C" fn rtcmsg_client_stats(
     needed: *mut usize,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_stats, error, needed = 0, {
+    boundary!(rtcmsg_client_stats(client), error, needed = 0, {
         // SAFETY: the header's rules for arguments.
         unsafe {
             let needed = input::required_mut(needed, "needed")?;
@@ -229,7 +229,7 @@ pub unsafe extern "C" fn rtcmsg_client_log(
     needed: *mut usize,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_log, error, level = 0, needed = 0, {
+    boundary!(rtcmsg_client_log(client), error, level = 0, needed = 0, {
         // SAFETY: the header's rules for arguments.
         let (level, needed, client) = unsafe {
             let level = input::required_mut(level, "level")?;
