@@ -81,6 +81,7 @@ enum class Code : rtcmsg_code {
   forked = RTCMSG_FORKED,
   not_found = RTCMSG_NOT_FOUND,
   buffer_too_small = RTCMSG_BUFFER_TOO_SMALL,
+  no_resources = RTCMSG_NO_RESOURCES,
   resolve = RTCMSG_RESOLVE,
   connect = RTCMSG_CONNECT,
   tls = RTCMSG_TLS,

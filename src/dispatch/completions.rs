@@ -117,7 +117,11 @@ impl<T> Completions<T> {
         let mut state = lock(&self.state);
         if state.event.is_none() {
             let event = Event::new().map_err(|error| {
-                Error::new(Code::Internal, "", format!("the system gives no event handle: {error}"))
+                Error::new(
+                    Code::NoResources,
+                    "",
+                    format!("the system gives no event handle: {error}"),
+                )
             })?;
             if !state.rows.is_empty() {
                 event.set();

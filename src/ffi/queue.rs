@@ -38,8 +38,9 @@ pub struct rtcmsg_completion {
 /// RTCMSG_NO_COMPLETION. Messages to one destination leave one after another (rtcmsg_call). What has not been polled counts
 /// for queue.capacity, too.
 ///
-/// RTCMSG_QUEUE_FULL: poll, or send less; the error names the setting. RTCMSG_INVALID_ARGUMENT, RTCMSG_UNSUPPORTED,
-/// RTCMSG_NOT_CONFIGURED as for rtcmsg_client_check(). RTCMSG_CLOSED, RTCMSG_FORKED. Any thread.
+/// RTCMSG_QUEUE_FULL: poll, or send less; the error names the setting. RTCMSG_NO_RESOURCES: the system gives no thread for
+/// the queue; a later submit tries again. RTCMSG_INVALID_ARGUMENT, RTCMSG_UNSUPPORTED, RTCMSG_NOT_CONFIGURED as for
+/// rtcmsg_client_check(). RTCMSG_CLOSED, RTCMSG_FORKED. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_submit(
     client: *mut rtcmsg_client,
@@ -121,7 +122,7 @@ pub unsafe extern "C" fn rtcmsg_client_poll(
 /// A file descriptor for epoll, kqueue, libuv or asyncio: readable exactly while a completion waits, so level-triggered.
 /// The client owns it until it is freed: never read, write or close it. `*handle` is -1 on failure.
 ///
-/// RTCMSG_INTERNAL: the system gives none. RTCMSG_CLOSED, RTCMSG_FORKED. Any thread; always the same one.
+/// RTCMSG_NO_RESOURCES: the system gives none. RTCMSG_CLOSED, RTCMSG_FORKED. Any thread; always the same one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_event_handle(
     client: *mut rtcmsg_client,
@@ -182,7 +183,8 @@ pub unsafe extern "C" fn rtcmsg_client_flush(
 /// Opens so many connections to each vendor in the background, TLS and all, so that the first messages find them; 0 is one
 /// for each worker. No request is made. Returns at once; rtcmsg_client_flush() waits for it. What fails is logged.
 ///
-/// RTCMSG_INVALID_ARGUMENT: more than http.max_connections. RTCMSG_CLOSED, RTCMSG_FORKED. Any thread.
+/// RTCMSG_INVALID_ARGUMENT: more than http.max_connections. RTCMSG_NO_RESOURCES as for rtcmsg_client_submit(). RTCMSG_CLOSED,
+/// RTCMSG_FORKED. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_warm_up(
     client: *mut rtcmsg_client,
