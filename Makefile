@@ -126,7 +126,7 @@ GO_PC := $(BUILD)/go
 # The library as it lies in the tree, for pkg-config.
 $(GO_PC)/rtcmsg.pc: Makefile
 	@mkdir -p $(@D)
-	@printf 'libdir=%s\nincludedir=%s\n\nName: rtcmsg\nDescription: rtcmsg in its tree\nVersion: 0.1.0\nCflags: -I$${includedir}\nLibs: -L$${libdir} -lrtcmsg\nLibs.private: -lgcc_s -lutil -lrt -lpthread -lm -ldl\n' \
+	@printf 'libdir=%s\nincludedir=%s\n\nName: rtcmsg\nDescription: rtcmsg in its tree\nVersion: 0.1.0\nCflags: -I$${includedir}\nLibs: -L$${libdir} -lrtcmsg\nLibs.private: -lutil -lrt -lpthread -lm -ldl\n' \
 		$(abspath $(BUILD)/lib) $(abspath include) > $@
 
 # Go's build cache does not look into the header and the library: the header's sum tells it when they are others.
@@ -134,7 +134,7 @@ GO_ENV = PKG_CONFIG_PATH=$(abspath $(GO_PC)) LD_LIBRARY_PATH=$(abspath $(BUILD)/
 	CGO_CFLAGS="-O2 -g -DRTCMSG_HEADER_SUM=h$$(cat $(abspath include/rtcmsg.h $(GO_PC)/rtcmsg.pc) | sha256sum | cut -c1-16)"
 
 need-go: need-c
-	@$(NEED) $(GO):golang pkg-config:pkg-config ldd:libc-bin
+	@$(NEED) $(GO):golang pkg-config:pkg-config
 
 # With the race detector, and cgo's own check of what pointers go to C.
 test-go: lib need-go $(GO_PC)/rtcmsg.pc

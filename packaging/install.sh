@@ -15,8 +15,9 @@ minor=${minor%%.*}
 soname=librtcmsg.so.$major.$minor
 # What `make release` has written, beside our own licences.
 licenses='THIRD-PARTY-LICENSES.md THIRD-PARTY-LICENSES-emulator.md COPYRIGHT-library.html'
-# As `cargo rustc --lib -- --print native-static-libs` names them.
-native_libs='-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc'
+# As `cargo rustc --lib -- --print native-static-libs` names them, without -lgcc_s: the compiler adds the unwinder that fits,
+# which is libgcc_eh in a static program, where there is no libgcc_s.
+native_libs='-lutil -lrt -lpthread -lm -ldl -lc'
 
 PREFIX=${PREFIX:-/usr/local}
 BINDIR=${BINDIR:-$PREFIX/bin}
