@@ -70,10 +70,10 @@ static inline rtcmsg_str rtcmsg_text(const char *text) {
 /* The start of every struct that goes in: rtcmsg_message message = RTCMSG_INIT(rtcmsg_message); */
 #ifdef __cplusplus
 extern "C++" { /* also for those who include this within extern "C" */
-template <class T> inline T rtcmsg_init() {
-  T value = T();
-  value.struct_size = sizeof(T);
-  return value;
+template <class RtcmsgStruct> inline RtcmsgStruct rtcmsg_init() { /* names that are nobody's macro */
+  RtcmsgStruct rtcmsg_struct = RtcmsgStruct();
+  rtcmsg_struct.struct_size = sizeof(RtcmsgStruct);
+  return rtcmsg_struct;
 }
 }
 #define RTCMSG_INIT(type) rtcmsg_init<type>()

@@ -26,9 +26,17 @@
  *   thread at a time.
  * - The library must have the header's first two numbers and be at least as new: with the header of 0.1.2, 0.1.2 and 0.1.9
  *   are fit, 0.1.1 and 0.2.0 are not (from 1.0 the first number alone, and as new). Otherwise making a client gives
- *   Code::unsupported, which names both versions. */
+ *   Code::unsupported, which names both versions.
+ * - Macros of the host, such as check, send, min or Qt's forever, may be defined before this header, and stay as they are.
+ *   They still replace words in the host's own code: there write (client.send)(message), client.try_poll() or
+ *   rtcmsg::Wait::without_end(). The standard headers that this one includes are safe from them as well; others that
+ *   follow are not. */
 #ifndef RTCMSG_HPP
 #define RTCMSG_HPP
+
+/* Sets the host's macros aside; they come back at the end. The standard headers stand in between, because some of them
+ * break under such macros, and some undefine them. */
+#include "rtcmsg_macros_push.h"
 
 #include "rtcmsg.h"
 
@@ -1378,5 +1386,7 @@ class Client {
 }  // namespace rtcmsg
 
 #undef RTCMSG_BORROWED
+
+#include "rtcmsg_macros_pop.h"
 
 #endif

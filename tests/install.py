@@ -96,6 +96,8 @@ def check_tree(installed: Installed) -> None:
         "bin/rtcmsg-emulator",
         "include/rtcmsg.h",
         "include/rtcmsg.hpp",
+        "include/rtcmsg_macros_pop.h",
+        "include/rtcmsg_macros_push.h",
         f"{installed.lib}/cmake/rtcmsg/rtcmsg-config-version.cmake",
         f"{installed.lib}/cmake/rtcmsg/rtcmsg-config.cmake",
         f"{installed.lib}/librtcmsg.a",
