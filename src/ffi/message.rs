@@ -102,6 +102,8 @@ struct Uses {
     /// How many entries the list may have; 0 if the action has no use for it.
     to: usize,
     user_ids: usize,
+    /// How many bytes the payload may have; how they are counted is looked at later, and never makes fewer of them.
+    payload: usize,
 }
 
 impl Uses {
@@ -114,6 +116,7 @@ impl Uses {
             im: false,
             to,
             user_ids: 0,
+            payload: message::UNICAST_MAX_PAYLOAD,
         };
         let im = |action, user_ids| Uses {
             action,
@@ -123,16 +126,21 @@ impl Uses {
             im: true,
             to: 0,
             user_ids,
+            payload: limits.p2p_max_content,
         };
         let zego = |action, to| Uses {
             binary: false,
+            payload: message::COMMAND_MAX_CONTENT,
             ..rtc(action, true, to)
         };
         let most = limits.max_recipients;
         Ok(match action {
             RTCMSG_VOLCENGINE_SEND_UNICAST => rtc("SendUnicast", false, 1),
             RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST => rtc("SendRoomUnicast", true, 1),
-            RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST => rtc("BatchSendRoomUnicast", true, most),
+            RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST => Uses {
+                payload: message::BATCH_MAX_PAYLOAD,
+                ..rtc("BatchSendRoomUnicast", true, most)
+            },
             RTCMSG_VOLCENGINE_SEND_BROADCAST => rtc("SendBroadcast", true, 0),
             RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS => im("P2PSendMessage to users", most),
             RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL => im("P2PSendMessage to all", 0),
@@ -154,6 +162,15 @@ impl Uses {
             message::list_at_most(self.name_on_the_wire(), field, count, most)?;
         }
         Ok(())
+    }
+
+    /// The same for the length of a text, which is read to see whether it is UTF-8.
+    fn check_length(&self, len: usize) -> Result<(), Error> {
+        if len <= self.payload {
+            return Ok(());
+        }
+        let within = message::length_within(self.name_on_the_wire(), len, self.payload);
+        within.map_err(|text| Error::invalid("payload", text))
     }
 
     /// Without the words that tell this action from another of the same name: `P2PSendMessage`.
@@ -311,6 +328,7 @@ impl<'a> Fields<'a> {
     }
 
     fn text(&self) -> Result<&'a str, Error> {
+        self.uses.check_length(self.payload.len())?;
         std::str::from_utf8(self.payload).map_err(|error| {
             let at = error.valid_up_to();
             Error::invalid(

@@ -1,6 +1,6 @@
 #define _DEFAULT_SOURCE
 
-/* A count above what the action takes is refused before the list is read: here every byte of the lists is unreadable. */
+/* A count or length above what the action takes is refused before anything is read: here every byte is unreadable. */
 #include <rtcmsg.h>
 
 #include <sys/mman.h>
@@ -54,6 +54,27 @@ static void expect_refused_ids(uint32_t action, size_t count, const char *text) 
   expect_refusal(&message, "user_ids", text);
 }
 
+static void expect_refused_payload(uint32_t action, size_t len, const char *text) {
+  const rtcmsg_str alice = rtcmsg_text("alice");
+  const int64_t user = 10001;
+  rtcmsg_message message = message_of(action);
+  message.payload = unreadable;
+  message.payload_len = len;
+  message.to = &alice;
+  message.user_ids = &user;
+  if (action == RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS) {
+    message.conversation_id = 7;
+    message.sender_id = 10008;
+    message.msg_type = 1;
+    message.user_id_count = 1;
+  } else {
+    message.room_id = rtcmsg_text("room");
+    message.from = rtcmsg_text("server");
+    message.to_count = action != RTCMSG_VOLCENGINE_SEND_BROADCAST;
+  }
+  expect_refusal(&message, "payload", text);
+}
+
 int main(void) {
   const size_t size = (size_t)1 << 26;
   client = lab_client("split.max_recipients", "20", "volcengine.p2p_max_users", "5", NULL);
@@ -68,6 +89,10 @@ int main(void) {
   expect_refused_ids(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, 21, "takes 20");
   expect_refused_ids(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL, 1, "no use for it");
   expect_refused_ids(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT, 6, "takes 5");
+  expect_refused_payload(RTCMSG_VOLCENGINE_SEND_BROADCAST, 65537, "65,537 bytes, SendBroadcast takes 65,536");
+  expect_refused_payload(RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST, 20481, "takes 20,480");
+  expect_refused_payload(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, size, "P2PSendMessage takes 65,536");
+  expect_refused_payload(RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS, 1025, "SendCustomCommand takes 1,024");
   munmap((void *)(uintptr_t)unreadable, size);
   rtcmsg_client_free(client);
   return check_summary();
