@@ -7,7 +7,7 @@
 # make broken  shows that defects put in on purpose fail the gate; by hand, some minutes
 # make licenses  collects the licences of what is linked into the library, for binary releases
 # make install PREFIX=...  headers, libraries, pkg-config, CMake, emulator; make uninstall takes them out again
-# make header  writes include/rtcmsg.h, docs/CONFIGURATION.md and the tables of struct layouts again
+# make header  writes include/rtcmsg.h, include/rtcmsg_macros_*.h, docs/CONFIGURATION.md and the tables of struct layouts again
 
 CARGO ?= cargo
 CC := gcc
@@ -126,7 +126,7 @@ GO_PC := $(BUILD)/go
 # The library as it lies in the tree, for pkg-config.
 $(GO_PC)/rtcmsg.pc: Makefile
 	@mkdir -p $(@D)
-	@printf 'libdir=%s\nincludedir=%s\n\nName: rtcmsg\nDescription: rtcmsg in its tree\nVersion: 0.1.0\nCflags: -I$${includedir}\nLibs: -L$${libdir} -lrtcmsg\nLibs.private: -lgcc_s -lutil -lrt -lpthread -lm -ldl\n' \
+	@printf 'libdir=%s\nincludedir=%s\n\nName: rtcmsg\nDescription: rtcmsg in its tree\nVersion: 0.1.0\nCflags: -I$${includedir}\nLibs: -L$${libdir} -lrtcmsg\nLibs.private: -lutil -lrt -lpthread -lm -ldl\n' \
 		$(abspath $(BUILD)/lib) $(abspath include) > $@
 
 # Go's build cache does not look into the header and the library: the header's sum tells it when they are others.
@@ -134,7 +134,7 @@ GO_ENV = PKG_CONFIG_PATH=$(abspath $(GO_PC)) LD_LIBRARY_PATH=$(abspath $(BUILD)/
 	CGO_CFLAGS="-O2 -g -DRTCMSG_HEADER_SUM=h$$(cat $(abspath include/rtcmsg.h $(GO_PC)/rtcmsg.pc) | sha256sum | cut -c1-16)"
 
 need-go: need-c
-	@$(NEED) $(GO):golang pkg-config:pkg-config ldd:libc-bin
+	@$(NEED) $(GO):golang pkg-config:pkg-config
 
 # With the race detector, and cgo's own check of what pointers go to C.
 test-go: lib need-go $(GO_PC)/rtcmsg.pc
@@ -207,7 +207,7 @@ check-header: need-c
 	for std in c99 c11 c17; do $(CC) -std=$$std $(STRICT) -Iinclude -fsyntax-only $(BUILD)/twice.c || exit 1; done
 	for std in 11 14 17 20; do $(CXX) -std=c++$$std $(STRICT) -Iinclude -fsyntax-only -x c++ $(BUILD)/twice.c || exit 1; done
 
-# Clean for both compilers, both standards, with and without exceptions, twice in one file.
+# Clean for both compilers, both standards, with and without exceptions, twice in one file; and after macros of its names.
 check-hpp: need-c
 	@$(NEED) clang++:clang
 	@mkdir -p $(BUILD)
@@ -219,6 +219,7 @@ check-hpp: need-c
 	    $$cxx -std=c++$$std $$flags $(STRICT_CXX) -Iinclude -fsyntax-only $(BUILD)/twice.cpp || exit 1; done; \
 	done; done
 	$(PYTHON) tests/cpp/dangling.py clang++
+	$(PYTHON) tests/cpp/macros.py check $(CXX) clang++
 
 # Nothing but rtcmsg_* leaves the library, and each of these is meant.
 check-symbols: lib need-c
@@ -254,6 +255,7 @@ check-python: venv
 
 header: need
 	RTCMSG_HEADER=$(abspath include)/rtcmsg.h $(CARGO) build --quiet --features header
+	$(PYTHON) tests/cpp/macros.py write
 	UPDATE_PAGES=1 $(CARGO) test --quiet --test configuration_page
 	UPDATE_PAGES=1 $(CARGO) test --quiet --lib ffi::layout
 

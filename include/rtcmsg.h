@@ -70,10 +70,10 @@ static inline rtcmsg_str rtcmsg_text(const char *text) {
 /* The start of every struct that goes in: rtcmsg_message message = RTCMSG_INIT(rtcmsg_message); */
 #ifdef __cplusplus
 extern "C++" { /* also for those who include this within extern "C" */
-template <class T> inline T rtcmsg_init() {
-  T value = T();
-  value.struct_size = sizeof(T);
-  return value;
+template <class RtcmsgStruct> inline RtcmsgStruct rtcmsg_init() { /* names that are nobody's macro */
+  RtcmsgStruct rtcmsg_struct = RtcmsgStruct();
+  rtcmsg_struct.struct_size = sizeof(RtcmsgStruct);
+  return rtcmsg_struct;
 }
 }
 #define RTCMSG_INIT(type) rtcmsg_init<type>()
@@ -118,6 +118,10 @@ template <class T> inline T rtcmsg_init() {
 
 // The caller's room is too small; the needed size is told.
 #define RTCMSG_BUFFER_TOO_SMALL -11
+
+// The operating system refused a thread, a file descriptor or memory: look at the limits of the process and its container
+// (pids, RLIMIT_NPROC, RLIMIT_NOFILE). Nothing was sent.
+#define RTCMSG_NO_RESOURCES -12
 
 // The vendor's host name has no address. Nothing was sent.
 #define RTCMSG_RESOLVE -20
@@ -256,7 +260,8 @@ typedef int32_t rtcmsg_code;
 // Why a call failed. Lives on the caller's stack: nothing to free, no thread-local. Start it as
 // `rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);`, pass its address to any number of calls, or pass NULL.
 //
-// After every call it is set: on success code is 0 and both texts are empty.
+// After every call it is set: on success code is 0 and both texts are empty. One that was not started with RTCMSG_INIT is
+// not written to, since its size is not known: the call does nothing but log this, and returns RTCMSG_INVALID_ARGUMENT.
 typedef struct rtcmsg_error {
   // sizeof(rtcmsg_error), set by RTCMSG_INIT.
   size_t struct_size;
@@ -562,8 +567,9 @@ void rtcmsg_client_free(struct rtcmsg_client *client);
 // RTCMSG_NO_COMPLETION. Messages to one destination leave one after another (rtcmsg_call). What has not been polled counts
 // for queue.capacity, too.
 //
-// RTCMSG_QUEUE_FULL: poll, or send less; the error names the setting. RTCMSG_INVALID_ARGUMENT, RTCMSG_UNSUPPORTED,
-// RTCMSG_NOT_CONFIGURED as for rtcmsg_client_check(). RTCMSG_CLOSED, RTCMSG_FORKED. Any thread.
+// RTCMSG_QUEUE_FULL: poll, or send less; the error names the setting. RTCMSG_NO_RESOURCES: the system gives no thread for
+// the queue; a later submit tries again. RTCMSG_INVALID_ARGUMENT, RTCMSG_UNSUPPORTED, RTCMSG_NOT_CONFIGURED as for
+// rtcmsg_client_check(). RTCMSG_CLOSED, RTCMSG_FORKED. Any thread.
 rtcmsg_code rtcmsg_client_submit(struct rtcmsg_client *client,
                                  const struct rtcmsg_message *message,
                                  const struct rtcmsg_call *call,
@@ -586,7 +592,7 @@ rtcmsg_code rtcmsg_client_poll(struct rtcmsg_client *client,
 // A file descriptor for epoll, kqueue, libuv or asyncio: readable exactly while a completion waits, so level-triggered.
 // The client owns it until it is freed: never read, write or close it. `*handle` is -1 on failure.
 //
-// RTCMSG_INTERNAL: the system gives none. RTCMSG_CLOSED, RTCMSG_FORKED. Any thread; always the same one.
+// RTCMSG_NO_RESOURCES: the system gives none. RTCMSG_CLOSED, RTCMSG_FORKED. Any thread; always the same one.
 rtcmsg_code rtcmsg_client_event_handle(struct rtcmsg_client *client, intptr_t *handle, struct rtcmsg_error *error);
 
 // Takes a message out of the queue. RTCMSG_OK: it had not begun; its completion says RTCMSG_CANCELLED and not sent.
@@ -608,7 +614,8 @@ rtcmsg_code rtcmsg_client_flush(struct rtcmsg_client *client, int32_t timeout_ms
 // Opens so many connections to each vendor in the background, TLS and all, so that the first messages find them; 0 is one
 // for each worker. No request is made. Returns at once; rtcmsg_client_flush() waits for it. What fails is logged.
 //
-// RTCMSG_INVALID_ARGUMENT: more than http.max_connections. RTCMSG_CLOSED, RTCMSG_FORKED. Any thread.
+// RTCMSG_INVALID_ARGUMENT: more than http.max_connections. RTCMSG_NO_RESOURCES as for rtcmsg_client_submit(). RTCMSG_CLOSED,
+// RTCMSG_FORKED. Any thread.
 rtcmsg_code rtcmsg_client_warm_up(struct rtcmsg_client *client,
                                   uint32_t connections,
                                   struct rtcmsg_error *error);

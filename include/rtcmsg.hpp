@@ -26,12 +26,21 @@
  *   thread at a time.
  * - The library must have the header's first two numbers and be at least as new: with the header of 0.1.2, 0.1.2 and 0.1.9
  *   are fit, 0.1.1 and 0.2.0 are not (from 1.0 the first number alone, and as new). Otherwise making a client gives
- *   Code::unsupported, which names both versions. */
+ *   Code::unsupported, which names both versions.
+ * - Macros of the host, such as check, send, min or Qt's forever, may be defined before this header, and stay as they are.
+ *   They still replace words in the host's own code: there write (client.send)(message), client.try_poll() or
+ *   rtcmsg::Wait::without_end(). The standard headers that this one includes are safe from them as well; others that
+ *   follow are not. */
 #ifndef RTCMSG_HPP
 #define RTCMSG_HPP
 
+/* Sets the host's macros aside; they come back at the end. The standard headers stand in between, because some of them
+ * break under such macros, and some undefine them. */
+#include "rtcmsg_macros_push.h"
+
 #include "rtcmsg.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -80,6 +89,7 @@ enum class Code : rtcmsg_code {
   forked = RTCMSG_FORKED,
   not_found = RTCMSG_NOT_FOUND,
   buffer_too_small = RTCMSG_BUFFER_TOO_SMALL,
+  no_resources = RTCMSG_NO_RESOURCES,
   resolve = RTCMSG_RESOLVE,
   connect = RTCMSG_CONNECT,
   tls = RTCMSG_TLS,
@@ -829,16 +839,13 @@ class HandlerOf final : public Handler {
   Function function_;
 };
 
-/* The handlers of all that is submitted and not yet polled: what a client drops with them when it is freed. */
+/* The handlers of all that is submitted and not yet polled. */
 class Handlers {
  public:
   Handlers() = default;
   Handlers(const Handlers &) = delete;
   Handlers &operator=(const Handlers &) = delete;
-
-  ~Handlers() {
-    while (first_ != nullptr) delete std::exchange(first_, first_->next);
-  }
+  ~Handlers() { destroy_from(first_); }
 
   std::uint64_t add(std::unique_ptr<Handler> handler) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -849,17 +856,82 @@ class Handlers {
     return static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(added));
   }
 
+  /* nullptr: it was dropped with all others. */
   std::unique_ptr<Handler> take(std::uint64_t key) {
     const std::lock_guard<std::mutex> lock(mutex_);
+    if (are_dropped()) return nullptr;
     std::unique_ptr<Handler> taken(reinterpret_cast<Handler *>(static_cast<std::uintptr_t>(key)));
     if (taken->next != nullptr) taken->next->previous = taken->previous;
     (taken->previous != nullptr ? taken->previous->next : first_) = taken->next;
     return taken;
   }
 
+  bool are_dropped() const noexcept { return are_dropped_.load(); }
+
+  /* Destroys them without the lock: the destructor of what a lambda holds may call the client. That is closed before, so
+   * that nothing is added any more. In a forked child the thread that would unlock the list may not exist. */
+  void drop(bool is_forked) {
+    std::unique_lock<std::mutex> lock(mutex_, std::defer_lock);
+    if (!is_forked) lock.lock();
+    are_dropped_.store(true);
+    Handler *first = std::exchange(first_, nullptr);
+    if (!is_forked) lock.unlock();
+    destroy_from(first);
+  }
+
  private:
+  static void destroy_from(Handler *first) {
+    while (first != nullptr) delete std::exchange(first, first->next);
+  }
+
   std::mutex mutex_;
   Handler *first_ = nullptr;
+  std::atomic<bool> are_dropped_{false};
+};
+
+struct FreeClient {
+  void operator()(rtcmsg_client *client) const noexcept { rtcmsg_client_free(client); }
+};
+
+using OwnedClient = std::unique_ptr<rtcmsg_client, FreeClient>;
+
+/* What a Client owns. Each poll that runs holds it too, because a handler may destroy the Client that runs it. */
+class ClientState {
+ public:
+  ClientState(OwnedClient client, std::shared_ptr<void> log) noexcept
+      : log_(std::move(log)), client_(std::move(client)) {}
+  ClientState(const ClientState &) = delete;
+  ClientState &operator=(const ClientState &) = delete;
+
+  rtcmsg_client *client() const noexcept { return client_.get(); }
+  Handlers &handlers() noexcept { return handlers_; }
+
+  /* Closes the client at once and drops the handlers. A poll that still runs ends after its present handler. */
+  void end() noexcept {
+    const rtcmsg_code closed = rtcmsg_client_close(client_.get(), 0, nullptr);
+    handlers_.drop(closed == RTCMSG_FORKED);
+  }
+
+  /* Waits for the first completion and runs its handler. 0: there was none in time, or the client was destroyed. */
+  Result<std::size_t> run_one(Wait wait) {
+    Error error;
+    rtcmsg_completion row{};
+    std::size_t count = 0;
+    if (rtcmsg_client_poll(client_.get(), wait.ms(), &row, sizeof row, 1, &count, error.raw()) != RTCMSG_OK)
+      return error;
+    if (count == 0) return std::size_t(0);
+    Completion completion(row);
+    const std::unique_ptr<Handler> handler = handlers_.take(row.user_data);
+    if (handler == nullptr) return std::size_t(0);
+    handler->run(std::move(completion));
+    return std::size_t(1);
+  }
+
+ private:
+  /* In this order: the client is freed first, and until then it logs. */
+  std::shared_ptr<void> log_;
+  Handlers handlers_;
+  OwnedClient client_;
 };
 
 template <class Function>
@@ -965,8 +1037,11 @@ class Config {
   std::shared_ptr<void> log_;
 };
 
-/* Sends messages. When it is destroyed it closes at once: what is queued is not sent, and lambdas that have not run are
- * dropped. To lose nothing: stop submitting, flush, close, and poll until it gives 0. */
+/* Sends messages. When it is destroyed it closes at once: queued messages are not sent, and lambdas that have not run are
+ * dropped without being run. To lose nothing: stop submitting, flush, close, and poll until it gives 0.
+ *
+ * A lambda may do anything with the client whose poll runs it: submit, poll, close, move, assign to and destroy it. A
+ * lambda that owns its client, as by a std::shared_ptr, keeps it alive until the lambda has run. */
 class Client {
  public:
   /* An empty one. */
@@ -976,10 +1051,12 @@ class Client {
 
   Client &operator=(Client &&other) noexcept {
     Client moved(std::move(other));
-    handlers_.swap(moved.handlers_);
-    log_.swap(moved.log_);
-    client_.swap(moved.client_);
+    state_.swap(moved.state_);
     return *this;
+  }
+
+  ~Client() {
+    if (state_ != nullptr) state_->end();
   }
 
   /* Checks all settings and makes a client; no network I/O. */
@@ -990,9 +1067,7 @@ class Client {
     rtcmsg_client *raw = nullptr;
     if (rtcmsg_client_new(config.raw(), &raw, error.raw()) != RTCMSG_OK) return error;
     Client client;
-    client.client_.reset(raw);
-    client.log_ = config.log_;
-    client.handlers_ = std::make_unique<detail::Handlers>();
+    client.state_ = std::make_shared<detail::ClientState>(detail::OwnedClient(raw), config.log_);
     return client;
   }
 
@@ -1000,7 +1075,7 @@ class Client {
   Result<void> try_check(const Message &message) {
     Error error;
     const rtcmsg_message raw = message.raw();
-    return detail::done(rtcmsg_client_check(client_.get(), &raw, error.raw()), error);
+    return detail::done(rtcmsg_client_check(native(), &raw, error.raw()), error);
   }
 
   /* Sends a message and waits for what became of it, on this thread. An error: it was not taken in. */
@@ -1009,7 +1084,7 @@ class Client {
     Error error;
     rtcmsg_report *report = nullptr;
     const rtcmsg_message raw = message.raw();
-    rtcmsg_client_send(client_.get(), &raw, &options.raw(), &report, error.raw());
+    rtcmsg_client_send(native(), &raw, &options.raw(), &report, error.raw());
     if (report == nullptr) return error;
     return Report(report);
   }
@@ -1077,7 +1152,7 @@ class Client {
     if (Result<void> checked = options.checked(); !checked) return checked.error();
     Error error;
     rtcmsg_report *report = nullptr;
-    rtcmsg_client_call(client_.get(), static_cast<std::uint32_t>(vendor), action.data(), version.data(), json,
+    rtcmsg_client_call(native(), static_cast<std::uint32_t>(vendor), action.data(), version.data(), json,
                        &options.raw(), &report, error.raw());
     if (report == nullptr) return error;
     return Report(report);
@@ -1093,10 +1168,11 @@ class Client {
      * refused needs no handler. */
     if (Result<void> checked = try_check(message); !checked) return checked.error();
     rtcmsg_call call = options.raw();
+    detail::Handlers &handlers = state_->handlers();
     call.user_data =
-        handlers_->add(std::make_unique<detail::HandlerOf<std::decay_t<Function>>>(std::forward<Function>(handler)));
+        handlers.add(std::make_unique<detail::HandlerOf<std::decay_t<Function>>>(std::forward<Function>(handler)));
     Result<std::uint64_t> queued = try_queue(message, call);
-    if (!queued) handlers_->take(call.user_data);
+    if (!queued) handlers.take(call.user_data);
     return queued;
   }
 
@@ -1109,19 +1185,20 @@ class Client {
   }
 
   /* Runs the handlers of what is done, on this thread, and gives how many it ran: `most` at most. Waits for the first.
-   * What a handler throws comes out of here; the others wait for the next poll. */
+   * What a handler throws comes out of here; the others wait for the next poll.
+   *
+   * After a handler that destroyed the client, or assigned another one to it, poll returns, and the handlers that have
+   * not run are dropped. After one that moved or closed the client, poll goes on with that client's handlers. */
   Result<std::size_t> try_poll(Wait wait = {}, std::size_t most = 1024) {
+    /* From here on `this` may be gone. */
+    const std::shared_ptr<detail::ClientState> state = state_;
+    if (state == nullptr) return Error(Code::invalid_argument, "client", "is empty: it was moved from");
     std::size_t ran = 0;
-    for (; ran < most; ++ran) {
-      Error error;
-      rtcmsg_completion row{};
-      std::size_t count = 0;
-      if (rtcmsg_client_poll(client_.get(), ran == 0 ? wait.ms() : 0, &row, sizeof row, 1, &count, error.raw()) !=
-          RTCMSG_OK)
-        return error;
-      if (count == 0) break;
-      Completion completion(row);
-      handlers_->take(row.user_data)->run(std::move(completion));
+    while (ran < most && !state->handlers().are_dropped()) {
+      Result<std::size_t> one = state->run_one(ran == 0 ? wait : Wait());
+      if (!one && ran == 0) return one.error();
+      if (*one == 0) break;
+      ++ran;
     }
     return std::size_t(ran);
   }
@@ -1130,41 +1207,41 @@ class Client {
   Result<std::intptr_t> try_event_handle() {
     Error error;
     std::intptr_t handle = 0;
-    if (rtcmsg_client_event_handle(client_.get(), &handle, error.raw()) != RTCMSG_OK) return error;
+    if (rtcmsg_client_event_handle(native(), &handle, error.raw()) != RTCMSG_OK) return error;
     return std::intptr_t(handle);
   }
 
   /* Takes back what is still queued: its completion says cancelled. Code::not_found: it is in flight or done. */
   Result<void> try_cancel(std::uint64_t id) {
     Error error;
-    return detail::done(rtcmsg_client_cancel(client_.get(), id, error.raw()), error);
+    return detail::done(rtcmsg_client_cancel(native(), id, error.raw()), error);
   }
 
   /* How much is submitted and not yet polled: what queue.capacity bounds. */
-  std::size_t pending() noexcept { return rtcmsg_client_pending(client_.get()); }
+  std::size_t pending() noexcept { return rtcmsg_client_pending(native()); }
 
   /* Waits until nothing is queued or in flight; Code::timeout if it is not by then. Completions stay for poll(). */
   Result<void> try_flush(Wait wait) {
     Error error;
-    return detail::done(rtcmsg_client_flush(client_.get(), wait.ms(), error.raw()), error);
+    return detail::done(rtcmsg_client_flush(native(), wait.ms(), error.raw()), error);
   }
 
   /* Ends intake, waits for what is under way, then cuts it. */
   Result<void> try_close(Wait wait) {
     Error error;
-    return detail::done(rtcmsg_client_close(client_.get(), wait.ms(), error.raw()), error);
+    return detail::done(rtcmsg_client_close(native(), wait.ms(), error.raw()), error);
   }
 
   /* Opens connections ahead, in the background; 0: as many as worker.threads. */
   Result<void> try_warm_up(std::uint32_t connections = 0) {
     Error error;
-    return detail::done(rtcmsg_client_warm_up(client_.get(), connections, error.raw()), error);
+    return detail::done(rtcmsg_client_warm_up(native(), connections, error.raw()), error);
   }
 
   /* Replaces a vendor's credentials on a client that runs. */
   Result<void> try_set_credentials(Vendor vendor, Text key_id, Text secret, Text session_token = {}) {
     Error error;
-    return detail::done(rtcmsg_client_set_credentials(client_.get(), static_cast<std::uint32_t>(vendor), key_id, secret,
+    return detail::done(rtcmsg_client_set_credentials(native(), static_cast<std::uint32_t>(vendor), key_id, secret,
                                                       session_token, error.raw()),
                         error);
   }
@@ -1175,7 +1252,7 @@ class Client {
     for (;;) {
       Error error;
       std::size_t needed = 0;
-      const rtcmsg_code code = rtcmsg_client_stats(client_.get(), json.data(), json.size(), &needed, error.raw());
+      const rtcmsg_code code = rtcmsg_client_stats(native(), json.data(), json.size(), &needed, error.raw());
       if (code == RTCMSG_OK) {
         json.resize(std::strlen(json.c_str()));
         return json;
@@ -1194,7 +1271,7 @@ class Client {
       std::int32_t level = 0;
       std::size_t needed = 0;
       const rtcmsg_code code =
-          rtcmsg_client_log(client_.get(), &level, line.text.data(), line.text.size(), &needed, error.raw());
+          rtcmsg_client_log(native(), &level, line.text.data(), line.text.size(), &needed, error.raw());
       if (code == RTCMSG_OK) {
         line.level = static_cast<LogLevel>(level);
         line.text.resize(std::strlen(line.text.c_str()));
@@ -1290,29 +1367,26 @@ class Client {
 #endif
 
   /* For the functions of rtcmsg.h, but submit and poll: completions belong to the handlers. */
-  rtcmsg_client *raw() noexcept { return client_.get(); }
+  rtcmsg_client *raw() noexcept { return native(); }
 
  private:
-  struct Free {
-    void operator()(rtcmsg_client *client) const noexcept { rtcmsg_client_free(client); }
-  };
+  rtcmsg_client *native() const noexcept { return state_ != nullptr ? state_->client() : nullptr; }
 
   Result<std::uint64_t> try_queue(const Message &message, const rtcmsg_call &call) {
     Error error;
     std::uint64_t id = 0;
     const rtcmsg_message raw = message.raw();
-    if (rtcmsg_client_submit(client_.get(), &raw, &call, &id, error.raw()) != RTCMSG_OK) return error;
+    if (rtcmsg_client_submit(native(), &raw, &call, &id, error.raw()) != RTCMSG_OK) return error;
     return std::uint64_t(id);
   }
 
-  /* In this order: the client is freed first, and until then it logs. */
-  std::shared_ptr<void> log_;
-  std::unique_ptr<detail::Handlers> handlers_;
-  std::unique_ptr<rtcmsg_client, Free> client_;
+  std::shared_ptr<detail::ClientState> state_;
 };
 
 }  // namespace rtcmsg
 
 #undef RTCMSG_BORROWED
+
+#include "rtcmsg_macros_pop.h"
 
 #endif

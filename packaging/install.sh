@@ -13,10 +13,13 @@ minor=${version#*.}
 minor=${minor%%.*}
 # As build.rs names it.
 soname=librtcmsg.so.$major.$minor
+# The last two belong to rtcmsg.hpp.
+headers='rtcmsg.h rtcmsg.hpp rtcmsg_macros_push.h rtcmsg_macros_pop.h'
 # What `make release` has written, beside our own licences.
 licenses='THIRD-PARTY-LICENSES.md THIRD-PARTY-LICENSES-emulator.md COPYRIGHT-library.html'
-# As `cargo rustc --lib -- --print native-static-libs` names them.
-native_libs='-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc'
+# As `cargo rustc --lib -- --print native-static-libs` names them, without -lgcc_s: the compiler adds the unwinder that fits,
+# which is libgcc_eh in a static program, where there is no libgcc_s.
+native_libs='-lutil -lrt -lpthread -lm -ldl -lc'
 
 PREFIX=${PREFIX:-/usr/local}
 BINDIR=${BINDIR:-$PREFIX/bin}
@@ -65,8 +68,7 @@ must_be_there() {
 install_all() {
   for file in librtcmsg.so librtcmsg.a rtcmsg-emulator; do must_be_there "$FROM/$file"; done
   for file in $licenses; do must_be_there "$LICENSES/$file"; done
-  put 644 "$house/include/rtcmsg.h" "$INCLUDEDIR"
-  put 644 "$house/include/rtcmsg.hpp" "$INCLUDEDIR"
+  for file in $headers; do put 644 "$house/include/$file" "$INCLUDEDIR"; done
   put 755 "$FROM/librtcmsg.so" "$LIBDIR" "librtcmsg.so.$version"
   ln -sf "librtcmsg.so.$version" "$DESTDIR$LIBDIR/$soname"
   ln -sf "$soname" "$DESTDIR$LIBDIR/librtcmsg.so"
@@ -81,7 +83,8 @@ install_all() {
 }
 
 uninstall_all() {
-  rm -f "$DESTDIR$INCLUDEDIR/rtcmsg.h" "$DESTDIR$INCLUDEDIR/rtcmsg.hpp" "$DESTDIR$LIBDIR/librtcmsg.so.$version" \
+  for file in $headers; do rm -f "$DESTDIR$INCLUDEDIR/$file"; done
+  rm -f "$DESTDIR$LIBDIR/librtcmsg.so.$version" \
     "$DESTDIR$LIBDIR/$soname" "$DESTDIR$LIBDIR/librtcmsg.so" "$DESTDIR$LIBDIR/librtcmsg.a" \
     "$DESTDIR$BINDIR/rtcmsg-emulator" "$DESTDIR$pkgconfig_dir/rtcmsg.pc"
   rm -f "$DESTDIR$cmake_dir/rtcmsg-config.cmake" "$DESTDIR$cmake_dir/rtcmsg-config-version.cmake"

@@ -125,7 +125,7 @@ impl Client {
     /// # Errors
     /// `NotConfigured` if no vendor's credentials are set or they are incomplete; `InvalidArgument` naming the setting.
     pub fn new(config: &Config) -> Result<Client, Error> {
-        os::watch_forks().map_err(|error| Error::new(Code::Internal, "", format!("pthread_atfork: {error}")))?;
+        os::watch_forks().map_err(|error| Error::new(Code::NoResources, "", format!("pthread_atfork: {error}")))?;
         let vendors = Vendors::new(config)?;
         let pacing = Pacing::new(
             config,
@@ -161,6 +161,11 @@ impl Client {
             format!("client made: {}", client.vendors.names().join(" and "))
         });
         Ok(client)
+    }
+
+    /// What a message may hold by this client's settings.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Whether [`send`](Client::send) would take this message in. No I/O.

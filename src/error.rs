@@ -66,6 +66,8 @@ codes! {
     NotFound = -10, c"RTCMSG_NOT_FOUND";
     /// The caller's room is too small; the needed size was told.
     BufferTooSmall = -11, c"RTCMSG_BUFFER_TOO_SMALL";
+    /// The system refused a thread, a descriptor or memory that the library needs. Nothing was sent.
+    NoResources = -12, c"RTCMSG_NO_RESOURCES";
     /// The host name has no address. Nothing was sent.
     Resolve = -20, c"RTCMSG_RESOLVE";
     /// No connection to the vendor. Nothing was sent.

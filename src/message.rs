@@ -97,12 +97,12 @@ pub(crate) struct Limits {
 }
 
 // VENDORS.md, The messages; KB = 1024.
-const UNICAST_MAX_PAYLOAD: usize = 64 * 1024;
-const BATCH_MAX_PAYLOAD: usize = 20 * 1024;
+pub(crate) const UNICAST_MAX_PAYLOAD: usize = 64 * 1024;
+pub(crate) const BATCH_MAX_PAYLOAD: usize = 20 * 1024;
 pub(crate) const BATCH_MAX_USERS: usize = 600;
 const VOLCENGINE_MAX_ID_LENGTH: usize = 128;
 // VENDORS.md, SendCustomCommand.
-const COMMAND_MAX_CONTENT: usize = 1024;
+pub(crate) const COMMAND_MAX_CONTENT: usize = 1024;
 pub(crate) const COMMAND_MAX_USERS: usize = 10;
 
 impl<'a> Message<'a> {
@@ -311,6 +311,10 @@ fn list_within(action: &str, field: &'static str, len: usize, max: usize) -> Res
         );
         return Err(Error::invalid(field, text));
     }
+    list_at_most(action, field, len, max)
+}
+
+pub(crate) fn list_at_most(action: &str, field: &'static str, len: usize, max: usize) -> Result<(), Error> {
     if len > max {
         let text = format!("{} recipients, {action} takes {}", grouped(len), grouped(max));
         return Err(Error::invalid(field, text));
@@ -405,7 +409,7 @@ fn command_within(content: &str, limits: &Limits) -> Result<(), Error> {
     length_within("SendCustomCommand", len, COMMAND_MAX_CONTENT).map_err(|text| Error::invalid("payload", text))
 }
 
-fn length_within(action: &str, len: usize, max: usize) -> Result<(), String> {
+pub(crate) fn length_within(action: &str, len: usize, max: usize) -> Result<(), String> {
     match len {
         0 => Err("an empty message".to_owned()),
         len if len > max => {

@@ -115,6 +115,20 @@ fn with_signals_blocked<T>(make: impl FnOnce() -> T) -> T {
     make()
 }
 
+/// Whether the process or the system has used up its descriptors or its memory for sockets.
+#[cfg(unix)]
+pub(crate) fn is_lack_of_resources(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_lack_of_resources(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::OutOfMemory
+}
+
 /// Waits until a connect that was begun has ended, or so long: the error says how. Another thread's shutdown of the socket
 /// ends it, too.
 #[cfg(unix)]

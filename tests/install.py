@@ -78,12 +78,15 @@ def check_all(options: argparse.Namespace, directory: Path) -> None:
     shutil.copytree(CONSUMER, work)
     programs = built_by_cmake(installed, work) | built_by_pkg_config(installed, work)
     check_programs(installed, programs)
+    fully_static = {"cmake c -static": work / "build/c-fully-static"} | built_fully_static(installed, work)
+    check_fully_static(installed, fully_static, directory / "root")
+    check_plugins(installed, [work / "build/libplugin.so", built_plugin(installed, work)])
     check_versions_of_cmake(installed, directory / "versions")
     check_uninstall(installed)
     check_destdir(Installed(options, Path("/opt/rtcmsg"), directory / "a stage", "lib/there"), directory)
     check_missing_parts(options, directory)
     check_relative_prefix(options)
-    print(f"{len(programs)} programs built against the installed tree")
+    print(f"{len(programs) + len(fully_static)} programs and 2 plugins built against the installed tree")
 
 
 def check_tree(installed: Installed) -> None:
@@ -93,6 +96,8 @@ def check_tree(installed: Installed) -> None:
         "bin/rtcmsg-emulator",
         "include/rtcmsg.h",
         "include/rtcmsg.hpp",
+        "include/rtcmsg_macros_pop.h",
+        "include/rtcmsg_macros_push.h",
         f"{installed.lib}/cmake/rtcmsg/rtcmsg-config-version.cmake",
         f"{installed.lib}/cmake/rtcmsg/rtcmsg-config.cmake",
         f"{installed.lib}/librtcmsg.a",
@@ -133,25 +138,96 @@ def built_by_cmake(installed: Installed, work: Path, *more: str) -> dict[str, Pa
     return {f"cmake {name}": build / name for name in ("c-shared", "c-static", "cpp-shared", "cpp-static")}
 
 
-def built_by_pkg_config(installed: Installed, work: Path) -> dict[str, Path]:
-    def asked(*what: str) -> list[str]:
-        environment = os.environ | {"PKG_CONFIG_PATH": str(installed.root / "lib/pkgconfig")}
-        return run(["pkg-config", *what, "rtcmsg"], environment).split()
+def pkg_config(installed: Installed, *what: str) -> list[str]:
+    environment = os.environ | {"PKG_CONFIG_PATH": str(installed.root / "lib/pkgconfig")}
+    return run(["pkg-config", *what, "rtcmsg"], environment).split()
 
-    expect("the version", asked("--modversion"), [read_version()])
-    libdir = asked("--variable=libdir")[0]
-    static = ["-l:librtcmsg.a" if part == "-lrtcmsg" else part for part in asked("--static", "--libs")]
+
+def static_flags(installed: Installed) -> list[str]:
+    """As the README says."""
+    flags = pkg_config(installed, "--static", "--libs")
+    return ["-l:librtcmsg.a" if part == "-lrtcmsg" else part for part in flags]
+
+
+def compile_consumer(installed: Installed, work: Path, language: str, name: str, *flags: str) -> Path:
+    compiler = ["gcc", "-std=c99"] if language == "c" else ["g++", "-std=c++17"]
+    output = work / name
+    cflags = pkg_config(installed, "--cflags")
+    run([*compiler, *WARNINGS, *cflags, str(work / f"consumer.{language}"), "-o", str(output), *flags])
+    return output
+
+
+def built_by_pkg_config(installed: Installed, work: Path) -> dict[str, Path]:
+    expect("the version", pkg_config(installed, "--modversion"), [read_version()])
+    libdir = pkg_config(installed, "--variable=libdir")[0]
+    static = static_flags(installed)
     missing = [part for part in STATIC_NATIVE_LIBS if part not in static]
     expect("the native libraries missing in Libs.private", missing, [])
-    links = {"shared": [*asked("--libs"), f"-Wl,-rpath,{libdir}"], "static": static}
-    programs = {}
-    for language, compiler in (("c", ["gcc", "-std=c99"]), ("cpp", ["g++", "-std=c++17"])):
-        for link, flags in links.items():
-            program = work / f"pkg-config-{language}-{link}"
-            source = str(work / f"consumer.{language}")
-            run([*compiler, *WARNINGS, *asked("--cflags"), source, "-o", str(program), *flags])
-            programs[f"pkg-config {language}-{link}"] = program
-    return programs
+    links = {"shared": [*pkg_config(installed, "--libs"), f"-Wl,-rpath,{libdir}"], "static": static}
+    return {
+        f"pkg-config {language}-{link}": compile_consumer(
+            installed, work, language, f"pkg-config-{language}-{link}", *flags
+        )
+        for language in ("c", "cpp")
+        for link, flags in links.items()
+    }
+
+
+def built_fully_static(installed: Installed, work: Path) -> dict[str, Path]:
+    """Programs that need no shared library at all."""
+    flags = static_flags(installed)
+    return {
+        f"{language} {mode}": compile_consumer(installed, work, language, f"{language}{mode}", mode, *flags)
+        for language in ("c", "cpp")
+        for mode in ("-static", "-static-pie")
+    }
+
+
+def check_fully_static(installed: Installed, programs: Mapping[str, Path], root: Path) -> None:
+    """They run where there is nothing but the program and a hosts file, and look the name of the endpoint up."""
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")
+    with Emulator(str(installed.root / "bin/rtcmsg-emulator")) as emulator:
+        emulator.control("zego/join", {"room_id": "lobby", "user_id": "alice"})
+        environment = {
+            name: value.replace("127.0.0.1", "localhost")
+            for name, value in emulator.environment.items()
+            if name.startswith("RTCMSG_")
+        }
+        for name, program in programs.items():
+            dynamic = run(["readelf", "--wide", "--dynamic", "--segments", str(program)])
+            expect(f"whether {name} needs a library", "(NEEDED)" in dynamic, False)
+            expect(f"whether {name} needs a loader", "INTERP" in dynamic, False)
+            shutil.copy(program, root / "program")
+            said = run([*in_root(root), "/program"], environment)
+            expect(f"what {name} says", said.endswith(" RTCMSG_ACCEPTED\n"), True)
+        arrived = emulator.control("inbox?vendor=zego&user=alice")
+    expect("the number of messages in the inbox", len(arrived), len(programs))
+
+
+def in_root(root: Path) -> list[str]:
+    chroot = shutil.which("chroot", path=f"{os.environ['PATH']}:/usr/sbin:/sbin") or "chroot"
+    if os.geteuid() == 0:
+        return [chroot, str(root)]
+    return [shutil.which("unshare") or "unshare", "--map-root-user", chroot, str(root)]
+
+
+def built_plugin(installed: Installed, work: Path) -> Path:
+    """As docs/ABI.md says."""
+    flags = ["-shared", "-fPIC", "-Dmain=plugin_main", *static_flags(installed)]
+    return compile_consumer(installed, work, "c", "plugin.so", *flags, "-Wl,--exclude-libs,librtcmsg.a")
+
+
+def check_plugins(installed: Installed, plugins: list[Path]) -> None:
+    """Each exports its own function and none of the library's, and works."""
+    load = "import ctypes, sys; sys.exit(ctypes.CDLL(sys.argv[1]).plugin_main())"
+    with Emulator(str(installed.root / "bin/rtcmsg-emulator")) as emulator:
+        emulator.control("zego/join", {"room_id": "lobby", "user_id": "alice"})
+        for plugin in plugins:
+            symbols = run(["nm", "--dynamic", "--defined-only", "--format=just-symbols", str(plugin)]).split()
+            expect(f"the symbols of {plugin.name}", symbols, ["plugin_main"])
+            said = run([sys.executable, "-c", load, str(plugin)], emulator.environment)
+            expect(f"what {plugin.name} says", said.endswith(" RTCMSG_ACCEPTED\n"), True)
 
 
 def check_programs(installed: Installed, programs: Mapping[str, Path]) -> None:

@@ -44,8 +44,8 @@ MEMCHECK_EXIT_CODE = 99
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 # What the programs' own code needs beyond the standard: sockets, fork, setenv, threads.
 POSIX = ["-D_POSIX_C_SOURCE=200809L", "-pthread"]
-# As `cargo rustc --lib -- --print native-static-libs` names them.
-STATIC_NATIVE_LIBS = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"]
+# As `cargo rustc --lib -- --print native-static-libs` names them, without -lgcc_s: the compiler adds the unwinder that fits.
+STATIC_NATIVE_LIBS = ["-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"]
 
 # One account, told to both sides.
 ACCOUNT = {

@@ -22,6 +22,7 @@ const (
 	CodeForked          Code = C.RTCMSG_FORKED           // the client was made before a fork
 	CodeNotFound        Code = C.RTCMSG_NOT_FOUND        // in flight or done
 	CodeBufferTooSmall  Code = C.RTCMSG_BUFFER_TOO_SMALL // never seen: this package makes room
+	CodeNoResources     Code = C.RTCMSG_NO_RESOURCES     // the system refused a thread or a descriptor; nothing was sent
 	CodeResolve         Code = C.RTCMSG_RESOLVE          // the vendor's host name has no address; nothing was sent
 	CodeConnect         Code = C.RTCMSG_CONNECT          // no connection to the vendor; nothing was sent
 	CodeTLS             Code = C.RTCMSG_TLS              // the TLS handshake failed; nothing was sent
@@ -80,6 +81,7 @@ var (
 	ErrClosed          = errors.New("rtcmsg: the client is closed")
 	ErrForked          = errors.New("rtcmsg: the client was made before a fork")
 	ErrNotFound        = errors.New("rtcmsg: the message is in flight or done")
+	ErrNoResources     = errors.New("rtcmsg: the system refused a thread or a descriptor")
 	ErrResolve         = errors.New("rtcmsg: the vendor's host name has no address")
 	ErrConnect         = errors.New("rtcmsg: no connection to the vendor")
 	ErrTLS             = errors.New("rtcmsg: the TLS handshake failed")
@@ -118,6 +120,7 @@ var sentinels = map[Code]error{
 	CodeClosed:          ErrClosed,
 	CodeForked:          ErrForked,
 	CodeNotFound:        ErrNotFound,
+	CodeNoResources:     ErrNoResources,
 	CodeResolve:         ErrResolve,
 	CodeConnect:         ErrConnect,
 	CodeTLS:             ErrTLS,

@@ -197,6 +197,8 @@ func TestErrorsSayWhetherItIsSafeToSendAgain(t *testing.T) {
 		notSent, unknown bool
 	}{
 		{"not taken in", refused(&Error{Code: CodeQueueFull}).(*Error), true, false},
+		{"no thread for the queue", refused(&Error{Code: CodeNoResources}).(*Error), true, false},
+		{"no thread for a lookup", &Error{Code: CodeNoResources, Report: recipients(NotSent)}, true, false},
 		{"a context that had ended", notSent(context.Canceled), true, false},
 		{"refused by a defect", refused(&Error{Code: CodeInternal}).(*Error), false, false},
 		{"of no message", &Error{Code: CodeNotFound}, false, false},

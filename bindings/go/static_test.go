@@ -1,6 +1,7 @@
 package rtcmsg_test
 
 import (
+	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,22 +23,38 @@ func build(t *testing.T, source string, flags ...string) string {
 	return program
 }
 
+func sharedLibraries(t *testing.T, program string) []string {
+	t.Helper()
+	file, err := elf.Open(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	needed, err := file.ImportedLibraries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return needed
+}
+
 func TestTheLibraryIsLinkedInByATag(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		flags  []string
-		shared bool
+		shared bool // it needs librtcmsg.so
+		libc   bool // it needs libc.so
 	}{
-		{"shared", nil, true},
-		{"static", []string{"-tags", "rtcmsg_static"}, false},
+		{"shared", nil, true, true},
+		{"static", []string{"-tags", "rtcmsg_static"}, false, true},
+		{"for a scratch image", []string{"-tags", "rtcmsg_static,netgo,osusergo", "-ldflags", `-extldflags "-static"`}, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			program := build(t, "./testdata/greet", c.flags...)
-			needed, err := exec.Command("ldd", program).CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, needed)
+			needed := strings.Join(sharedLibraries(t, program), "\n")
+			if strings.Contains(needed, "librtcmsg") != c.shared || strings.Contains(needed, "libc.so") != c.libc {
+				t.Errorf("it needs\n%s", needed)
 			}
-			if strings.Contains(string(needed), "librtcmsg") != c.shared {
+			if !c.libc && needed != "" {
 				t.Errorf("it needs\n%s", needed)
 			}
 			emulator := rtcmsgtest.Start(t)

@@ -38,7 +38,7 @@ impl Retries {
     /// Whether a second try can do no harm.
     pub fn is_safe(&self, request: &Request) -> bool {
         match (request.code, request.delivery) {
-            (Code::Resolve | Code::Connect | Code::Timeout, Delivery::NotSent) => true,
+            (Code::NoResources | Code::Resolve | Code::Connect | Code::Timeout, Delivery::NotSent) => true,
             (Code::Throttled | Code::VendorFault, Delivery::NotDelivered) => true,
             (_, Delivery::Unknown) => self.on_unknown,
             _ => false,
@@ -92,6 +92,7 @@ mod tests {
         let careful = retries(&[]);
         let bold = retries(&[("retry.on_unknown", "true")]);
         for (code, delivery, safe) in [
+            (Code::NoResources, Delivery::NotSent, true),
             (Code::Resolve, Delivery::NotSent, true),
             (Code::Connect, Delivery::NotSent, true),
             (Code::Timeout, Delivery::NotSent, true),

@@ -152,7 +152,11 @@ impl<T> Completions<T> {
         let _one_at_a_time = lock(&self.lock);
         if self.event.get().is_none() {
             let event = Event::new().map_err(|error| {
-                Error::new(Code::Internal, "", format!("the system gives no event handle: {error}"))
+                Error::new(
+                    Code::NoResources,
+                    "",
+                    format!("the system gives no event handle: {error}"),
+                )
             })?;
             self.event.get_or_init(|| event);
             self.update_event();

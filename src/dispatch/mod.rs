@@ -15,6 +15,7 @@ mod tray;
 mod work;
 
 use std::hash::RandomState;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -171,7 +172,7 @@ impl Dispatcher {
     /// Takes a message in and returns its id. Waits for nothing: no network, no quota, no worker.
     ///
     /// # Errors
-    /// As [`Client::check`]; `QueueFull`. Nothing was taken in then; otherwise exactly one completion follows.
+    /// As [`Client::check`]; `QueueFull`, `NoResources`. Nothing was taken in then; otherwise exactly one completion follows.
     pub fn submit(&self, message: &Message, options: &SubmitOptions) -> Result<u64, Error> {
         let shared = &*self.shared;
         let submitted = Instant::now();
@@ -232,7 +233,7 @@ impl Dispatcher {
     /// A handle for event loops: readable exactly while a completion waits. It belongs to this dispatcher.
     ///
     /// # Errors
-    /// `Internal` if the system gives none; `Forked`, `Closed`.
+    /// `NoResources` if the system gives none; `Forked`, `Closed`.
     pub fn event_handle(&self) -> Result<isize, Error> {
         self.shared.client.usable()?;
         self.shared.completions.event_handle()
@@ -283,7 +284,7 @@ impl Dispatcher {
     /// nothing; [`flush`](Dispatcher::flush) does.
     ///
     /// # Errors
-    /// `InvalidArgument`: more than `http.max_connections`. `Forked`, `Closed`.
+    /// `InvalidArgument`: more than `http.max_connections`. `NoResources`, `Forked`, `Closed`.
     pub fn warm_up(&self, connections: usize) -> Result<(), Error> {
         let shared = &*self.shared;
         shared.client.usable()?;
@@ -348,12 +349,16 @@ impl Dispatcher {
         }
         let _one_at_a_time = lock(&self.shared.starting);
         if !self.shared.is_running.load(Ordering::Acquire) {
-            Shared::start_dispatcher(&self.shared)
-                .map_err(|error| Error::new(Code::Internal, "", format!("no thread for the dispatcher: {error}")))?;
+            Shared::start_dispatcher(&self.shared).map_err(|error| no_thread(&error))?;
             self.shared.is_running.store(true, Ordering::Release);
         }
         Ok(())
     }
+}
+
+fn no_thread(error: &io::Error) -> Error {
+    let text = format!("the system gives no thread for the queue: {error}");
+    Error::new(Code::NoResources, "", text)
 }
 
 impl Drop for Dispatcher {

@@ -14,39 +14,54 @@ use crate::log::{Level, Logger};
 use crate::os;
 
 /// The body of an exported function. Three shapes, by what the function returns:
-/// `boundary!(name, error, { … Ok(()) })`: a code, with the failure in `error`;
-/// `boundary!(name, error, out, { … Ok(()) })`: the same for a call that hands out a handle, NULL until it succeeds, and
-/// `boundary!(name, error, out = 0, { … Ok(()) })` for one that hands out numbers;
+/// `boundary!(name(handle), error, { … Ok(()) })`: a code, with the failure in `error`;
+/// `boundary!(name(handle), error, out, { … Ok(()) })`: the same for a call that hands out a handle, NULL until it succeeds,
+/// and `boundary!(name(handle), error, out = 0, { … Ok(()) })` for one that hands out numbers;
 /// `boundary!(name, or DEFAULT, { … })`: a value, which is DEFAULT after a panic.
 macro_rules! boundary {
     ($name:ident, or $default:expr, $body:block) => {
         $crate::ffi::boundary::value(stringify!($name), $default, move || $body)
     };
-    ($name:ident, $error:ident, $out:ident, $body:block) => {
-        boundary!($name, $error, $out = std::ptr::null_mut(), $body)
+    ($name:ident($handle:ident), $error:ident, $out:ident, $body:block) => {
+        boundary!($name($handle), $error, $out = std::ptr::null_mut(), $body)
     };
-    ($name:ident, $error:ident, $($out:ident = $initial:expr),+, $body:block) => {{
+    ($name:ident($handle:ident), $error:ident, $($out:ident = $initial:expr),+, $body:block) => {{
         $(
             // SAFETY: the header's rules for arguments: NULL, or the caller's to write to.
             if let Some(out) = unsafe { $out.as_mut() } {
                 *out = $initial;
             }
         )+
-        boundary!($name, $error, $body)
+        boundary!($name($handle), $error, $body)
     }};
-    ($name:ident, $error:ident, $body:block) => {
-        $crate::ffi::boundary::fallible(stringify!($name), $error, move || $body)
+    ($name:ident($handle:ident), $error:ident, $body:block) => {
+        $crate::ffi::boundary::fallible(stringify!($name), $handle, $error, move || $body)
     };
 }
 
-/// Runs a body that can fail. `error` is set on every path; one that cannot be written to is itself the failure.
+/// A handle of C's that has a log.
+pub(super) trait HasLog {
+    /// `None` in a forked child, where a lock of the log may be held for ever.
+    fn logger(&self) -> Option<&Logger>;
+}
+
+/// Runs a body that can fail. `error` is set on every path; one that cannot be written to is itself the failure, which
+/// only the log of the handle can tell.
 pub(super) fn fallible(
     name: &'static str,
+    handle: *const impl HasLog,
     error: *mut rtcmsg_error,
     body: impl FnOnce() -> Result<(), Error>,
 ) -> rtcmsg_code {
     // SAFETY: `error` is NULL or the caller's, by the header's rules; its size is checked before it is written to.
-    if !unsafe { error::is_writable(error) } {
+    if let Err(text) = unsafe { error::check(error) } {
+        // SAFETY: NULL or a live handle, by the header's rules.
+        let logger = unsafe { handle.as_ref() }.and_then(HasLog::logger);
+        value(name, (), || {
+            if let Some(logger) = logger {
+                logger.log(Level::Error, || format!("{name}: error.{text}"));
+            }
+        });
         return RTCMSG_INVALID_ARGUMENT;
     }
     let result = caught(name, body).unwrap_or_else(|panic| Err(Error::new(Code::Internal, "", panic)));

@@ -3,21 +3,30 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
+use super::boundary::{self, HasLog};
 use super::config::rtcmsg_config;
 use super::constants::{RTCMSG_PRIORITY_NORMAL, RTCMSG_PRIORITY_URGENT, RTCMSG_VOLCENGINE, RTCMSG_ZEGO, rtcmsg_code};
 use super::error::rtcmsg_error;
 use super::message::{Fields, rtcmsg_message};
 use super::report::rtcmsg_report;
-use super::{boundary, input, rtcmsg_str};
+use super::{input, rtcmsg_str};
 use crate::client::{CallOptions, CallTimeout, Client};
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
+use crate::log::Logger;
 use crate::message::Vendor;
 use crate::report::Report;
 
 /// Sends messages. Any number of threads may use one at the same time.
 pub struct rtcmsg_client {
     dispatcher: Dispatcher,
+}
+
+impl HasLog for rtcmsg_client {
+    fn logger(&self) -> Option<&Logger> {
+        let client = self.dispatcher.client();
+        (!client.is_forked()).then_some(&client.logger)
+    }
 }
 
 /// How one call differs from the client's settings; NULL is all defaults, and so is 0 in every field.
@@ -56,7 +65,7 @@ pub unsafe extern "C" fn rtcmsg_client_new(
     client: *mut *mut rtcmsg_client,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_new, error, client, {
+    boundary!(rtcmsg_client_new(config), error, client, {
         // SAFETY: the header's rules for arguments.
         let (client, config) = unsafe {
             (
@@ -81,10 +90,13 @@ pub unsafe extern "C" fn rtcmsg_client_check(
     message: *const rtcmsg_message,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_check, error, {
+    boundary!(rtcmsg_client_check(client), error, {
         // SAFETY: the header's rules for arguments.
-        let (client, fields) = unsafe { (known(client)?, Fields::read(message)?) };
-        client.client().check(&fields.message()?)
+        let (client, fields) = unsafe {
+            let client = known(client)?.client();
+            (client, Fields::read(message, client.limits())?)
+        };
+        client.check(&fields.message()?)
     })
 }
 
@@ -107,15 +119,13 @@ pub unsafe extern "C" fn rtcmsg_client_send(
     report: *mut *mut rtcmsg_report,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_send, error, report, {
+    boundary!(rtcmsg_client_send(client), error, report, {
         // SAFETY: the header's rules for arguments.
         let (report, client, fields, options) = unsafe {
-            (
-                input::required_mut(report, "report")?,
-                known(client)?.client(),
-                Fields::read(message)?,
-                options(call)?,
-            )
+            let report = input::required_mut(report, "report")?;
+            let client = known(client)?.client();
+            let fields = Fields::read(message, client.limits())?;
+            (report, client, fields, options(call)?)
         };
         hand_over(client, client.send(&fields.message()?, &options)?, report)
     })
@@ -139,7 +149,7 @@ pub unsafe extern "C" fn rtcmsg_client_call(
     report: *mut *mut rtcmsg_report,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_call, error, report, {
+    boundary!(rtcmsg_client_call(client), error, report, {
         // SAFETY: the header's rules for arguments.
         unsafe {
             let (report, client) = (input::required_mut(report, "report")?, known(client)?.client());
@@ -172,7 +182,7 @@ pub unsafe extern "C" fn rtcmsg_client_set_credentials(
     session_token: rtcmsg_str,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_set_credentials, error, {
+    boundary!(rtcmsg_client_set_credentials(client), error, {
         // SAFETY: the header's rules for arguments.
         unsafe {
             let client = known(client)?.client();
@@ -202,7 +212,7 @@ pub unsafe extern "C" fn rtcmsg_client_close(
     timeout_ms: i32,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_close, error, {
+    boundary!(rtcmsg_client_close(client), error, {
         // SAFETY: the header's rules for arguments.
         let client = unsafe { known(client)? };
         let timeout = input::wait(timeout_ms)?;

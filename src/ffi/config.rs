@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_char, c_void};
 
-use super::boundary;
+use super::boundary::{self, HasLog};
 use super::constants::rtcmsg_code;
 use super::error::rtcmsg_error;
 use super::input::{c_text, required_mut};
@@ -13,6 +13,12 @@ use crate::log::{Level, Logger};
 /// Settings on their way to a client. One thread at a time.
 pub struct rtcmsg_config {
     pub(super) config: Config,
+}
+
+impl HasLog for rtcmsg_config {
+    fn logger(&self) -> Option<&Logger> {
+        Some(&self.config.logger)
+    }
 }
 
 /// Takes a log line: `level` is one of RTCMSG_LOG_ERROR and so on, `text` is valid for the call, UTF-8 without line break,
@@ -51,7 +57,7 @@ pub unsafe extern "C" fn rtcmsg_config_set(
     value: *const c_char,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_config_set, error, {
+    boundary!(rtcmsg_config_set(config), error, {
         // SAFETY: the header's rules for arguments.
         let (config, key, value) = unsafe {
             (
@@ -73,7 +79,7 @@ pub unsafe extern "C" fn rtcmsg_config_set(
 /// nothing is taken. Reads the environment: no other thread may change it meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_config_load_env(config: *mut rtcmsg_config, error: *mut rtcmsg_error) -> rtcmsg_code {
-    boundary!(rtcmsg_config_load_env, error, {
+    boundary!(rtcmsg_config_load_env(config), error, {
         // SAFETY: the header's rules for arguments.
         let config = unsafe { required_mut(config, "config")? };
         boundary::log_panics_to(&config.config.logger);
@@ -93,7 +99,7 @@ pub unsafe extern "C" fn rtcmsg_config_set_log(
     max_level: i32,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_config_set_log, error, {
+    boundary!(rtcmsg_config_set_log(config), error, {
         // SAFETY: the header's rules for arguments.
         let config = unsafe { required_mut(config, "config")? };
         boundary::log_panics_to(&config.config.logger);

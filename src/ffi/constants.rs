@@ -39,6 +39,9 @@ pub const RTCMSG_FORKED: i32 = -9;
 pub const RTCMSG_NOT_FOUND: i32 = -10;
 /// The caller's room is too small; the needed size is told.
 pub const RTCMSG_BUFFER_TOO_SMALL: i32 = -11;
+/// The operating system refused a thread, a file descriptor or memory: look at the limits of the process and its container
+/// (pids, RLIMIT_NPROC, RLIMIT_NOFILE). Nothing was sent.
+pub const RTCMSG_NO_RESOURCES: i32 = -12;
 /// The vendor's host name has no address. Nothing was sent.
 pub const RTCMSG_RESOLVE: i32 = -20;
 /// No connection to the vendor. Nothing was sent.

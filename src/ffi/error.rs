@@ -5,6 +5,7 @@ use std::mem::{offset_of, size_of};
 use std::ptr;
 
 use super::constants::{RTCMSG_OK, rtcmsg_code};
+use super::input;
 use crate::error::Error;
 
 const FIELD_SIZE: usize = 48;
@@ -13,7 +14,8 @@ const TEXT_SIZE: usize = 448;
 /// Why a call failed. Lives on the caller's stack: nothing to free, no thread-local. Start it as
 /// `rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);`, pass its address to any number of calls, or pass NULL.
 ///
-/// After every call it is set: on success code is 0 and both texts are empty.
+/// After every call it is set: on success code is 0 and both texts are empty. One that was not started with RTCMSG_INIT is
+/// not written to, since its size is not known: the call does nothing but log this, and returns RTCMSG_INVALID_ARGUMENT.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rtcmsg_error {
@@ -30,17 +32,21 @@ pub struct rtcmsg_error {
     pub text: [c_char; 448],
 }
 
-/// Whether there is nothing to write to, or room for what version 1 writes.
+/// Why nothing may be written to it; `Ok` for NULL.
 ///
 /// # Safety
 /// `error` is NULL or points to an `rtcmsg_error` of any version.
-pub(super) unsafe fn is_writable(error: *const rtcmsg_error) -> bool {
+pub(super) unsafe fn check(error: *const rtcmsg_error) -> Result<(), String> {
+    if error.is_null() {
+        return Ok(());
+    }
     // SAFETY: every version begins with its size.
-    error.is_null() || unsafe { error.cast::<usize>().read_unaligned() } >= size_of::<rtcmsg_error>()
+    let struct_size = unsafe { error.cast::<usize>().read_unaligned() };
+    input::check_size(struct_size, size_of::<rtcmsg_error>())
 }
 
 /// # Safety
-/// `error` is NULL or passed [`is_writable`].
+/// `error` is NULL or passed [`check`].
 pub(super) unsafe fn write(error: *mut rtcmsg_error, failure: Option<&Error>) {
     if error.is_null() {
         return;

@@ -81,6 +81,18 @@ pub(super) unsafe fn list<'a, T>(data: *const T, len: usize, name: impl Fn() -> 
     Ok(unsafe { slice::from_raw_parts(data, len) })
 }
 
+/// Whether a caller's `struct_size` can be that of a struct of which this version knows `known` bytes.
+pub(super) fn check_size(struct_size: usize, known: usize) -> Result<(), String> {
+    let limit = match struct_size {
+        size if size < known => format!("at least {known} is needed"),
+        size if size > MAX_STRUCT_SIZE => format!("at most {MAX_STRUCT_SIZE} can be"),
+        _ => return Ok(()),
+    };
+    Err(format!(
+        "struct_size is {struct_size}, {limit}: start it with RTCMSG_INIT"
+    ))
+}
+
 /// A struct that grows at its end: one byte-wise copy of what this version knows.
 ///
 /// # Safety
@@ -93,17 +105,7 @@ pub(super) unsafe fn versioned<T: Copy>(pointer: *const T, name: &'static str) -
     let known = size_of::<T>();
     // SAFETY: every version begins with its size.
     let struct_size = unsafe { pointer.cast::<usize>().read_unaligned() };
-    if struct_size < known {
-        let text =
-            format!("{name}: struct_size is {struct_size}, at least {known} is needed: start it with RTCMSG_INIT");
-        return Err(Error::invalid("struct_size", text));
-    }
-    if struct_size > MAX_STRUCT_SIZE {
-        let text = format!(
-            "{name}: struct_size is {struct_size}, at most {MAX_STRUCT_SIZE} can be: start it with RTCMSG_INIT"
-        );
-        return Err(Error::invalid("struct_size", text));
-    }
+    check_size(struct_size, known).map_err(|text| Error::invalid("struct_size", format!("{name}: {text}")))?;
     // SAFETY: the struct is as large as it says.
     let tail = unsafe { slice::from_raw_parts(pointer.cast::<u8>().add(known), struct_size - known) };
     if tail.iter().any(|byte| *byte != 0) {

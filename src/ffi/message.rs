@@ -8,7 +8,7 @@ use super::constants::*;
 use super::input;
 use super::rtcmsg_str;
 use crate::error::Error;
-use crate::message::{Message, Payload, Signal};
+use crate::message::{self, Limits, Message, Payload, Signal};
 
 /// A message of any action. Zero means "not given" for every field, and a field that the action has no use for must not
 /// be given. Everything is borrowed until the call returns. Start it as `rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);`
@@ -51,6 +51,7 @@ pub struct rtcmsg_message {
 /// The checked fields, borrowed from C, with what is allocated to borrow from.
 pub(super) struct Fields<'a> {
     action: u32,
+    uses: Uses,
     flags: u32,
     room_id: &'a str,
     from: &'a str,
@@ -93,21 +94,109 @@ fn emptied<'a>(mut names: Vec<&str>) -> Vec<&'a str> {
 
 /// The fields an action uses, besides the payload that all have.
 struct Uses {
+    action: &'static str,
     binary: bool,
     room_id: bool,
     from: bool,
-    to: bool,
     im: bool,
-    user_ids: bool,
+    /// How many entries the list may have; 0 if the action has no use for it.
+    to: usize,
+    user_ids: usize,
+    /// How many bytes the payload may have; how they are counted is looked at later, and never makes fewer of them.
+    payload: usize,
+}
+
+impl Uses {
+    fn of(action: u32, limits: &Limits) -> Result<Uses, Error> {
+        let rtc = |action, room_id, to| Uses {
+            action,
+            binary: true,
+            room_id,
+            from: true,
+            im: false,
+            to,
+            user_ids: 0,
+            payload: message::UNICAST_MAX_PAYLOAD,
+        };
+        let im = |action, user_ids| Uses {
+            action,
+            binary: false,
+            room_id: false,
+            from: false,
+            im: true,
+            to: 0,
+            user_ids,
+            payload: limits.p2p_max_content,
+        };
+        let zego = |action, to| Uses {
+            binary: false,
+            payload: message::COMMAND_MAX_CONTENT,
+            ..rtc(action, true, to)
+        };
+        let most = limits.max_recipients;
+        Ok(match action {
+            RTCMSG_VOLCENGINE_SEND_UNICAST => rtc("SendUnicast", false, 1),
+            RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST => rtc("SendRoomUnicast", true, 1),
+            RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST => Uses {
+                payload: message::BATCH_MAX_PAYLOAD,
+                ..rtc("BatchSendRoomUnicast", true, most)
+            },
+            RTCMSG_VOLCENGINE_SEND_BROADCAST => rtc("SendBroadcast", true, 0),
+            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS => im("P2PSendMessage to users", most),
+            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL => im("P2PSendMessage to all", 0),
+            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT => {
+                im("P2PSendMessage to all except", limits.p2p_max_users)
+            }
+            RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS => zego("SendCustomCommand to users", most),
+            RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM => zego("SendCustomCommand to the room", 0),
+            unknown => return Err(no_action(unknown)),
+        })
+    }
+
+    /// Looks at the counts alone: a wrong one may lead out of the caller's memory.
+    fn check_counts(&self, to: usize, user_ids: usize) -> Result<(), Error> {
+        for (field, count, most) in [("to", to, self.to), ("user_ids", user_ids, self.user_ids)] {
+            if most == 0 && count > 0 {
+                return Err(self.has_no_use_for(field));
+            }
+            message::list_at_most(self.name_on_the_wire(), field, count, most)?;
+        }
+        Ok(())
+    }
+
+    /// The same for the length of a text, which is read to see whether it is UTF-8.
+    fn check_length(&self, len: usize) -> Result<(), Error> {
+        if len <= self.payload {
+            return Ok(());
+        }
+        let within = message::length_within(self.name_on_the_wire(), len, self.payload);
+        within.map_err(|text| Error::invalid("payload", text))
+    }
+
+    /// Without the words that tell this action from another of the same name: `P2PSendMessage`.
+    fn name_on_the_wire(&self) -> &'static str {
+        self.action.split(' ').next().unwrap_or(self.action)
+    }
+
+    fn has_no_use_for(&self, field: &'static str) -> Error {
+        Error::invalid(field, format!("is given, but {} has no use for it", self.action))
+    }
+}
+
+fn no_action(unknown: u32) -> Error {
+    let text = format!("{unknown} is no action; take one of RTCMSG_VOLCENGINE_… and RTCMSG_ZEGO_…");
+    Error::invalid("action", text)
 }
 
 impl<'a> Fields<'a> {
     /// # Safety
     /// `message` is NULL or an `rtcmsg_message` whose pointers and lengths hold for the call.
-    pub unsafe fn read(message: *const rtcmsg_message) -> Result<Fields<'a>, Error> {
+    pub unsafe fn read(message: *const rtcmsg_message, limits: &Limits) -> Result<Fields<'a>, Error> {
         // SAFETY: the caller's promise, here and below.
         unsafe {
             let raw = input::versioned(message, "message")?;
+            let uses = Uses::of(raw.action, limits)?;
+            uses.check_counts(raw.to_count, raw.user_id_count)?;
             let named = |name: &'static str| move || name.to_owned();
             let to = input::list(raw.to, raw.to_count, named("to"))?;
             let mut names = Names::new();
@@ -116,6 +205,7 @@ impl<'a> Fields<'a> {
             }
             let fields = Fields {
                 action: raw.action,
+                uses,
                 flags: raw.flags,
                 room_id: input::text(raw.room_id, named("room_id"))?,
                 from: input::text(raw.from, named("from"))?,
@@ -135,102 +225,57 @@ impl<'a> Fields<'a> {
 
     /// The message, if the fields are those of its action.
     pub fn message(&self) -> Result<Message<'_>, Error> {
-        let uses = |binary, room_id, from, to| Uses {
-            binary,
-            room_id,
-            from,
-            to,
-            im: false,
-            user_ids: false,
-        };
-        let uses_im = |user_ids| Uses {
-            binary: false,
-            room_id: false,
-            from: false,
-            to: false,
-            im: true,
-            user_ids,
-        };
+        self.check_use()?;
         let (room_id, from) = (self.room_id, self.from);
         match self.action {
-            RTCMSG_VOLCENGINE_SEND_UNICAST => {
-                self.hold_to("SendUnicast", uses(true, false, true, true))?;
-                Ok(Message::SendUnicast {
-                    from,
-                    to: self.only_recipient("SendUnicast")?,
-                    payload: self.payload()?,
-                })
-            }
-            RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST => {
-                self.hold_to("SendRoomUnicast", uses(true, true, true, true))?;
-                let to = self.only_recipient("SendRoomUnicast")?;
-                Ok(Message::SendRoomUnicast {
-                    room_id,
-                    from,
-                    to,
-                    payload: self.payload()?,
-                })
-            }
-            RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST => {
-                self.hold_to("BatchSendRoomUnicast", uses(true, true, true, true))?;
-                Ok(Message::BatchSendRoomUnicast {
-                    room_id,
-                    from,
-                    to: &self.to.0,
-                    payload: self.payload()?,
-                })
-            }
-            RTCMSG_VOLCENGINE_SEND_BROADCAST => {
-                self.hold_to("SendBroadcast", uses(true, true, true, false))?;
-                Ok(Message::SendBroadcast {
-                    room_id,
-                    from,
-                    payload: self.payload()?,
-                })
-            }
-            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS => {
-                self.hold_to("P2PSendMessage to users", uses_im(true))?;
-                Ok(Message::P2PSendMessageToUsers {
-                    signal: self.signal()?,
-                    user_ids: self.user_ids,
-                })
-            }
-            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL => {
-                self.hold_to("P2PSendMessage to all", uses_im(false))?;
-                Ok(Message::P2PSendMessageToAll { signal: self.signal()? })
-            }
-            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT => {
-                self.hold_to("P2PSendMessage to all except", uses_im(true))?;
-                Ok(Message::P2PSendMessageToAllExcept {
-                    signal: self.signal()?,
-                    user_ids: self.user_ids,
-                })
-            }
-            RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS => {
-                self.hold_to("SendCustomCommand to users", uses(false, true, true, true))?;
-                Ok(Message::SendCustomCommandToUsers {
-                    room_id,
-                    from,
-                    to: &self.to.0,
-                    content: self.text()?,
-                })
-            }
-            RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM => {
-                self.hold_to("SendCustomCommand to the room", uses(false, true, true, false))?;
-                Ok(Message::SendCustomCommandToRoom {
-                    room_id,
-                    from,
-                    content: self.text()?,
-                })
-            }
-            unknown => {
-                let text = format!("{unknown} is no action; take one of RTCMSG_VOLCENGINE_… and RTCMSG_ZEGO_…");
-                Err(Error::invalid("action", text))
-            }
+            RTCMSG_VOLCENGINE_SEND_UNICAST => Ok(Message::SendUnicast {
+                from,
+                to: self.only_recipient()?,
+                payload: self.payload()?,
+            }),
+            RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST => Ok(Message::SendRoomUnicast {
+                room_id,
+                from,
+                to: self.only_recipient()?,
+                payload: self.payload()?,
+            }),
+            RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST => Ok(Message::BatchSendRoomUnicast {
+                room_id,
+                from,
+                to: &self.to.0,
+                payload: self.payload()?,
+            }),
+            RTCMSG_VOLCENGINE_SEND_BROADCAST => Ok(Message::SendBroadcast {
+                room_id,
+                from,
+                payload: self.payload()?,
+            }),
+            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS => Ok(Message::P2PSendMessageToUsers {
+                signal: self.signal()?,
+                user_ids: self.user_ids,
+            }),
+            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL => Ok(Message::P2PSendMessageToAll { signal: self.signal()? }),
+            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT => Ok(Message::P2PSendMessageToAllExcept {
+                signal: self.signal()?,
+                user_ids: self.user_ids,
+            }),
+            RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS => Ok(Message::SendCustomCommandToUsers {
+                room_id,
+                from,
+                to: &self.to.0,
+                content: self.text()?,
+            }),
+            RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM => Ok(Message::SendCustomCommandToRoom {
+                room_id,
+                from,
+                content: self.text()?,
+            }),
+            unknown => Err(no_action(unknown)),
         }
     }
 
-    fn hold_to(&self, action: &str, uses: Uses) -> Result<(), Error> {
+    fn check_use(&self) -> Result<(), Error> {
+        let uses = &self.uses;
         if self.flags & !RTCMSG_BINARY != 0 {
             return Err(Error::invalid(
                 "flags",
@@ -240,33 +285,28 @@ impl<'a> Fields<'a> {
         if self.flags & RTCMSG_BINARY != 0 && !uses.binary {
             return Err(Error::invalid(
                 "flags",
-                format!("RTCMSG_BINARY: {action} takes text alone"),
+                format!("RTCMSG_BINARY: {} takes text alone", uses.action),
             ));
         }
         let given = [
             ("room_id", uses.room_id, !self.room_id.is_empty()),
             ("from", uses.from, !self.from.is_empty()),
-            ("to", uses.to, !self.to.0.is_empty()),
             ("conversation_id", uses.im, self.conversation_id != 0),
             ("sender_id", uses.im, self.sender_id != 0),
             ("msg_type", uses.im, self.msg_type != 0),
-            ("user_ids", uses.user_ids, !self.user_ids.is_empty()),
         ];
         match given.into_iter().find(|(_, is_used, is_given)| *is_given && !is_used) {
-            Some((field, ..)) => Err(Error::invalid(
-                field,
-                format!("is given, but {action} has no use for it"),
-            )),
+            Some((field, ..)) => Err(uses.has_no_use_for(field)),
             None => Ok(()),
         }
     }
 
-    fn only_recipient(&self, action: &str) -> Result<&'a str, Error> {
+    fn only_recipient(&self) -> Result<&'a str, Error> {
         match self.to.0[..] {
             [to] => Ok(to),
             _ => Err(Error::invalid(
                 "to",
-                format!("{} recipients, {action} takes 1", self.to.0.len()),
+                format!("{} recipients, {} takes 1", self.to.0.len(), self.uses.action),
             )),
         }
     }
@@ -288,6 +328,7 @@ impl<'a> Fields<'a> {
     }
 
     fn text(&self) -> Result<&'a str, Error> {
+        self.uses.check_length(self.payload.len())?;
         std::str::from_utf8(self.payload).map_err(|error| {
             let at = error.valid_up_to();
             Error::invalid(

@@ -38,8 +38,9 @@ pub struct rtcmsg_completion {
 /// RTCMSG_NO_COMPLETION. Messages to one destination leave one after another (rtcmsg_call). What has not been polled counts
 /// for queue.capacity, too.
 ///
-/// RTCMSG_QUEUE_FULL: poll, or send less; the error names the setting. RTCMSG_INVALID_ARGUMENT, RTCMSG_UNSUPPORTED,
-/// RTCMSG_NOT_CONFIGURED as for rtcmsg_client_check(). RTCMSG_CLOSED, RTCMSG_FORKED. Any thread.
+/// RTCMSG_QUEUE_FULL: poll, or send less; the error names the setting. RTCMSG_NO_RESOURCES: the system gives no thread for
+/// the queue; a later submit tries again. RTCMSG_INVALID_ARGUMENT, RTCMSG_UNSUPPORTED, RTCMSG_NOT_CONFIGURED as for
+/// rtcmsg_client_check(). RTCMSG_CLOSED, RTCMSG_FORKED. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_submit(
     client: *mut rtcmsg_client,
@@ -48,12 +49,12 @@ pub unsafe extern "C" fn rtcmsg_client_submit(
     id: *mut u64,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_submit, error, id = 0, {
+    boundary!(rtcmsg_client_submit(client), error, id = 0, {
         // SAFETY: the header's rules for arguments.
         unsafe {
             let id = input::required_mut(id, "id")?;
             let client = known(client)?;
-            let fields = Fields::read(message)?;
+            let fields = Fields::read(message, client.client().limits())?;
             let options = read_call(call)?.as_ref().map(submit_options).transpose()?;
             *id = client.submit(&fields.message()?, &options.unwrap_or_default())?;
             Ok(())
@@ -76,7 +77,7 @@ pub unsafe extern "C" fn rtcmsg_client_poll(
     count: *mut usize,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_poll, error, count = 0, {
+    boundary!(rtcmsg_client_poll(client), error, count = 0, {
         // SAFETY: the header's rules for arguments.
         let (client, count) = unsafe {
             let count = input::required_mut(count, "count")?;
@@ -121,14 +122,14 @@ pub unsafe extern "C" fn rtcmsg_client_poll(
 /// A file descriptor for epoll, kqueue, libuv or asyncio: readable exactly while a completion waits, so level-triggered.
 /// The client owns it until it is freed: never read, write or close it. `*handle` is -1 on failure.
 ///
-/// RTCMSG_INTERNAL: the system gives none. RTCMSG_CLOSED, RTCMSG_FORKED. Any thread; always the same one.
+/// RTCMSG_NO_RESOURCES: the system gives none. RTCMSG_CLOSED, RTCMSG_FORKED. Any thread; always the same one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_event_handle(
     client: *mut rtcmsg_client,
     handle: *mut EventHandle,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_event_handle, error, handle = -1, {
+    boundary!(rtcmsg_client_event_handle(client), error, handle = -1, {
         // SAFETY: the header's rules for arguments.
         unsafe {
             let handle = input::required_mut(handle, "handle")?;
@@ -147,7 +148,7 @@ pub unsafe extern "C" fn rtcmsg_client_cancel(
     id: u64,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_cancel, error, {
+    boundary!(rtcmsg_client_cancel(client), error, {
         // SAFETY: the header's rules for arguments.
         unsafe { known(client) }?.cancel(id)
     })
@@ -172,7 +173,7 @@ pub unsafe extern "C" fn rtcmsg_client_flush(
     timeout_ms: i32,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_flush, error, {
+    boundary!(rtcmsg_client_flush(client), error, {
         // SAFETY: the header's rules for arguments.
         let client = unsafe { known(client) }?;
         client.flush(input::wait(timeout_ms)?)
@@ -182,14 +183,15 @@ pub unsafe extern "C" fn rtcmsg_client_flush(
 /// Opens so many connections to each vendor in the background, TLS and all, so that the first messages find them; 0 is one
 /// for each worker. No request is made. Returns at once; rtcmsg_client_flush() waits for it. What fails is logged.
 ///
-/// RTCMSG_INVALID_ARGUMENT: more than http.max_connections. RTCMSG_CLOSED, RTCMSG_FORKED. Any thread.
+/// RTCMSG_INVALID_ARGUMENT: more than http.max_connections. RTCMSG_NO_RESOURCES as for rtcmsg_client_submit(). RTCMSG_CLOSED,
+/// RTCMSG_FORKED. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_warm_up(
     client: *mut rtcmsg_client,
     connections: u32,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_warm_up, error, {
+    boundary!(rtcmsg_client_warm_up(client), error, {
         // SAFETY: the header's rules for arguments.
         unsafe { known(client) }?.warm_up(connections as usize)
     })
@@ -206,7 +208,7 @@ pub unsafe extern "C" fn rtcmsg_client_stats(
     needed: *mut usize,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_stats, error, needed = 0, {
+    boundary!(rtcmsg_client_stats(client), error, needed = 0, {
         // SAFETY: the header's rules for arguments.
         unsafe {
             let needed = input::required_mut(needed, "needed")?;
@@ -229,7 +231,7 @@ pub unsafe extern "C" fn rtcmsg_client_log(
     needed: *mut usize,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_log, error, level = 0, needed = 0, {
+    boundary!(rtcmsg_client_log(client), error, level = 0, needed = 0, {
         // SAFETY: the header's rules for arguments.
         let (level, needed, client) = unsafe {
             let level = input::required_mut(level, "level")?;

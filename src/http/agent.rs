@@ -23,6 +23,7 @@ use crate::config::{self, Config, Endpoint};
 use crate::deadline::Deadline;
 use crate::error::{Code, Error};
 use crate::log::Logger;
+use crate::os;
 use crate::report::Request;
 use crate::sync::Arc as SharedArc;
 
@@ -212,10 +213,11 @@ impl Agent {
                 return Failure::Withheld(request);
             }
             let step = under_way.step();
-            if matches!(step, Step::Connecting | Step::TlsHandshake) {
+            let failure = failure(&error, &uri, step, None);
+            // A lack of descriptors says nothing against the addresses.
+            if matches!(step, Step::Connecting | Step::TlsHandshake) && failure.code != Code::NoResources {
                 self.resolver.forget(&uri);
             }
-            let failure = failure(&error, &uri, step, None);
             if failure.may_have_left || !expires.has_passed() {
                 return Failure::Broken(failure);
             }
@@ -276,16 +278,21 @@ fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
     }
     match step {
         Step::Resolving => {
-            let why = match error {
-                ureq::Error::Other(other) => other
-                    .downcast_ref::<Unresolved>()
-                    .map(|unresolved| unresolved.0.clone()),
+            let unresolved = match error {
+                ureq::Error::Other(other) => other.downcast_ref::<Unresolved>().cloned(),
                 _ => None,
             };
-            (
-                Code::Resolve,
-                format!("no address: {}", why.unwrap_or_else(|| error.to_string())),
-            )
+            match unresolved {
+                Some(Unresolved {
+                    code: Code::NoResources,
+                    why,
+                }) => (Code::NoResources, why),
+                Some(Unresolved { why, .. }) => (Code::Resolve, format!("no address: {why}")),
+                None => (Code::Resolve, format!("no address: {error}")),
+            }
+        }
+        Step::Connecting if matches!(error, ureq::Error::Io(error) if os::is_lack_of_resources(error)) => {
+            (Code::NoResources, format!("the system gives no socket: {error}"))
         }
         Step::Connecting => (Code::Connect, format!("cannot connect: {error}")),
         Step::TlsHandshake => (Code::Tls, format!("the TLS handshake failed: {error}")),

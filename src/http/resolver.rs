@@ -19,6 +19,7 @@ use ureq::unversioned::transport::NextTimeout;
 
 use super::ledger;
 use super::traffic::Traffic;
+use crate::error::Code;
 use crate::log::{Level, Logger};
 use crate::os;
 
@@ -54,16 +55,29 @@ struct Entry {
     looking_up: bool,
     /// How many lookups have ended: a waiter sees by it that its own has.
     lookups: u64,
-    failure: String,
+    failure: Unresolved,
 }
 
 /// Why a name has no address.
-#[derive(Debug)]
-pub(super) struct Unresolved(pub String);
+#[derive(Clone, Debug)]
+pub(super) struct Unresolved {
+    /// `Resolve`, or `NoResources` if the system lacked what a lookup needs.
+    pub code: Code,
+    pub why: String,
+}
+
+impl Default for Unresolved {
+    fn default() -> Unresolved {
+        Unresolved {
+            code: Code::Resolve,
+            why: String::new(),
+        }
+    }
+}
 
 impl std::fmt::Display for Unresolved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.why)
     }
 }
 
@@ -141,7 +155,8 @@ impl Cache {
             if let Err(error) = os::spawn("rtcmsg-dns", move || cache.look_up(&name)) {
                 entry.looking_up = false;
                 if entry.addresses.is_empty() {
-                    return Err(unresolved(format!("no thread for the DNS lookup: {error}")));
+                    let why = format!("the system gives no thread for the DNS lookup: {error}");
+                    return Err(unresolved(Code::NoResources, why));
                 }
             }
         }
@@ -171,11 +186,11 @@ impl Cache {
             }
         };
         if self.is_closed.load(Ordering::SeqCst) {
-            return Err(unresolved("the client was closed".to_owned()));
+            return Err(unresolved(Code::Resolve, "the client was closed".to_owned()));
         }
         match entries.get(&name) {
             Some(entry) if !entry.addresses.is_empty() => Ok(entry.addresses.clone()),
-            Some(entry) => Err(unresolved(entry.failure.clone())),
+            Some(entry) => Err(Error::Other(Box::new(entry.failure.clone()))),
             None => Err(Error::HostNotFound),
         }
     }
@@ -195,10 +210,17 @@ impl Cache {
                 entry.looked_up_at = Some((self.now)());
             }
             failed => {
-                let why = failed
-                    .err()
-                    .map_or_else(|| "no address".to_owned(), |error| error.to_string());
-                entry.failure = format!("{host}: {why}");
+                let error = failed.err();
+                let lacks_resources = error.as_ref().is_some_and(os::is_lack_of_resources);
+                let why = error.map_or_else(|| "no address".to_owned(), |error| error.to_string());
+                entry.failure = Unresolved {
+                    code: if lacks_resources {
+                        Code::NoResources
+                    } else {
+                        Code::Resolve
+                    },
+                    why: format!("{host}: {why}"),
+                };
                 // The old addresses serve for another while before the next try.
                 entry.looked_up_at = Some((self.now)());
                 trouble = Some(why);
@@ -217,8 +239,8 @@ impl Cache {
     }
 }
 
-fn unresolved(why: String) -> Error {
-    Error::Other(Box::new(Unresolved(why)))
+fn unresolved(code: Code, why: String) -> Error {
+    Error::Other(Box::new(Unresolved { code, why }))
 }
 
 fn host_and_port(uri: &Uri) -> Result<(String, u16), Error> {

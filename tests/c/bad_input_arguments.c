@@ -181,7 +181,7 @@ static void check_untouched(const struct newer_error *actual, size_t struct_size
 }
 
 static void errors_of_other_sizes(void) {
-  static const size_t too_small[] = {0, 1, 16, sizeof(rtcmsg_error) - 1};
+  static const size_t wrong[] = {0, 1, 16, sizeof(rtcmsg_error) - 1, 4097, (size_t)-1 / 2, SIZE_MAX};
   struct newer_error newer = error_of(sizeof newer);
   unsigned char tail[sizeof newer.tail];
   size_t i;
@@ -196,24 +196,57 @@ static void errors_of_other_sizes(void) {
   CHECK_TEXT(newer.known.text, "");
   CHECK_BYTES(newer.tail, sizeof newer.tail, tail, sizeof tail);
 
-  for (i = 0; i < sizeof too_small / sizeof *too_small; i++) {
+  for (i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     rtcmsg_str json = rtcmsg_text("{}");
-    struct newer_error small = error_of(too_small[i]);
-    rtcmsg_error *given = &small.known;
-    EXPECT_CODE("too small an error: config_set", rtcmsg_config_set(config, "zego.app_id", "1", given), INVALID);
-    EXPECT_CODE("too small an error: load_env", rtcmsg_config_load_env(config, given), INVALID);
-    EXPECT_CODE("too small an error: set_log", rtcmsg_config_set_log(config, NULL, NULL, 0, given), INVALID);
-    EXPECT_CODE("too small an error: client_new", rtcmsg_client_new(config, &made, given), INVALID);
+    struct newer_error bad = error_of(wrong[i]);
+    rtcmsg_error *given = &bad.known;
+    EXPECT_CODE("an error of a wrong size: config_set", rtcmsg_config_set(config, "zego.app_id", "1", given), INVALID);
+    EXPECT_CODE("an error of a wrong size: load_env", rtcmsg_config_load_env(config, given), INVALID);
+    EXPECT_CODE("an error of a wrong size: set_log", rtcmsg_config_set_log(config, NULL, NULL, 0, given), INVALID);
+    EXPECT_CODE("an error of a wrong size: client_new", rtcmsg_client_new(config, &made, given), INVALID);
     CHECK(made == NULL);
-    EXPECT_CODE("too small an error: check", rtcmsg_client_check(client, &good, given), INVALID);
-    EXPECT_CODE("too small an error: send", rtcmsg_client_send(client, &good, NULL, &report, given), INVALID);
+    EXPECT_CODE("an error of a wrong size: check", rtcmsg_client_check(client, &good, given), INVALID);
+    EXPECT_CODE("an error of a wrong size: send", rtcmsg_client_send(client, &good, NULL, &report, given), INVALID);
     CHECK(report == NULL);
-    EXPECT_CODE("too small an error: call",
+    EXPECT_CODE("an error of a wrong size: call",
                 rtcmsg_client_call(client, RTCMSG_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, given), INVALID);
     CHECK(report == NULL);
-    EXPECT_CODE("too small an error: close", rtcmsg_client_close(client, 0, given), INVALID);
-    check_untouched(&small, too_small[i]);
+    EXPECT_CODE("an error of a wrong size: close", rtcmsg_client_close(client, 0, given), INVALID);
+    check_untouched(&bad, wrong[i]);
   }
+  row_end_group(client);
+}
+
+static char logged[200];
+
+static void keep_line(void *user_data, int32_t level, const char *text) {
+  (void)user_data;
+  CHECK_INT(level, RTCMSG_LOG_ERROR);
+  CHECK(strlen(text) < sizeof logged);
+  strncpy(logged, text, sizeof logged - 1);
+}
+
+/* Nothing can be written to it, so the log says it. */
+static void an_error_without_its_start_is_logged(void) {
+  rtcmsg_error zero;
+  rtcmsg_config *logging = rtcmsg_config_new();
+  rtcmsg_client *other = NULL;
+  memset(&zero, 0, sizeof zero);
+  CHECK_CODE(rtcmsg_config_load_env(logging, NULL), RTCMSG_OK);
+  CHECK_CODE(rtcmsg_config_set_log(logging, keep_line, NULL, RTCMSG_LOG_ERROR, NULL), RTCMSG_OK);
+  EXPECT_CODE("config_set", rtcmsg_config_set(logging, "zego.app_id", "1", &zero), INVALID);
+  CHECK_TEXT(logged, "rtcmsg_config_set: error.struct_size is 0, at least 512 is needed: start it with RTCMSG_INIT");
+  EXPECT_CODE("client_new", rtcmsg_client_new(logging, &made, &zero), INVALID);
+  CHECK_CONTAINS(logged, "rtcmsg_client_new: error.struct_size is 0");
+  CHECK_CODE(rtcmsg_client_new(logging, &other, NULL), RTCMSG_OK);
+  EXPECT_CODE("send", rtcmsg_client_send(other, &good, NULL, &report, &zero), INVALID);
+  CHECK_CONTAINS(logged, "rtcmsg_client_send: error.struct_size is 0");
+  zero.struct_size = SIZE_MAX;
+  EXPECT_CODE("flush", rtcmsg_client_flush(other, 0, &zero), INVALID);
+  CHECK_CONTAINS(logged, "rtcmsg_client_flush: error.struct_size is 18446744073709551615, at most 4096 can be");
+  EXPECT_CODE("no client", rtcmsg_client_flush(NULL, 0, &zero), INVALID);
+  rtcmsg_client_free(other);
+  rtcmsg_config_free(logging);
   row_end_group(client);
 }
 
@@ -450,6 +483,7 @@ int main(void) {
   null_for_a_handle_that_is_freed_or_asked();
   places_past_the_end_of_a_report();
   errors_of_other_sizes();
+  an_error_without_its_start_is_logged();
   messages_of_a_newer_header();
   call_options_that_cannot_be();
   levels_and_timeouts_out_of_range();

@@ -24,11 +24,11 @@ struct Opened {
   friend typename Tag::Type opened(Tag) { return member; }
 };
 
-struct HandlersOfClient {
-  using Type = std::unique_ptr<rtcmsg::detail::Handlers> Client::*;
-  friend Type opened(HandlersOfClient);
+struct StateOfClient {
+  using Type = std::shared_ptr<rtcmsg::detail::ClientState> Client::*;
+  friend Type opened(StateOfClient);
 };
-template struct Opened<HandlersOfClient, &Client::handlers_>;
+template struct Opened<StateOfClient, &Client::state_>;
 
 struct MutexOfHandlers {
   using Type = std::mutex rtcmsg::detail::Handlers::*;
@@ -81,7 +81,7 @@ void a_fork_while_another_thread_is_in_submit() {
   auto held = std::make_shared<int>(0);
   client.submit(to_alice(), [held](const Completion &) { ++*held; });
   client.flush(60s);
-  std::mutex &mutex = (*(client.*opened(HandlersOfClient()))).*opened(MutexOfHandlers());
+  std::mutex &mutex = (client.*opened(StateOfClient()))->handlers().*opened(MutexOfHandlers());
   std::fflush(stdout);
   mutex.lock();
   const pid_t child = fork();

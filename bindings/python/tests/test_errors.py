@@ -122,6 +122,8 @@ def test_bad_arguments_of_the_other_calls_are_refused(client: rtcmsg.Client) -> 
         ("VENDOR_FAULT", "NOT_DELIVERED", (rtcmsg.VendorFault, rtcmsg.NotDelivered)),
         ("THROTTLED", "NOT_DELIVERED", (rtcmsg.Throttled, rtcmsg.NotDelivered)),
         ("CONNECT", "NOT_SENT", (rtcmsg.ConnectionFailed, rtcmsg.NotSent)),
+        ("NO_RESOURCES", "NOT_SENT", (rtcmsg.NoResources, rtcmsg.NotSent)),
+        ("NO_RESOURCES", None, (rtcmsg.NoResources,)),
         ("CLOSED", "UNKNOWN", (rtcmsg.Closed, rtcmsg.OutcomeUnknown)),
         ("CLOSED", None, (rtcmsg.Closed,)),
         ("FORKED", None, (rtcmsg.Forked,)),
@@ -150,6 +152,7 @@ def test_an_error_is_of_its_reason_and_of_its_outcome_and_of_no_other(
     [
         ("CLOSED", (rtcmsg.Closed, rtcmsg.NotSent)),
         ("FORKED", (rtcmsg.Forked, rtcmsg.NotSent)),
+        ("NO_RESOURCES", (rtcmsg.NoResources, rtcmsg.NotSent)),
         ("INTERNAL", (rtcmsg.Internal,)),
     ],
 )

@@ -131,6 +131,23 @@ fn a_failed_lookup_is_told_to_who_waits_and_the_next_one_tries_again() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_lookup_that_lacks_descriptors_is_no_fault_of_the_name() {
+    let code_after = |failure: io::Error| {
+        let fixture = fixture();
+        fixture.answer.send(Err(failure)).unwrap();
+        match fixture.get().unwrap_err() {
+            Error::Other(error) => error.downcast_ref::<Unresolved>().unwrap().code,
+            other => panic!("{other}"),
+        }
+    };
+    for number in [libc::EMFILE, libc::ENFILE, libc::ENOMEM] {
+        assert_eq!(code_after(io::Error::from_raw_os_error(number)), Code::NoResources);
+    }
+    assert_eq!(code_after(io::Error::other("no such host")), Code::Resolve);
+}
+
+#[test]
 fn nobody_waits_for_a_lookup_past_the_deadline() {
     let fixture = fixture();
     let waited = fixture.resolver.addresses("vendor.test", 443, Some(Duration::ZERO));

@@ -83,6 +83,11 @@ class Forked(RtcmsgError):
     """The client was made before a fork: make a new one in the child."""
 
 
+class NoResources(RtcmsgError):
+    """The operating system refused a thread, a file descriptor or memory: look at the limits of the process and its
+    container."""
+
+
 class RateLimited(RtcmsgError):
     """The vendor's quota has no room within the deadline; `report.requests[0].retry_after` says when it would have."""
 
@@ -149,6 +154,7 @@ _REASONS: dict[Code, type[RtcmsgError]] = {
     Code.CANCELLED: Cancelled,
     Code.CLOSED: Closed,
     Code.FORKED: Forked,
+    Code.NO_RESOURCES: NoResources,
     Code.RESOLVE: ConnectionFailed,
     Code.CONNECT: ConnectionFailed,
     Code.TLS: ConnectionFailed,
@@ -174,7 +180,7 @@ _OUTCOMES: dict[Delivery, type[RtcmsgError]] = {
 
 
 # The refusals that can also come from what sends nothing, such as flush().
-_REFUSALS = (Code.CLOSED, Code.FORKED)
+_REFUSALS = (Code.CLOSED, Code.FORKED, Code.NO_RESOURCES)
 
 
 def error_of(code: Code, field: str, text: str, report: Report | None = None, refused: bool = False) -> RtcmsgError:

@@ -31,6 +31,7 @@ class Code(enum.IntEnum):
     FORKED = -9
     NOT_FOUND = -10
     BUFFER_TOO_SMALL = -11
+    NO_RESOURCES = -12
     RESOLVE = -20
     CONNECT = -21
     TLS = -22
