@@ -64,7 +64,7 @@ pub mod fuzzing {
     use crate::{volcengine, zego};
 
     pub fn volcengine_report(recipients: Recipients, status: u16, body: &[u8]) -> Report {
-        Report::merged("Fuzzed", vec![volcengine::answer::read(recipients, status, body)])
+        Report::merged("Fuzzed", vec![volcengine::answer::read(&Message::any_to(recipients), status, body)])
     }
 
     pub fn zego_report(recipients: Recipients, status: u16, body: &[u8]) -> Report {

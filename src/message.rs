@@ -216,6 +216,31 @@ impl<'a> Message<'a> {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+impl<'a> Message<'a> {
+    /// A message of Volcengine to these: by RTC to names, by IM to ids and to everybody.
+    pub(crate) fn any_to(recipients: Recipients<'a>) -> Message<'a> {
+        let (room_id, from, payload) = ("lobby", "server", Payload::Text("hi"));
+        let signal = Signal {
+            conversation_id: 1,
+            sender_id: 2,
+            msg_type: 3,
+            content: "hi",
+        };
+        match recipients {
+            Recipients::One(to) => Message::SendUnicast { from, to, payload },
+            Recipients::Names(to) => Message::BatchSendRoomUnicast {
+                room_id,
+                from,
+                to,
+                payload,
+            },
+            Recipients::Ids(user_ids) => Message::P2PSendMessageToUsers { signal, user_ids },
+            Recipients::Everybody => Message::P2PSendMessageToAll { signal },
+        }
+    }
+}
+
 impl Signal<'_> {
     fn validate(&self, limits: &Limits) -> Result<(), Error> {
         positive("conversation_id", self.conversation_id)?;

@@ -324,17 +324,13 @@ impl<'a> Errand<'a> {
     }
 
     pub fn read(&self, status: u16, body: &[u8]) -> Outcome {
-        let outcome = match self.vendor() {
-            Vendor::Volcengine => volcengine::answer::read(self.recipients(), status, body),
-            Vendor::Zego => zego::answer::read(self.recipients(), status, body),
-        };
         match self {
-            Errand::Message(_) => outcome,
-            // What is in the answer beyond "accepted" is the caller's to read.
-            _ => Outcome {
-                recipients: Vec::new(),
-                ..outcome
+            Errand::Message(message) => match message.vendor() {
+                Vendor::Volcengine => volcengine::answer::read(message, status, body),
+                Vendor::Zego => zego::answer::read(message.recipients(), status, body),
             },
+            Errand::VolcengineCall { action, .. } => volcengine::answer::read_call(action, status, body),
+            Errand::ZegoCall { .. } => zego::answer::read_call(status, body),
         }
     }
 }
