@@ -363,6 +363,21 @@ macro_rules! shape {
 }
 pub(crate) use shape;
 
+/// Every text in this JSON but the names; none if it is not JSON.
+pub(crate) fn texts(json: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut values: Vec<Value> = serde_json::from_str(json).into_iter().collect();
+    while let Some(value) = values.pop() {
+        match value {
+            Value::Text(text) => texts.push(text),
+            Value::List(items) => values.extend(items),
+            Value::Object(Object(members)) => values.extend(members.into_iter().map(|(_, value)| value)),
+            Value::Null | Value::Bool(_) | Value::Whole(_) | Value::Inexact => {}
+        }
+    }
+    texts
+}
+
 /// The members of a JSON object, in order, values as written; a name twice is an error.
 pub(crate) fn members(json: &str) -> Result<Vec<(String, &RawValue)>, String> {
     if !json.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(json).is_ok() {

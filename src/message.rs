@@ -139,6 +139,25 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// What it carries.
+    pub(crate) fn payload(&self) -> &'a [u8] {
+        match *self {
+            Message::SendUnicast { payload, .. }
+            | Message::SendRoomUnicast { payload, .. }
+            | Message::BatchSendRoomUnicast { payload, .. }
+            | Message::SendBroadcast { payload, .. } => match payload {
+                Payload::Text(text) => text.as_bytes(),
+                Payload::Binary(bytes) => bytes,
+            },
+            Message::P2PSendMessageToUsers { signal, .. }
+            | Message::P2PSendMessageToAll { signal }
+            | Message::P2PSendMessageToAllExcept { signal, .. } => signal.content.as_bytes(),
+            Message::SendCustomCommandToUsers { content, .. } | Message::SendCustomCommandToRoom { content, .. } => {
+                content.as_bytes()
+            }
+        }
+    }
+
     /// Holds the message to the vendor's rules. Nothing has been sent when this refuses.
     pub(crate) fn validate(&self, limits: &Limits) -> Result<(), Error> {
         let action = self.action();

@@ -333,6 +333,33 @@ impl Outcome {
         self
     }
 
+    /// Changes the texts that came with the answer, or may repeat it, where `changed` has another. Words that are the
+    /// library's own are left alone.
+    pub fn change_texts(&mut self, changed: impl Fn(&str) -> Option<String>) {
+        let change = |text: &mut String| {
+            if let Some(other) = changed(text) {
+                *text = other;
+            }
+        };
+        let change_unless_known = |text: &mut Cow<'static, str>| {
+            if let Cow::Owned(text) = text {
+                change(text);
+            }
+        };
+        let request = &mut self.request;
+        change(&mut request.request_id);
+        change(&mut request.vendor_name);
+        change_unless_known(&mut request.vendor_text);
+        change_unless_known(&mut request.text);
+        for recipient in &mut self.recipients {
+            change_unless_known(&mut recipient.vendor_text);
+            for device in &mut recipient.devices {
+                change_unless_known(&mut device.platform);
+                change_unless_known(&mut device.vendor_text);
+            }
+        }
+    }
+
     /// The same for all of them.
     pub fn of(request: Request, recipients: Recipients) -> Outcome {
         let rows = request.for_each(recipients);

@@ -207,7 +207,10 @@ fn a_damaged_text_is_shown_with_replacement_characters_and_hides_nothing_beside_
         (br"\ud83d\u0041", "\u{FFFD}A"),
         (br"\\ud83d", r"\ud83d"),
         (b"\xE4\xBD", "\u{FFFD}"),
-        (b"\xED\xA0\x80\xFF\xC0\xAF", "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}"),
+        (
+            b"\xED\xA0\x80\xFF\xC0\xAF",
+            "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
+        ),
         (br"\x41\u12\'", "\u{FFFD}x41\u{FFFD}12\u{FFFD}'"),
         (b"a\nb\x01\tc", "a\nb\u{1}\tc"),
         (b"a\0b\\u0000", "a\u{FFFD}b\u{FFFD}"),
@@ -232,7 +235,13 @@ fn an_answer_that_is_cut_off_stays_unreadable() {
     for end in 1..whole.len() {
         assert_eq!(shown(&whole.as_bytes()[..end]), None, "{end}");
     }
-    for body in [&b"{\0}\0"[..], b"\xFF{}", br#"{"Code":7}}"#, br#"{'Code':7}"#, br#"{"Message":"a"b","Code":7}"#] {
+    for body in [
+        &b"{\0}\0"[..],
+        b"\xFF{}",
+        br#"{"Code":7}}"#,
+        br#"{'Code':7}"#,
+        br#"{"Message":"a"b","Code":7}"#,
+    ] {
         assert_eq!(object(body).unwrap_err(), "no JSON", "{}", body.escape_ascii());
     }
 }

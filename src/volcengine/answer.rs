@@ -190,11 +190,10 @@ fn accepted(asked: Asked, status: u16, result: Taken) -> Outcome {
     let mut request = Request::failed(Code::Ok, Delivery::Accepted, status, "");
     request.vendor_text = result.message.kept(&["Success"]);
     match asked.rows {
-        Rows::Expected { left_out } => {
-            pushed(asked.recipients, left_out, request, &result.pushed.unwrap_or_default())
-        }
+        Rows::Expected { left_out } => pushed(asked.recipients, left_out, request, &result.pushed.unwrap_or_default()),
         Rows::Unexpected if speaks_of_users => {
-            let request = request.left_unknown("the answer says what became of users, which this action's answers do not");
+            let request =
+                request.left_unknown("the answer says what became of users, which this action's answers do not");
             Outcome::of(request, asked.recipients)
         }
         Rows::Unexpected | Rows::Passed => Outcome::of(request, asked.recipients),
@@ -225,7 +224,11 @@ impl Answer<'static> {
         let metadata = match answer.member("ResponseMetadata") {
             Ok(Some(Value::Object(metadata))) => metadata,
             Ok(_) => return Ok(Answer::default()),
-            Err(Unclear) => return Err(no_answer("its ResponseMetadata stands in it twice, or spelled otherwise")),
+            Err(Unclear) => {
+                return Err(no_answer(
+                    "its ResponseMetadata stands in it twice, or spelled otherwise",
+                ));
+            }
         };
         let request_id = metadata.text("RequestId");
         let unreadable = |what| Unreadable {

@@ -368,7 +368,10 @@ fn an_answer_that_names_another_action_settles_nothing() {
             (request.code, request.delivery, request.request_id.as_str()),
             (Code::BadResponse, Delivery::Unknown, "r")
         );
-        assert_eq!(request.text, "the answer belongs to SendBroadcast, but SendUnicast was sent");
+        assert_eq!(
+            request.text,
+            "the answer belongs to SendBroadcast, but SendUnicast was sent"
+        );
         assert_eq!(outcome.recipients[0].delivery, Delivery::Unknown);
     }
     for action in [r#""SendUnicast""#, r#""sendUnicast""#, r#""""#, "null", "[]"] {

@@ -118,11 +118,7 @@ fn a_failed_user_is_named_by_uid_or_user_id_and_coded_by_number_or_text() {
     ] {
         let body = format!(r#"{{"Code":0,"Data":{{"FailUsers":[{row}]}}}}"#);
         let rows = read(Recipients::Names(&["a", "b"]), 200, body.as_bytes()).recipients;
-        assert_eq!(
-            deliveries(&rows),
-            [Delivery::NotDelivered, Delivery::Accepted],
-            "{row}"
-        );
+        assert_eq!(deliveries(&rows), [Delivery::NotDelivered, Delivery::Accepted], "{row}");
         assert_eq!(rows[0].vendor_code, 50003, "{row}");
     }
 }
