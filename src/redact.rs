@@ -129,8 +129,9 @@ fn json_escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
     escaped
 }
 
-/// As a query has it: by RFC 3986, as browsers write it, and as forms do, with a plus for a space.
-fn query_forms(bytes: &[u8]) -> [String; 3] {
+/// As a query has it: by RFC 3986, as browsers write a part of an address or all of it, and as forms do, with a plus for a
+/// space.
+fn query_forms(bytes: &[u8]) -> [String; 4] {
     const RFC_3986: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
     const OF_BROWSERS: &AsciiSet = &RFC_3986
         .remove(b'!')
@@ -138,10 +139,23 @@ fn query_forms(bytes: &[u8]) -> [String; 3] {
         .remove(b'(')
         .remove(b')')
         .remove(b'*');
+    const OF_ADDRESSES: &AsciiSet = &OF_BROWSERS
+        .remove(b';')
+        .remove(b',')
+        .remove(b'/')
+        .remove(b'?')
+        .remove(b':')
+        .remove(b'@')
+        .remove(b'&')
+        .remove(b'=')
+        .remove(b'+')
+        .remove(b'$')
+        .remove(b'#');
     const OF_FORMS: &AsciiSet = &RFC_3986.remove(b'*').add(b'~');
     [
         percent_encode(bytes, RFC_3986).to_string(),
         percent_encode(bytes, OF_BROWSERS).to_string(),
+        percent_encode(bytes, OF_ADDRESSES).to_string(),
         percent_encode(bytes, OF_FORMS).to_string().replace("%20", "+"),
     ]
 }

@@ -430,7 +430,8 @@ impl Report {
         self.code
     }
 
-    /// The least certain of its parts: unknown, not sent, not delivered, accepted, delivered.
+    /// The least certain of its parts: unknown, not sent, not delivered, accepted, delivered. Members of a conversation
+    /// without a row count as accepted.
     pub fn delivery(&self) -> Delivery {
         self.delivery
     }
@@ -449,7 +450,8 @@ impl Report {
         self.recipients.iter().filter(|r| r.delivery == delivery).count()
     }
 
-    /// The raw answer, kept for [`Client::call`](crate::Client::call) alone.
+    /// The raw answer, kept only for [`Client::call`](crate::Client::call). It is as it came: it may repeat secrets and the
+    /// request.
     pub fn body(&self) -> &[u8] {
         &self.body
     }

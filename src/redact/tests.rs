@@ -13,8 +13,10 @@ fn of_secret(text: &str, secret: &str) -> String {
     cleaned(text, &[Hidden::Secret(secret)]).unwrap_or_else(|| text.to_owned())
 }
 
+type Encoder = fn(&[u8]) -> String;
+
 /// The ways in which an echo may be written, each by another writer than the one under test where there is one.
-fn encoders() -> Vec<(&'static str, fn(&[u8]) -> String)> {
+fn encoders() -> Vec<(&'static str, Encoder)> {
     fn text(bytes: &[u8]) -> String {
         String::from_utf8_lossy(bytes).into_owned()
     }
@@ -59,6 +61,15 @@ fn encoders() -> Vec<(&'static str, fn(&[u8]) -> String)> {
                 .replace("%20", "+")
                 .replace("%2A", "*")
                 .replace('~', "%7E")
+        }),
+        ("an address", |bytes| {
+            let kept = [
+                ";", ",", "/", "?", ":", "@", "&", "=", "+", "$", "#", "!", "'", "(", ")", "*",
+            ];
+            let encoded = crate::percent::encode(&text(bytes));
+            kept.iter().fold(encoded, |encoded, sign| {
+                encoded.replace(&crate::percent::encode(sign), sign)
+            })
         }),
         ("base64", |bytes| STANDARD.encode(bytes)),
         ("base64 without padding", |bytes| STANDARD_NO_PAD.encode(bytes)),
