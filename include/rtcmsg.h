@@ -644,10 +644,11 @@ rtcmsg_code rtcmsg_client_log(struct rtcmsg_client *client,
 rtcmsg_code rtcmsg_report_code(const struct rtcmsg_report *report);
 
 // The delivery of the whole: that of its least certain part, in the order unknown, not sent, not delivered, accepted,
-// delivered. 0 for NULL.
+// delivered. Members of a conversation without a row count as accepted. 0 for NULL.
 uint32_t rtcmsg_report_delivery(const struct rtcmsg_report *report);
 
-// One line for a log: no secrets, no payload. Never NULL; empty for NULL.
+// One line for a log: no secrets, no payload, also where the vendor repeats them (docs/DELIVERY.md, Vendors' texts).
+// Never NULL; empty for NULL.
 const char *rtcmsg_report_text(const struct rtcmsg_report *report);
 
 // How many recipients are of that delivery; 0 counts all.
@@ -670,7 +671,7 @@ const struct rtcmsg_recipient *rtcmsg_report_recipient(const struct rtcmsg_repor
 const struct rtcmsg_device *rtcmsg_report_device(const struct rtcmsg_report *report, size_t index);
 
 // The raw answer to rtcmsg_client_call(); `*len` is its length in bytes (`len` may be NULL). Not NUL-terminated. NULL and
-// 0 if there is none.
+// 0 if there is none. Unlike every other text of a report it is as it came: it may repeat secrets and the request.
 const char *rtcmsg_report_body(const struct rtcmsg_report *report,
                                size_t *len);
 

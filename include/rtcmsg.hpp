@@ -727,7 +727,8 @@ class [[nodiscard]] Report {
   /* Whether every recipient is accepted or delivered. */
   bool ok() const noexcept { return code() == Code::ok; }
   Code code() const noexcept { return static_cast<Code>(rtcmsg_report_code(raw())); }
-  /* That of its least certain part: unknown, not sent, not delivered, accepted, delivered. */
+  /* That of its least certain part: unknown, not sent, not delivered, accepted, delivered. Members of a conversation who
+   * have no row count as accepted. */
   Delivery delivery() const noexcept { return static_cast<Delivery>(rtcmsg_report_delivery(raw())); }
   /* One line for a log. */
   std::string_view text() const & noexcept { return rtcmsg_report_text(raw()); }
@@ -745,7 +746,7 @@ class [[nodiscard]] Report {
     return detail::Rows<Request>(raw(), 0, rtcmsg_report_request_count(raw()));
   }
   detail::Rows<Request> requests() const && = delete;
-  /* The raw answer to call(); empty if there is none. */
+  /* The raw answer to call(), as it came, with whatever it repeats; empty if there is none. */
   std::string_view body() const & noexcept {
     std::size_t size = 0;
     const char *data = rtcmsg_report_body(raw(), &size);

@@ -12,7 +12,7 @@ mod vendors;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use self::calls::Calls;
 pub(crate) use self::flight::Flight;
@@ -540,19 +540,21 @@ impl Client {
                     Request::failed(Code::Internal, Delivery::NotSent, 0, text),
                     errand.recipients(),
                 ),
-                Ok(request) => {
+                Ok((request, keys)) => {
                     let (deadline, expires) = (terms.deadline, terms.expires);
                     let answered = self
                         .agent
                         .exchange(request, deadline, expires, &part.progress, permit.cloned());
-                    match answered {
+                    let mut outcome = match answered {
                         Ok(answer) => self.read(errand, answer, clock_was_set),
                         Err(Failure::Withheld(request)) => {
                             is_withheld = true;
                             Outcome::of(*request, errand.recipients())
                         }
                         Err(Failure::Broken(failure)) => self.unanswered(errand, failure),
-                    }
+                    };
+                    keys.redact(errand, &mut outcome);
+                    outcome
                 }
             };
             part.note(&tried.request);
@@ -673,21 +675,11 @@ fn lost(recipients: Recipients) -> Outcome {
     )
 }
 
-/// `Retry-After`, in seconds or as a date.
+/// `Retry-After` of an answer; 0 if it says nothing.
 fn retry_after_ms(answer: &Answer) -> u32 {
-    let Some(text) = answer
-        .headers()
-        .get(http::header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-    else {
-        return 0;
-    };
-    if let Ok(seconds) = text.trim().parse::<u32>() {
-        return seconds.saturating_mul(1000);
-    }
-    let at = httpdate::parse_http_date(text.trim()).ok();
-    let wait = at.and_then(|at| at.duration_since(std::time::SystemTime::now()).ok());
-    wait.map_or(0, |wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX))
+    let header = answer.headers().get(http::header::RETRY_AFTER);
+    let text = header.and_then(|value| value.to_str().ok());
+    text.map_or(0, |text| retry::after_ms(text, SystemTime::now()))
 }
 
 fn limits(config: &Config) -> Limits {

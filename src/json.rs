@@ -1,46 +1,217 @@
 //! Reading vendors' JSON without trusting its types: a number where text belongs, text where a number belongs.
 //!
 //! Each answer has two readers that fill the same structs. The one for ordinary answers borrows from the body and takes
-//! nothing odd: [`ordinary`]. What it does not take goes through a tree of values, which takes everything: [`object`].
+//! nothing odd: [`ordinary`]. What it does not take goes through a tree of values, which takes everything: [`object`]. Codes
+//! decide what an answer says: a text that was damaged on the way destroys none.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
-pub(crate) type Object = Map<String, Value>;
+/// A value of an answer. Unlike `serde_json`'s it keeps every member of an object, also those of the same name.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Bool(bool),
+    /// A whole number, exactly.
+    Whole(i128),
+    /// A number that a double holds, so that its digits may be others than the vendor's.
+    Inexact,
+    Text(String),
+    List(Vec<Value>),
+    Object(Object),
+}
 
-/// The whole body as an object, or why it is none.
+/// The members of an object, in their order.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Object(Vec<(String, Value)>);
+
+/// A name stands in an object twice, or spelled otherwise, or damaged: what the vendor says by it is not known.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Unclear;
+
+impl Object {
+    /// The value of this member; `None` if it is not there, or null. Where an answer may hold the member under a name
+    /// that is not exactly this one, or holds it twice, neither its value nor its absence is certain.
+    pub fn member(&self, name: &str) -> Result<Option<&Value>, Unclear> {
+        let mut alike = self.0.iter().filter(|(key, _)| is_alike(key, name));
+        match (alike.next(), alike.next()) {
+            (None, _) => Ok(None),
+            (Some((key, value)), None) if key == name => Ok(Some(value).filter(|value| !matches!(value, Value::Null))),
+            _ => Err(Unclear),
+        }
+    }
+
+    /// Text that is shown and decides nothing: empty if it is not there, or unclear.
+    pub fn text(&self, name: &str) -> Text<'static> {
+        Text(text(self.member(name).ok().flatten()).into())
+    }
+
+    /// A number; `None` if it is not there, not exact, or unclear.
+    pub fn integer(&self, name: &str) -> Option<i64> {
+        integer(self.member(name).ok().flatten())
+    }
+}
+
+/// Whether a member's name may be meant for this one: it has the same letters and digits in any case, or is this name with
+/// characters lost on the way.
+pub(crate) fn is_alike(key: &str, name: &str) -> bool {
+    fn letters(text: &str) -> impl Iterator<Item = u8> {
+        let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
+        letters.map(|letter| letter.to_ascii_lowercase())
+    }
+    let is_damaged = || {
+        let mut pairs = key.chars().zip(name.chars());
+        key.contains('\u{FFFD}')
+            && key.chars().count() == name.chars().count()
+            && pairs.all(|(c, of_name)| c == '\u{FFFD}' || c.eq_ignore_ascii_case(&of_name))
+    };
+    letters(key).eq(letters(name)) || is_damaged()
+}
+
+/// The body of an answer as an object, or why it is none. Damaged texts in it are mended: see [`repaired`].
 pub(crate) fn object(body: &[u8]) -> Result<Object, &'static str> {
     if body.is_empty() {
         return Err("an empty body");
     }
-    match serde_json::from_slice(body) {
+    match serde_json::from_str(&repaired(body)) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("JSON, but no object"),
         Err(_) => Err("no JSON"),
     }
 }
 
+/// The body with its texts as JSON has them: what is no UTF-8, half a surrogate pair or no escape becomes U+FFFD, and a
+/// bare control character becomes its escape. Between texts a byte order mark is left out. Nothing else is changed, so
+/// that what is cut off, or no JSON for another reason, stays so.
+fn repaired(body: &[u8]) -> String {
+    let body = String::from_utf8_lossy(body);
+    let mut repaired = String::with_capacity(body.len());
+    let mut rest = &*body;
+    let mut in_text = false;
+    while let Some(c) = rest.chars().next() {
+        let mut taken = c.len_utf8();
+        match c {
+            '"' => {
+                in_text = !in_text;
+                repaired.push(c);
+            }
+            '\\' if in_text => {
+                let (escape, length) = escape(rest);
+                repaired.push_str(escape);
+                taken = length;
+            }
+            '\0'..' ' if in_text => repaired.push_str(&format!("\\u{:04x}", u32::from(c))),
+            '\u{FEFF}' if !in_text => {}
+            _ => repaired.push(c),
+        }
+        rest = &rest[taken..];
+    }
+    repaired
+}
+
+/// What stands for the escape at the beginning of `text`, and how long that escape is.
+fn escape(text: &str) -> (&str, usize) {
+    const LOST: &str = "\u{FFFD}";
+    let unit = |from: usize| {
+        let digits = text.get(from..from + 6)?.strip_prefix("\\u")?;
+        let is_hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
+        is_hex.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
+    };
+    match text.as_bytes().get(1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => (&text[..2], 2),
+        Some(b'u') => match (unit(0), unit(6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (&text[..12], 12),
+            (Some(0xD800..=0xDFFF), _) => (LOST, 6),
+            (Some(_), _) => (&text[..6], 6),
+            (None, _) => (LOST, 2),
+        },
+        _ => (LOST, 1),
+    }
+}
+
 /// Text, or a whole number or truth value as text; empty for anything else, a number too large to be kept exactly among
 /// it: its digits would be others than the vendor's. NUL, which C cannot hold, becomes U+FFFD.
-pub(crate) fn text(value: Option<&Value>) -> String {
+fn text(value: Option<&Value>) -> String {
     match value {
-        Some(Value::String(text)) => text.replace('\0', "\u{FFFD}"),
-        Some(Value::Number(number)) if number.is_f64() => String::new(),
-        Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+        Some(Value::Text(text)) => text.replace('\0', "\u{FFFD}"),
+        Some(Value::Whole(number)) => number.to_string(),
+        Some(Value::Bool(value)) => value.to_string(),
         _ => String::new(),
     }
 }
 
 /// An exact whole number, or its decimal digits as text.
-pub(crate) fn integer(value: Option<&Value>) -> Option<i64> {
+fn integer(value: Option<&Value>) -> Option<i64> {
     match value? {
-        Value::Number(number) => number.as_i64(),
-        Value::String(digits) => digits.trim().parse().ok(),
+        Value::Whole(number) => i64::try_from(*number).ok(),
+        Value::Text(digits) => whole(digits),
         _ => None,
+    }
+}
+
+/// The number that these decimal digits are.
+pub(crate) fn whole(digits: &str) -> Option<i64> {
+    digits.trim().parse().ok()
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+                Ok(Value::Bool(value))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+                Ok(Value::Whole(number.into()))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+                Ok(Value::Whole(number.into()))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+                Ok(Value::Inexact)
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+                Ok(Value::Text(text.to_owned()))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Value, E> {
+                Ok(Value::Text(text))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    items.push(item);
+                }
+                Ok(Value::List(items))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Value::Object(Object(members)))
+            }
+        }
+        deserializer.deserialize_any(Any)
     }
 }
 
@@ -52,13 +223,6 @@ pub(crate) fn ordinary<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
 /// Text of an answer, borrowed unless it is written with an escape; empty if it is not there.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Text<'a>(pub Cow<'a, str>);
-
-impl Text<'static> {
-    /// As [`text`].
-    pub fn of(value: Option<&Value>) -> Text<'static> {
-        Text(text(value).into())
-    }
-}
 
 impl Text<'_> {
     /// To keep; without a copy if it is one of these words.
@@ -94,9 +258,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Neither with a NUL, which has to be replaced, nor a name that `serde_json` gives a meaning of its own in a tree of values.
+/// Without a NUL, which has to be replaced.
 fn is_plain(text: &str) -> bool {
-    !text.contains('\0') && !text.starts_with("$serde_json")
+    !text.contains('\0')
 }
 
 fn odd<E: de::Error>() -> E {
@@ -155,8 +319,8 @@ impl<'de> Deserialize<'de> for Passed {
 }
 
 /// A struct that is read from an object and nothing else, with the members' names as the vendor spells them: one that is
-/// not there is its type's default, one that stands there twice is not ordinary. (A derived reader takes a list, too, and
-/// passes over the rest without a check.)
+/// not there is its type's default, one that stands there twice, or spelled otherwise, is not ordinary. (A derived reader
+/// takes a list, too, and passes over the rest without a check.)
 macro_rules! shape {
     ($(#[$about:meta])* $of:ident<$a:lifetime> { $($name:literal => $field:ident: $type:ty,)+ }) => {
         $(#[$about])*
@@ -178,15 +342,15 @@ macro_rules! shape {
                     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                         $(let mut $field: Option<$type> = None;)+
                         while let Some(name) = map.next_key::<$crate::json::Text>()? {
-                            let is_twice = match &*name.0 {
+                            let is_unclear = match &*name.0 {
                                 $($name => $field.replace(map.next_value()?).is_some(),)+
-                                _ => {
+                                other => {
                                     map.next_value::<$crate::json::Passed>()?;
-                                    false
+                                    [$($name),+].iter().any(|name| $crate::json::is_alike(other, name))
                                 }
                             };
-                            if is_twice {
-                                return Err(serde::de::Error::custom("a name twice"));
+                            if is_unclear {
+                                return Err(serde::de::Error::custom("a name twice, or spelled otherwise"));
                             }
                         }
                         Ok($of { $($field: $field.unwrap_or_default(),)+ })
@@ -198,6 +362,21 @@ macro_rules! shape {
     };
 }
 pub(crate) use shape;
+
+/// Every text in this JSON but the names; none if it is not JSON.
+pub(crate) fn texts(json: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut values: Vec<Value> = serde_json::from_str(json).into_iter().collect();
+    while let Some(value) = values.pop() {
+        match value {
+            Value::Text(text) => texts.push(text),
+            Value::List(items) => values.extend(items),
+            Value::Object(Object(members)) => values.extend(members.into_iter().map(|(_, value)| value)),
+            Value::Null | Value::Bool(_) | Value::Whole(_) | Value::Inexact => {}
+        }
+    }
+    texts
+}
 
 /// The members of a JSON object, in order, values as written; a name twice is an error.
 pub(crate) fn members(json: &str) -> Result<Vec<(String, &RawValue)>, String> {

@@ -31,6 +31,7 @@ mod metrics;
 mod os;
 mod percent;
 mod quota;
+mod redact;
 mod report;
 mod secret;
 mod sync;
@@ -64,7 +65,10 @@ pub mod fuzzing {
     use crate::{volcengine, zego};
 
     pub fn volcengine_report(recipients: Recipients, status: u16, body: &[u8]) -> Report {
-        Report::merged("Fuzzed", vec![volcengine::answer::read(recipients, status, body)])
+        Report::merged(
+            "Fuzzed",
+            vec![volcengine::answer::read(&Message::any_to(recipients), status, body)],
+        )
     }
 
     pub fn zego_report(recipients: Recipients, status: u16, body: &[u8]) -> Report {

@@ -139,6 +139,25 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// What it carries.
+    pub(crate) fn payload(&self) -> &'a [u8] {
+        match *self {
+            Message::SendUnicast { payload, .. }
+            | Message::SendRoomUnicast { payload, .. }
+            | Message::BatchSendRoomUnicast { payload, .. }
+            | Message::SendBroadcast { payload, .. } => match payload {
+                Payload::Text(text) => text.as_bytes(),
+                Payload::Binary(bytes) => bytes,
+            },
+            Message::P2PSendMessageToUsers { signal, .. }
+            | Message::P2PSendMessageToAll { signal }
+            | Message::P2PSendMessageToAllExcept { signal, .. } => signal.content.as_bytes(),
+            Message::SendCustomCommandToUsers { content, .. } | Message::SendCustomCommandToRoom { content, .. } => {
+                content.as_bytes()
+            }
+        }
+    }
+
     /// Holds the message to the vendor's rules. Nothing has been sent when this refuses.
     pub(crate) fn validate(&self, limits: &Limits) -> Result<(), Error> {
         let action = self.action();
@@ -212,6 +231,31 @@ impl<'a> Message<'a> {
                 zego_id("from", from, limits)?;
                 command_within(content, limits)
             }
+        }
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+impl<'a> Message<'a> {
+    /// A message of Volcengine to these: by RTC to names, by IM to ids and to everybody.
+    pub(crate) fn any_to(recipients: Recipients<'a>) -> Message<'a> {
+        let (room_id, from, payload) = ("lobby", "server", Payload::Text("hi"));
+        let signal = Signal {
+            conversation_id: 1,
+            sender_id: 2,
+            msg_type: 3,
+            content: "hi",
+        };
+        match recipients {
+            Recipients::One(to) => Message::SendUnicast { from, to, payload },
+            Recipients::Names(to) => Message::BatchSendRoomUnicast {
+                room_id,
+                from,
+                to,
+                payload,
+            },
+            Recipients::Ids(user_ids) => Message::P2PSendMessageToUsers { signal, user_ids },
+            Recipients::Everybody => Message::P2PSendMessageToAll { signal },
         }
     }
 }

@@ -122,6 +122,16 @@ impl Class {
         }
     }
 
+    /// The class of an answer that is not the vendor's, by HTTP status: a gateway's. It refuses what it does not pass on,
+    /// but may answer these after it passed the request on: 408 and 499 when it gave up waiting, 409 when the same request
+    /// seems to be on its way already. docs/DELIVERY.md, Answers of a gateway.
+    fn of_gateway(status: u16) -> Class {
+        match status {
+            408 | 409 | 499 => Class::OutcomeUnknown,
+            status => Class::by_status(status),
+        }
+    }
+
     /// The class of an error whose code no table knows, by HTTP status. VENDORS.md, Response.
     pub fn by_status(status: u16) -> Class {
         match status {
@@ -227,6 +237,19 @@ impl Request {
         }
     }
 
+    /// An answer that does not fit what was asked leaves those unknown whom it does not settle. A refusal keeps its code:
+    /// it is still known that the vendor is throttling, for example.
+    pub(crate) fn left_unknown(mut self, what: &str) -> Request {
+        if self.code == Code::Ok {
+            self.code = Code::BadResponse;
+            self.text = what.to_owned().into();
+        } else {
+            self.text = format!("{}; {what}", self.text).into();
+        }
+        self.delivery = Delivery::Unknown;
+        self
+    }
+
     /// The request's outcome for each recipient, where nothing tells them apart.
     pub(crate) fn for_each(&self, recipients: Recipients) -> Vec<Recipient> {
         recipients
@@ -260,6 +283,12 @@ pub(crate) struct Outcome {
     pub body: Vec<u8>,
     /// A refusal that the next part of the same message would meet too: a bad key, a missing permission.
     pub concerns_all: bool,
+    /// The message also went to users who have no row, such as the other members of a conversation: the request's delivery
+    /// is theirs.
+    pub has_others: bool,
+    /// The answer says that it belongs to a request for another action: what comes next on its connection may also belong
+    /// to another request.
+    pub answers_another_request: bool,
 }
 
 impl Outcome {
@@ -269,13 +298,15 @@ impl Outcome {
             recipients,
             body: Vec::new(),
             concerns_all: false,
+            has_others: false,
+            answers_another_request: false,
         }
     }
 
-    /// An answer that is none of this vendor's: a gateway's page, nothing, a body cut off. By its status a 3xx or 4xx was
+    /// An answer that is not this vendor's: a gateway's page, nothing, a body cut off. Most of 3xx and 4xx say that it was
     /// refused; after a 2xx or 5xx nothing is known.
     pub fn unreadable(recipients: Recipients, http_status: u16, what: &str) -> Outcome {
-        let class = Class::by_status(http_status);
+        let class = Class::of_gateway(http_status);
         let code = if class == Class::OutcomeUnknown {
             Code::BadResponse
         } else {
@@ -302,6 +333,33 @@ impl Outcome {
         self
     }
 
+    /// Changes the texts that came with the answer, or may repeat it, where `changed` has another. Words that are the
+    /// library's own are left alone.
+    pub fn change_texts(&mut self, changed: impl Fn(&str) -> Option<String>) {
+        let change = |text: &mut String| {
+            if let Some(other) = changed(text) {
+                *text = other;
+            }
+        };
+        let change_unless_known = |text: &mut Cow<'static, str>| {
+            if let Cow::Owned(text) = text {
+                change(text);
+            }
+        };
+        let request = &mut self.request;
+        change(&mut request.request_id);
+        change(&mut request.vendor_name);
+        change_unless_known(&mut request.vendor_text);
+        change_unless_known(&mut request.text);
+        for recipient in &mut self.recipients {
+            change_unless_known(&mut recipient.vendor_text);
+            for device in &mut recipient.devices {
+                change_unless_known(&mut device.platform);
+                change_unless_known(&mut device.vendor_text);
+            }
+        }
+    }
+
     /// The same for all of them.
     pub fn of(request: Request, recipients: Recipients) -> Outcome {
         let rows = request.for_each(recipients);
@@ -325,9 +383,8 @@ impl Report {
                 row.request = requests.len();
                 overall.add(row.delivery, row.code);
             }
-            // What counts beside every recipient: a request that speaks for nobody by name, or whose answer is not
-            // readable in all its rows, which leaves somebody unknown who has none.
-            if part.recipients.is_empty() || part.request.code == Code::BadResponse {
+            // The request counts beside its recipients where it has none, and where there are others without a row.
+            if part.recipients.is_empty() || part.has_others {
                 overall.add(part.request.delivery, part.request.code);
             }
             if recipients.is_empty() {
@@ -373,7 +430,8 @@ impl Report {
         self.code
     }
 
-    /// The least certain of its parts: unknown, not sent, not delivered, accepted, delivered.
+    /// The least certain of its parts: unknown, not sent, not delivered, accepted, delivered. Members of a conversation
+    /// without a row count as accepted.
     pub fn delivery(&self) -> Delivery {
         self.delivery
     }
@@ -392,7 +450,8 @@ impl Report {
         self.recipients.iter().filter(|r| r.delivery == delivery).count()
     }
 
-    /// The raw answer, kept for [`Client::call`](crate::Client::call) alone.
+    /// The raw answer, kept only for [`Client::call`](crate::Client::call). It is as it came: it may repeat secrets and the
+    /// request.
     pub fn body(&self) -> &[u8] {
         &self.body
     }

@@ -244,7 +244,7 @@ fn heads_of_every_kind() {
             row("an odd Retry-After", http("429 Slow", "Retry-After: -1\r\n", ""), Serve, (Code::Throttled, Delivery::NotDelivered)),
             row("said to be gzip", with("Content-Encoding: gzip\r\n"), Serve, TAKEN),
             row("said to be of no charset", with("Content-Type: text/plain; charset=utf-16\r\n"), Serve, TAKEN),
-            row("a byte order mark", http("200 OK", "", &format!("\u{FEFF}{ok}")), Serve, UNREADABLE),
+            row("a byte order mark", http("200 OK", "", &format!("\u{FEFF}{ok}")), Serve, TAKEN),
         ];
         for status in [301, 302, 303, 307, 308] {
             for (what, location) in [("here", "/"), ("elsewhere", "http://127.0.0.1:1/"), ("nowhere", "::")] {
@@ -280,6 +280,8 @@ fn by_status(status: u16, of_an_error: bool) -> Outcome {
         401 => (Code::Unauthenticated, Delivery::NotDelivered),
         403 => (Code::Forbidden, Delivery::NotDelivered),
         429 => (Code::Throttled, Delivery::NotDelivered),
+        // A gateway may have passed the request on.
+        408 | 409 | 499 if !of_an_error => UNREADABLE,
         400..=499 => REFUSED,
         _ if of_an_error => (Code::VendorFault, Delivery::Unknown),
         _ => UNREADABLE,

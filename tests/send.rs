@@ -120,7 +120,8 @@ fn an_im_message_says_of_every_user_and_device_what_became_of_it() {
             user_ids: &[10002, 10008],
         },
     );
-    assert_eq!(outcome(&report), (Code::Ok, Delivery::Delivered));
+    // There may be members without a row: the vendor accepted it for them.
+    assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted));
     assert_eq!(inbox(emulator.url(), "im", &i64::MAX.to_string()).len(), 6);
 }
 

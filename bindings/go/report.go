@@ -10,14 +10,16 @@ import (
 
 // A Report is what became of a message that was taken in.
 type Report struct {
-	Code     Code
-	Delivery Delivery // of the least certain, in the order Unknown, NotSent, NotDelivered, Accepted, Delivered
-	Text     string   // one line for a log: no secrets, no payload
+	Code Code
+	// Delivery is that of the least certain part, in the order Unknown, NotSent, NotDelivered, Accepted, Delivered.
+	// Members of a conversation who are not among the Recipients count as Accepted.
+	Delivery Delivery
+	Text     string // one line for a log: no secrets, no payload
 	Requests []Request
 	// Recipients stand in the caller's order. There is none for a room. For an IM message to all, or to all but some,
 	// they are those the vendor spoke of, in its order.
 	Recipients []Recipient
-	Body       []byte // the raw answer to [Client.Call]
+	Body       []byte // the raw answer to [Client.Call], as it came, with whatever it repeats
 }
 
 // A Request is one HTTP request, sent or given up.

@@ -28,6 +28,28 @@ fuzz_target!(|input: &[u8]| {
     let has_error = !matches!(metadata["Error"], Value::Null);
     assert!(!has_error || report.code() != Code::Ok, "{}", report.text());
     assert!(metadata.is_object() || report.code() != Code::Ok, "{}", report.text());
+    // Another action's answer says nothing of this one.
+    let sent = match answer.recipients {
+        Recipients::One(_) => "SendUnicast",
+        Recipients::Names(_) => "BatchSendRoomUnicast",
+        Recipients::Ids(_) | Recipients::Everybody => "P2PSendMessage",
+    };
+    if let Value::String(action) = &metadata["Action"]
+        && !action.is_empty()
+        && !action.eq_ignore_ascii_case(sent)
+    {
+        assert_ne!(report.code(), Code::Ok, "{}", report.text());
+    }
+    // A row for a user who was not asked for leaves those without a row unknown.
+    if let (Value::Array(rows), Recipients::Ids(ids)) = (&object["Result"]["P2PResult"], answer.recipients)
+        && report.code() == Code::Ok
+        && rows
+            .iter()
+            .any(|row| !ids.iter().any(|id| says_id(&row["UserId"], *id)))
+    {
+        let named = |id: &i64| rows.iter().any(|row| says_id(&row["UserId"], *id));
+        assert!(ids.iter().all(named), "{}", report.text());
+    }
     // A row that cannot be read is somebody's.
     if let Value::Array(rows) = &object["Result"]["P2PResult"] {
         let unreadable = rows

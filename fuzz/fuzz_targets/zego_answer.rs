@@ -30,15 +30,18 @@ fuzz_target!(|input: &[u8]| {
     };
     for row in report.recipients() {
         let User::Name(name) = &row.user else { continue };
-        let is_named = failed.iter().any(|user| match &user["Uid"] {
-            Value::String(uid) => *uid == **name,
-            Value::Number(uid) => uid.to_string() == **name,
-            _ => false,
+        let is_named = failed.iter().any(|user| {
+            ["Uid", "UserId"].iter().any(|key| match &user[key] {
+                Value::String(uid) => *uid == **name,
+                Value::Number(uid) => uid.to_string() == **name,
+                _ => false,
+            })
         });
         assert!(!is_named || !row.delivery.is_success(), "{row:?}");
+        let is_none = |value: &Value| matches!(value, Value::Null | Value::Array(_) | Value::Object(_));
         let unreadable = failed
             .iter()
-            .any(|user| matches!(user["Uid"], Value::Null | Value::Array(_) | Value::Object(_)));
+            .any(|user| is_none(&user["Uid"]) && is_none(&user["UserId"]));
         assert!(!unreadable || !row.delivery.is_success(), "{row:?}");
     }
 });

@@ -36,8 +36,66 @@ impl<'a> Answer<'a> {
 
     /// The body as JSON, by a reader of its own; `None` if it is no object.
     pub fn object(&self) -> Option<Value> {
-        serde_json::from_slice(self.body).ok().filter(Value::is_object)
+        let body = with_texts_written_anew(&String::from_utf8_lossy(self.body));
+        serde_json::from_str(&body).ok().filter(Value::is_object)
     }
+}
+
+/// The same JSON, with each text as `serde_json` writes it, and no byte order mark between them.
+fn with_texts_written_anew(json: &str) -> String {
+    let mut written = String::new();
+    let mut chars = json.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => {}
+            '\u{FEFF}' => continue,
+            c => {
+                written.push(c);
+                continue;
+            }
+        }
+        let mut units: Vec<u16> = Vec::new();
+        let has_end = loop {
+            let Some(c) = chars.next() else { break false };
+            match c {
+                '"' => break true,
+                '\\' => match chars.peek() {
+                    Some('u') => {
+                        chars.next();
+                        let mut ahead = chars.clone();
+                        let digits: String = ahead.by_ref().take(4).collect();
+                        let is_hex = digits.len() == 4 && digits.chars().all(|c| c.is_ascii_hexdigit());
+                        if is_hex {
+                            chars = ahead;
+                        }
+                        units.push(if is_hex {
+                            u16::from_str_radix(&digits, 16).unwrap()
+                        } else {
+                            0xFFFD
+                        });
+                    }
+                    Some('"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't') => units.push(match chars.next() {
+                        Some('b') => 8,
+                        Some('f') => 12,
+                        Some('n') => 10,
+                        Some('r') => 13,
+                        Some('t') => 9,
+                        other => other.unwrap() as u16,
+                    }),
+                    _ => units.push(0xFFFD),
+                },
+                c => units.extend_from_slice(c.encode_utf16(&mut [0; 2])),
+            }
+        };
+        let text = String::from_utf16_lossy(&units);
+        if !has_end {
+            return String::new();
+        }
+        // A name to which serde_json's own values give a meaning.
+        let text = text.replace("$serde_json", "serde_json");
+        written.push_str(&serde_json::to_string(&text).unwrap());
+    }
+    written
 }
 
 /// The first line, empty if it is no UTF-8, and what stands behind it.
@@ -115,7 +173,7 @@ pub fn hold(report: &Report, answer: &Answer) {
     }
     // What is no JSON is judged by its status.
     if answer.object().is_none() {
-        let settled = (300..500).contains(&answer.status);
+        let settled = (300..500).contains(&answer.status) && !matches!(answer.status, 408 | 409 | 499);
         let expected = if settled {
             Delivery::NotDelivered
         } else {

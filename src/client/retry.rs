@@ -1,7 +1,7 @@
 //! What is safe to repeat is repeated, nothing else; and never so much that it makes a vendor's trouble worse.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::config::{self, Config};
 use crate::error::Code;
@@ -63,6 +63,22 @@ impl Retries {
         let ceiling = self.base.saturating_mul(1 << doublings).min(self.max);
         let jittered = ceiling.mul_f64(random_share());
         jittered.max(Duration::from_millis(retry_after_ms.into()))
+    }
+}
+
+/// A `Retry-After` in milliseconds: seconds, which some servers give with a fraction, or a date. 0 for anything else, and
+/// for a date that has passed; at most what fits.
+pub(super) fn after_ms(text: &str, now: SystemTime) -> u32 {
+    let text = text.trim();
+    let is_decimal = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    match text.parse::<f64>() {
+        // A float becomes the nearest integer that there is. A part of a millisecond is waited for.
+        Ok(seconds) if is_decimal => (seconds * 1000.0).ceil() as u32,
+        _ => {
+            let at = httpdate::parse_http_date(text).ok();
+            let wait = at.and_then(|at| at.duration_since(now).ok()).unwrap_or_default();
+            u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)
+        }
     }
 }
 
@@ -137,6 +153,39 @@ mod tests {
             longest > Duration::from_millis(500),
             "jitter goes the whole way: {longest:?}"
         );
+    }
+
+    #[test]
+    fn a_retry_after_is_seconds_also_in_parts_or_a_date_to_come() {
+        let now = httpdate::parse_http_date("Wed, 25 Nov 2026 12:00:00 GMT").unwrap();
+        for (text, expected) in [
+            ("0", 0),
+            ("3", 3_000),
+            ("1.5", 1_500),
+            (" 1.5 ", 1_500),
+            ("0.0001", 1),
+            ("2.", 2_000),
+            ("4294967", 4_294_967_000),
+            ("4294968", u32::MAX),
+            ("99999999999999999999999", u32::MAX),
+            ("-1", 0),
+            ("-1.5", 0),
+            ("+1", 0),
+            ("", 0),
+            (" ", 0),
+            (".", 0),
+            ("1.5.0", 0),
+            ("1e3", 0),
+            ("1,5", 0),
+            ("inf", 0),
+            ("NaN", 0),
+            ("soon", 0),
+            ("Wed, 25 Nov 2026 12:00:07 GMT", 7_000),
+            ("Wed, 25 Nov 2026 11:59:59 GMT", 0),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", u32::MAX),
+        ] {
+            assert_eq!(after_ms(text, now), expected, "{text:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,9 @@ use crate::error::Error;
 use crate::http::Answer;
 use crate::log::{Level, Logger};
 use crate::message::{Message, Recipients, Vendor};
+use crate::redact::{self, Hidden};
 use crate::report::Outcome;
+use crate::sync::Arc;
 use crate::{json, volcengine, zego};
 
 /// A clock further off than this is not a clock that is off.
@@ -32,6 +34,12 @@ pub(super) enum Errand<'a> {
         action: &'a str,
         parameters: Vec<(String, String)>,
     },
+}
+
+/// The credentials that an attempt was signed with. It keeps them while others replace them.
+pub(super) enum Keys {
+    Volcengine(Arc<volcengine::Signer>),
+    Zego(Arc<zego::Credentials>),
 }
 
 #[derive(Debug)]
@@ -209,7 +217,7 @@ impl Vendors {
     }
 
     /// The request for an endpoint, signed with the credentials of this moment.
-    pub fn signed(&self, errand: &Errand, site: usize) -> Result<Request<Vec<u8>>, String> {
+    pub fn signed(&self, errand: &Errand, site: usize) -> Result<(Request<Vec<u8>>, Keys), String> {
         let told = |error: Error| error.text;
         match errand.vendor() {
             Vendor::Volcengine => {
@@ -224,8 +232,10 @@ impl Vendors {
                     Errand::ZegoCall { action, .. } => return Err(format!("{action} is no action of Volcengine")),
                 };
                 let site = &side.account.sites[site];
-                let request = volcengine::request(&side.account, site, &side.credentials.get(), call, side.now());
-                request.map_err(|error| error.to_string())
+                let signer = side.credentials.get();
+                let request = volcengine::request(&side.account, site, &signer, call, side.now());
+                let request = request.map_err(|error| error.to_string())?;
+                Ok((request, Keys::Volcengine(signer)))
             }
             Vendor::Zego => {
                 let side = self.zego().map_err(told)?;
@@ -251,7 +261,8 @@ impl Vendors {
                     side.now(),
                     &nonce,
                 );
-                request.map_err(|error| error.to_string())
+                let request = request.map_err(|error| error.to_string())?;
+                Ok((request, Keys::Zego(credentials)))
             }
         }
     }
@@ -303,6 +314,47 @@ impl Vendors {
     }
 }
 
+impl Keys {
+    /// Takes these secrets, and what the errand carried, out of the texts of its outcome: a vendor, a gateway or a proxy may
+    /// repeat what it was sent. The access key id is among them: where two keys were exchanged, it is the secret.
+    pub fn redact(&self, errand: &Errand, outcome: &mut Outcome) {
+        let [first, second, third] = self.secrets().map(Hidden::Secret);
+        match errand {
+            Errand::Message(message) => {
+                let hidden = [first, second, third, Hidden::Payload(message.payload())];
+                outcome.change_texts(|text| redact::cleaned(text, &hidden));
+            }
+            Errand::VolcengineCall { json, .. } => {
+                let texts = json::texts(json);
+                let texts = texts.iter().map(String::as_str).chain([*json]);
+                let hidden: Vec<Hidden> = [first, second, third].into_iter().chain(texts.map(payload)).collect();
+                outcome.change_texts(|text| redact::cleaned(text, &hidden));
+            }
+            Errand::ZegoCall { parameters, .. } => {
+                let texts = parameters.iter().map(|(_, value)| value.as_str());
+                let hidden: Vec<Hidden> = [first, second, third].into_iter().chain(texts.map(payload)).collect();
+                outcome.change_texts(|text| redact::cleaned(text, &hidden));
+            }
+        }
+    }
+
+    fn secrets(&self) -> [&str; 3] {
+        match self {
+            Keys::Volcengine(signer) => {
+                let credentials = signer.credentials();
+                let (secret_key, token) = (&credentials.secret_key, &credentials.session_token);
+                [&credentials.access_key, secret_key.expose(), token.expose()]
+            }
+            Keys::Zego(credentials) => [credentials.server_secret.expose(), "", ""],
+        }
+    }
+}
+
+/// Any text of a raw call may be what it carries.
+fn payload(text: &str) -> Hidden<'_> {
+    Hidden::Payload(text.as_bytes())
+}
+
 impl<'a> Errand<'a> {
     pub fn vendor(&self) -> Vendor {
         match self {
@@ -324,17 +376,13 @@ impl<'a> Errand<'a> {
     }
 
     pub fn read(&self, status: u16, body: &[u8]) -> Outcome {
-        let outcome = match self.vendor() {
-            Vendor::Volcengine => volcengine::answer::read(self.recipients(), status, body),
-            Vendor::Zego => zego::answer::read(self.recipients(), status, body),
-        };
         match self {
-            Errand::Message(_) => outcome,
-            // What is in the answer beyond "accepted" is the caller's to read.
-            _ => Outcome {
-                recipients: Vec::new(),
-                ..outcome
+            Errand::Message(message) => match message.vendor() {
+                Vendor::Volcengine => volcengine::answer::read(message, status, body),
+                Vendor::Zego => zego::answer::read(message.recipients(), status, body),
             },
+            Errand::VolcengineCall { action, .. } => volcengine::answer::read_call(action, status, body),
+            Errand::ZegoCall { .. } => zego::answer::read_call(status, body),
         }
     }
 }

@@ -294,7 +294,7 @@ pub unsafe extern "C" fn rtcmsg_report_code(report: *const rtcmsg_report) -> rtc
 }
 
 /// The delivery of the whole: that of its least certain part, in the order unknown, not sent, not delivered, accepted,
-/// delivered. 0 for NULL.
+/// delivered. Members of a conversation without a row count as accepted. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_delivery(report: *const rtcmsg_report) -> u32 {
     boundary!(rtcmsg_report_delivery, or 0, {
@@ -302,7 +302,8 @@ pub unsafe extern "C" fn rtcmsg_report_delivery(report: *const rtcmsg_report) ->
     })
 }
 
-/// One line for a log: no secrets, no payload. Never NULL; empty for NULL.
+/// One line for a log: no secrets, no payload, also where the vendor repeats them (docs/DELIVERY.md, Vendors' texts).
+/// Never NULL; empty for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_text(report: *const rtcmsg_report) -> *const c_char {
     boundary!(rtcmsg_report_text, or EMPTY.as_ptr(), {
@@ -359,7 +360,7 @@ pub unsafe extern "C" fn rtcmsg_report_device(report: *const rtcmsg_report, inde
 }
 
 /// The raw answer to rtcmsg_client_call(); `*len` is its length in bytes (`len` may be NULL). Not NUL-terminated. NULL and
-/// 0 if there is none.
+/// 0 if there is none. Unlike every other text of a report it is as it came: it may repeat secrets and the request.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_body(report: *const rtcmsg_report, len: *mut usize) -> *const c_char {
     boundary!(rtcmsg_report_body, or ptr::null(), {

@@ -4,7 +4,6 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{RngSeed, TestRunner};
-use serde_json::json;
 
 use super::*;
 
@@ -21,6 +20,9 @@ const VALUES: &[&str] = &[
 const MEMBERS: &[&str] = &[
     r#""New":[1,-2,1.5,{"a":"b\n"},null,true],"#,
     r#""New":["\ud800"],"#,
+    r#""error":{},"#,
+    r#""data":{},"#,
+    r#""Action":"SendBroadcast","#,
     r#""New":1e999,"#,
     r#""New":{"New":1,"New":2,"$serde_json::private::RawValue":3},"#,
     r#""$serde_json::private::RawValue":"{}","#,
@@ -131,25 +133,29 @@ pub(crate) fn hold_readers_together<T: PartialEq + fmt::Debug>(
     assert!(taken.get() > CASES / 10, "only {} were taken", taken.get());
 }
 
+fn value(json: &str) -> Value {
+    serde_json::from_str(json).unwrap()
+}
+
 #[test]
 fn scalars_are_read_across_types_and_never_rounded() {
-    assert_eq!(text(Some(&json!(3005402395393320157i64))), "3005402395393320157");
-    let beyond: Value = serde_json::from_str("99999999999999999999").unwrap();
-    assert_eq!(text(Some(&beyond)), "", "not 100000000000000000000");
-    assert_eq!(text(Some(&json!("a\0b"))), "a\u{FFFD}b");
-    assert_eq!(text(Some(&json!(["a"]))), "");
-    assert_eq!(text(None), "");
-    assert_eq!(integer(Some(&json!("7221856821303361536"))), Some(7221856821303361536));
-    assert_eq!(integer(Some(&json!(7221856821303361536i64))), Some(7221856821303361536));
-    for not_exact in [
-        json!(1.0),
-        json!(1e3),
-        json!(u64::MAX),
-        json!("1.0"),
-        json!(true),
-        json!(null),
+    for (json, expected) in [
+        ("3005402395393320157", "3005402395393320157"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("99999999999999999999", ""),
+        (r#""a\u0000b""#, "a\u{FFFD}b"),
+        (r#"["a"]"#, ""),
+        ("true", "true"),
+        ("null", ""),
     ] {
-        assert_eq!(integer(Some(&not_exact)), None, "{not_exact}");
+        assert_eq!(text(Some(&value(json))), expected, "{json}");
+    }
+    assert_eq!(text(None), "");
+    for exact in ["7221856821303361536", r#""7221856821303361536""#] {
+        assert_eq!(integer(Some(&value(exact))), Some(7221856821303361536), "{exact}");
+    }
+    for not_exact in ["1.0", "1e3", "18446744073709551615", r#""1.0""#, "true", "null"] {
+        assert_eq!(integer(Some(&value(not_exact))), None, "{not_exact}");
     }
 }
 
@@ -160,4 +166,82 @@ fn what_is_no_object_says_why() {
     assert_eq!(object(b"<html>").unwrap_err(), "no JSON");
     assert_eq!(object(&b"[".repeat(100_000)).unwrap_err(), "no JSON");
     assert!(object(b"{}").is_ok());
+}
+
+#[test]
+fn a_member_is_certain_only_under_its_name_and_once() {
+    let member = |json: &str| match value(json) {
+        Value::Object(object) => object.member("P2PResult").map(|value| value.is_some()),
+        other => panic!("{other:?}"),
+    };
+    for json in ["{}", r#"{"P2PResult":null}"#, r#"{"Result":1,"\ufffd":2}"#] {
+        assert_eq!(member(json), Ok(false), "{json}");
+    }
+    assert_eq!(member(r#"{"New":1,"P2PResult":2,"New":3}"#), Ok(true));
+    for json in [
+        r#"{"P2PResult":1,"P2PResult":1}"#,
+        r#"{"P2PResult":1,"p2presult":1}"#,
+        r#"{"p2pResult":1}"#,
+        r#"{"p2p_result":1}"#,
+        r#"{" P2PResult":1}"#,
+        r#"{"\ufeffP2PResult":1}"#,
+        r#"{"P2\ufffdResult":1}"#,
+    ] {
+        assert_eq!(member(json), Err(Unclear), "{json}");
+    }
+}
+
+/// What the text of this answer is shown as; `None` if the answer is not readable.
+fn shown(body: &[u8]) -> Option<String> {
+    let object = object(body).ok()?;
+    assert_eq!(object.integer("Code"), Some(7), "{}", String::from_utf8_lossy(body));
+    Some(object.text("Message").0.into_owned())
+}
+
+#[test]
+fn a_damaged_text_is_shown_with_replacement_characters_and_hides_nothing_beside_it() {
+    for (text, expected) in [
+        (&br"a\ud83db"[..], "a\u{FFFD}b"),
+        (br"a\ude00b", "a\u{FFFD}b"),
+        (br"\ud83d\ud83d\ude00", "\u{FFFD}😀"),
+        (br"\ud83d\u0041", "\u{FFFD}A"),
+        (br"\\ud83d", r"\ud83d"),
+        (b"\xE4\xBD", "\u{FFFD}"),
+        (
+            b"\xED\xA0\x80\xFF\xC0\xAF",
+            "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
+        ),
+        (br"\x41\u12\'", "\u{FFFD}x41\u{FFFD}12\u{FFFD}'"),
+        (b"a\nb\x01\tc", "a\nb\u{1}\tc"),
+        (b"a\0b\\u0000", "a\u{FFFD}b\u{FFFD}"),
+        ("a\u{FEFF}b".as_bytes(), "a\u{FEFF}b"),
+        (br#"\"\\\/\b\f\n\r\t\u00e9"#, "\"\\/\u{8}\u{c}\n\r\té"),
+    ] {
+        let body = [br#"{"Message":""#, text, br#"","Code":7}"#].concat();
+        assert_eq!(shown(&body).as_deref(), Some(expected), "{}", text.escape_ascii());
+    }
+    let mark = "\u{FEFF}";
+    for body in [
+        format!("{mark}{{\"Message\":\"\",\"Code\":7}}"),
+        format!(" {mark}{mark}{{{mark}\"Message\" : {mark}\"\",{mark}\"Code\":7{mark}}} {mark}"),
+    ] {
+        assert_eq!(shown(body.as_bytes()).as_deref(), Some(""), "{body:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_cut_off_stays_unreadable() {
+    let whole = "{\"Message\":\"x \\ud83d \u{4f60}\",\"Code\":7}";
+    for end in 1..whole.len() {
+        assert_eq!(shown(&whole.as_bytes()[..end]), None, "{end}");
+    }
+    for body in [
+        &b"{\0}\0"[..],
+        b"\xFF{}",
+        br#"{"Code":7}}"#,
+        br#"{'Code':7}"#,
+        br#"{"Message":"a"b","Code":7}"#,
+    ] {
+        assert_eq!(object(body).unwrap_err(), "no JSON", "{}", body.escape_ascii());
+    }
 }

@@ -102,9 +102,27 @@ fn the_text_stays_one_line_whatever_the_vendor_says() {
 }
 
 #[test]
-fn an_answer_that_is_not_readable_in_all_its_rows_is_never_a_success() {
-    let unclear = Request::failed(Code::BadResponse, Delivery::Unknown, 200, String::new());
-    let rows = vec![Recipient::new(User::Id(1), HAS_IT.0, HAS_IT.1)];
-    let report = Report::merged("P2PSendMessage", vec![Outcome::new(unclear, rows)]);
-    assert_eq!((report.delivery(), report.code()), (Delivery::Unknown, Code::Partial));
+fn those_without_a_row_count_as_the_request_says() {
+    let to_all = |request: Request, rows: &[(Delivery, Code)]| {
+        let rows = rows.iter().enumerate();
+        let rows = rows.map(|(index, (delivery, code))| Recipient::new(User::Id(index as i64), *delivery, *code));
+        let outcome = Outcome {
+            has_others: true,
+            ..Outcome::new(request, rows.collect())
+        };
+        let report = Report::merged("P2PSendMessage", [outcome]);
+        (report.code(), report.delivery())
+    };
+    let unclear = || Request::failed(Code::BadResponse, Delivery::Unknown, 200, String::new());
+    for (request, rows, expected) in [
+        (accepted(), &[][..], (Code::Ok, Delivery::Accepted)),
+        (accepted(), &[HAS_IT], (Code::Ok, Delivery::Accepted)),
+        (accepted(), &[OFFLINE, OFFLINE], (Code::Partial, Delivery::NotDelivered)),
+        (accepted(), &[HAS_IT, OFFLINE], (Code::Partial, Delivery::NotDelivered)),
+        (accepted(), &[UNCLEAR, OFFLINE], (Code::Partial, Delivery::Unknown)),
+        (unclear(), &[HAS_IT], (Code::Partial, Delivery::Unknown)),
+        (unclear(), &[UNCLEAR], (Code::BadResponse, Delivery::Unknown)),
+    ] {
+        assert_eq!(to_all(request, rows), expected, "{rows:?}");
+    }
 }

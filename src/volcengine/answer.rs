@@ -4,12 +4,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde_json::Value;
-
 use super::codes;
 use crate::error::Code;
-use crate::json::{self, Object, Text};
-use crate::message::Recipients;
+use crate::json::{self, Object, Text, Unclear, Value};
+use crate::message::{Message, Recipients};
 use crate::report::{Delivery, Device, Outcome, Recipient, Request, User};
 
 json::shape! {
@@ -23,6 +21,7 @@ json::shape! {
 json::shape! {
     Metadata<'a> {
         "RequestId" => request_id: Text<'a>,
+        "Action" => action: Text<'a>,
         "Error" => error: Option<Refusal<'a>>,
     }
 }
@@ -58,17 +57,71 @@ struct Unreadable {
     request_id: String,
 }
 
-/// `status` and `body` are the answer as it came.
-pub(crate) fn read(recipients: Recipients, status: u16, body: &[u8]) -> Outcome {
-    let answer = match json::ordinary(body) {
-        Some(answer) => Ok(answer),
-        None => Answer::of_any(body),
-    };
-    judged(recipients, status, answer)
+/// What the answer has to fit.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    action: &'a str,
+    recipients: Recipients<'a>,
+    rows: Rows<'a>,
 }
 
-fn judged(recipients: Recipients, status: u16, answer: Result<Answer, Unreadable>) -> Outcome {
-    let unreadable = |what| Outcome::unreadable(recipients, status, what);
+/// What rows of users (`P2PResult`) are in the answer to a request.
+#[derive(Clone, Copy)]
+enum Rows<'a> {
+    /// IM gives one for each user and device, but none for those who are left out.
+    Expected { left_out: &'a [i64] },
+    /// RTC gives none: they are of another request.
+    Unexpected,
+    /// The caller of a raw call reads them.
+    Passed,
+}
+
+impl<'a> Asked<'a> {
+    fn by(message: &Message<'a>) -> Asked<'a> {
+        let rows = match *message {
+            Message::P2PSendMessageToUsers { .. } | Message::P2PSendMessageToAll { .. } => {
+                Rows::Expected { left_out: &[] }
+            }
+            Message::P2PSendMessageToAllExcept { user_ids, .. } => Rows::Expected { left_out: user_ids },
+            Message::SendUnicast { .. }
+            | Message::SendRoomUnicast { .. }
+            | Message::BatchSendRoomUnicast { .. }
+            | Message::SendBroadcast { .. }
+            | Message::SendCustomCommandToUsers { .. }
+            | Message::SendCustomCommandToRoom { .. } => Rows::Unexpected,
+        };
+        Asked {
+            action: message.action(),
+            recipients: message.recipients(),
+            rows,
+        }
+    }
+}
+
+/// The answer to a message: `status` and `body` as they came.
+pub(crate) fn read(message: &Message, status: u16, body: &[u8]) -> Outcome {
+    judged(Asked::by(message), status, answer_in(body))
+}
+
+/// The answer to a raw call of this action: whether it was accepted. The rest is the caller's to read.
+pub(crate) fn read_call(action: &str, status: u16, body: &[u8]) -> Outcome {
+    let asked = Asked {
+        action,
+        recipients: Recipients::Everybody,
+        rows: Rows::Passed,
+    };
+    judged(asked, status, answer_in(body))
+}
+
+fn answer_in(body: &[u8]) -> Result<Answer<'_>, Unreadable> {
+    match json::ordinary(body) {
+        Some(answer) => Ok(answer),
+        None => Answer::of_any(body),
+    }
+}
+
+fn judged(asked: Asked, status: u16, answer: Result<Answer, Unreadable>) -> Outcome {
+    let unreadable = |what| Outcome::unreadable(asked.recipients, status, what);
     let (mut outcome, request_id) = match answer {
         Err(Unreadable { what, request_id }) => (unreadable(what), request_id),
         Ok(Answer { metadata: None, .. }) => (unreadable("no ResponseMetadata in it"), String::new()),
@@ -76,10 +129,15 @@ fn judged(recipients: Recipients, status: u16, answer: Result<Answer, Unreadable
             metadata: Some(metadata),
             result,
         }) => {
+            let action = &*metadata.action.0;
+            let result = result.unwrap_or_default();
             let outcome = match metadata.error {
-                Some(error) => refused(recipients, status, error),
+                _ if !(action.is_empty() || action.eq_ignore_ascii_case(asked.action)) => {
+                    of_another_request(asked, status, action)
+                }
+                Some(error) => refused(asked, status, error, result),
                 None if !(200..300).contains(&status) => unreadable("no error in it"),
-                None => accepted(recipients, status, result.unwrap_or_default()),
+                None => accepted(asked, status, result),
             };
             (outcome, metadata.request_id.0.into_owned())
         }
@@ -88,9 +146,21 @@ fn judged(recipients: Recipients, status: u16, answer: Result<Answer, Unreadable
     outcome
 }
 
-fn refused(recipients: Recipients, status: u16, error: Refusal) -> Outcome {
+/// The action is compared without case, as the vendor may spell that of a raw call otherwise than its caller.
+fn of_another_request(asked: Asked, status: u16, action: &str) -> Outcome {
+    let text = format!("the answer belongs to {action}, but {} was sent", asked.action);
+    let request = Request::failed(Code::BadResponse, Delivery::Unknown, status, text);
+    Outcome {
+        answers_another_request: true,
+        ..Outcome::of(request, asked.recipients)
+    }
+}
+
+fn refused(asked: Asked, status: u16, error: Refusal, result: Taken) -> Outcome {
     let vendor_name = error.name.0.into_owned();
-    let number = error.number.and_then(|n| i32::try_from(n).ok()).unwrap_or(0);
+    // The number may stand where the name belongs.
+    let number = error.number.or_else(|| json::whole(&vendor_name));
+    let number = number.and_then(|n| i32::try_from(n).ok()).unwrap_or(0);
     let class = codes::classify(&vendor_name, number, status);
     let text = format!(
         "Volcengine refused: {}",
@@ -100,33 +170,47 @@ fn refused(recipients: Recipients, status: u16, error: Refusal) -> Outcome {
             &vendor_name
         }
     );
-    let request = Request {
+    let mut request = Request {
         vendor_name,
         vendor_code: number,
         vendor_text: error.message.kept(&[]),
-        ..Request::failed(class.code(), class.delivery(recipients), status, text)
+        ..Request::failed(class.code(), class.delivery(asked.recipients), status, text)
     };
+    if !matches!(asked.rows, Rows::Passed) && result.speaks_of_users() {
+        request = request.left_unknown("the answer also says what became of users");
+    }
     Outcome {
         concerns_all: class.concerns_all(),
-        ..Outcome::of(request, recipients)
+        ..Outcome::of(request, asked.recipients)
     }
 }
 
-fn accepted(recipients: Recipients, status: u16, taken: Taken) -> Outcome {
+fn accepted(asked: Asked, status: u16, result: Taken) -> Outcome {
+    let speaks_of_users = result.speaks_of_users();
     let mut request = Request::failed(Code::Ok, Delivery::Accepted, status, "");
-    request.vendor_text = taken.message.kept(&["Success"]);
-    let speaks_of_ids = matches!(recipients, Recipients::Ids(_) | Recipients::Everybody);
-    let Some(pushed) = taken.pushed.filter(|_| speaks_of_ids) else {
-        return Outcome::of(request, recipients);
-    };
-    let results = PushResults::of(&pushed);
-    if results.unreadable_row && recipients == Recipients::Everybody {
-        // Nobody's row can say it, so the request does.
-        request.code = Code::BadResponse;
-        request.delivery = Delivery::Unknown;
-        request.text = "the answer names a user that cannot be read".into();
+    request.vendor_text = result.message.kept(&["Success"]);
+    match asked.rows {
+        Rows::Expected { left_out } => pushed(asked.recipients, left_out, request, &result.pushed.unwrap_or_default()),
+        Rows::Unexpected if speaks_of_users => {
+            let request =
+                request.left_unknown("the answer says what became of users, which this action's answers do not");
+            Outcome::of(request, asked.recipients)
+        }
+        Rows::Unexpected | Rows::Passed => Outcome::of(request, asked.recipients),
     }
-    Outcome::new(request, results.lay_over(recipients))
+}
+
+/// IM's rows, laid over those who were asked for.
+fn pushed(asked: Recipients, left_out: &[i64], request: Request, rows: &[Push]) -> Outcome {
+    let results = PushResults::of(rows, asked, left_out);
+    let mut request = request;
+    if results.has_stranger && results.leaves_somebody(asked) {
+        request = request.left_unknown("the answer names a user who was not asked for, or who cannot be read");
+    }
+    Outcome {
+        has_others: asked == Recipients::Everybody,
+        ..Outcome::new(request, results.lay_over(asked))
+    }
 }
 
 /// Any answer at all: each value as far as it can be read, and why it is none if it is none.
@@ -137,23 +221,41 @@ impl Answer<'static> {
             request_id: String::new(),
         };
         let answer = json::object(body).map_err(no_answer)?;
-        let Some(Value::Object(metadata)) = answer.get("ResponseMetadata") else {
-            return Ok(Answer::default());
-        };
-        let request_id = Text::of(metadata.get("RequestId"));
-        let error = match metadata.get("Error") {
-            Some(Value::Object(error)) => Some(Refusal::of_any(error)),
-            None | Some(Value::Null) => None,
-            Some(_) => {
-                return Err(Unreadable {
-                    what: "an Error that is no object",
-                    request_id: request_id.0.into_owned(),
-                });
+        let metadata = match answer.member("ResponseMetadata") {
+            Ok(Some(Value::Object(metadata))) => metadata,
+            Ok(_) => return Ok(Answer::default()),
+            Err(Unclear) => {
+                return Err(no_answer(
+                    "its ResponseMetadata stands in it twice, or spelled otherwise",
+                ));
             }
         };
+        let request_id = metadata.text("RequestId");
+        let unreadable = |what| Unreadable {
+            what,
+            request_id: request_id.0.to_string(),
+        };
+        let error = match metadata.member("Error") {
+            Ok(Some(Value::Object(error))) => Some(Refusal::of_any(error)),
+            Ok(None) => None,
+            Ok(Some(_)) => return Err(unreadable("an Error that is no object")),
+            Err(Unclear) => return Err(unreadable("its Error stands in it twice, or spelled otherwise")),
+        };
+        if metadata.member("Action").is_err() {
+            return Err(unreadable("its Action stands in it twice, or spelled otherwise"));
+        }
+        let action = metadata.text("Action");
         Ok(Answer {
-            metadata: Some(Metadata { request_id, error }),
-            result: answer.get("Result").and_then(Value::as_object).map(Taken::of_any),
+            metadata: Some(Metadata {
+                request_id,
+                action,
+                error,
+            }),
+            result: match answer.member("Result") {
+                Ok(Some(Value::Object(result))) => Some(Taken::of_any(result)),
+                Ok(None) => None,
+                _ => Some(Taken::of_another_shape()),
+            },
         })
     }
 }
@@ -161,9 +263,9 @@ impl Answer<'static> {
 impl Refusal<'static> {
     fn of_any(error: &Object) -> Refusal<'static> {
         Refusal {
-            name: Text::of(error.get("Code")),
-            number: json::integer(error.get("CodeN")),
-            message: Text::of(error.get("Message")),
+            name: error.text("Code"),
+            number: error.integer("CodeN"),
+            message: error.text("Message"),
         }
     }
 }
@@ -171,23 +273,41 @@ impl Refusal<'static> {
 impl Taken<'static> {
     fn of_any(result: &Object) -> Taken<'static> {
         Taken {
-            message: Text::of(result.get("Message")),
-            pushed: match result.get("P2PResult") {
-                None | Some(Value::Null) => None,
-                Some(Value::Array(rows)) => Some(rows.iter().map(Push::of_any).collect()),
-                // As a row that names nobody.
-                Some(_) => Some(vec![Push::default()]),
+            message: result.text("Message"),
+            pushed: match result.member("P2PResult") {
+                Ok(None) => None,
+                Ok(Some(Value::List(rows))) => Some(rows.iter().map(Push::of_any).collect()),
+                _ => Taken::of_another_shape().pushed,
             },
         }
+    }
+
+    /// As with a row that names nobody.
+    fn of_another_shape() -> Taken<'static> {
+        Taken {
+            message: Text::default(),
+            pushed: Some(vec![Push::default()]),
+        }
+    }
+}
+
+impl Taken<'_> {
+    /// Whether it has rows that say something.
+    fn speaks_of_users(&self) -> bool {
+        let rows = self.pushed.as_deref().unwrap_or_default();
+        rows.iter().any(|row| *row != Push::default())
     }
 }
 
 impl Push<'static> {
     fn of_any(row: &Value) -> Push<'static> {
+        let Value::Object(row) = row else {
+            return Push::default();
+        };
         Push {
-            user: json::integer(row.get("UserId")),
-            word: Text::of(row.get("Code")),
-            platform: Text::of(row.get("DevicePlatform")),
+            user: row.integer("UserId"),
+            word: row.text("Code"),
+            platform: row.text("DevicePlatform"),
         }
     }
 }
@@ -198,20 +318,21 @@ struct PushResults {
     users: Vec<(i64, Vec<Device>)>,
     /// Where each of them stands.
     places: HashMap<i64, usize>,
-    /// A row named no user that can be read: whoever is missing may be that one.
-    unreadable_row: bool,
+    /// A row names a user who was not asked for, or nobody that can be read: whoever is missing may be that one.
+    has_stranger: bool,
 }
 
 impl PushResults {
-    fn of(rows: &[Push]) -> PushResults {
+    fn of(rows: &[Push], asked: Recipients, left_out: &[i64]) -> PushResults {
         let mut results = PushResults {
             users: Vec::with_capacity(rows.len()),
             places: HashMap::with_capacity(rows.len()),
-            unreadable_row: false,
+            has_stranger: false,
         };
         for row in rows {
-            let Some(id) = row.user else {
-                results.unreadable_row = true;
+            // Ids are positive.
+            let Some(id) = row.user.filter(|id| *id > 0) else {
+                results.has_stranger = true;
                 continue;
             };
             let place = *results.places.entry(id).or_insert_with(|| {
@@ -220,7 +341,24 @@ impl PushResults {
             });
             results.users[place].1.push(device(row));
         }
+        results.has_stranger |= match asked {
+            Recipients::Ids(asked) => results.count_of(asked) < results.users.len(),
+            _ => results.count_of(left_out) > 0,
+        };
         results
+    }
+
+    /// How many of these users have a row. Each stands in the list once.
+    fn count_of(&self, ids: &[i64]) -> usize {
+        ids.iter().filter(|id| self.places.contains_key(id)).count()
+    }
+
+    /// Whether somebody who was asked for has no row.
+    fn leaves_somebody(&self, asked: Recipients) -> bool {
+        match asked {
+            Recipients::Ids(asked) => self.count_of(asked) < asked.len(),
+            _ => true,
+        }
     }
 
     fn lay_over(mut self, recipients: Recipients) -> Vec<Recipient> {
@@ -233,7 +371,7 @@ impl PushResults {
         };
         let row_of = |id: &i64| match self.places.remove(id) {
             Some(place) => reached(*id, std::mem::take(&mut self.users[place].1)),
-            None if self.unreadable_row => Recipient::new(User::Id(*id), Delivery::Unknown, Code::BadResponse),
+            None if self.has_stranger => Recipient::new(User::Id(*id), Delivery::Unknown, Code::BadResponse),
             None => Recipient::new(User::Id(*id), Delivery::Accepted, Code::Ok),
         };
         asked.iter().map(row_of).collect()

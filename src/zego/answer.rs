@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
-
 use super::codes;
 use crate::error::Code;
-use crate::json::{self, Text};
+use crate::json::{self, Text, Unclear, Value};
 use crate::message::Recipients;
 use crate::report::{Delivery, Outcome, Recipient, Request, User};
 
@@ -27,28 +25,55 @@ json::shape! {
 }
 
 json::shape! {
+    /// The page calls the user `Uid`; ZEGO's other answers say `UserId`.
     FailUser<'a> {
         "Uid" => uid: Text<'a>,
+        "UserId" => user_id: Text<'a>,
         "Code" => code: Option<i64>,
     }
 }
 
-/// `status` and `body` are the answer as it came.
+/// What the answer has to fit.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    recipients: Recipients<'a>,
+    /// What is in the answer beyond its code is the caller's to read.
+    is_call: bool,
+}
+
+/// The answer to a message: `status` and `body` as they came.
 pub(crate) fn read(recipients: Recipients, status: u16, body: &[u8]) -> Outcome {
-    let answer = match json::ordinary(body) {
+    let asked = Asked {
+        recipients,
+        is_call: false,
+    };
+    judged(asked, status, answer_in(body))
+}
+
+/// The answer to a raw call: whether it was accepted. The rest is the caller's to read.
+pub(crate) fn read_call(status: u16, body: &[u8]) -> Outcome {
+    let asked = Asked {
+        recipients: Recipients::Everybody,
+        is_call: true,
+    };
+    judged(asked, status, answer_in(body))
+}
+
+fn answer_in(body: &[u8]) -> Result<Answer<'_>, &'static str> {
+    match json::ordinary(body) {
         Some(answer) => Ok(answer),
         None => Answer::of_any(body),
-    };
-    judged(recipients, status, answer)
+    }
 }
 
-fn judged(recipients: Recipients, status: u16, answer: Result<Answer, &'static str>) -> Outcome {
+fn judged(asked: Asked, status: u16, answer: Result<Answer, &'static str>) -> Outcome {
     answer
-        .and_then(|answer| readable(recipients, status, answer))
-        .unwrap_or_else(|what| Outcome::unreadable(recipients, status, what))
+        .and_then(|answer| readable(asked, status, answer))
+        .unwrap_or_else(|what| Outcome::unreadable(asked.recipients, status, what))
 }
 
-fn readable(recipients: Recipients, status: u16, answer: Answer) -> Result<Outcome, &'static str> {
+fn readable(asked: Asked, status: u16, answer: Answer) -> Result<Outcome, &'static str> {
+    let recipients = asked.recipients;
     let code = answer.code.and_then(|code| i32::try_from(code).ok());
     let code = code.ok_or("no Code in it")?;
     let (mut request, concerns_all) = match code {
@@ -66,12 +91,13 @@ fn readable(recipients: Recipients, status: u16, answer: Answer) -> Result<Outco
     request.vendor_code = code;
     request.vendor_text = answer.message.kept(&["success"]);
     request.request_id = answer.request_id.0.into_owned();
-    let fail_users = answer.data.and_then(|data| data.fail_users).unwrap_or_default();
+    let fail_users = answer.data.and_then(|data| data.fail_users);
+    let fail_users = fail_users.filter(|_| !asked.is_call).unwrap_or_default();
     let failed = Failed::of(&fail_users, recipients);
     let rows = recipients.users().map(|user| failed.row(user, &request)).collect();
     Ok(Outcome {
         concerns_all,
-        ..Outcome::new(request, rows)
+        ..Outcome::new(failed.judge(request), rows)
     })
 }
 
@@ -79,49 +105,103 @@ fn readable(recipients: Recipients, status: u16, answer: Answer) -> Result<Outco
 impl Answer<'static> {
     fn of_any(body: &[u8]) -> Result<Answer<'static>, &'static str> {
         let answer = json::object(body)?;
-        let fail_users = match answer.get("Data").and_then(|data| data.get("FailUsers")) {
-            None | Some(Value::Null) => None,
-            Some(Value::Array(rows)) => Some(rows.iter().map(FailUser::of_any).collect()),
-            // As a row that names nobody.
-            Some(_) => Some(vec![FailUser::default()]),
+        let data = match answer.member("Data") {
+            Ok(None) => None,
+            Ok(Some(Value::Object(data))) => match data.member("FailUsers") {
+                Ok(None) => None,
+                Ok(Some(Value::List(rows))) => Some(rows.iter().map(FailUser::of_any).collect()),
+                _ => Some(FailUser::of_another_shape()),
+            },
+            _ => Some(FailUser::of_another_shape()),
         };
+        if answer.member("Code") == Err(Unclear) {
+            return Err("its Code stands in it twice, or spelled otherwise");
+        }
         Ok(Answer {
-            code: json::integer(answer.get("Code")),
-            message: Text::of(answer.get("Message")),
-            request_id: Text::of(answer.get("RequestId")),
-            data: Some(Data { fail_users }),
+            code: answer.integer("Code"),
+            message: answer.text("Message"),
+            request_id: answer.text("RequestId"),
+            data: Some(Data { fail_users: data }),
         })
     }
 }
 
 impl FailUser<'static> {
     fn of_any(row: &Value) -> FailUser<'static> {
+        let Value::Object(row) = row else {
+            return FailUser::default();
+        };
         FailUser {
-            uid: Text::of(row.get("Uid")),
-            code: json::integer(row.get("Code")),
+            uid: row.text("Uid"),
+            user_id: row.text("UserId"),
+            code: row.integer("Code"),
         }
+    }
+
+    /// As with a row that names nobody.
+    fn of_another_shape() -> Vec<FailUser<'static>> {
+        vec![FailUser::default()]
+    }
+}
+
+impl FailUser<'_> {
+    /// Who it is; empty if that cannot be read, or the two names say different things.
+    fn name(&self) -> &str {
+        let name = match (&*self.uid.0, &*self.user_id.0) {
+            (uid, "") => uid,
+            ("", user_id) => user_id,
+            (uid, user_id) if uid == user_id => uid,
+            _ => "",
+        };
+        // With a character lost on the way it may be anybody's.
+        if name.contains('\u{FFFD}') { "" } else { name }
     }
 }
 
 /// Those the vendor says it did not reach.
 struct Failed<'a> {
     codes: HashMap<&'a str, i32>,
-    /// A row names none of those who were asked for, or nobody that can be read: whoever is not named may be that one.
+    /// A row names nobody who was asked for, or nobody that can be read: whoever is not named may be that one.
     has_stranger: bool,
+    /// Everybody who was asked for has a row.
+    is_about_all: bool,
 }
 
 impl<'a> Failed<'a> {
     fn of(rows: &'a [FailUser], asked: Recipients) -> Failed<'a> {
         let code_of = |row: &FailUser| row.code.and_then(|code| i32::try_from(code).ok()).unwrap_or(0);
-        let codes: HashMap<&str, i32> = rows.iter().map(|row| (&*row.uid.0, code_of(row))).collect();
+        let codes: HashMap<&str, i32> = rows.iter().map(|row| (row.name(), code_of(row))).collect();
         // Each was asked for once.
         let known = match asked {
             Recipients::One(name) => usize::from(codes.contains_key(name)),
             Recipients::Names(names) => names.iter().filter(|name| codes.contains_key(**name)).count(),
             Recipients::Everybody | Recipients::Ids(_) => 0,
         };
-        let has_stranger = known < codes.len();
-        Failed { codes, has_stranger }
+        Failed {
+            has_stranger: known < codes.len(),
+            is_about_all: known > 0 && known == asked.len(),
+            codes,
+        }
+    }
+
+    /// Why those whom it does not name are unknown, if they are.
+    fn leaves_unknown(&self, request: &Request) -> Option<&'static str> {
+        match () {
+            () if self.is_about_all => None,
+            () if self.has_stranger => Some("the answer names a user who was not asked for, or who cannot be read"),
+            // A refusal concerns all of them; one that names some does not say what became of the others.
+            () if request.code != Code::Ok && !self.codes.is_empty() => {
+                Some("the answer names some of the users, and refuses all")
+            }
+            () => None,
+        }
+    }
+
+    fn judge(&self, request: Request) -> Request {
+        match self.leaves_unknown(&request) {
+            Some(why) => request.left_unknown(why),
+            None => request,
+        }
     }
 
     fn row(&self, user: User, request: &Request) -> Recipient {
@@ -132,7 +212,7 @@ impl<'a> Failed<'a> {
         let (delivery, code, vendor_code) = match failed {
             Some(vendor_code) if request.code == Code::Ok => (Delivery::NotDelivered, Code::Undelivered, vendor_code),
             Some(vendor_code) => (Delivery::NotDelivered, request.code, vendor_code),
-            None if self.has_stranger && request.delivery.is_success() => (Delivery::Unknown, Code::BadResponse, 0),
+            None if self.leaves_unknown(request).is_some() => (Delivery::Unknown, Code::BadResponse, 0),
             None => (request.delivery, request.code, 0),
         };
         Recipient {

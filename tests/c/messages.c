@@ -379,7 +379,8 @@ static void a_signal_to_all_except_leaves_those_out(void) {
   message.user_ids = left_out;
   message.user_id_count = 2;
   report = lab_send(client, &message, RTCMSG_OK);
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERED);
+  // There may be members without a row: the vendor accepted it for them.
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_ACCEPTED);
   check_request(report, "P2PSendMessage");
   check_counts(report, 2, 2, 0, 0);
   CHECK(row_of(report, OFFLINE) == NULL);

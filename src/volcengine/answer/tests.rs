@@ -1,8 +1,32 @@
 use super::*;
+use crate::message::{Payload, Signal};
+use crate::report::Report;
 
 fn read_for(recipients: Recipients, status: u16, body: &str) -> (Request, Vec<Recipient>) {
-    let outcome = read(recipients, status, body.as_bytes());
+    let outcome = read(&Message::any_to(recipients), status, body.as_bytes());
     (outcome.request, outcome.recipients)
+}
+
+/// Code and delivery of the whole report.
+fn overall(message: &Message, body: &str) -> (Code, Delivery) {
+    let report = Report::merged("", [read(message, 200, body.as_bytes())]);
+    (report.code(), report.delivery())
+}
+
+const SIGNAL: Signal = Signal {
+    conversation_id: 1,
+    sender_id: 2,
+    msg_type: 3,
+    content: "hi",
+};
+const BROADCAST: Message = Message::SendBroadcast {
+    room_id: "lobby",
+    from: "server",
+    payload: Payload::Text("hi"),
+};
+
+fn with_rows(rows: &str) -> String {
+    format!(r#"{{"ResponseMetadata":{{"RequestId":"r"}},"Result":{{"P2PResult":{rows}}}}}"#)
 }
 
 /// The request's code and delivery for a send to one user.
@@ -23,23 +47,40 @@ fn error(code: &str) -> String {
 
 #[test]
 fn the_pages_own_rtc_answers_are_accepted() {
-    for page in [
-        include_str!("../../../tests/answers/volcengine-SendUnicast.json"),
-        include_str!("../../../tests/answers/volcengine-SendRoomUnicast.json"),
-        include_str!("../../../tests/answers/volcengine-BatchSendRoomUnicast.json"),
+    let (room_id, from, payload) = ("lobby", "server", Payload::Text("hi"));
+    let to = "user1";
+    for (page, message) in [
+        (
+            include_str!("../../../tests/answers/volcengine-SendUnicast.json"),
+            Message::SendUnicast { from, to, payload },
+        ),
+        (
+            include_str!("../../../tests/answers/volcengine-SendRoomUnicast.json"),
+            Message::SendRoomUnicast {
+                room_id,
+                from,
+                to,
+                payload,
+            },
+        ),
+        (
+            include_str!("../../../tests/answers/volcengine-BatchSendRoomUnicast.json"),
+            Message::any_to(Recipients::Names(&["user1", "user2"])),
+        ),
     ] {
-        let (request, rows) = read_for(Recipients::Names(&["user1", "user2"]), 200, page);
+        let outcome = read(&message, 200, page.as_bytes());
+        let (request, rows) = (outcome.request, outcome.recipients);
         assert_eq!((request.code, request.delivery), (Code::Ok, Delivery::Accepted));
         assert_eq!(
             (request.request_id.as_str(), &*request.vendor_text),
             ("Your_RequestId", "Success")
         );
-        assert_eq!(rows.len(), 2);
+        let users: Vec<User> = rows.iter().map(|row| row.user.clone()).collect();
+        assert_eq!(users, message.recipients().users().collect::<Vec<_>>());
         assert!(
             rows.iter()
                 .all(|row| row.delivery == Delivery::Accepted && row.code == Code::Ok)
         );
-        assert_eq!(rows[1].user, User::Name("user2".into()));
     }
 }
 
@@ -216,12 +257,228 @@ fn a_row_without_a_readable_user_leaves_a_message_to_all_unknown() {
 }
 
 #[test]
-fn rows_by_id_in_an_answer_about_names_replace_nobody() {
-    let body = r#"{"ResponseMetadata":{},"Result":{"P2PResult":[{"UserId":1,"Code":"NOT_ONLINE"}]}}"#;
+fn rows_of_users_in_an_answer_of_rtc_leave_everybody_unknown_and_replace_nobody() {
+    let body = with_rows(r#"[{"UserId":1,"Code":"NOT_ONLINE"}]"#);
     for recipients in [Recipients::One("alice"), Recipients::Names(&["alice", "bob"])] {
-        let (_, rows) = read_for(recipients, 200, body);
+        let (request, rows) = read_for(recipients, 200, &body);
+        assert_eq!((request.code, request.delivery), (Code::BadResponse, Delivery::Unknown));
+        assert!(rows.iter().all(|row| row.delivery == Delivery::Unknown));
         let users: Vec<User> = rows.into_iter().map(|row| row.user).collect();
         assert_eq!(users, recipients.users().collect::<Vec<_>>());
+    }
+    let outcome = read(&BROADCAST, 200, body.as_bytes());
+    assert_eq!(
+        (outcome.request.delivery, outcome.recipients.len()),
+        (Delivery::Unknown, 0)
+    );
+    for rows in ["[]", "null"] {
+        assert_eq!(
+            overall(&BROADCAST, &with_rows(rows)),
+            (Code::Ok, Delivery::Accepted),
+            "{rows}"
+        );
+    }
+}
+
+#[test]
+fn a_row_for_a_user_who_was_not_asked_for_leaves_those_without_a_row_unknown() {
+    for (stranger, asked) in [
+        ("9007199254740992", [9007199254740993, 10008]),
+        ("7221856821303362000", [7221856821303361537, 10008]),
+        ("0", [10009, 10008]),
+        ("-10009", [10009, 10008]),
+        ("5", [10009, 10008]),
+    ] {
+        let body = with_rows(&format!(
+            r#"[{{"UserId":{stranger},"Code":"NOT_ONLINE"}},{{"UserId":10008,"Code":"SUCCESS"}}]"#
+        ));
+        let (request, rows) = read_for(Recipients::Ids(&asked), 200, &body);
+        let told: Vec<_> = rows.iter().map(|row| (row.delivery, row.code)).collect();
+        assert_eq!(
+            told,
+            [(Delivery::Unknown, Code::BadResponse), (Delivery::Delivered, Code::Ok)],
+            "{stranger}"
+        );
+        assert_eq!(request.delivery, Delivery::Unknown);
+        // With a row for each that was asked for, nobody is left whom it may mean.
+        let (request, rows) = read_for(Recipients::Ids(&asked[1..]), 200, &body);
+        assert_eq!(
+            (request.code, rows[0].delivery),
+            (Code::Ok, Delivery::Delivered),
+            "{stranger}"
+        );
+    }
+}
+
+#[test]
+fn members_without_a_row_count_as_accepted_and_are_unknown_where_a_row_fits_nobody() {
+    let to_all = Message::P2PSendMessageToAll { signal: SIGNAL };
+    let except = Message::P2PSendMessageToAllExcept {
+        signal: SIGNAL,
+        user_ids: &[7, 8],
+    };
+    for message in [&to_all, &except] {
+        for (rows, expected) in [
+            ("[]", (Code::Ok, Delivery::Accepted)),
+            (r#"[{"UserId":1,"Code":"SUCCESS"}]"#, (Code::Ok, Delivery::Accepted)),
+            (
+                r#"[{"UserId":1,"Code":"NOT_ONLINE"}]"#,
+                (Code::Partial, Delivery::NotDelivered),
+            ),
+            (
+                r#"[{"UserId":1,"Code":"NOT_ONLINE"},{"UserId":2,"Code":"SUCCESS"}]"#,
+                (Code::Partial, Delivery::NotDelivered),
+            ),
+            (r#"[{"UserId":1,"Code":"?"}]"#, (Code::Partial, Delivery::Unknown)),
+            (
+                r#"[{"UserId":0,"Code":"NOT_ONLINE"}]"#,
+                (Code::BadResponse, Delivery::Unknown),
+            ),
+        ] {
+            assert_eq!(overall(message, &with_rows(rows)), expected, "{rows}");
+        }
+    }
+    let left_out = with_rows(r#"[{"UserId":8,"Code":"SUCCESS"}]"#);
+    assert_eq!(overall(&except, &left_out), (Code::Partial, Delivery::Unknown));
+    assert_eq!(overall(&to_all, &left_out), (Code::Ok, Delivery::Accepted));
+}
+
+#[test]
+fn a_refusal_that_also_says_what_became_of_users_settles_nothing() {
+    let body = r#"{"ResponseMetadata":{"Error":{"Code":"FlowLimitExceeded"}},
+        "Result":{"P2PResult":[{"UserId":1,"Code":"SUCCESS"}]}}"#;
+    let (request, rows) = read_for(Recipients::Ids(&[1, 2]), 200, body);
+    assert_eq!((request.code, request.delivery), (Code::Throttled, Delivery::Unknown));
+    assert!(rows.iter().all(|row| row.delivery == Delivery::Unknown));
+}
+
+#[test]
+fn an_answer_that_names_another_action_settles_nothing() {
+    let unicast = Message::any_to(Recipients::One("u"));
+    let answer = |action: &str, rest: &str| {
+        format!(r#"{{"ResponseMetadata":{{"RequestId":"r","Action":{action}{rest}}},"Result":{{}}}}"#)
+    };
+    let error = r#","Error":{"Code":"FlowLimitExceeded"}"#;
+    for (status, rest) in [(200, ""), (200, error), (429, error)] {
+        let body = answer(r#""SendBroadcast""#, rest);
+        let outcome = read(&unicast, status, body.as_bytes());
+        let request = &outcome.request;
+        assert!(outcome.answers_another_request);
+        assert_eq!(
+            (request.code, request.delivery, request.request_id.as_str()),
+            (Code::BadResponse, Delivery::Unknown, "r")
+        );
+        assert_eq!(
+            request.text,
+            "the answer belongs to SendBroadcast, but SendUnicast was sent"
+        );
+        assert_eq!(outcome.recipients[0].delivery, Delivery::Unknown);
+    }
+    for action in [r#""SendUnicast""#, r#""sendUnicast""#, r#""""#, "null", "[]"] {
+        let outcome = read(&unicast, 200, answer(action, "").as_bytes());
+        assert!(
+            !outcome.answers_another_request && outcome.request.code == Code::Ok,
+            "{action}"
+        );
+    }
+    let twice = answer(r#""SendUnicast","Action":"SendBroadcast""#, "");
+    assert_eq!(verdict(200, &twice), (Code::BadResponse, Delivery::Unknown));
+
+    let rows = r#"{"ResponseMetadata":{"Action":"P2PSendUserMessage"},"Result":{"P2PResult":[{"UserId":"x"}]}}"#;
+    let call = |action| read_call(action, 200, rows.as_bytes());
+    assert_eq!(call("p2pSendUserMessage").request.code, Code::Ok);
+    assert!(call("P2PSendUserMessage").recipients.is_empty());
+    let other = call("ListRooms");
+    assert!(other.answers_another_request && other.request.delivery == Delivery::Unknown);
+}
+
+#[test]
+fn a_name_that_stands_twice_or_is_spelled_otherwise_settles_nothing() {
+    for body in [
+        r#"{"ResponseMetadata":{},"ResponseMetadata":{"Error":{"Code":"FlowLimitExceeded"}}}"#,
+        r#"{"ResponseMetadata":{"Error":{"Code":"FlowLimitExceeded"}},"ResponseMetadata":{}}"#,
+        r#"{"ResponseMetadata":{"Error":null,"Error":{"Code":"FlowLimitExceeded"}}}"#,
+        r#"{"ResponseMetadata":{"error":{"Code":"FlowLimitExceeded"}}}"#,
+        r#"{"ResponseMetadata":{" Error":{"Code":"FlowLimitExceeded"}}}"#,
+        r#"{"ResponseMetadata":{"Err\ud800r":{"Code":"FlowLimitExceeded"}}}"#,
+        r#"{"responseMetadata":{}}"#,
+    ] {
+        assert_eq!(verdict(200, body), (Code::BadResponse, Delivery::Unknown), "{body}");
+    }
+    // Names that nobody reads, and texts that decide nothing.
+    for body in [
+        r#"{"ResponseMetadata":{"New":1,"New":2,"\ud800":3,"requestId":"r","RequestId":"r"}}"#,
+        r#"{"ResponseMetadata":{},"Result":{"Message":"a","message":"b"}}"#,
+    ] {
+        assert_eq!(verdict(200, body), (Code::Ok, Delivery::Accepted), "{body}");
+    }
+    let push = r#"[{"UserId":1,"Code":"SUCCESS"}]"#;
+    for result in [
+        format!(r#""result":{{"P2PResult":{push}}}"#),
+        format!(r#""Result":{{"p2pResult":{push}}}"#),
+        format!(r#""Result":{{"P2PResult":[],"P2PResult":{push}}}"#),
+        format!(r#""Result":{{}},"Result":{{"P2PResult":{push}}}"#),
+        r#""Result":[]"#.to_owned(),
+    ] {
+        let body = format!(r#"{{"ResponseMetadata":{{}},{result}}}"#);
+        let (_, rows) = read_for(Recipients::Ids(&[1]), 200, &body);
+        assert_eq!(rows[0].delivery, Delivery::Unknown, "{body}");
+    }
+    for (rows, expected) in [
+        (
+            r#"[{"UserId":2,"UserId":1,"Code":"SUCCESS"}]"#,
+            [Delivery::Unknown, Delivery::Unknown],
+        ),
+        (
+            r#"[{"UserId":1,"Code":"NOT_ONLINE","Code":"SUCCESS"}]"#,
+            [Delivery::Unknown, Delivery::Accepted],
+        ),
+        (
+            r#"[{"UserId":1,"code":"SUCCESS"}]"#,
+            [Delivery::Unknown, Delivery::Accepted],
+        ),
+        (
+            r#"[{"userId":1,"Code":"SUCCESS"}]"#,
+            [Delivery::Unknown, Delivery::Unknown],
+        ),
+    ] {
+        let (_, read) = read_for(Recipients::Ids(&[1, 2]), 200, &with_rows(rows));
+        let told: Vec<_> = read.iter().map(|row| row.delivery).collect();
+        assert_eq!(told, expected, "{rows}");
+    }
+}
+
+#[test]
+fn the_number_of_an_error_may_stand_where_its_name_belongs() {
+    for code in [r#"100018"#, r#""100018""#, r#""100018","CodeN":null"#] {
+        let body = format!(r#"{{"ResponseMetadata":{{"Error":{{"Code":{code},"Message":"too fast"}}}}}}"#);
+        assert_eq!(verdict(200, &body), (Code::Throttled, Delivery::NotDelivered), "{code}");
+        let (request, _) = read_for(Recipients::One("u"), 200, &body);
+        assert_eq!((request.vendor_code, request.vendor_name.as_str()), (100018, "100018"));
+    }
+}
+
+#[test]
+fn a_gateway_that_may_have_passed_the_request_on_settles_nothing() {
+    for status in 300..500 {
+        let expected = match status {
+            408 | 409 | 499 => (Code::BadResponse, Delivery::Unknown),
+            _ => {
+                let class = crate::report::Class::by_status(status);
+                (class.code(), Delivery::NotDelivered)
+            }
+        };
+        assert_eq!(verdict(status, "<html>"), expected, "{status}");
+    }
+    for status in [408, 409, 499] {
+        assert_eq!(
+            verdict(status, &error("NeverSeen")),
+            (Code::Rejected, Delivery::NotDelivered)
+        );
+        assert_eq!(
+            verdict(status, &error("FlowLimitExceeded")),
+            (Code::Throttled, Delivery::NotDelivered)
+        );
     }
 }
 
@@ -234,6 +491,9 @@ fn an_ordinary_answer_says_what_it_says_as_a_tree_of_values() {
         r#"{"ResponseMetadata":{"Error":null,"New":{"a":[1.5,true,null]}},"Result":{"P2PResult":[{"UserId":10001},
            {"UserId":10008,"Code":"not_online","DevicePlatform":"\u0057eb"},{"UserId":10008,"Code":"Success"}]}}"#,
     ];
+    fn asked_of(to: Recipients) -> Asked {
+        Asked::by(&Message::any_to(to))
+    }
     let asked = [
         (Recipients::One("alice"), 200),
         (Recipients::Everybody, 200),
@@ -243,12 +503,12 @@ fn an_ordinary_answer_says_what_it_says_as_a_tree_of_values() {
     json::tests::hold_readers_together(
         &pages,
         |body| {
-            let told = |(to, status)| Some(judged(to, status, Ok(json::ordinary(body)?)));
+            let told = |(to, status)| Some(judged(asked_of(to), status, Ok(json::ordinary(body)?)));
             asked.into_iter().map(told).collect::<Option<Vec<_>>>()
         },
         |body| {
             asked
-                .map(|(to, status)| judged(to, status, Answer::of_any(body)))
+                .map(|(to, status)| judged(asked_of(to), status, Answer::of_any(body)))
                 .to_vec()
         },
     );

@@ -57,6 +57,73 @@ fn a_fail_users_row_that_names_nobody_who_was_asked_for_leaves_the_others_unknow
 }
 
 #[test]
+fn a_part_that_fits_nobody_leaves_those_it_does_not_name_unknown() {
+    let names = Recipients::Names(&["a", "b"]);
+    let unknown = [Delivery::Unknown; 2];
+    let a_failed = [Delivery::NotDelivered, Delivery::Unknown];
+    for (answer, expected) in [
+        (r#""Code":0,"Data":[]"#, unknown),
+        (r#""Code":0,"Data":"a""#, unknown),
+        (r#""Code":0,"data":{"FailUsers":[{"Uid":"a","Code":1}]}"#, unknown),
+        (r#""Code":0,"Data":{},"Data":{}"#, unknown),
+        (r#""Code":0,"Data":{"failUsers":[{"Uid":"a","Code":1}]}"#, unknown),
+        (r#""Code":0,"Data":{"FailUsers":[],"FailUsers":[{"Uid":"a"}]}"#, unknown),
+        (r#""Code":0,"Data":{"FailUsers":[{"uid":"a","Code":1}]}"#, unknown),
+        (r#""Code":0,"Data":{"FailUsers":[{"Uid":"b","Uid":"a"}]}"#, unknown),
+        (r#""Code":0,"Data":{"FailUsers":[{"Uid":"b","UserId":"a"}]}"#, unknown),
+        (r#""Code":0,"Data":{"FailUsers":[{"Uid":"\ud800"}]}"#, unknown),
+        (r#""Code":0,"Code":0"#, unknown),
+        (r#""Code":0,"code":7"#, unknown),
+        (r#""Code":0,"Data":{"FailUsers":[{"Uid":"a"},{"Uid":"B"}]}"#, a_failed),
+        (r#""Code":7,"Data":{"FailUsers":[{"Uid":"a"},{"Uid":"B"}]}"#, a_failed),
+        // A refusal of all that names some: the others may have got it.
+        (r#""Code":7,"Data":{"FailUsers":[{"Uid":"a","Code":50003}]}"#, a_failed),
+    ] {
+        let outcome = read(names, 200, format!("{{{answer}}}").as_bytes());
+        assert_eq!(deliveries(&outcome.recipients), expected, "{answer}");
+        assert_eq!(outcome.request.delivery, Delivery::Unknown, "{answer}");
+    }
+    let throttled = r#"{"Code":7,"Data":{"FailUsers":[{"Uid":"a"},{"Uid":"b"}]}}"#;
+    assert_eq!(
+        verdict(names, 200, throttled),
+        (Code::Throttled, Delivery::NotDelivered)
+    );
+}
+
+#[test]
+fn a_list_of_users_in_the_answer_to_a_room_leaves_the_room_unknown_and_a_raw_call_as_it_is() {
+    let with = |code, list| format!(r#"{{"Code":{code},"Data":{{"FailUsers":{list}}}}}"#);
+    for list in [r#"[{"Uid":"a","Code":50003}]"#, "{}", "[7]"] {
+        for (code, expected) in [(0, Code::BadResponse), (7, Code::Throttled)] {
+            let body = with(code, list);
+            assert_eq!(
+                verdict(Recipients::Everybody, 200, &body),
+                (expected, Delivery::Unknown),
+                "{body}"
+            );
+        }
+        let call = read_call(200, with(0, list).as_bytes());
+        assert_eq!((call.request.code, call.recipients.len()), (Code::Ok, 0), "{list}");
+    }
+    let empty = verdict(Recipients::Everybody, 200, &with(0, "[]"));
+    assert_eq!(empty, (Code::Ok, Delivery::Accepted));
+}
+
+#[test]
+fn a_failed_user_is_named_by_uid_or_user_id_and_coded_by_number_or_text() {
+    for row in [
+        r#"{"Uid":"a","Code":50003}"#,
+        r#"{"UserId":"a","Code":"50003"}"#,
+        r#"{"UserId":"a","Uid":"a","Code":50003,"Message":"\ud800"}"#,
+    ] {
+        let body = format!(r#"{{"Code":0,"Data":{{"FailUsers":[{row}]}}}}"#);
+        let rows = read(Recipients::Names(&["a", "b"]), 200, body.as_bytes()).recipients;
+        assert_eq!(deliveries(&rows), [Delivery::NotDelivered, Delivery::Accepted], "{row}");
+        assert_eq!(rows[0].vendor_code, 50003, "{row}");
+    }
+}
+
+#[test]
 fn codes_say_what_became_of_the_command() {
     let one = Recipients::Names(&["a"]);
     let two = Recipients::Names(&["a", "b"]);
@@ -134,6 +201,12 @@ fn an_ordinary_answer_says_what_it_says_as_a_tree_of_values() {
         r#"{"Code":50013,"Message":"m","Data":{"FailUsers":[{"Uid":"alice","Code":50003},{"Uid":"1111"},{"Code":7}]},"New":[{}]}"#,
         r#"{"Code":7,"Data":null}"#,
     ];
+    fn asked_of(recipients: Recipients) -> Asked {
+        Asked {
+            recipients,
+            is_call: false,
+        }
+    }
     let asked = [
         (Recipients::Names(&["alice", "1111", "bob"]), 200),
         (Recipients::Names(&["alice"]), 200),
@@ -143,12 +216,12 @@ fn an_ordinary_answer_says_what_it_says_as_a_tree_of_values() {
     json::tests::hold_readers_together(
         &pages,
         |body| {
-            let told = |(to, status)| Some(judged(to, status, Ok(json::ordinary(body)?)));
+            let told = |(to, status)| Some(judged(asked_of(to), status, Ok(json::ordinary(body)?)));
             asked.into_iter().map(told).collect::<Option<Vec<_>>>()
         },
         |body| {
             asked
-                .map(|(to, status)| judged(to, status, Answer::of_any(body)))
+                .map(|(to, status)| judged(asked_of(to), status, Answer::of_any(body)))
                 .to_vec()
         },
     );

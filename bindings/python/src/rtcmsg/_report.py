@@ -162,14 +162,15 @@ class Report:
 
     code: Code
     delivery: Delivery
-    """That of the least certain part, in the order unknown, not sent, not delivered, accepted, delivered."""
+    """That of the least certain part, in the order unknown, not sent, not delivered, accepted, delivered. Members of a
+    conversation who have no row count as accepted."""
     text: str
     """One line for a log: no secrets, no payload."""
     recipients: tuple[Recipient, ...]
     """None for a room. For an IM message to all, or to all but some, those that the vendor spoke of."""
     requests: tuple[Request, ...]
     body: bytes
-    """The raw answer to `call()`; empty for messages."""
+    """The raw answer to `call()`, as it came, with whatever it repeats; empty for messages."""
 
     def count(self, delivery: Delivery) -> int:
         """How many recipients are of that delivery."""

@@ -1,0 +1,218 @@
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{RngSeed, TestRunner};
+
+use super::*;
+
+fn of_payload(text: &str, payload: &str) -> String {
+    cleaned(text, &[Hidden::Payload(payload.as_bytes())]).unwrap_or_else(|| text.to_owned())
+}
+
+fn of_secret(text: &str, secret: &str) -> String {
+    cleaned(text, &[Hidden::Secret(secret)]).unwrap_or_else(|| text.to_owned())
+}
+
+type Encoder = fn(&[u8]) -> String;
+
+/// The ways in which an echo may be written, each by another writer than the one under test where there is one.
+fn encoders() -> Vec<(&'static str, Encoder)> {
+    fn text(bytes: &[u8]) -> String {
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+    fn json_body(bytes: &[u8]) -> String {
+        let json = serde_json::to_string(&text(bytes)).expect("JSON");
+        json[1..json.len() - 1].to_owned()
+    }
+    fn python(bytes: &[u8]) -> String {
+        let escape = |c: char| match c.is_ascii() {
+            true => c.to_string(),
+            false => c
+                .encode_utf16(&mut [0; 2])
+                .iter()
+                .map(|unit| format!("\\u{unit:04X}"))
+                .collect(),
+        };
+        json_body(bytes).chars().map(escape).collect()
+    }
+    vec![
+        ("as it is", text),
+        ("JSON", json_body),
+        ("JSON in JSON", |bytes| json_body(json_body(bytes).as_bytes())),
+        ("JSON in ASCII", python),
+        ("JSON with slashes", |bytes| python(bytes).replace('/', "\\/")),
+        ("JSON for HTML", |bytes| {
+            let html = json_body(bytes).replace('<', "\\u003c").replace('>', "\\u003e");
+            html.replace('&', "\\u0026")
+        }),
+        ("a query", |bytes| {
+            percent_encoding::percent_encode(bytes, NON_ALPHANUMERIC)
+                .to_string()
+                .replace("%2D", "-")
+                .replace("%5F", "_")
+                .replace("%2E", ".")
+                .replace("%7E", "~")
+        }),
+        ("a query in lower case", |bytes| {
+            crate::percent::encode(&text(bytes)).to_ascii_lowercase()
+        }),
+        ("a form", |bytes| {
+            crate::percent::encode(&text(bytes))
+                .replace("%20", "+")
+                .replace("%2A", "*")
+                .replace('~', "%7E")
+        }),
+        ("an address", |bytes| {
+            let kept = [
+                ";", ",", "/", "?", ":", "@", "&", "=", "+", "$", "#", "!", "'", "(", ")", "*",
+            ];
+            let encoded = crate::percent::encode(&text(bytes));
+            kept.iter().fold(encoded, |encoded, sign| {
+                encoded.replace(&crate::percent::encode(sign), sign)
+            })
+        }),
+        ("base64", |bytes| STANDARD.encode(bytes)),
+        ("base64 without padding", |bytes| STANDARD_NO_PAD.encode(bytes)),
+        ("base64 for URLs", |bytes| URL_SAFE_NO_PAD.encode(bytes)),
+    ]
+}
+
+fn cases() -> ProptestConfig {
+    ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(20_201_201),
+        ..ProptestConfig::default()
+    }
+}
+
+fn hold<S: Strategy>(strategy: S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    if let Err(failure) = TestRunner::new(cases()).run(&strategy, property) {
+        panic!("{failure}");
+    }
+}
+
+/// Texts as messages carry them: JSON, Chinese, HTML, addresses, control characters.
+fn payloads() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[ -~]{8,120}",
+        "[一-龥 a-z0-9/<>&]{8,60}",
+        r#"\{"type":[0-9]{1,3},"text":"[ a-z你好🎉]{4,40}","url":"https://[a-z]{3,9}\.example/[a-z~*!]{1,9}\?a=b&c=d"\}"#,
+        "[\u{1}-\u{1f}a-z\"\\\\]{8,40}",
+    ]
+}
+
+/// The parts of these two that are the same and at least so long.
+fn in_common(one: &str, other: &str, length: usize) -> bool {
+    one.as_bytes()
+        .windows(length)
+        .any(|part| memmem::find(other.as_bytes(), part).is_some())
+}
+
+#[test]
+fn no_part_of_a_payload_of_16_bytes_stays_in_any_encoding() {
+    let encoders = encoders();
+    hold(
+        (payloads(), any::<Index>(), any::<Index>(), 0..encoders.len()),
+        |(payload, from, to, encoder)| {
+            let (name, encode) = encoders[encoder];
+            let whole = encode(payload.as_bytes());
+            let boundary = |at: Index| {
+                (0..=at.index(whole.len() + 1))
+                    .rev()
+                    .find(|at| whole.is_char_boundary(*at))
+                    .unwrap_or(0)
+            };
+            let (from, to) = (boundary(from), boundary(to));
+            let cut = &whole[from.min(to)..from.max(to)];
+            for repeated in [whole.as_str(), cut] {
+                let text = of_payload(&format!("invalid: [{repeated}] is refused"), &payload);
+                let shortest = if repeated.len() == whole.len() {
+                    whole.len().min(16)
+                } else {
+                    16
+                };
+                prop_assert!(
+                    repeated.len() < shortest || !in_common(&text, repeated, shortest),
+                    "{name}: {text:?} still holds some of {repeated:?}"
+                );
+            }
+            Ok(())
+        },
+    );
+}
+
+#[test]
+fn binary_payloads_are_found_in_base64_wherever_they_stand_in_it() {
+    // A byte that is not hexadecimal in base64, so that the word does not look like a request id.
+    let bytes = proptest::collection::vec(0x60..=0xffu8, 8..100);
+    hold((bytes, 0..3usize, "[a-z]{0,9}"), |(bytes, before, after)| {
+        let longer = [&vec![b'x'; before][..], &bytes, after.as_bytes()].concat();
+        for encoded in [STANDARD.encode(&longer), URL_SAFE_NO_PAD.encode(&longer)] {
+            let text = cleaned(&format!("body {encoded}"), &[Hidden::Payload(&bytes)]);
+            prop_assert!(text.as_ref().is_some_and(|text| text.contains(GONE)), "{encoded}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_text_that_holds_nothing_of_it_stays_as_it_is() {
+    hold(("[g-z ,.%+\\\\-]{0,400}", "[0-9]{1,90}"), |(text, hidden)| {
+        prop_assert_eq!(
+            cleaned(&text, &[Hidden::Payload(hidden.as_bytes()), Hidden::Secret(&hidden)]),
+            None
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn short_payloads_and_short_parts_stay() {
+    assert_eq!(of_payload("got: 1234567", "1234567"), "got: 1234567");
+    assert_eq!(of_payload("got: 12345678!", "12345678"), "got: ***!");
+    let payload = "the parameter room id was wrong";
+    assert_eq!(of_payload("the parameter r", payload), "the parameter r");
+    assert_eq!(of_payload("the parameter ro", payload), "***");
+    assert_eq!(
+        of_payload("x the parameter room id was y wrong", payload),
+        "x ***y wrong"
+    );
+}
+
+#[test]
+fn secrets_go_whole_at_any_length_and_in_parts_of_8_bytes() {
+    let secret = "WkRobE1tSTRZVGt5";
+    assert_eq!(of_secret("key abc.", "abc"), "key ***.");
+    assert_eq!(of_secret("key WkRobE1tSTRZVGt5!", secret), "key ***!");
+    assert_eq!(of_secret("key WkRobE1t...", secret), "key ***...");
+    assert_eq!(of_secret("key WkRobE1...", secret), "key WkRobE1...");
+    assert_eq!(
+        of_secret("key %57kRobE1t", "WkRobE1t"),
+        "key %57kRobE1t",
+        "not how anybody writes it"
+    );
+    assert_eq!(of_secret("token a%2Bb%3d%3D", "a+b=="), "token ***");
+    assert_eq!(of_secret("nothing", ""), "nothing");
+}
+
+#[test]
+fn what_is_taken_out_leaves_whole_characters_and_one_mark_for_what_is_together() {
+    assert_eq!(of_payload("说：你好你好你好。", "你好你好你好"), "说：***。");
+    assert_eq!(of_payload("说今天天气很好", "今天天气很好"), "说***");
+    // The last byte of the first character is the same in both, and makes it 16 in a row.
+    assert_eq!(of_payload("(洊今天天气很)", "啊今天天气很"), "(***)");
+    let both = [
+        Hidden::Secret("secret-key-0"),
+        Hidden::Payload(b"key-0 and the payload"),
+    ];
+    assert_eq!(cleaned("<secret-key-0 and the payload>", &both).unwrap(), "<***>");
+    assert_eq!(cleaned("secret-key-0 secret-key-0", &both).unwrap(), "*** ***");
+}
+
+#[test]
+fn the_longest_texts_and_payloads_are_cleaned() {
+    let payload = "a".repeat(64 * 1024);
+    let text = format!("{}b", "a".repeat(1024 * 1024));
+    assert_eq!(of_payload(&text, &payload), "***b");
+}

@@ -1,0 +1,193 @@
+//! What a vendor repeats of that which it was sent is in no report, error or log line: secrets, and the payload.
+
+mod common;
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use common::{Peer, SIGNAL, config, read_request};
+use rtcmsg::{CallOptions, Client, Code, Level, Logger, Message, Payload, Report, Vendor};
+use serde_json::{Value, json};
+
+const PAYLOAD: &str = r#"{"text":"meet at the old bridge","to":"小明"}"#;
+const TOKEN: &str = "STS-token/of+this-session==";
+const SECRETS: [&str; 4] = [
+    "AKLTdemo",
+    "demo-secret-key==",
+    TOKEN,
+    "0123456789abcdef0123456789abcdef",
+];
+
+/// What an answer repeats, each in a way of its own.
+fn echoes() -> Vec<String> {
+    let json = serde_json::to_string(PAYLOAD).expect("JSON");
+    let mut echoes = vec![
+        PAYLOAD.to_owned(),
+        PAYLOAD[8..24].to_owned(),
+        json.clone(),
+        serde_json::to_string(&json).expect("JSON"),
+        STANDARD.encode(PAYLOAD),
+        STANDARD.encode(PAYLOAD)[8..24].to_owned(),
+        PAYLOAD.replace('"', "%22").replace('{', "%7B").replace(' ', "+"),
+    ];
+    echoes.extend(SECRETS.map(str::to_owned));
+    echoes.extend(SECRETS.map(|secret| STANDARD.encode(secret)));
+    echoes.push(TOKEN.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D"));
+    echoes
+}
+
+/// Answers that repeat it in every place that a report shows.
+fn answers(vendor: Vendor, echo: &str) -> Vec<Value> {
+    match vendor {
+        Vendor::Volcengine => vec![
+            json!({"ResponseMetadata": {"RequestId": echo, "Error": {"Code": echo, "Message": format!("bad: {echo}.")}}}),
+            json!({"ResponseMetadata": {"RequestId": "r", "Action": echo}}),
+            json!({"ResponseMetadata": {"RequestId": "r"}, "Result": {"Message": echo, "P2PResult": [
+                {"UserId": 10001, "Code": echo, "DevicePlatform": echo}]}}),
+        ],
+        Vendor::Zego => vec![
+            json!({"Code": 0, "Message": echo, "RequestId": echo}),
+            json!({"Code": 2, "Message": format!("bad: {echo}."), "RequestId": echo}),
+        ],
+    }
+}
+
+struct Told {
+    lines: Arc<Mutex<Vec<String>>>,
+    client: Client,
+}
+
+fn told(url: &str) -> Told {
+    let lines = Arc::<Mutex<Vec<String>>>::default();
+    let sink = lines.clone();
+    let mut config = config(url);
+    config.set("volcengine.session_token", TOKEN).expect("a token");
+    config.set_logger(Logger::new(Level::Debug, move |_, line| {
+        sink.lock().expect("no panic").push(line.to_owned());
+    }));
+    let client = Client::new(&config).expect("a client");
+    Told { lines, client }
+}
+
+impl Told {
+    /// Holds that nothing of this is to be seen anywhere.
+    fn hold(&self, report: &Report, echo: &str) {
+        let lines = self.lines.lock().expect("no panic").join("\n");
+        let error = report.error().map(|error| error.to_string());
+        let request = report.requests();
+        let all = format!(
+            "{lines} {} {error:?} {request:?} {:?}",
+            report.text(),
+            report.recipients()
+        );
+        let shown = |echo: &str| all.contains(echo) || all.contains(&echo.escape_debug().to_string());
+        assert!(!shown(echo), "{echo} is in {all}");
+        assert!(all.contains("***"), "{echo}: {all}");
+    }
+}
+
+fn messages() -> [Message<'static>; 3] {
+    [
+        Message::SendUnicast {
+            from: "server",
+            to: "alice",
+            payload: Payload::Text(PAYLOAD),
+        },
+        Message::P2PSendMessageToUsers {
+            signal: rtcmsg::Signal {
+                content: PAYLOAD,
+                ..SIGNAL
+            },
+            user_ids: &[10001],
+        },
+        Message::SendCustomCommandToUsers {
+            room_id: "lobby",
+            from: "server",
+            to: &["alice"],
+            content: PAYLOAD,
+        },
+    ]
+}
+
+fn is_of(secret_or_payload: &str, vendor: Vendor) -> bool {
+    let zego_secret = SECRETS[3];
+    let is_zego = secret_or_payload == zego_secret || secret_or_payload == STANDARD.encode(zego_secret);
+    let is_volcengine = SECRETS[..3]
+        .iter()
+        .any(|secret| secret_or_payload == *secret || secret_or_payload == STANDARD.encode(secret))
+        || secret_or_payload.starts_with("STS");
+    match vendor {
+        Vendor::Volcengine => !is_zego,
+        Vendor::Zego => !is_volcengine,
+    }
+}
+
+#[test]
+fn what_a_vendor_repeats_is_in_no_report_error_or_log_line() {
+    for message in messages() {
+        let vendor = if message.action() == "SendCustomCommand" {
+            Vendor::Zego
+        } else {
+            Vendor::Volcengine
+        };
+        for echo in echoes().into_iter().filter(|echo| is_of(echo, vendor)) {
+            for answer in answers(vendor, &echo) {
+                let is_rtc_success = message.action() == "SendUnicast" && !answer["Result"].is_null();
+                let answer = if is_rtc_success {
+                    json!({"ResponseMetadata": {"RequestId": "r"}, "Result": {"Message": echo}})
+                } else {
+                    answer
+                };
+                let body = answer.to_string();
+                let peer = Peer::new(1, move |mut stream| {
+                    read_request(&mut stream);
+                    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+                    stream.write_all((head + &body).as_bytes()).expect("written");
+                });
+                let told = told(&peer.url);
+                let report = told.client.send(&message, &CallOptions::default()).expect("enqueued");
+                peer.join();
+                told.hold(&report, &echo);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_raw_call_is_cleaned_too_but_for_its_body() {
+    let json = json!({"AppId": "a", "Message": PAYLOAD}).to_string();
+    for (vendor, version, code) in [
+        (Vendor::Volcengine, "2020-12-01", Code::Rejected),
+        (Vendor::Zego, "", Code::Rejected),
+    ] {
+        let answer = match vendor {
+            Vendor::Volcengine => {
+                json!({"ResponseMetadata": {"RequestId": "r", "Error": {"Code": "InvalidParam", "Message": PAYLOAD}}})
+            }
+            Vendor::Zego => json!({"Code": 2, "Message": PAYLOAD}),
+        };
+        let body = answer.to_string();
+        let sent = body.clone();
+        let peer = Peer::new(1, move |mut stream| {
+            read_request(&mut stream);
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", sent.len());
+            stream.write_all((head + &sent).as_bytes()).expect("written");
+        });
+        let told = told(&peer.url);
+        let json = if vendor == Vendor::Zego {
+            json!({"MessageContent": PAYLOAD}).to_string()
+        } else {
+            json.clone()
+        };
+        let report = told
+            .client
+            .call(vendor, "SomeAction", version, &json, &CallOptions::default())
+            .expect("enqueued");
+        peer.join();
+        assert_eq!(report.code(), code);
+        told.hold(&report, PAYLOAD);
+        assert_eq!(report.body(), body.as_bytes());
+    }
+}
