@@ -142,7 +142,7 @@ impl Client {
             max_connections: config.integer(&config::HTTP_MAX_CONNECTIONS) as usize,
             pacing,
             retries: Retries::new(config),
-            agent: Agent::new(Settings::new(config)?, logger.clone()),
+            agent: Agent::new(Settings::new(config, &vendors.all_endpoints())?, logger.clone()),
             vendors,
             logger,
             tally: Tally::new(),

@@ -1,11 +1,14 @@
 //! The only I/O: one HTTP exchange, and whether any of the request can have left this machine.
 
 mod agent;
+mod connect;
 mod ledger;
+mod proxy;
 mod resolver;
 mod spares;
 mod tcp;
 mod traffic;
+mod tunnel;
 
 pub(crate) use agent::{Agent, Answer, Failure, Settings};
 pub(crate) use ledger::Progress;
