@@ -281,8 +281,44 @@ fn over_tls_the_certificate_decides_whether_anything_is_sent() {
     }
     let report = send(&client(&by_name), &UNICAST);
     assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
+    assert!(report.text().contains("set tls.ca_file"), "{}", report.text());
     let report = send(&client_with(emulator.url(), &[("tls.ca_file", ca_file)]), &UNICAST);
     assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
+    assert!(report.text().contains("is for another host"), "{}", report.text());
+}
+
+/// What a send comes to over TLS with this certificate, which is also the only one that is trusted.
+fn over_tls_with(test: &str, change: impl FnOnce(&mut rcgen::CertificateParams)) -> Report {
+    let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    change(&mut parameters);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = parameters.self_signed(&key).unwrap();
+    let files = common::tls_files(test, &certificate.pem(), &key.serialize_pem());
+    let emulator = https(&files);
+    let url = emulator.url().replace("127.0.0.1", "localhost");
+    let ca_file = files.certificate.to_str().unwrap();
+    send(&client_with(&url, &[("tls.ca_file", ca_file)]), &UNICAST)
+}
+
+#[test]
+fn a_certificate_that_cannot_serve_is_refused_in_a_sentence() {
+    let ca = over_tls_with("ca_as_server", |parameters| {
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    });
+    let expired = over_tls_with("expired", |parameters| {
+        parameters.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    });
+    let early = over_tls_with("not_yet_valid", |parameters| {
+        parameters.not_before = rcgen::date_time_ymd(4000, 1, 1);
+    });
+    for (report, sentence) in [
+        (ca, "a CA certificate as its own"),
+        (expired, "has expired, or this machine's clock is wrong"),
+        (early, "is not valid yet, or this machine's clock is wrong"),
+    ] {
+        assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
+        assert!(report.text().contains(sentence), "{}", report.text());
+    }
 }
 
 #[test]
@@ -293,6 +329,7 @@ fn a_peer_that_speaks_no_tls_gets_no_request() {
     });
     let report = send(&client(&peer.url.replace("http://", "https://")), &UNICAST);
     assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
+    assert!(report.text().contains("the peer speaks no TLS"), "{}", report.text());
     peer.join();
 }
 

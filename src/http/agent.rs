@@ -19,6 +19,7 @@ use super::ledger::{Ledger, Progress, Reached, Step, UnderWay};
 use super::proxy::Proxies;
 use super::resolver::{CachedResolver, Unresolved};
 use super::spares::{Spares, WithSpares};
+use super::tls_failure;
 use super::traffic::Traffic;
 use super::tunnel::ProxyFailure;
 use crate::config::{self, Config, Endpoint};
@@ -255,7 +256,7 @@ fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
             )
         }
         Step::Connecting => (Code::Connect, format!("cannot connect: {error}")),
-        Step::TlsHandshake => (Code::Tls, format!("the TLS handshake failed: {error}")),
+        Step::TlsHandshake => (Code::Tls, tls_failure::describe(error)),
         Step::Connected => (
             Code::Connect,
             format!("the connection ended before the request: {error}"),

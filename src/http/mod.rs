@@ -7,6 +7,7 @@ mod proxy;
 mod resolver;
 mod spares;
 mod tcp;
+mod tls_failure;
 mod traffic;
 mod tunnel;
 
