@@ -238,7 +238,11 @@ fn requests_are_these_bytes() {
     }
     let signed = "SignedHeaders=content-type;host;x-content-sha256;x-date;x-security-token";
     assert!(head.contains(signed), "{head}");
-    assert!(!head.to_ascii_lowercase().contains("accept-encoding"), "{head}");
+    let encodings = head
+        .to_ascii_lowercase()
+        .matches("accept-encoding: identity\r\n")
+        .count();
+    assert_eq!(encodings, 1, "{head}");
 
     let to = ["a+b", "c d"];
     send(
@@ -318,6 +322,72 @@ fn a_certificate_that_cannot_serve_is_refused_in_a_sentence() {
     ] {
         assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
         assert!(report.text().contains(sentence), "{}", report.text());
+    }
+}
+
+#[test]
+fn a_compressed_answer_is_named_and_judged_by_its_status() {
+    let gzip = "\x1f\u{8b}\x08 compressed";
+    for (status, coding, body, expected, named) in [
+        (
+            "200 OK",
+            "gzip",
+            gzip,
+            (Code::BadResponse, Delivery::Unknown),
+            "compressed (gzip)",
+        ),
+        (
+            "200 OK",
+            "BR",
+            "\x0b",
+            (Code::BadResponse, Delivery::Unknown),
+            "compressed (br)",
+        ),
+        (
+            "200 OK",
+            "hunter2",
+            gzip,
+            (Code::BadResponse, Delivery::Unknown),
+            "(an unknown coding)",
+        ),
+        (
+            "502 Bad Gateway",
+            "gzip",
+            gzip,
+            (Code::BadResponse, Delivery::Unknown),
+            "compressed (gzip)",
+        ),
+        (
+            "404 Not Found",
+            "gzip",
+            gzip,
+            (Code::Rejected, Delivery::NotDelivered),
+            "compressed (gzip)",
+        ),
+        (
+            "429 Too Many",
+            "gzip",
+            gzip,
+            (Code::Throttled, Delivery::NotDelivered),
+            "compressed (gzip)",
+        ),
+        (
+            "200 OK",
+            "identity",
+            gzip,
+            (Code::BadResponse, Delivery::Unknown),
+            "not readable",
+        ),
+        // Named, but not applied.
+        ("200 OK", "gzip", SUCCESS, (Code::Ok, Delivery::Accepted), ""),
+        ("200 OK", "identity", SUCCESS, (Code::Ok, Delivery::Accepted), ""),
+    ] {
+        let headers = format!("Content-Encoding: {coding}\r\nRetry-After: 2\r\n");
+        let report = answered_with(http(status, &headers, body));
+        assert_eq!(outcome(&report), expected, "{status} {coding}: {}", report.text());
+        assert!(report.text().contains(named), "{status} {coding}: {}", report.text());
+        assert!(!report.text().contains("hunter2"), "{}", report.text());
+        assert_eq!(report.requests()[0].retry_after_ms, 2000);
     }
 }
 

@@ -127,7 +127,7 @@ impl Agent {
             .tls_config(tls)
             .user_agent(USER_AGENT)
             .accept(AutoHeaderValue::None)
-            .accept_encoding(AutoHeaderValue::None)
+            .accept_encoding("identity")
             .input_buffer_size(BUFFER_SIZE)
             .output_buffer_size(BUFFER_SIZE)
             .max_idle_connections(settings.max_connections.saturating_mul(2))
