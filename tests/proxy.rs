@@ -4,7 +4,9 @@
 mod common;
 
 use std::io::Read;
-use std::process::Command;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use common::proxy::{ConnectProxy, ESTABLISHED, Fault};
@@ -214,7 +216,7 @@ fn the_proxy_is_asked_for_a_tunnel_once_with_user_and_password() {
 #[test]
 fn where_no_proxy_listens_nothing_is_sent_and_the_text_names_the_proxy() {
     let emulator = emulator();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
     let url = format!("http://user:hunter2@{address}");
@@ -245,7 +247,7 @@ fn where_no_proxy_listens_nothing_is_sent_and_the_text_names_the_proxy() {
 
 #[test]
 fn a_proxy_that_never_answers_holds_nobody_past_the_deadline() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let client = client_with("http://127.0.0.1:1", &[("http.proxy", &url)]);
     let options = CallOptions {
@@ -279,4 +281,80 @@ fn a_close_ends_the_wait_for_the_answer_of_a_proxy() {
         assert_eq!(outcome(&report), (Code::Closed, Delivery::NotSent), "{}", report.text());
     });
     peer.join();
+}
+
+/// tinyproxy, as Debian ships it, with a user and a password, and a host that it does not allow.
+struct Tinyproxy {
+    process: Child,
+    address: String,
+}
+
+impl Tinyproxy {
+    fn start() -> Tinyproxy {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("tinyproxy");
+        std::fs::create_dir_all(&folder).unwrap();
+        let (settings, filter) = (folder.join("tinyproxy.conf"), folder.join("filter"));
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        std::fs::write(&filter, "^blocked").unwrap();
+        let text = format!(
+            "Port {}\nListen 127.0.0.1\nBasicAuth corpuser hunter.2\nFilter \"{}\"\n",
+            address.port(),
+            filter.display()
+        );
+        std::fs::write(&settings, text).unwrap();
+        let mut command = Command::new("tinyproxy");
+        command
+            .arg("-d")
+            .arg("-c")
+            .arg(&settings)
+            .stdout(std::process::Stdio::null());
+        let mut process = command.spawn().expect("tinyproxy, which `make test-rust` sees to");
+        while std::net::TcpStream::connect(address).is_err() {
+            let ended = process.try_wait().unwrap();
+            assert!(ended.is_none(), "tinyproxy ended: {ended:?}");
+            std::thread::yield_now();
+        }
+        Tinyproxy {
+            process,
+            address: address.to_string(),
+        }
+    }
+
+    fn outcome(&self, user_and_password: &str, endpoint: &str) -> (Code, Delivery) {
+        let url = format!("http://{user_and_password}@{}", self.address);
+        let client = client_with(
+            "http://127.0.0.1:1",
+            &[("volcengine.endpoint", endpoint), ("http.proxy", &url)],
+        );
+        let report = send(&client, &UNICAST);
+        assert!(!report.text().contains("hunter"), "{}", report.text());
+        outcome(&report)
+    }
+}
+
+impl Drop for Tinyproxy {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_real_proxy_lets_through_what_it_allows() {
+    let emulator = emulator();
+    let proxy = Tinyproxy::start();
+    let sent = (Code::Ok, Delivery::Accepted);
+    let refused = (Code::Proxy, Delivery::NotSent);
+    let unreachable = (Code::Connect, Delivery::NotSent);
+    for (user_and_password, endpoint, expected) in [
+        ("corpuser:hunter%2E2", emulator.url(), sent),
+        ("corpuser:hunter3", emulator.url(), refused),
+        ("", emulator.url(), refused),
+        ("corpuser:hunter.2", "https://blocked.test", refused),
+        ("corpuser:hunter.2", "http://127.0.0.1:1", unreachable),
+        ("corpuser:hunter.2", "https://name.invalid", unreachable),
+    ] {
+        let found = proxy.outcome(user_and_password, endpoint);
+        assert_eq!(found, expected, "{user_and_password} {endpoint}");
+    }
 }
