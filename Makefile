@@ -88,6 +88,7 @@ test: need-c need-go need-fuzz need-tools lib venv $(BUILD)/examples/quickstart 
 
 # The library with panics to inject is built apart, so that nobody can mistake it for the other.
 test-rust: need
+	@$(NEED) tinyproxy:tinyproxy
 	PYTHON=$(PYTHON) $(CARGO) test --workspace
 	$(CARGO) test --target-dir $(dir $(TARGET))inject --features inject-panics --test boundary
 

@@ -141,6 +141,9 @@ template <class RtcmsgStruct> inline RtcmsgStruct rtcmsg_init() { /* names that 
 // What came back is no answer of this vendor.
 #define RTCMSG_BAD_RESPONSE -25
 
+// The proxy refuses the way to the vendor (401, 403, 407), or is none. Nothing was sent.
+#define RTCMSG_PROXY -26
+
 // The vendor refused the request.
 #define RTCMSG_REJECTED -40
 

@@ -96,6 +96,7 @@ enum class Code : rtcmsg_code {
   disconnected = RTCMSG_DISCONNECTED,
   timeout = RTCMSG_TIMEOUT,
   bad_response = RTCMSG_BAD_RESPONSE,
+  proxy = RTCMSG_PROXY,
   rejected = RTCMSG_REJECTED,
   unauthenticated = RTCMSG_UNAUTHENTICATED,
   forbidden = RTCMSG_FORBIDDEN,

@@ -177,6 +177,7 @@
 #pragma pop_macro("poll")
 #pragma pop_macro("previous")
 #pragma pop_macro("priority")
+#pragma pop_macro("proxy")
 #pragma pop_macro("queued")
 #pragma pop_macro("ran")
 #pragma pop_macro("raw")

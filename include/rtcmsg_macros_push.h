@@ -355,6 +355,8 @@
 #undef previous
 #pragma push_macro("priority")
 #undef priority
+#pragma push_macro("proxy")
+#undef proxy
 #pragma push_macro("queued")
 #undef queued
 #pragma push_macro("ran")

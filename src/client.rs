@@ -150,7 +150,7 @@ impl Client {
             max_connections: config.integer(&config::HTTP_MAX_CONNECTIONS) as usize,
             pacing,
             retries: Retries::new(config),
-            agent: Agent::new(Settings::new(config)?, logger.clone()),
+            agent: Agent::new(Settings::new(config, &vendors.all_endpoints())?, logger.clone()),
             vendors,
             logger,
             tally: Tally::new(),
@@ -573,7 +573,14 @@ impl Client {
     }
 
     fn read(&self, errand: &Errand, answer: Answer, clock_was_set: &mut bool) -> Outcome {
-        let mut outcome = errand.read(answer.status().as_u16(), answer.body());
+        let status = answer.status().as_u16();
+        let mut outcome = match unasked_coding(&answer) {
+            None => errand.read(status, answer.body()),
+            Some(coding) => {
+                let what = format!("it is compressed ({coding}), although it was asked for as it is");
+                Outcome::unreadable(errand.recipients(), status, &what)
+            }
+        };
         outcome.request.retry_after_ms = retry_after_ms(&answer);
         if outcome.request.code == Code::Clock {
             *clock_was_set = self.vendors.learn_clock(errand.vendor(), &answer, &self.logger);
@@ -673,6 +680,24 @@ fn lost(recipients: Recipients) -> Outcome {
         Request::failed(Code::Internal, Delivery::Unknown, 0, LOST.to_owned()),
         recipients,
     )
+}
+
+/// What the body is compressed with, although the request forbids it (`Accept-Encoding: identity`). A gateway may name a
+/// coding that it did not apply: a body that begins as JSON is read as it is.
+fn unasked_coding(answer: &Answer) -> Option<&'static str> {
+    let body = answer.body().trim_ascii_start();
+    if body.is_empty() || body.starts_with(b"{") {
+        return None;
+    }
+    let coding = answer.headers().get(http::header::CONTENT_ENCODING)?.to_str().ok()?;
+    match coding.trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => None,
+        "gzip" | "x-gzip" => Some("gzip"),
+        "deflate" => Some("deflate"),
+        "br" => Some("br"),
+        "zstd" => Some("zstd"),
+        _ => Some("an unknown coding"),
+    }
 }
 
 /// `Retry-After` of an answer; 0 if it says nothing.

@@ -97,7 +97,7 @@ settings! {
     HTTP_TIMEOUT_MS: "http.timeout_ms", Kind::Integer { min: 1, max: 86_400_000, unit: "ms" }, "10000",
         "Deadline of one call: waiting for quota, DNS, connect, TLS, answers, retries and all parts of a long list together; for a submitted message it begins with the first attempt, after its turn in the quota. A call can set its own.";
     HTTP_CONNECT_TIMEOUT_MS: "http.connect_timeout_ms", Kind::Integer { min: 1, max: 86_400_000, unit: "ms" }, "3000",
-        "The most of the deadline that one try spends on DNS, and again on connect and TLS, so that there is time for another.";
+        "The most of the deadline that one try spends on DNS, and again on connect (to all addresses), the answer of a proxy and TLS together, so that there is time for another.";
     HTTP_MAX_CONNECTIONS: "http.max_connections", Kind::Integer { min: 1, max: 10_000, unit: "connections" }, "64",
         "Idle connections kept per host. Set it to the number of threads that send at once; more threads still work, but reconnect.";
     HTTP_MAX_IDLE_MS: "http.max_idle_ms", Kind::Integer { min: 0, max: 3_600_000, unit: "ms" }, "30000",
@@ -109,7 +109,7 @@ settings! {
     HTTP_ALLOW_PLAINTEXT: "http.allow_plaintext", BOOL, "false",
         "Allows `http://` endpoints that are not on this machine's loopback. Signatures and messages can then be read on the way.";
     HTTP_PROXY: "http.proxy", Kind::Secret, "",
-        "`http://[user:password@]host:port` of a CONNECT proxy, or `env` to follow `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`. Not given: no proxy, whatever the environment says.";
+        "`http://[user:password@]host[:port]` of a CONNECT proxy, or `env`: see [Proxies](#proxies). Not given: no proxy, whatever the environment says.";
     RETRY_MAX_ATTEMPTS: "retry.max_attempts", Kind::Integer { min: 1, max: 100, unit: "attempts" }, "3",
         "How often a request is tried in all, within its deadline; 1 is once. Only what is safe is repeated: nothing was sent, the vendor throttled, or it says that it did not process.";
     RETRY_ON_UNKNOWN: "retry.on_unknown", BOOL, "false",

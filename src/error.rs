@@ -80,6 +80,8 @@ codes! {
     Timeout = -24, c"RTCMSG_TIMEOUT";
     /// What came back is no answer of this vendor.
     BadResponse = -25, c"RTCMSG_BAD_RESPONSE";
+    /// The proxy refuses the way to the vendor (401, 403, 407), or is none. Nothing was sent.
+    Proxy = -26, c"RTCMSG_PROXY";
     /// The vendor refused the request.
     Rejected = -40, c"RTCMSG_REJECTED";
     /// The vendor does not accept the credentials or the signature.

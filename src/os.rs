@@ -6,7 +6,7 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle, Scope, ScopedJoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
@@ -129,52 +129,55 @@ pub(crate) fn is_lack_of_resources(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::OutOfMemory
 }
 
-/// Waits until a connect that was begun has ended, or so long: the error says how. Another thread's shutdown of the socket
-/// ends it, too.
+/// A connect that has ended: its index among those that were waited for, and how it ended.
+pub(crate) type EndedConnect = (usize, io::Result<()>);
+
+/// Waits until one of these connects has ended; another thread's shutdown of its socket ends it, too. `None` if none has
+/// ended when `at_most` has passed, or a signal came.
 #[cfg(unix)]
-pub(crate) fn finish_connect(stream: &TcpStream, at_most: Option<Duration>) -> io::Result<()> {
+pub(crate) fn wait_for_connect(streams: &[&TcpStream], at_most: Option<Duration>) -> io::Result<Option<EndedConnect>> {
     use std::os::fd::AsRawFd;
-    let until = at_most.and_then(|time| Instant::now().checked_add(time));
-    loop {
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let millis = left.map_or(-1, |left| {
-            left.as_micros().div_ceil(1000).try_into().unwrap_or(libc::c_int::MAX)
-        });
-        let mut fd = libc::pollfd {
-            fd: stream.as_raw_fd(),
-            events: libc::POLLOUT,
-            revents: 0,
+    let millis = at_most.map_or(-1, |time| {
+        time.as_micros().div_ceil(1000).try_into().unwrap_or(libc::c_int::MAX)
+    });
+    let waited_for = |stream: &&TcpStream| libc::pollfd {
+        fd: stream.as_raw_fd(),
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    let mut fds: Vec<libc::pollfd> = streams.iter().map(waited_for).collect();
+    // SAFETY: as many descriptors as are said, which their owners hold open.
+    if unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, millis) } < 0 {
+        let error = io::Error::last_os_error();
+        return match error.kind() {
+            io::ErrorKind::Interrupted => Ok(None),
+            _ => Err(error),
         };
-        // SAFETY: one descriptor, which its owner holds open.
-        match unsafe { libc::poll(&raw mut fd, 1, millis) } {
-            0 => return Err(io::ErrorKind::TimedOut.into()),
-            1 => break,
-            _ => {
-                let error = io::Error::last_os_error();
-                if error.kind() != io::ErrorKind::Interrupted {
-                    return Err(error);
-                }
-            }
-        }
     }
-    match stream.take_error()? {
-        Some(error) => Err(error),
-        None => stream.peer_addr().map(drop),
-    }
+    let ended = fds.iter().position(|fd| fd.revents != 0);
+    Ok(ended.map(|index| {
+        let outcome = match streams[index].take_error() {
+            Ok(None) => streams[index].peer_addr().map(drop),
+            Ok(Some(error)) | Err(error) => Err(error),
+        };
+        (index, outcome)
+    }))
 }
 
 #[cfg(not(unix))]
-pub(crate) fn finish_connect(stream: &TcpStream, at_most: Option<Duration>) -> io::Result<()> {
-    let until = at_most.and_then(|time| Instant::now().checked_add(time));
+pub(crate) fn wait_for_connect(streams: &[&TcpStream], at_most: Option<Duration>) -> io::Result<Option<EndedConnect>> {
+    let until = at_most.and_then(|time| std::time::Instant::now().checked_add(time));
     loop {
-        if let Some(error) = stream.take_error()? {
-            return Err(error);
+        for (index, stream) in streams.iter().enumerate() {
+            if let Some(error) = stream.take_error()? {
+                return Ok(Some((index, Err(error))));
+            }
+            if stream.peer_addr().is_ok() {
+                return Ok(Some((index, Ok(()))));
+            }
         }
-        if stream.peer_addr().is_ok() {
-            return Ok(());
-        }
-        if until.is_some_and(|until| until <= Instant::now()) {
-            return Err(io::ErrorKind::TimedOut.into());
+        if until.is_some_and(|until| until <= std::time::Instant::now()) {
+            return Ok(None);
         }
         thread::sleep(Duration::from_millis(1));
     }

@@ -5,10 +5,11 @@ mod common;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use common::proxy::{ConnectProxy, Cut, ESTABLISHED, Fault};
 use common::{SIGNAL, client_with, outcome};
 use rtcmsg::{CallOptions, CallTimeout, Client, Code, Delivery, Message, Payload, Report};
 use rtcmsg_emulator::{Emulator, Options, TlsFiles};
@@ -193,7 +194,9 @@ fn rows(message: &Message, tls: bool) -> Vec<Row> {
 
 /// One message against one emulator.
 struct Lab {
-    emulator: Emulator,
+    emulator: Arc<Emulator>,
+    /// What the client's connections go through, if `settings` name it.
+    proxy: ConnectProxy,
     url: String,
     settings: Vec<(&'static str, String)>,
     message: Message<'static>,
@@ -209,7 +212,7 @@ impl Lab {
             tls: tls.cloned(),
             ..Options::default()
         };
-        let emulator = Emulator::start(options).unwrap();
+        let emulator = Arc::new(Emulator::start(options).unwrap());
         let url = emulator.url().replace("https://127.0.0.1", "https://localhost");
         let mut settings = vec![
             ("retry.max_attempts", attempts.to_owned()),
@@ -220,6 +223,7 @@ impl Lab {
         }
         Lab {
             emulator,
+            proxy: ConnectProxy::start(),
             url,
             settings,
             message,
@@ -312,6 +316,10 @@ impl Lab {
     fn play(&mut self, row: &Row) {
         self.begin();
         self.emulator.add_fault(row.fault.parse().unwrap());
+        self.send_and_judge(row);
+    }
+
+    fn send_and_judge(&mut self, row: &Row) {
         let client = self.client();
         let report = self.send(&client);
         self.cases += 1;
@@ -399,6 +407,65 @@ impl Lab {
         Ok(())
     }
 
+    /// The same behind a proxy, of which the first connection meets `fault`.
+    fn play_behind_proxy(&mut self, fault: Fault, row: &Row) {
+        self.begin();
+        self.proxy.meets(fault);
+        self.send_and_judge(row);
+    }
+
+    fn play_all_behind_proxy(&mut self, tls: bool) {
+        use Right::{Is, Ok, OkIfRepeated};
+        self.settings.push(("http.proxy", self.proxy.url.clone()));
+        let refused_for_now = OkIfRepeated(Code::Connect, NOT_SENT);
+        for (status, right) in [
+            (401, Is(Code::Proxy, NOT_SENT)),
+            (403, Is(Code::Proxy, NOT_SENT)),
+            (407, Is(Code::Proxy, NOT_SENT)),
+            (502, refused_for_now),
+        ] {
+            let answer = format!("HTTP/1.1 {status} Refused\r\nContent-Length: 0\r\n\r\n");
+            let row = row(&format!("{status} at CONNECT"), right, false);
+            self.play_behind_proxy(Fault::Answers(answer), &row);
+        }
+        for length in 0..ESTABLISHED.len() {
+            let row = row(&format!("{length} bytes of CONNECT's answer"), refused_for_now, false);
+            self.play_behind_proxy(Fault::Answers(ESTABLISHED[..length].to_owned()), &row);
+        }
+        let more = format!("{ESTABLISHED}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{{}}");
+        let row_of_more = row("bytes behind CONNECT's answer", refused_for_now, false);
+        self.play_behind_proxy(Fault::AnswersInPieces(vec![more]), &row_of_more);
+        let pieces = ESTABLISHED.chars().map(String::from).collect();
+        let row_of_pieces = row("CONNECT's answer byte by byte", Ok, true);
+        self.play_behind_proxy(Fault::AnswersInPieces(pieces), &row_of_pieces);
+
+        let at_once = if tls {
+            Is(Code::Tls, NOT_SENT)
+        } else {
+            Right::NotSentOrUnknown
+        };
+        self.play_behind_proxy(Fault::Cuts(Cut::AtOnce), &row("the tunnel cut at once", at_once, false));
+        let cut = Is(Code::Disconnected, UNKNOWN);
+        let row_before = row("the tunnel cut before the request", cut, false);
+        self.play_behind_proxy(Fault::Cuts(Cut::BeforeRequest), &row_before);
+        let emulator = self.emulator.clone();
+        let wait = Arc::new(move || {
+            let is_accepted = |entry: &Value| entry["accepted"] == true;
+            while !emulator
+                .control("GET", "ledger", "")
+                .1
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(is_accepted)
+            {
+                std::thread::yield_now();
+            }
+        });
+        let row_after = row("the tunnel cut after the request", cut, true);
+        self.play_behind_proxy(Fault::Cuts(Cut::AfterRequest(wait)), &row_after);
+    }
+
     fn play_all(&mut self, tls: bool) {
         let (request, answer) = self.lengths();
         for row in rows(&self.message, tls) {
@@ -429,7 +496,16 @@ impl Lab {
 
 #[test]
 fn what_the_report_says_is_true() {
-    let files = common::certificate("fault_matrix");
+    play_for_every_message("fault_matrix", Lab::play_all);
+}
+
+#[test]
+fn what_the_report_says_behind_a_proxy_is_true() {
+    play_for_every_message("fault_matrix_proxy", Lab::play_all_behind_proxy);
+}
+
+fn play_for_every_message(name: &str, play: impl Fn(&mut Lab, bool) + Sync) {
+    let files = common::certificate(name);
     let mut labs = Vec::new();
     for tls in [true, false] {
         for attempts in ["1", "3"] {
@@ -445,7 +521,7 @@ fn what_the_report_says_is_true() {
             scope.spawn(|| {
                 while let Some((message, when_ok, tls, attempts)) = labs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let mut lab = Lab::new(*message, *when_ok, tls.then_some(&files), attempts);
-                    lab.play_all(*tls);
+                    play(&mut lab, *tls);
                     cases.fetch_add(lab.cases, Ordering::Relaxed);
                     wrong.lock().unwrap().push_str(&lab.wrong);
                 }
@@ -454,12 +530,8 @@ fn what_the_report_says_is_true() {
     });
     let wrong = wrong.into_inner().unwrap();
     // Past the test runner's capture: the number belongs to every run.
-    writeln!(
-        std::io::stdout(),
-        "fault matrix: {} cases held",
-        cases.load(Ordering::Relaxed)
-    )
-    .unwrap();
+    let mut output = std::io::stdout();
+    writeln!(output, "{name}: {} cases held", cases.load(Ordering::Relaxed)).unwrap();
     assert!(
         wrong.is_empty(),
         "{} wrong:\n{}",

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::{COMMAND, Peer, UNICAST, answer, client, client_with, emulator, outcome, read_request, send};
+use common::{COMMAND, Peer, UNICAST, answer, client, client_with, outcome, read_request, send};
 use rtcmsg::{CallOptions, CallTimeout, Code, Delivery, Message, Payload, Report};
 use rtcmsg_emulator::{Emulator, Options, TlsFiles};
 
@@ -238,7 +238,11 @@ fn requests_are_these_bytes() {
     }
     let signed = "SignedHeaders=content-type;host;x-content-sha256;x-date;x-security-token";
     assert!(head.contains(signed), "{head}");
-    assert!(!head.to_ascii_lowercase().contains("accept-encoding"), "{head}");
+    let encodings = head
+        .to_ascii_lowercase()
+        .matches("accept-encoding: identity\r\n")
+        .count();
+    assert_eq!(encodings, 1, "{head}");
 
     let to = ["a+b", "c d"];
     send(
@@ -281,13 +285,110 @@ fn over_tls_the_certificate_decides_whether_anything_is_sent() {
     }
     let report = send(&client(&by_name), &UNICAST);
     assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
+    assert!(report.text().contains("set tls.ca_file"), "{}", report.text());
     let report = send(&client_with(emulator.url(), &[("tls.ca_file", ca_file)]), &UNICAST);
-    assert_eq!(
-        outcome(&report),
-        (Code::Tls, Delivery::NotSent),
-        "a certificate for another name: {}",
-        report.text()
-    );
+    assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
+    assert!(report.text().contains("is for another host"), "{}", report.text());
+}
+
+/// What a send comes to over TLS with this certificate, which is also the only one that is trusted.
+fn over_tls_with(test: &str, change: impl FnOnce(&mut rcgen::CertificateParams)) -> Report {
+    let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    change(&mut parameters);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = parameters.self_signed(&key).unwrap();
+    let files = common::tls_files(test, &certificate.pem(), &key.serialize_pem());
+    let emulator = https(&files);
+    let url = emulator.url().replace("127.0.0.1", "localhost");
+    let ca_file = files.certificate.to_str().unwrap();
+    send(&client_with(&url, &[("tls.ca_file", ca_file)]), &UNICAST)
+}
+
+#[test]
+fn a_certificate_that_cannot_serve_is_refused_in_a_sentence() {
+    let ca = over_tls_with("ca_as_server", |parameters| {
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    });
+    let expired = over_tls_with("expired", |parameters| {
+        parameters.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    });
+    let early = over_tls_with("not_yet_valid", |parameters| {
+        parameters.not_before = rcgen::date_time_ymd(4000, 1, 1);
+    });
+    for (report, sentence) in [
+        (ca, "a CA certificate as its own"),
+        (expired, "has expired, or this machine's clock is wrong"),
+        (early, "is not valid yet, or this machine's clock is wrong"),
+    ] {
+        assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
+        assert!(report.text().contains(sentence), "{}", report.text());
+    }
+}
+
+#[test]
+fn a_compressed_answer_is_named_and_judged_by_its_status() {
+    let gzip = "\x1f\u{8b}\x08 compressed";
+    for (status, coding, body, expected, named) in [
+        (
+            "200 OK",
+            "gzip",
+            gzip,
+            (Code::BadResponse, Delivery::Unknown),
+            "compressed (gzip)",
+        ),
+        (
+            "200 OK",
+            "BR",
+            "\x0b",
+            (Code::BadResponse, Delivery::Unknown),
+            "compressed (br)",
+        ),
+        (
+            "200 OK",
+            "hunter2",
+            gzip,
+            (Code::BadResponse, Delivery::Unknown),
+            "(an unknown coding)",
+        ),
+        (
+            "502 Bad Gateway",
+            "gzip",
+            gzip,
+            (Code::BadResponse, Delivery::Unknown),
+            "compressed (gzip)",
+        ),
+        (
+            "404 Not Found",
+            "gzip",
+            gzip,
+            (Code::Rejected, Delivery::NotDelivered),
+            "compressed (gzip)",
+        ),
+        (
+            "429 Too Many",
+            "gzip",
+            gzip,
+            (Code::Throttled, Delivery::NotDelivered),
+            "compressed (gzip)",
+        ),
+        (
+            "200 OK",
+            "identity",
+            gzip,
+            (Code::BadResponse, Delivery::Unknown),
+            "not readable",
+        ),
+        // Named, but not applied.
+        ("200 OK", "gzip", SUCCESS, (Code::Ok, Delivery::Accepted), ""),
+        ("200 OK", "identity", SUCCESS, (Code::Ok, Delivery::Accepted), ""),
+    ] {
+        let headers = format!("Content-Encoding: {coding}\r\nRetry-After: 2\r\n");
+        let report = answered_with(http(status, &headers, body));
+        assert_eq!(outcome(&report), expected, "{status} {coding}: {}", report.text());
+        assert!(report.text().contains(named), "{status} {coding}: {}", report.text());
+        assert!(!report.text().contains("hunter2"), "{}", report.text());
+        assert_eq!(report.requests()[0].retry_after_ms, 2000);
+    }
 }
 
 #[test]
@@ -298,6 +399,7 @@ fn a_peer_that_speaks_no_tls_gets_no_request() {
     });
     let report = send(&client(&peer.url.replace("http://", "https://")), &UNICAST);
     assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
+    assert!(report.text().contains("the peer speaks no TLS"), "{}", report.text());
     peer.join();
 }
 
@@ -350,47 +452,6 @@ fn tls_bytes_after_the_handshake_count_as_sent() {
     let report = send(&client_with(&url, &[("tls.ca_file", &ca_file)]), &UNICAST);
     assert_eq!(report.delivery(), Delivery::Unknown, "{}", report.text());
     peer.join();
-}
-
-/// A CONNECT proxy for one connection; `verdict` is what it answers.
-fn proxy(verdict: &'static str) -> Peer {
-    Peer::new(1, move |mut stream| {
-        let request = read_request(&mut stream);
-        let target = request
-            .strip_prefix("CONNECT ")
-            .and_then(|rest| rest.split(' ').next())
-            .expect("CONNECT");
-        stream.write_all(verdict.as_bytes()).unwrap();
-        if verdict.contains(" 200 ") {
-            let mut vendor = TcpStream::connect(target).unwrap();
-            let mut back = (vendor.try_clone().unwrap(), stream.try_clone().unwrap());
-            std::thread::spawn(move || std::io::copy(&mut back.0, &mut back.1));
-            let _ = std::io::copy(&mut stream, &mut vendor);
-        }
-    })
-}
-
-#[test]
-fn a_proxy_is_used_when_asked_for_and_its_refusal_means_nothing_was_sent() {
-    let emulator = emulator();
-    let willing = proxy("HTTP/1.1 200 Connection established\r\n\r\n");
-    {
-        let client = client_with(emulator.url(), &[("http.proxy", &willing.url)]);
-        let report = send(&client, &UNICAST);
-        assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.text());
-    }
-    willing.join();
-    let refusing = proxy("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
-    let url = refusing.url.replace("http://", "http://user:hunter2@");
-    let report = send(&client_with(emulator.url(), &[("http.proxy", &url)]), &UNICAST);
-    assert_eq!(
-        outcome(&report),
-        (Code::Connect, Delivery::NotSent),
-        "{}",
-        report.text()
-    );
-    assert!(!report.text().contains("hunter2"));
-    refusing.join();
 }
 
 #[test]

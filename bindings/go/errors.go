@@ -29,6 +29,7 @@ const (
 	CodeDisconnected    Code = C.RTCMSG_DISCONNECTED     // the connection ended before the answer did
 	CodeTimeout         Code = C.RTCMSG_TIMEOUT          // the deadline passed; the delivery says whether anything had left
 	CodeBadResponse     Code = C.RTCMSG_BAD_RESPONSE     // what came back is no answer of this vendor
+	CodeProxy           Code = C.RTCMSG_PROXY            // the proxy refuses the way to the vendor, or is none; nothing was sent
 	CodeRejected        Code = C.RTCMSG_REJECTED         // the vendor refused the request
 	CodeUnauthenticated Code = C.RTCMSG_UNAUTHENTICATED  // the vendor does not accept the credentials or the signature
 	CodeForbidden       Code = C.RTCMSG_FORBIDDEN        // the account may not do this
@@ -88,6 +89,7 @@ var (
 	ErrDisconnected    = errors.New("rtcmsg: the connection ended before the answer did")
 	ErrTimeout         = errors.New("rtcmsg: the deadline passed")
 	ErrBadResponse     = errors.New("rtcmsg: no answer of this vendor")
+	ErrProxy           = errors.New("rtcmsg: the proxy refuses the way to the vendor")
 	ErrRejected        = errors.New("rtcmsg: the vendor refused the request")
 	ErrUnauthenticated = errors.New("rtcmsg: the vendor does not accept the credentials")
 	ErrForbidden       = errors.New("rtcmsg: the account may not do this")
@@ -127,6 +129,7 @@ var sentinels = map[Code]error{
 	CodeDisconnected:    ErrDisconnected,
 	CodeTimeout:         ErrTimeout,
 	CodeBadResponse:     ErrBadResponse,
+	CodeProxy:           ErrProxy,
 	CodeRejected:        ErrRejected,
 	CodeUnauthenticated: ErrUnauthenticated,
 	CodeForbidden:       ErrForbidden,

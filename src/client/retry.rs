@@ -113,6 +113,7 @@ mod tests {
             (Code::Connect, Delivery::NotSent, true),
             (Code::Timeout, Delivery::NotSent, true),
             (Code::Tls, Delivery::NotSent, false),
+            (Code::Proxy, Delivery::NotSent, false),
             (Code::Closed, Delivery::NotSent, false),
             (Code::Throttled, Delivery::NotDelivered, true),
             (Code::VendorFault, Delivery::NotDelivered, true),

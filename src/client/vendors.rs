@@ -111,6 +111,14 @@ impl Vendors {
         })
     }
 
+    /// Every endpoint that requests may go to.
+    pub fn all_endpoints(&self) -> Vec<&Endpoint> {
+        let volcengine = self.volcengine.iter().flat_map(|side| &side.account.sites);
+        let zego = self.zego.iter().flat_map(|side| &side.account.sites);
+        let volcengine = volcengine.map(|site| &site.endpoint);
+        volcengine.chain(zego.map(|site| &site.endpoint)).collect()
+    }
+
     pub fn names(&self) -> Vec<&'static str> {
         let volcengine = self.volcengine.as_ref().map(|_| "Volcengine");
         let zego = self.zego.as_ref().map(|_| "ZEGO");

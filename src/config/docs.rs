@@ -34,8 +34,41 @@ pub fn configuration_md() -> String {
             setting.doc
         );
     }
+    page.push_str(PROXIES);
     page
 }
+
+const PROXIES: &str = "
+## Proxies
+
+Every request behind a proxy goes through a tunnel (CONNECT), also one to an `http://` endpoint; TLS is between the library and the \
+vendor. The connection to the proxy itself is plain: proxies that are reached by TLS (`https://`) or SOCKS are not supported. Without a \
+port it is 80. User and password are percent-encoded, above all `/`, `?`, `#`, `@`, `:` and `%`. The proxy looks up the vendor's name. \
+What cannot be used is refused by `rtcmsg_client_new`; it is never passed over for a direct connection.
+
+With a URL in `http.proxy` every request goes through that proxy: the environment is not read, and `NO_PROXY` does not count.
+
+With `http.proxy` = `env` these variables count when the client is made, the first that is set and not empty; the others are not looked at. A \
+value may leave `http://` out.
+
+| endpoint | variables |
+|---|---|
+| `https://` | `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` |
+| `http://` | `http_proxy`, and then the same; not `HTTP_PROXY`, which a client of a web server sets under CGI |
+
+`no_proxy` or else `NO_PROXY` lists the hosts that are reached directly, as for curl: entries are separated by commas or blanks, and the case of \
+letters does not count.
+
+| entry | reached directly |
+|---|---|
+| `corp.example`, `.corp.example`, `*.corp.example` | that host and every name below it |
+| `10.1.2.3`, `2001:db8::1`, `[2001:db8::1]` | that address, where the endpoint is given as an address |
+| `10.0.0.0/8`, `2001:db8::/32` | the addresses of that network, where the endpoint is given as an address |
+| one of the first two and `:8443`; an IPv6 address in brackets | the same on that port alone |
+| `*` | every host |
+
+An entry that is none of these is passed over. A name is not looked up to compare it with addresses.
+";
 
 fn value_of(setting: &Setting) -> String {
     match setting.kind {

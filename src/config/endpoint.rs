@@ -95,6 +95,15 @@ impl Endpoint {
         }
     }
 
+    /// A name in lower case or an address; that of IPv6 stands in brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn is_plaintext(&self) -> bool {
         !self.tls
     }

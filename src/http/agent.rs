@@ -1,24 +1,27 @@
 //! ureq, set up for requests with side effects: nothing is ever replayed or redirected, everything ends by a deadline,
 //! and a failure says whether request bytes may have left.
 
-use std::fs;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use http::Response;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
+use ureq::Body;
 use ureq::config::AutoHeaderValue;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
-use ureq::{Body, Proxy};
+use ureq::unversioned::transport::{Connector, RustlsConnector};
 
+use super::connect::Connect;
 use super::ledger::{Ledger, Progress, Reached, SendPermit, Step, UnderWay};
+use super::proxy::Proxies;
 use super::resolver::{CachedResolver, Unresolved};
 use super::spares::{Spares, WithSpares};
-use super::tcp::Tcp;
+use super::tls_failure;
 use super::traffic::Traffic;
+use super::tunnel::ProxyFailure;
 use crate::config::{self, Config, Endpoint};
 use crate::deadline::Deadline;
 use crate::error::{Code, Error};
@@ -34,6 +37,9 @@ pub(crate) type Answer = Response<Vec<u8>>;
 const MAX_ANSWER: u64 = 1024 * 1024;
 /// ureq's default takes half a MiB per TLS connection.
 const BUFFER_SIZE: usize = 16 * 1024;
+
+/// How this library names itself to vendors and proxies.
+pub(super) const USER_AGENT: &str = concat!("rtcmsg/", env!("CARGO_PKG_VERSION"));
 
 /// Why an attempt brought no answer.
 #[derive(Debug)]
@@ -60,45 +66,23 @@ pub(crate) struct Settings {
     max_age: Duration,
     dns_ttl: Duration,
     connect_timeout: Duration,
-    proxy: Option<Proxy>,
+    proxies: Proxies,
     roots: RootCerts,
 }
 
 impl Settings {
-    /// Reads and checks everything now, the CA file too, so that no send can fail for it later.
-    pub fn new(config: &Config) -> Result<Settings, Error> {
+    /// Reads and checks everything now, the CA file too, so that no send to one of `endpoints` can fail for it later.
+    pub fn new(config: &Config, endpoints: &[&Endpoint]) -> Result<Settings, Error> {
         Ok(Settings {
             max_connections: config.integer(&config::HTTP_MAX_CONNECTIONS) as usize,
             max_idle: config.millis(&config::HTTP_MAX_IDLE_MS),
             max_age: config.millis(&config::HTTP_MAX_CONNECTION_AGE_MS),
             dns_ttl: config.millis(&config::HTTP_DNS_TTL_MS),
             connect_timeout: config.millis(&config::HTTP_CONNECT_TIMEOUT_MS),
-            proxy: proxy(config.text(&config::HTTP_PROXY))?,
+            proxies: Proxies::new(config.text(&config::HTTP_PROXY), endpoints, &|name| env::var_os(name))?,
             roots: roots(config.text(&config::TLS_CA_FILE))?,
         })
     }
-}
-
-fn proxy(text: &str) -> Result<Option<Proxy>, Error> {
-    match text {
-        "" => Ok(None),
-        "env" => Ok(Proxy::try_from_env()),
-        url => named_proxy(url).map(Some),
-    }
-}
-
-/// The URL may hold a password, so no error repeats it.
-fn named_proxy(url: &str) -> Result<Proxy, Error> {
-    let refuse = || {
-        Error::invalid(
-            config::HTTP_PROXY.key,
-            "takes http://[user:password@]host[:port] or env",
-        )
-    };
-    let (scheme, rest) = url.split_once("://").ok_or_else(refuse)?;
-    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    Endpoint::parse(config::HTTP_PROXY.key, &format!("{scheme}://{host}")).map_err(|_| refuse())?;
-    Proxy::new(url).map_err(|_| refuse())
 }
 
 fn roots(ca_file: &str) -> Result<RootCerts, Error> {
@@ -139,18 +123,20 @@ pub(crate) struct Agent {
 
 impl Agent {
     pub fn new(settings: Settings, logger: Logger) -> Agent {
-        let has_proxy = settings.proxy.is_some();
         let traffic = Arc::<Traffic>::default();
+        let proxies = Arc::new(settings.proxies);
+        let resolver = CachedResolver::new(proxies.clone(), settings.dns_ttl, logger, traffic.clone());
         let tls = TlsConfig::builder().root_certs(settings.roots).build();
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .proxy(settings.proxy)
+            // Which proxy is used is our matter: without this ureq would read the environment.
+            .proxy(None)
             .tls_config(tls)
-            .user_agent(concat!("rtcmsg/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .accept(AutoHeaderValue::None)
-            .accept_encoding(AutoHeaderValue::None)
+            .accept_encoding("identity")
             .input_buffer_size(BUFFER_SIZE)
             .output_buffer_size(BUFFER_SIZE)
             .max_idle_connections(settings.max_connections.saturating_mul(2))
@@ -160,23 +146,19 @@ impl Agent {
             .timeout_connect(Some(settings.connect_timeout))
             .build();
         let connector = ()
-            .chain(Reached {
-                step: Step::Connecting,
-                has_proxy,
+            .chain(Reached { step: Step::Connecting })
+            .chain(Connect {
+                resolver: resolver.clone(),
+                proxies,
             })
-            .chain(ConnectProxyConnector::default())
-            .chain(Tcp)
             .chain(Reached {
                 step: Step::TlsHandshake,
-                has_proxy,
             })
             .chain(RustlsConnector::default())
             .chain(Ledger {
                 max_age: settings.max_age,
-                has_proxy,
                 traffic: traffic.clone(),
             });
-        let resolver = CachedResolver::new(settings.dns_ttl, logger, traffic.clone());
         let connector = WithSpares::new(connector, settings.max_idle, settings.max_connections);
         Agent {
             spares: Box::new(connector.clone()),
@@ -276,26 +258,23 @@ fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
     if let ureq::Error::Timeout(_) = error {
         return (Code::Timeout, format!("the deadline passed while {}", doing(step)));
     }
+    if let Some(failure) = of_type::<ProxyFailure>(error) {
+        return (failure.code, failure.text.clone());
+    }
     match step {
-        Step::Resolving => {
-            let unresolved = match error {
-                ureq::Error::Other(other) => other.downcast_ref::<Unresolved>().cloned(),
-                _ => None,
-            };
-            match unresolved {
-                Some(Unresolved {
-                    code: Code::NoResources,
-                    why,
-                }) => (Code::NoResources, why),
-                Some(Unresolved { why, .. }) => (Code::Resolve, format!("no address: {why}")),
-                None => (Code::Resolve, format!("no address: {error}")),
-            }
-        }
+        Step::Resolving => match of_type::<Unresolved>(error) {
+            Some(Unresolved {
+                code: Code::NoResources,
+                why,
+            }) => (Code::NoResources, why.clone()),
+            Some(Unresolved { why, .. }) => (Code::Resolve, format!("no address: {why}")),
+            None => (Code::Resolve, format!("no address: {error}")),
+        },
         Step::Connecting if matches!(error, ureq::Error::Io(error) if os::is_lack_of_resources(error)) => {
             (Code::NoResources, format!("the system gives no socket: {error}"))
         }
         Step::Connecting => (Code::Connect, format!("cannot connect: {error}")),
-        Step::TlsHandshake => (Code::Tls, format!("the TLS handshake failed: {error}")),
+        Step::TlsHandshake => (Code::Tls, tls_failure::describe(error)),
         Step::Connected => (
             Code::Connect,
             format!("the connection ended before the request: {error}"),
@@ -320,6 +299,14 @@ fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
             ),
             error => (Code::BadResponse, format!("the answer is no HTTP: {error}")),
         },
+    }
+}
+
+/// An error of our own that ureq handed on.
+fn of_type<E: std::error::Error + 'static>(error: &ureq::Error) -> Option<&E> {
+    match error {
+        ureq::Error::Other(other) => other.downcast_ref(),
+        _ => None,
     }
 }
 

@@ -217,45 +217,36 @@ fn refused(what: &'static str) -> Error {
 #[derive(Debug)]
 pub(super) struct Reached {
     pub step: Step,
-    pub has_proxy: bool,
 }
 
 impl<In: Transport> Connector<In> for Reached {
     type Out = In;
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<In>, Error> {
-        if !is_way_to_proxy(details, self.has_proxy) {
-            reach(self.step);
-        }
+    fn connect(&self, _: &ConnectionDetails, chained: Option<In>) -> Result<Option<In>, Error> {
+        reach(self.step);
         Ok(chained)
     }
 }
 
-/// The last of the chain, after proxy and TLS: wraps the finished connection.
+/// The last of the chain, after TLS: wraps the finished connection.
 #[derive(Debug)]
 pub(super) struct Ledger {
     pub max_age: Duration,
-    pub has_proxy: bool,
     pub traffic: StdArc<Traffic>,
 }
 
 impl<In: Transport> Connector<In> for Ledger {
     type Out = Recorded<In>;
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Recorded<In>>, Error> {
-        // What is said to the proxy itself is no request.
-        let is_request = !is_way_to_proxy(details, self.has_proxy);
-        if is_request {
-            reach(Step::Connected);
-            self.traffic.opened.add(1);
-        }
+    fn connect(&self, _: &ConnectionDetails, chained: Option<In>) -> Result<Option<Recorded<In>>, Error> {
+        reach(Step::Connected);
+        self.traffic.opened.add(1);
         let too_old_at = Instant::now().checked_add(self.max_age);
         Ok(chained.map(|mut transport| {
             // What the handshake ended with leaves now, and what it read is no answer.
             transport.is_open();
             Recorded {
                 transport,
-                is_request,
                 is_fresh: true,
                 too_old_at,
                 traffic: self.traffic.clone(),
@@ -264,17 +255,10 @@ impl<In: Transport> Connector<In> for Ledger {
     }
 }
 
-/// ureq runs the whole chain a second time for the connection to a CONNECT proxy itself, then without a proxy in its
-/// config.
-fn is_way_to_proxy(details: &ConnectionDetails, has_proxy: bool) -> bool {
-    has_proxy && details.config.proxy().is_none()
-}
-
 /// A connection that writes down the first attempt to write request bytes, and ends its life at a certain age.
 #[derive(Debug)]
 pub(super) struct Recorded<T> {
     transport: T,
-    is_request: bool,
     /// Nothing was written yet. ureq looks after the others: it does not pool a connection on which something waits.
     is_fresh: bool,
     too_old_at: Option<Instant>,
@@ -296,7 +280,7 @@ impl<T: Transport> Transport for Recorded<T> {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        if self.is_request && amount > 0 {
+        if amount > 0 {
             let has_waited = !is_written() && acquire_permit()?;
             if self.is_fresh && self.is_out_of_step() || has_waited && !self.is_open() {
                 return Err(refused("the peer hung up or sent something before it was asked"));
@@ -331,9 +315,7 @@ impl<T: Transport> Transport for Recorded<T> {
 
 impl<T> Drop for Recorded<T> {
     fn drop(&mut self) {
-        if self.is_request {
-            self.traffic.closed.add(1);
-        }
+        self.traffic.closed.add(1);
     }
 }
 

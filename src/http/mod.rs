@@ -1,11 +1,15 @@
 //! The only I/O: one HTTP exchange, and whether any of the request can have left this machine.
 
 mod agent;
+mod connect;
 mod ledger;
+mod proxy;
 mod resolver;
 mod spares;
 mod tcp;
+mod tls_failure;
 mod traffic;
+mod tunnel;
 
 pub(crate) use agent::{Agent, Answer, BrokenExchange, Failure, Settings};
 #[cfg(all(test, feature = "loom"))]

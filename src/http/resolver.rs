@@ -2,7 +2,8 @@
 //!
 //! A lookup runs on a thread of its own, one per name at a time, because nothing can interrupt `getaddrinfo`: whoever
 //! needs the answer waits for it no longer than its deadline. Old addresses serve while they are looked up again, and
-//! on when that fails; a failed connect drops them.
+//! on when that fails; a failed connect drops them. Which addresses failed is remembered across lookups, so that the next
+//! connection begins with another one.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,13 +19,14 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
 use super::ledger;
+use super::proxy::Proxies;
 use super::traffic::Traffic;
 use crate::error::Code;
 use crate::log::{Level, Logger};
 use crate::os;
 
-/// ureq keeps no more addresses than this.
-const MAX_ADDRESSES: usize = 16;
+/// How long an address that failed goes behind the others.
+const DEMOTION: Duration = Duration::from_secs(600);
 
 type Lookup = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 type Now = dyn Fn() -> Instant + Send + Sync;
@@ -34,6 +36,8 @@ type Now = dyn Fn() -> Instant + Send + Sync;
 pub(super) struct CachedResolver(Arc<Cache>);
 
 struct Cache {
+    /// The name of a proxy is looked up in the place of the host behind it.
+    proxies: Arc<Proxies>,
     ttl: Duration,
     logger: Logger,
     lookup: Box<Lookup>,
@@ -51,6 +55,8 @@ struct Cache {
 struct Entry {
     /// Empty until a lookup succeeds.
     addresses: Vec<SocketAddr>,
+    /// When an address failed, or had not answered when one that was tried later did.
+    failed_at: HashMap<SocketAddr, Instant>,
     looked_up_at: Option<Instant>,
     looking_up: bool,
     /// How many lookups have ended: a waiter sees by it that its own has.
@@ -84,12 +90,13 @@ impl std::fmt::Display for Unresolved {
 impl std::error::Error for Unresolved {}
 
 impl CachedResolver {
-    pub fn new(ttl: Duration, logger: Logger, traffic: Arc<Traffic>) -> CachedResolver {
+    pub fn new(proxies: Arc<Proxies>, ttl: Duration, logger: Logger, traffic: Arc<Traffic>) -> CachedResolver {
         let lookup = |host: &str, port: u16| Ok((host, port).to_socket_addrs()?.collect());
-        CachedResolver::with(ttl, logger, traffic, Box::new(lookup), Box::new(Instant::now))
+        CachedResolver::with(proxies, ttl, logger, traffic, Box::new(lookup), Box::new(Instant::now))
     }
 
-    fn with(
+    pub(super) fn with(
+        proxies: Arc<Proxies>,
         ttl: Duration,
         logger: Logger,
         traffic: Arc<Traffic>,
@@ -97,6 +104,7 @@ impl CachedResolver {
         now: Box<Now>,
     ) -> CachedResolver {
         CachedResolver(Arc::new(Cache {
+            proxies,
             ttl,
             logger,
             lookup,
@@ -120,20 +128,87 @@ impl CachedResolver {
 
     /// After a failed connect the addresses are not to be trusted.
     pub fn forget(&self, uri: &Uri) {
-        if let Ok((host, port)) = host_and_port(uri) {
-            if let Some(entry) = self.0.entries().get_mut(&(host, port)) {
+        if let Ok((host, port)) = self.peer(uri) {
+            if let Some(entry) = self.0.entries().get_mut(&(host.to_owned(), port)) {
                 entry.addresses.clear();
             }
         }
     }
 
-    fn addresses(&self, host: &str, port: u16, timeout: Option<Duration>) -> Result<Vec<SocketAddr>, Error> {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        if let Ok(address) = bare.parse() {
-            return Ok(vec![SocketAddr::new(address, port)]);
+    /// The addresses of the peer for this URI, in the order in which they are to be tried.
+    pub fn addresses(&self, uri: &Uri, timeout: Option<Duration>) -> Result<Vec<SocketAddr>, Error> {
+        let (host, port) = self.peer(uri)?;
+        if let Some(address) = literal(host, port) {
+            return Ok(vec![address]);
         }
-        self.0.clone().of_name((host.to_owned(), port), timeout)
+        let now = (self.0.now)();
+        let name = (host.to_owned(), port);
+        self.0.clone().of_name(name, timeout, |entry| entry.in_order(now))
     }
+
+    /// Remembers which addresses of the peer for this URI failed, and which one did not.
+    pub fn note_race(&self, uri: &Uri, failed: &[SocketAddr], winner: Option<SocketAddr>) {
+        let Ok((host, port)) = self.peer(uri) else { return };
+        let now = (self.0.now)();
+        let mut entries = self.0.entries();
+        let Some(entry) = entries.get_mut(&(host.to_owned(), port)) else {
+            return;
+        };
+        entry
+            .failed_at
+            .retain(|address, at| Some(*address) != winner && is_recent(now, *at));
+        entry.failed_at.extend(failed.iter().map(|address| (*address, now)));
+    }
+
+    /// What a connection for this URI is opened to: its proxy, or its host itself.
+    fn peer<'a>(&'a self, uri: &'a Uri) -> Result<(&'a str, u16), Error> {
+        match self.0.proxies.of(uri) {
+            Some(proxy) => Ok((proxy.host(), proxy.port())),
+            None => host_and_port(uri),
+        }
+    }
+}
+
+/// The address of a host that is one, and needs no lookup.
+fn literal(host: &str, port: u16) -> Option<SocketAddr> {
+    Some(SocketAddr::new(bare(host).parse().ok()?, port))
+}
+
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+fn is_recent(now: Instant, failed_at: Instant) -> bool {
+    now.saturating_duration_since(failed_at) < DEMOTION
+}
+
+impl Entry {
+    /// The families in turn, as RFC 8305 has it; those that failed lately behind the others, the longest ago first.
+    fn in_order(&self, now: Instant) -> Vec<SocketAddr> {
+        let failed_at = |address: &SocketAddr| self.failed_at.get(address).filter(|at| is_recent(now, **at));
+        let (mut late, good): (Vec<_>, Vec<_>) =
+            self.addresses.iter().partition(|address| failed_at(address).is_some());
+        late.sort_by_key(failed_at);
+        let mut order = alternating(&good);
+        order.extend(late);
+        order
+    }
+}
+
+/// Each second address is of the other family, as long as there are both; the first stays the first.
+fn alternating(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let Some(first) = addresses.first() else {
+        return Vec::new();
+    };
+    let (same, other): (Vec<_>, Vec<_>) = addresses.iter().partition(|a| a.is_ipv4() == first.is_ipv4());
+    let mut other = other.into_iter();
+    let mut order: Vec<SocketAddr> = same
+        .into_iter()
+        .flat_map(|a| [Some(a), other.next()])
+        .flatten()
+        .collect();
+    order.extend(other);
+    order
 }
 
 impl Cache {
@@ -141,13 +216,19 @@ impl Cache {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn of_name(self: Arc<Cache>, name: (String, u16), timeout: Option<Duration>) -> Result<Vec<SocketAddr>, Error> {
+    /// What `take` takes of the entry of this name, once there are addresses in it.
+    fn of_name<T>(
+        self: Arc<Cache>,
+        name: (String, u16),
+        timeout: Option<Duration>,
+        take: impl Fn(&Entry) -> T,
+    ) -> Result<T, Error> {
         let mut entries = self.entries();
         let entry = entries.entry(name.clone()).or_default();
         let age = entry.looked_up_at.map(|at| (self.now)().saturating_duration_since(at));
         let is_fresh = age.is_some_and(|age| age < self.ttl);
         if is_fresh && !entry.addresses.is_empty() {
-            return Ok(entry.addresses.clone());
+            return Ok(take(entry));
         }
         if !entry.looking_up {
             entry.looking_up = true;
@@ -161,7 +242,7 @@ impl Cache {
             }
         }
         if !entry.addresses.is_empty() {
-            return Ok(entry.addresses.clone());
+            return Ok(take(entry));
         }
         let ended_before = entry.lookups;
         drop(entries);
@@ -189,7 +270,7 @@ impl Cache {
             return Err(unresolved(Code::Resolve, "the client was closed".to_owned()));
         }
         match entries.get(&name) {
-            Some(entry) if !entry.addresses.is_empty() => Ok(entry.addresses.clone()),
+            Some(entry) if !entry.addresses.is_empty() => Ok(take(entry)),
             Some(entry) => Err(Error::Other(Box::new(entry.failure.clone()))),
             None => Err(Error::HostNotFound),
         }
@@ -198,7 +279,7 @@ impl Cache {
     fn look_up(&self, name: &(String, u16)) {
         let (host, port) = name;
         self.traffic.dns_lookups.add(1);
-        let found = (self.lookup)(host.trim_start_matches('[').trim_end_matches(']'), *port);
+        let found = (self.lookup)(bare(host), *port);
         let mut trouble = None;
         let mut entries = self.entries();
         let entry = entries.entry(name.clone()).or_default();
@@ -243,23 +324,25 @@ fn unresolved(code: Code, why: String) -> Error {
     Error::Other(Box::new(Unresolved { code, why }))
 }
 
-fn host_and_port(uri: &Uri) -> Result<(String, u16), Error> {
+fn host_and_port(uri: &Uri) -> Result<(&str, u16), Error> {
     let host = uri.host().ok_or_else(|| Error::BadUri("no host".to_owned()))?;
     let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-    Ok((host.to_owned(), uri.port_u16().unwrap_or(default)))
+    Ok((host, uri.port_u16().unwrap_or(default)))
 }
 
 impl Resolver for CachedResolver {
+    /// Looks the name up, so that the wait for it counts as this step. The addresses stay in the cache, where
+    /// [`Connect`](super::connect::Connect) takes them: ureq has room for 16.
     fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        let (host, port) = host_and_port(uri)?;
         let steps_own = (!timeout.after.is_not_happening()).then_some(*timeout.after);
         let attempts = ledger::due().map(|due| due.saturating_duration_since(Instant::now()));
         let timeout = steps_own.into_iter().chain(attempts).min();
-        let mut resolved = self.empty();
-        for address in self.addresses(&host, port, timeout)?.into_iter().take(MAX_ADDRESSES) {
-            resolved.push(address);
+        let (host, port) = self.peer(uri)?;
+        if literal(host, port).is_none() {
+            let name = (host.to_owned(), port);
+            self.0.clone().of_name(name, timeout, |_| ())?;
         }
-        Ok(resolved)
+        Ok(self.empty())
     }
 }
 

@@ -79,13 +79,7 @@ impl<C: Connector<()>> Spares for WithSpares<C> {
             per_read: None,
             per_write: None,
         };
-        // The proxy looks the name up, where there is one.
-        let is_direct = config.proxy().is_none_or(|proxy| proxy.is_no_proxy(uri));
-        let addrs = if is_direct {
-            resolver.resolve(uri, config, timeout)?
-        } else {
-            resolver.empty()
-        };
+        let addrs = resolver.resolve(uri, config, timeout)?;
         let (again, registry) = (self.clone(), self.0.clone());
         let details = ConnectionDetails {
             uri,

@@ -3,14 +3,13 @@
 //! connection is looked at with one call.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Socket, Type};
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
-};
+use ureq::config::Config;
+use ureq::unversioned::transport::time::Duration as Wait;
+use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 use ureq::{Error, Timeout};
 
 use super::ledger;
@@ -21,75 +20,6 @@ const SLICE: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(1);
 /// With less room than this behind what waits to be written, it is written.
 const ROOM: usize = 2048;
-
-#[derive(Debug)]
-pub(super) struct Tcp;
-
-impl<In: Transport> Connector<In> for Tcp {
-    type Out = Either<In, Connection>;
-
-    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
-        if let Some(tunnel) = chained {
-            return Ok(Some(Either::A(tunnel)));
-        }
-        let stream = connect_to_one(details)?;
-        stream.set_nodelay(true)?;
-        let sizes = (details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Some(Either::B(Connection {
-            stream,
-            buffers: Held {
-                inner: LazyBuffers::new(sizes.0, sizes.1),
-                held: 0,
-            },
-            read_timeout: None,
-            write_timeout: None,
-            has_just_read: false,
-        })))
-    }
-}
-
-/// The first address that answers. Each gets an even share of the time that is left.
-fn connect_to_one(details: &ConnectionDetails) -> Result<Arc<TcpStream>, Error> {
-    let until = Until::new(details.timeout);
-    let mut last = None;
-    for (index, address) in details.addrs.iter().enumerate() {
-        let share = until.left()?.map(|left| left / (details.addrs.len() - index) as u32);
-        match connect(*address, share, details) {
-            Ok(stream) => return Ok(stream),
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
-                last = Some(Error::Timeout(Timeout::Connect));
-            }
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(last.unwrap_or(Error::HostNotFound))
-}
-
-/// The socket is known to those who may end it before it connects, so that nobody waits for a connect that is not wanted
-/// any more.
-fn connect(address: SocketAddr, wait: Option<Duration>, details: &ConnectionDetails) -> Result<Arc<TcpStream>, Error> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    let begun = socket.connect(&address.into());
-    let stream = Arc::new(TcpStream::from(socket));
-    let handle: Arc<dyn ShutdownHandle> = stream.clone();
-    (details.register_shutdown)(Arc::downgrade(&handle))?;
-    match begun {
-        Ok(()) => {}
-        Err(error) if is_under_way(&error) => os::finish_connect(&stream, wait)?,
-        Err(error) => return Err(error.into()),
-    }
-    stream.set_nonblocking(false)?;
-    Ok(stream)
-}
-
-fn is_under_way(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    if error.raw_os_error() == Some(libc::EINPROGRESS) {
-        return true;
-    }
-    error.kind() == io::ErrorKind::WouldBlock
-}
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -111,6 +41,20 @@ struct Held {
 }
 
 impl Connection {
+    pub fn new(stream: Arc<TcpStream>, config: &Config) -> Result<Connection, Error> {
+        stream.set_nodelay(true)?;
+        Ok(Connection {
+            stream,
+            buffers: Held {
+                inner: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
+                held: 0,
+            },
+            read_timeout: None,
+            write_timeout: None,
+            has_just_read: false,
+        })
+    }
+
     fn flush(&mut self, until: &Until) -> Result<(), Error> {
         let mut written = 0;
         while written < self.buffers.held {
@@ -216,13 +160,13 @@ impl Buffers for Held {
 }
 
 /// When a step has to be done: ureq's timeout for it, or the deadline of the attempt, whichever is sooner.
-struct Until {
-    at: Option<Instant>,
-    reason: Timeout,
+pub(super) struct Until {
+    pub at: Option<Instant>,
+    pub reason: Timeout,
 }
 
 impl Until {
-    fn new(timeout: NextTimeout) -> Until {
+    pub fn new(timeout: NextTimeout) -> Until {
         let steps_own = (!timeout.after.is_not_happening())
             .then(|| Instant::now().checked_add(*timeout.after))
             .flatten();
@@ -246,13 +190,23 @@ impl Until {
         }
     }
 
-    fn left(&self) -> Result<Option<Duration>, Error> {
+    pub fn left(&self) -> Result<Option<Duration>, Error> {
         let Some(at) = self.at else { return Ok(None) };
         let left = at.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Error::Timeout(self.reason));
         }
         Ok(Some(left))
+    }
+
+    /// The same for a transport.
+    pub fn timeout(&self) -> Result<NextTimeout, Error> {
+        Ok(NextTimeout {
+            after: self.left()?.map_or(Wait::NotHappening, Wait::from),
+            reason: self.reason,
+            per_read: None,
+            per_write: None,
+        })
     }
 
     /// What the socket's timeout is to be, if it has to change: never past the end, and not so short that it spins.

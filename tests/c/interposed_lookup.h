@@ -1,4 +1,4 @@
-/* The program's own getaddrinfo, in the place of libc's: it counts, knows one address, and can be held.
+/* The program's own getaddrinfo, in the place of libc's: it counts, knows one address, or some before it, and can be held.
  *
  * Defines functions: for one source file of a program that wants it. */
 #ifndef INTERPOSED_LOOKUP_H
@@ -18,7 +18,8 @@ static struct {
   int lookups;   /* begun so far */
   int is_held;   /* no lookup returns */
   int waiting;   /* lookups that are held now */
-} lookup = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0};
+  int before;    /* how many addresses, from 127.0.0.2 on, come before 127.0.0.1 */
+} lookup = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0};
 
 struct found_address {
   struct addrinfo info;
@@ -27,7 +28,9 @@ struct found_address {
 
 int getaddrinfo(const char *restrict host, const char *restrict service, const struct addrinfo *restrict hints,
                 struct addrinfo **restrict found) {
-  struct found_address *one;
+  struct found_address *all;
+  int count;
+  int i;
   (void)host;
   (void)service;
   pthread_mutex_lock(&lookup.mutex);
@@ -36,22 +39,27 @@ int getaddrinfo(const char *restrict host, const char *restrict service, const s
   pthread_cond_broadcast(&lookup.changed);
   while (lookup.is_held) pthread_cond_wait(&lookup.changed, &lookup.mutex);
   lookup.waiting--;
+  count = lookup.before + 1;
   pthread_mutex_unlock(&lookup.mutex);
-  one = calloc(1, sizeof *one);
-  if (!one) return EAI_MEMORY;
-  one->address.sin_family = AF_INET;
-  one->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  one->info.ai_family = AF_INET;
-  one->info.ai_socktype = hints ? hints->ai_socktype : SOCK_STREAM;
-  one->info.ai_addrlen = sizeof one->address;
-  one->info.ai_addr = (struct sockaddr *)&one->address;
-  *found = &one->info;
+  all = calloc((size_t)count, sizeof *all);
+  if (!all) return EAI_MEMORY;
+  for (i = 0; i < count; i++) {
+    int is_last = i == count - 1;
+    all[i].address.sin_family = AF_INET;
+    all[i].address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (is_last ? 0 : 1 + (uint32_t)i));
+    all[i].info.ai_family = AF_INET;
+    all[i].info.ai_socktype = hints ? hints->ai_socktype : SOCK_STREAM;
+    all[i].info.ai_addrlen = sizeof all[i].address;
+    all[i].info.ai_addr = (struct sockaddr *)&all[i].address;
+    all[i].info.ai_next = is_last ? NULL : &all[i + 1].info;
+  }
+  *found = &all[0].info;
   return 0;
 }
 
 void freeaddrinfo(struct addrinfo *info) { free(info); }
 
-static int lookups(void) {
+static inline int lookups(void) {
   int count;
   pthread_mutex_lock(&lookup.mutex);
   count = lookup.lookups;
@@ -59,7 +67,14 @@ static int lookups(void) {
   return count;
 }
 
-static void hold_lookups(int held) {
+/* From the next lookup on there are so many addresses before 127.0.0.1. */
+static inline void put_addresses_before(int count) {
+  pthread_mutex_lock(&lookup.mutex);
+  lookup.before = count;
+  pthread_mutex_unlock(&lookup.mutex);
+}
+
+static inline void hold_lookups(int held) {
   pthread_mutex_lock(&lookup.mutex);
   lookup.is_held = held;
   pthread_cond_broadcast(&lookup.changed);
@@ -67,14 +82,14 @@ static void hold_lookups(int held) {
 }
 
 /* Returns once a lookup has begun and is held. */
-static void wait_for_held_lookup(void) {
+static inline void wait_for_held_lookup(void) {
   pthread_mutex_lock(&lookup.mutex);
   while (lookup.waiting == 0) pthread_cond_wait(&lookup.changed, &lookup.mutex);
   pthread_mutex_unlock(&lookup.mutex);
 }
 
 /* The emulator's URL with a host name for the address. */
-static void named_emulator_url(char *url, size_t size) {
+static inline void named_emulator_url(char *url, size_t size) {
   const char *colon = strrchr(getenv("EMULATOR_URL"), ':');
   strcpy(url, "http://localhost");
   strncat(url, colon, size - strlen(url) - 1);

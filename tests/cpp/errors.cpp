@@ -286,8 +286,8 @@ void every_code_and_delivery_has_its_enumerator() {
       Code::ok, Code::invalid_argument, Code::unsupported, Code::not_configured, Code::queue_full,
       Code::rate_limited, Code::expired, Code::cancelled, Code::closed, Code::forked, Code::not_found,
       Code::buffer_too_small, Code::resolve, Code::connect, Code::tls, Code::disconnected, Code::timeout,
-      Code::bad_response, Code::rejected, Code::unauthenticated, Code::forbidden, Code::throttled, Code::clock,
-      Code::vendor_fault, Code::undelivered, Code::partial, Code::internal};
+      Code::bad_response, Code::proxy, Code::rejected, Code::unauthenticated, Code::forbidden, Code::throttled,
+      Code::clock, Code::vendor_fault, Code::undelivered, Code::partial, Code::internal};
   std::size_t known = 0;
   for (int number = -1000; number <= 0; number++)
     known += std::strcmp(rtcmsg::name(static_cast<Code>(number)), "RTCMSG_?") != 0;

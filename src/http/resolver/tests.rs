@@ -5,6 +5,10 @@ use super::*;
 
 const TTL: Duration = Duration::from_secs(60);
 
+fn vendor() -> Uri {
+    Uri::from_static("https://vendor.test/?Action=x")
+}
+
 /// A resolver whose lookups are answered by the test, and whose clock is the test's.
 struct Fixture {
     resolver: CachedResolver,
@@ -28,6 +32,7 @@ fn fixture() -> Fixture {
     let clock = Arc::new(Mutex::new(Instant::now()));
     let now = clock.clone();
     let resolver = CachedResolver::with(
+        Arc::default(),
         TTL,
         Logger::default(),
         Arc::default(),
@@ -45,8 +50,7 @@ fn fixture() -> Fixture {
 
 impl Fixture {
     fn get(&self) -> Result<Vec<SocketAddr>, Error> {
-        self.resolver
-            .addresses("vendor.test", 443, Some(Duration::from_secs(60)))
+        self.resolver.addresses(&vendor(), Some(Duration::from_secs(60)))
     }
 
     fn answer_with(&self, address: &str) {
@@ -73,8 +77,10 @@ fn only(address: &str) -> Vec<SocketAddr> {
 fn an_ip_address_needs_no_lookup() {
     let fixture = fixture();
     let resolver = &fixture.resolver;
-    assert_eq!(resolver.addresses("127.0.0.1", 80, None).unwrap(), only("127.0.0.1:80"));
-    assert_eq!(resolver.addresses("[::1]", 80, None).unwrap(), only("[::1]:80"));
+    for (uri, address) in [("http://127.0.0.1/", "127.0.0.1:80"), ("http://[::1]:81/", "[::1]:81")] {
+        let addresses = resolver.addresses(&uri.parse().unwrap(), None).unwrap();
+        assert_eq!(addresses, only(address));
+    }
     assert_eq!(fixture.lookups.load(Ordering::SeqCst), 0);
 }
 
@@ -83,7 +89,7 @@ fn many_who_ask_at_once_share_one_lookup() {
     let fixture = fixture();
     std::thread::scope(|scope| {
         let askers: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| fixture.resolver.addresses("vendor.test", 443, None)))
+            .map(|_| scope.spawn(|| fixture.resolver.addresses(&vendor(), None)))
             .collect();
         fixture.asked.recv().unwrap();
         fixture.answer_with("192.0.2.1:443");
@@ -150,7 +156,7 @@ fn a_lookup_that_lacks_descriptors_is_no_fault_of_the_name() {
 #[test]
 fn nobody_waits_for_a_lookup_past_the_deadline() {
     let fixture = fixture();
-    let waited = fixture.resolver.addresses("vendor.test", 443, Some(Duration::ZERO));
+    let waited = fixture.resolver.addresses(&vendor(), Some(Duration::ZERO));
     assert!(
         matches!(waited, Err(Error::Timeout(ureq::Timeout::Resolve))),
         "{waited:?}"
@@ -166,9 +172,106 @@ fn addresses_are_dropped_after_a_failed_connect() {
     let fixture = fixture();
     fixture.answer_with("192.0.2.1:443");
     fixture.get().unwrap();
-    fixture
-        .resolver
-        .forget(&"https://vendor.test/?Action=x".parse().unwrap());
+    fixture.resolver.forget(&vendor());
     fixture.answer_with("192.0.2.2:443");
     assert_eq!(fixture.get().unwrap(), only("192.0.2.2:443"));
+}
+
+fn all(addresses: &[&str]) -> Vec<SocketAddr> {
+    addresses.iter().map(|address| address.parse().unwrap()).collect()
+}
+
+#[test]
+fn families_are_tried_in_turn() {
+    for (found, order) in [
+        (&[][..], &[][..]),
+        (&["192.0.2.1:1"], &["192.0.2.1:1"]),
+        (
+            &["[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1", "192.0.2.1:1"],
+            &["[2001:db8::1]:1", "192.0.2.1:1", "[2001:db8::2]:1", "[2001:db8::3]:1"],
+        ),
+        (
+            &["192.0.2.1:1", "[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1"],
+            &["192.0.2.1:1", "[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1"],
+        ),
+        (
+            &["192.0.2.1:1", "192.0.2.2:1", "[2001:db8::1]:1", "[2001:db8::2]:1"],
+            &["192.0.2.1:1", "[2001:db8::1]:1", "192.0.2.2:1", "[2001:db8::2]:1"],
+        ),
+    ] {
+        assert_eq!(alternating(&all(found)), all(order), "{found:?}");
+    }
+}
+
+#[test]
+fn an_address_that_failed_goes_last_for_ten_minutes_across_lookups() {
+    let fixture = fixture();
+    let found = all(&[
+        "[2001:db8::1]:443",
+        "[2001:db8::2]:443",
+        "192.0.2.1:443",
+        "192.0.2.2:443",
+    ]);
+    let answer = || fixture.answer.send(Ok(found.clone())).unwrap();
+    let order = |indexes: [usize; 4]| indexes.map(|index| found[index]).to_vec();
+    answer();
+    assert_eq!(fixture.get().unwrap(), order([0, 2, 1, 3]));
+
+    fixture.resolver.note_race(&vendor(), &[found[0]], Some(found[2]));
+    assert_eq!(fixture.get().unwrap(), order([1, 2, 3, 0]));
+    fixture.pass(Duration::from_secs(1));
+    fixture.resolver.note_race(&vendor(), &[found[1]], Some(found[2]));
+    assert_eq!(fixture.get().unwrap(), order([2, 3, 0, 1]), "the longest ago first");
+
+    fixture.resolver.forget(&vendor());
+    answer();
+    assert_eq!(fixture.get().unwrap(), order([2, 3, 0, 1]), "after another lookup");
+
+    fixture.resolver.note_race(&vendor(), &[], Some(found[1]));
+    assert_eq!(fixture.get().unwrap(), order([1, 2, 3, 0]), "it answered again");
+
+    // The clock passes the time to live, too.
+    answer();
+    fixture.pass(DEMOTION - Duration::from_secs(2));
+    assert_eq!(fixture.get().unwrap(), order([1, 2, 3, 0]));
+    fixture.wait_for_lookups(3);
+    fixture.pass(Duration::from_secs(1));
+    assert_eq!(fixture.get().unwrap(), order([0, 2, 1, 3]), "after ten minutes");
+}
+
+#[test]
+fn with_more_addresses_than_ureq_keeps_none_is_lost() {
+    let fixture = fixture();
+    let found: Vec<SocketAddr> = (1..=40)
+        .map(|last| SocketAddr::from(([192, 0, 2, last], 443)))
+        .collect();
+    fixture.answer.send(Ok(found.clone())).unwrap();
+    assert_eq!(fixture.get().unwrap(), found);
+    fixture.resolver.note_race(&vendor(), &found[..39], Some(found[39]));
+    assert_eq!(fixture.get().unwrap()[0], found[39]);
+}
+
+#[test]
+fn behind_a_proxy_its_own_name_is_looked_up_and_forgotten() {
+    let proxies = Proxies::new("http://proxy.test:3128", &[], &|_| None).unwrap();
+    let (looked_up, names) = mpsc::channel();
+    let lookup = move |host: &str, port: u16| {
+        looked_up.send((host.to_owned(), port)).unwrap();
+        Ok(vec![SocketAddr::from(([192, 0, 2, 1], port))])
+    };
+    let resolver = CachedResolver::with(
+        Arc::new(proxies),
+        TTL,
+        Logger::default(),
+        Arc::default(),
+        Box::new(lookup),
+        Box::new(Instant::now),
+    );
+    for _ in 0..2 {
+        let addresses = resolver.addresses(&vendor(), Some(Duration::from_secs(60))).unwrap();
+        assert_eq!(addresses, only("192.0.2.1:3128"));
+        resolver.forget(&vendor());
+    }
+    let names: Vec<_> = names.try_iter().collect();
+    assert_eq!(names, vec![("proxy.test".to_owned(), 3128); 2]);
 }

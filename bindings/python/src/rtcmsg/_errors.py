@@ -97,7 +97,7 @@ class Closed(RtcmsgError):
 
 
 class ConnectionFailed(RtcmsgError):
-    """No way to the vendor: no address, no connection, or no TLS. `code` says which."""
+    """No way to the vendor: no address, no connection, no TLS, or the proxy refuses. `code` says which."""
 
 
 class Disconnected(RtcmsgError):
@@ -158,6 +158,7 @@ _REASONS: dict[Code, type[RtcmsgError]] = {
     Code.RESOLVE: ConnectionFailed,
     Code.CONNECT: ConnectionFailed,
     Code.TLS: ConnectionFailed,
+    Code.PROXY: ConnectionFailed,
     Code.DISCONNECTED: Disconnected,
     Code.TIMEOUT: Timeout,
     Code.BAD_RESPONSE: BadResponse,

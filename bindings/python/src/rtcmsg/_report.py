@@ -38,6 +38,7 @@ class Code(enum.IntEnum):
     DISCONNECTED = -23
     TIMEOUT = -24
     BAD_RESPONSE = -25
+    PROXY = -26
     REJECTED = -40
     UNAUTHENTICATED = -41
     FORBIDDEN = -42

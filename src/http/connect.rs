@@ -1,0 +1,232 @@
+//! A TCP connection to the first address that answers: connects race, each begun 250 ms behind the one before it
+//! (RFC 8305), or at once when that one failed. One thread runs the race, with sockets that do not block.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
+use ureq::Error;
+use ureq::unversioned::transport::{ConnectionDetails, Connector, ShutdownHandle, Transport};
+
+use super::proxy::{Proxies, Proxy};
+use super::resolver::CachedResolver;
+use super::tcp::{Connection, Until};
+use super::tunnel::{self, ProxyFailure};
+use crate::os::{self, EndedConnect};
+
+/// How long a connect is waited for before the next one joins it: RFC 8305, Connection Attempt Delay.
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// Connects to the host of a request, or to its proxy and through that.
+#[derive(Debug)]
+pub(super) struct Connect {
+    pub resolver: CachedResolver,
+    pub proxies: Arc<Proxies>,
+}
+
+impl<In: Transport> Connector<In> for Connect {
+    type Out = Connection;
+
+    fn connect(&self, details: &ConnectionDetails, _: Option<In>) -> Result<Option<Connection>, Error> {
+        let until = Until::new(details.timeout);
+        let proxy = self.proxies.of(details.uri);
+        let stream = self.stream(details, &until).map_err(|error| match (proxy, error) {
+            (Some(proxy), Error::Io(error)) if !os::is_lack_of_resources(&error) => unreachable_proxy(proxy, &error),
+            (_, error) => error,
+        })?;
+        let mut connection = Connection::new(stream, details.config)?;
+        if let Some(proxy) = proxy {
+            tunnel::open(&mut connection, proxy, details.uri, &until)?;
+        }
+        Ok(Some(connection))
+    }
+}
+
+impl Connect {
+    fn stream(&self, details: &ConnectionDetails, until: &Until) -> Result<Arc<TcpStream>, Error> {
+        let addresses = self.resolver.addresses(details.uri, until.left()?)?;
+        let finish = race(&Sockets { details }, &addresses, until.at);
+        let winner = finish.outcome.as_ref().ok().map(|(address, _)| *address);
+        self.resolver.note_race(details.uri, &finish.failed, winner);
+        match finish.outcome {
+            Ok((_, stream)) => Ok(stream),
+            Err(Lost::Failed(error)) => Err(error),
+            Err(Lost::TimedOut) => Err(Error::Timeout(until.reason)),
+        }
+    }
+}
+
+fn unreachable_proxy(proxy: &Proxy, error: &io::Error) -> Error {
+    ProxyFailure::temporary(proxy, format_args!("cannot be reached: {error}"))
+}
+
+/// How a race ended.
+struct Finish<S> {
+    outcome: Result<(SocketAddr, S), Lost>,
+    /// The addresses that failed, or had not answered when one that was begun later did, or when the time was over.
+    failed: Vec<SocketAddr>,
+}
+
+#[derive(Debug)]
+enum Lost {
+    Failed(Error),
+    TimedOut,
+}
+
+/// Why a connect could not be begun.
+enum Refused {
+    /// This address cannot be reached.
+    Address(io::Error),
+    /// No other can be begun either.
+    All(Error),
+}
+
+/// What a race needs of the network. A test has one of its own, with its own clock.
+trait Network {
+    type Socket;
+
+    fn now(&self) -> Instant;
+
+    fn begin(&self, address: SocketAddr) -> Result<Self::Socket, Refused>;
+
+    /// Waits until one of these connects has ended, and says how it did. Without an end it returns when `at_most` has
+    /// passed, or sooner.
+    fn wait(&self, begun: &[(SocketAddr, Self::Socket)], at_most: Option<Duration>)
+    -> io::Result<Option<EndedConnect>>;
+}
+
+fn race<N: Network>(network: &N, addresses: &[SocketAddr], by: Option<Instant>) -> Finish<N::Socket> {
+    let stagger = stagger(
+        by.map(|by| by.saturating_duration_since(network.now())),
+        addresses.len(),
+    );
+    let mut waiting = addresses.iter();
+    let mut next_begins_at = network.now();
+    let mut begun: Vec<(SocketAddr, N::Socket)> = Vec::new();
+    let mut failed = Vec::new();
+    let mut last_error = Error::HostNotFound;
+    loop {
+        let now = network.now();
+        if by.is_some_and(|by| by <= now) {
+            failed.extend(begun.iter().map(|(address, _)| *address));
+            return Finish {
+                outcome: Err(Lost::TimedOut),
+                failed,
+            };
+        }
+        if next_begins_at <= now || begun.is_empty() {
+            if let Some(&address) = waiting.next() {
+                match network.begin(address) {
+                    Ok(socket) => {
+                        begun.push((address, socket));
+                        next_begins_at = now + stagger;
+                    }
+                    Err(Refused::Address(error)) => {
+                        failed.push(address);
+                        last_error = Error::Io(error);
+                    }
+                    Err(Refused::All(error)) => {
+                        waiting = [].iter();
+                        last_error = error;
+                    }
+                }
+                continue;
+            }
+            if begun.is_empty() {
+                return Finish {
+                    outcome: Err(Lost::Failed(last_error)),
+                    failed,
+                };
+            }
+        }
+        let next_begins_at_last = (waiting.len() > 0).then_some(next_begins_at);
+        let wake_at = next_begins_at_last.into_iter().chain(by).min();
+        let at_most = wake_at.map(|at| at.saturating_duration_since(now));
+        match network.wait(&begun, at_most) {
+            Ok(None) => {}
+            Ok(Some((index, Ok(())))) => {
+                let winner = begun.swap_remove(index);
+                begun.truncate(index);
+                failed.extend(begun.iter().map(|(address, _)| *address));
+                return Finish {
+                    outcome: Ok(winner),
+                    failed,
+                };
+            }
+            Ok(Some((index, Err(error)))) => {
+                failed.push(begun.remove(index).0);
+                last_error = Error::Io(error);
+                next_begins_at = now;
+            }
+            Err(error) => {
+                return Finish {
+                    outcome: Err(Lost::Failed(Error::Io(error))),
+                    failed,
+                };
+            }
+        }
+    }
+}
+
+/// The delay of RFC 8305, or less, so that the last address, too, is begun before half of the time is over.
+fn stagger(left: Option<Duration>, addresses: usize) -> Duration {
+    let count = u32::try_from(addresses.max(1)).unwrap_or(u32::MAX);
+    let share = left.map(|left| left / 2 / count);
+    share.map_or(STAGGER, |share| share.min(STAGGER))
+}
+
+/// The network itself.
+struct Sockets<'a> {
+    details: &'a ConnectionDetails<'a>,
+}
+
+impl Network for Sockets<'_> {
+    type Socket = Arc<TcpStream>;
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// The socket is known to those who may end it before it connects, so that a close ends every socket of the race.
+    fn begin(&self, address: SocketAddr) -> Result<Arc<TcpStream>, Refused> {
+        let (socket, begun) = begin_connect(address).map_err(|error| Refused::All(Error::Io(error)))?;
+        let stream = Arc::new(TcpStream::from(socket));
+        let handle: Arc<dyn ShutdownHandle> = stream.clone();
+        (self.details.register_shutdown)(Arc::downgrade(&handle)).map_err(Refused::All)?;
+        match begun {
+            Err(error) if !is_in_progress(&error) => Err(Refused::Address(error)),
+            _ => Ok(stream),
+        }
+    }
+
+    fn wait(
+        &self,
+        begun: &[(SocketAddr, Arc<TcpStream>)],
+        at_most: Option<Duration>,
+    ) -> io::Result<Option<EndedConnect>> {
+        let streams: Vec<&TcpStream> = begun.iter().map(|(_, stream)| &**stream).collect();
+        let ended = os::wait_for_connect(&streams, at_most)?;
+        Ok(ended.map(|(index, outcome)| (index, outcome.and_then(|()| streams[index].set_nonblocking(false)))))
+    }
+}
+
+/// A socket that does not block, and how the beginning of its connect went.
+fn begin_connect(address: SocketAddr) -> io::Result<(Socket, io::Result<()>)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    let begun = socket.connect(&address.into());
+    Ok((socket, begun))
+}
+
+fn is_in_progress(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(libc::EINPROGRESS) {
+        return true;
+    }
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
+#[cfg(test)]
+mod tests;

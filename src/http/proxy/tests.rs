@@ -1,0 +1,247 @@
+use super::*;
+
+const A: &str = "http://127.0.0.1:3128";
+
+/// Where a request goes.
+#[derive(Debug, PartialEq)]
+enum Route {
+    Direct,
+    Proxy(&'static str),
+    /// The client is not made: the error has this in its text.
+    Refused(&'static str),
+}
+
+use Route::{Direct, Refused};
+
+/// Variables, an endpoint, and where its requests go.
+type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, Route);
+
+fn environment(variables: &[(&str, &str)], endpoint: &str) -> Result<Option<String>, Error> {
+    let variable = |name: &str| {
+        let set = variables.iter().find(|(known, _)| *known == name);
+        set.map(|(_, value)| OsString::from(value))
+    };
+    let endpoint = Endpoint::parse("zego.endpoint", endpoint).unwrap();
+    let proxies = Proxies::new("env", &[&endpoint], &variable)?;
+    let uri = format!("{}/?Action=x", endpoint.origin()).parse().unwrap();
+    Ok(proxies
+        .of(&uri)
+        .map(|proxy| format!("{}:{}", proxy.host(), proxy.port())))
+}
+
+fn check(variables: &[(&str, &str)], endpoint: &str, expected: &Route) {
+    let found = environment(variables, endpoint);
+    match (&found, expected) {
+        (Ok(None), Direct) => {}
+        (Ok(Some(proxy)), Route::Proxy(expected)) if proxy == expected => {}
+        (Err(error), Refused(text)) if error.text.contains(text) => {
+            assert_eq!(error.field, "http.proxy", "{error}");
+            assert!(!error.text.contains("ss word"), "{error}");
+        }
+        _ => panic!("{variables:?} {endpoint}: {found:?} instead of {expected:?}"),
+    }
+}
+
+#[test]
+fn the_variables_say_which_proxy_it_is() {
+    const HTTPS: &str = "https://vendor.test";
+    const HTTP: &str = "http://vendor.test";
+    const B: &str = "http://127.0.0.2:3128";
+    let through_a = || Route::Proxy("127.0.0.1:3128");
+    let through_b = || Route::Proxy("127.0.0.2:3128");
+    #[rustfmt::skip]
+    let rows: &[Row] = &[
+        // What desktop tools set: the specific variable counts, and the general one is not looked at.
+        (&[("https_proxy", A), ("http_proxy", A), ("all_proxy", "socks5://127.0.0.1:1")], HTTPS, through_a()),
+        (&[("https_proxy", A), ("http_proxy", A), ("all_proxy", "socks5://127.0.0.1:1")], HTTP, through_a()),
+        (&[("https_proxy", A), ("http_proxy", A), ("all_proxy", "socks4://127.0.0.1:1")], HTTPS, through_a()),
+        (&[("https_proxy", A), ("http_proxy", A), ("all_proxy", "socks://127.0.0.1:1")], HTTPS, through_a()),
+        // What cannot be used is never passed over.
+        (&[("all_proxy", "socks5h://127.0.0.1:1")], HTTPS, Refused("all_proxy takes http://[user:password@]host[:port]: a SOCKS")),
+        (&[("HTTPS_PROXY", "socks5://127.0.0.1:1"), ("ALL_PROXY", A)], HTTPS, Refused("HTTPS_PROXY takes")),
+        (&[("HTTPS_PROXY", "https://127.0.0.1:1")], HTTPS, Refused("by TLS (https://) is not supported")),
+        (&[("HTTPS_PROXY", "ftp://127.0.0.1:1")], HTTPS, Refused("scheme is not supported")),
+        (&[("HTTPS_PROXY", "http://u:p@ss word@h:1")], HTTPS, Refused("HTTPS_PROXY takes http://[user:password@]host[:port]: it has a blank")),
+        (&[("HTTPS_PROXY", " ")], HTTPS, Refused("it has a blank")),
+        (&[("HTTPS_PROXY", "http://")], HTTPS, Refused("host or port")),
+        // The specific one first; of both spellings the lower case, as in curl; an empty one is not set.
+        (&[("HTTPS_PROXY", A), ("ALL_PROXY", B)], HTTPS, through_a()),
+        (&[("HTTPS_PROXY", A), ("all_proxy", B)], HTTPS, through_a()),
+        (&[("https_proxy", A), ("HTTPS_PROXY", B)], HTTPS, through_a()),
+        (&[("all_proxy", A), ("ALL_PROXY", B)], HTTPS, through_a()),
+        (&[("https_proxy", ""), ("HTTPS_PROXY", ""), ("ALL_PROXY", A)], HTTPS, through_a()),
+        (&[("https_proxy", "")], HTTPS, Direct),
+        (&[], HTTPS, Direct),
+        // For http:// endpoints.
+        (&[("http_proxy", A), ("HTTPS_PROXY", B)], HTTP, through_a()),
+        (&[("http_proxy", A), ("HTTPS_PROXY", B)], HTTPS, through_b()),
+        (&[("http_proxy", A)], HTTPS, Direct),
+        (&[("HTTPS_PROXY", A), ("ALL_PROXY", B)], HTTP, through_a()),
+        (&[("ALL_PROXY", A)], HTTP, through_a()),
+        (&[("HTTP_PROXY", A)], HTTP, Direct),
+        (&[("HTTP_PROXY", A)], HTTPS, Direct),
+        (&[("http_proxy", A), ("HTTPS_PROXY", "socks5://127.0.0.1:1")], HTTP, through_a()),
+        // A variable may leave the scheme out.
+        (&[("HTTPS_PROXY", "127.0.0.1:3128")], HTTPS, through_a()),
+        (&[("HTTPS_PROXY", "user:p%40ss@127.0.0.1:3128")], HTTPS, through_a()),
+        (&[("HTTPS_PROXY", "HTTP://127.0.0.1:3128/")], HTTPS, through_a()),
+        // Where nothing goes through a proxy, none has to be usable.
+        (&[("HTTPS_PROXY", "socks5://127.0.0.1:1"), ("NO_PROXY", "vendor.test")], HTTPS, Direct),
+    ];
+    for (variables, endpoint, expected) in rows {
+        check(variables, endpoint, expected);
+    }
+}
+
+#[test]
+fn no_proxy_follows_the_rules_of_curl() {
+    let through = || Route::Proxy("127.0.0.1:3128");
+    #[rustfmt::skip]
+    let rows: &[(&str, &str, Route)] = &[
+        ("corp.test", "https://a.corp.test", Direct),
+        ("corp.test", "https://corp.test", Direct),
+        (".corp.test", "https://corp.test", Direct),
+        (".corp.test", "https://b.a.corp.test", Direct),
+        ("*.corp.test", "https://a.corp.test", Direct),
+        ("CORP.test.", "https://A.Corp.TEST", Direct),
+        ("corp.test", "https://a.corp.test.", Direct),
+        ("corp.test", "https://acorp.test", through()),
+        ("corp.test", "https://corp.test.example", through()),
+        ("corp.test", "https://a-corp.test", through()),
+        ("a.corp.test", "https://corp.test", through()),
+        ("*", "https://vendor.test", Direct),
+        ("x, *", "https://vendor.test", Direct),
+        ("x, localhost", "https://localhost", Direct),
+        ("x localhost", "https://localhost", Direct),
+        ("  x\t,,localhost , ", "https://localhost", Direct),
+        ("x, localhost", "https://vendor.test", through()),
+        ("", "https://localhost", through()),
+        (" , ,", "https://localhost", through()),
+        (".", "https://localhost", through()),
+        ("corp.test:443", "https://a.corp.test", Direct),
+        ("corp.test:8443", "https://a.corp.test:8443", Direct),
+        ("corp.test:8443", "https://a.corp.test", through()),
+        ("corp.test:x", "https://corp.test", through()),
+        ("corp.test:80", "http://corp.test", Direct),
+        ("10.0.0.0/8", "https://10.1.2.3", Direct),
+        ("10.0.0.0/8", "https://11.1.2.3", through()),
+        ("10.0.0.0/8", "https://name10.0.0.test", through()),
+        ("0.0.0.0/0", "https://11.1.2.3", Direct),
+        ("0.0.0.0/0", "https://[2001:db8::1]", through()),
+        ("10.1.2.3", "https://10.1.2.3", Direct),
+        ("10.1.2.3/32", "https://10.1.2.3", Direct),
+        ("10.1.2.3/32", "https://10.1.2.2", through()),
+        ("10.1.2.3/33", "https://10.1.2.3", through()),
+        ("10.1.2.3/", "https://10.1.2.3", through()),
+        ("10.1.2.3:443", "https://10.1.2.3", Direct),
+        ("10.1.2.3:444", "https://10.1.2.3", through()),
+        ("2.3", "https://10.1.2.3", through()),
+        ("172.16.0.0/12", "https://172.31.255.255", Direct),
+        ("172.16.0.0/12", "https://172.32.0.0", through()),
+        ("2001:db8::1", "https://[2001:db8::1]", Direct),
+        ("[2001:db8::1]", "https://[2001:db8::1]", Direct),
+        ("[2001:db8::1]:443", "https://[2001:db8::1]", Direct),
+        ("[2001:db8::1]:444", "https://[2001:db8::1]", through()),
+        ("2001:db8::/32", "https://[2001:db8:1::1]", Direct),
+        ("2001:db8::/32", "https://[2001:db9::1]", through()),
+        ("::/0", "https://[2001:db9::1]", Direct),
+        ("2001:db8::/129", "https://[2001:db8::1]", through()),
+    ];
+    for (list, endpoint, expected) in rows {
+        check(&[("HTTPS_PROXY", A), ("NO_PROXY", list)], endpoint, expected);
+    }
+    check(
+        &[("ALL_PROXY", A), ("no_proxy", "localhost"), ("NO_PROXY", "vendor.test")],
+        "https://vendor.test",
+        &through(),
+    );
+}
+
+fn of_setting(url: &str) -> Result<Proxies, Error> {
+    let nothing_is_read = |name: &str| panic!("{name} is read");
+    Proxies::new(url, &[], &nothing_is_read)
+}
+
+#[test]
+fn a_setting_that_is_no_url_of_a_proxy_is_refused_without_its_password() {
+    for (url, why) in [
+        ("http://corpuser:77/34SECRET@proxy:3128", "percent-encoded"),
+        ("http://localhost:9/SECRET@proxy:3128", "percent-encoded"),
+        ("http://localhost:9?SECRET@proxy:3128", "percent-encoded"),
+        ("http://localhost:9#SECRET@proxy:3128", "percent-encoded"),
+        ("http://user:SECRET/@proxy:3128", "percent-encoded"),
+        ("http://user:SECRET %@proxy:3128", "blank"),
+        ("http://user:SECRET%4@proxy:3128", "%25"),
+        ("http://user:SECRET%zz@proxy:3128", "%25"),
+        ("http://user%3ASECRET:x@proxy:3128", "colon"),
+        ("http://user:SECRET\u{e9}@proxy:3128", "ASCII"),
+        ("https://user:SECRET@proxy:3128", "https://"),
+        ("socks5://user:SECRET@proxy:3128", "SOCKS"),
+        ("SECRET://user:SECRET@proxy:3128", "scheme"),
+        ("user:SECRET@proxy:3128", "http://"),
+        ("http://user:SECRET@", "host or port"),
+        ("http://user:SECRET@proxy:SECRET", "host or port"),
+        ("http://user:SECRET@proxy:0", "host or port"),
+        ("http://user:SECRET@proxy:3128/SECRET", "behind the host"),
+        ("http://proxy:3128/?SECRET", "behind the host"),
+        (&format!("http://{}@proxy", "SECRET".repeat(700)), "4,096"),
+    ] {
+        let error = of_setting(url).expect_err(url);
+        assert_eq!(error.field, "http.proxy");
+        assert!(error.text.contains(why), "{url}: {error}");
+        assert!(!error.text.contains("SECRET"), "{error}");
+    }
+}
+
+#[test]
+fn user_and_password_are_decoded_once() {
+    let authorization = |url: &str| {
+        let proxies = of_setting(url).unwrap();
+        let proxy = proxies.of(&Uri::from_static("https://vendor.test")).unwrap();
+        assert!(!format!("{proxies:?}").contains("Basic"));
+        proxy.authorization().map(str::to_owned)
+    };
+    for (user_and_password, plain) in [
+        ("user:pass@", "user:pass"),
+        ("corpuser:77%2F34%40%25%3A@", "corpuser:77/34@%:"),
+        ("user:a+b%2520:c@", "user:a+b%20:c"),
+        ("user:p@ss@", "user:p@ss"),
+        ("user@", "user:"),
+        (":pass@", ":pass"),
+        ("%E4%BD%A0:%ff@", "\u{4f60}:\u{fffd}"),
+    ] {
+        let value = authorization(&format!("http://{user_and_password}proxy:3128")).unwrap();
+        let sent = BASE64_STANDARD.decode(value.strip_prefix("Basic ").unwrap()).unwrap();
+        assert_eq!(String::from_utf8_lossy(&sent), plain);
+    }
+    assert_eq!(authorization("http://proxy"), None);
+    assert_eq!(authorization("http://@proxy"), None);
+}
+
+#[test]
+fn a_setting_serves_every_endpoint_and_needs_no_environment() {
+    let proxies = of_setting("http://[2001:db8::1]").unwrap();
+    for uri in ["https://vendor.test", "http://localhost:8089", "https://10.0.0.1"] {
+        let proxy = proxies.of(&uri.parse().unwrap()).expect(uri);
+        assert_eq!((proxy.host(), proxy.port()), ("[2001:db8::1]", 80));
+    }
+    assert!(
+        of_setting("")
+            .unwrap()
+            .of(&Uri::from_static("https://vendor.test"))
+            .is_none()
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_utf_8_is_refused() {
+    use std::os::unix::ffi::OsStringExt;
+    let variable = |name: &str| (name == "HTTPS_PROXY").then(|| OsString::from_vec(vec![0xff]));
+    let endpoint = Endpoint::parse("zego.endpoint", "https://vendor.test").unwrap();
+    let error = Proxies::new("env", &[&endpoint], &variable).unwrap_err();
+    assert!(
+        error.text.contains("HTTPS_PROXY") && error.text.contains("UTF-8"),
+        "{error}"
+    );
+}

@@ -1,0 +1,68 @@
+//! Why a TLS handshake failed, in a sentence that says what can be done about it.
+
+use rustls::{AlertDescription, CertificateError, Error};
+
+/// The sentence for what ended a handshake.
+pub(super) fn describe(error: &ureq::Error) -> String {
+    let why = match of_rustls(error) {
+        Some(error) => sentence(error),
+        None => None,
+    };
+    match why {
+        Some(why) => format!("the TLS handshake failed: {why}"),
+        None => format!("the TLS handshake failed: {error}"),
+    }
+}
+
+/// rustls's own error, also where it came as an error of I/O.
+fn of_rustls(error: &ureq::Error) -> Option<&Error> {
+    match error {
+        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref(),
+        _ => None,
+    }
+}
+
+/// `None` where rustls's own words serve.
+fn sentence(error: &Error) -> Option<String> {
+    match error {
+        Error::InvalidCertificate(error) => certificate(error),
+        Error::InvalidMessage(_) => {
+            Some("the peer speaks no TLS: is it an http:// endpoint or another port?".to_owned())
+        }
+        Error::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure) => Some(
+            "the peer has no TLS version or cipher in common with this library, which speaks TLS 1.2 and 1.3"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+fn certificate(error: &CertificateError) -> Option<String> {
+    let text = match error {
+        CertificateError::UnknownIssuer => {
+            "the certificate's issuer is unknown: if it is a CA of your own or of a proxy that opens TLS, set tls.ca_file to its certificate"
+        }
+        CertificateError::Other(other) if other.to_string() == CA_USED_AS_END_ENTITY => {
+            "the server shows a CA certificate as its own: it needs one that such a CA has signed, which is no CA itself"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            return Some(format!("the certificate is for another host: {error}"));
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            return Some(format!(
+                "the certificate has expired, or this machine's clock is wrong: {error}"
+            ));
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            return Some(format!(
+                "the certificate is not valid yet, or this machine's clock is wrong: {error}"
+            ));
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+/// webpki's word, which rustls hands on without a variant of its own.
+const CA_USED_AS_END_ENTITY: &str = "CaUsedAsEndEntity";

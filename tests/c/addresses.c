@@ -1,0 +1,89 @@
+// emulator: --no-quota
+
+/* A host name with several addresses, of which the last one alone is the emulator's. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <rtcmsg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "control.h"
+#include "interposed_lookup.h"
+#include "lab.h"
+#include "listener.h"
+
+/* More than ureq keeps. */
+#define MANY 20
+
+static void addresses_that_refuse_do_not_hide_one_that_answers(void) {
+  char url[128];
+  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client;
+  check_case("addresses that refuse");
+  put_addresses_before(MANY);
+  named_emulator_url(url, sizeof url);
+  client = lab_client("volcengine.endpoint", url, NULL);
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_client_free(client);
+}
+
+static void require(int is_true, const char *what) {
+  if (is_true) return;
+  perror(what);
+  exit(2);
+}
+
+/* A listener on the first address, at the emulator's port. */
+static struct listener listener_at_first_address(void) {
+  struct listener listener;
+  struct sockaddr_in address;
+  const char *colon = strrchr(getenv("EMULATOR_URL"), ':');
+  memset(&address, 0, sizeof address);
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+  address.sin_port = htons((unsigned short)atoi(colon + 1));
+  listener.url[0] = '\0';
+  listener.fd = socket(AF_INET, SOCK_STREAM, 0);
+  require(listener.fd >= 0, "socket");
+  require(bind(listener.fd, (struct sockaddr *)&address, sizeof address) == 0, "bind");
+  require(listen(listener.fd, 1) == 0, "listen");
+  return listener;
+}
+
+static int has_connection(const struct listener *listener) {
+  struct pollfd waiting;
+  waiting.fd = listener->fd;
+  waiting.events = POLLIN;
+  return poll(&waiting, 1, 0) == 1;
+}
+
+static void an_address_that_did_not_answer_is_not_tried_first_again(void) {
+  char url[128];
+  rtcmsg_message message = lab_unicast();
+  struct listener black_hole = listener_at_first_address();
+  struct listener_crowd crowd = listener_fill(&black_hole);
+  rtcmsg_client *client;
+  check_case("an address that does not answer");
+  put_addresses_before(1);
+  named_emulator_url(url, sizeof url);
+  /* No connection is kept, so that each send makes one. */
+  client = lab_client("volcengine.endpoint", url, "http.max_idle_ms", "0", NULL);
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  listener_disperse(&crowd);
+  while (has_connection(&black_hole)) close(listener_accept(&black_hole));
+  /* It would take a connection now, and answer nothing. */
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  CHECK(!has_connection(&black_hole));
+  rtcmsg_client_free(client);
+  listener_close(&black_hole);
+}
+
+int main(void) {
+  control_post("reset", "%s", "");
+  addresses_that_refuse_do_not_hide_one_that_answers();
+  an_address_that_did_not_answer_is_not_tried_first_again();
+  return check_summary();
+}
