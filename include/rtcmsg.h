@@ -513,7 +513,8 @@ rtcmsg_code rtcmsg_client_send(struct rtcmsg_client *client,
 // as `Name[]` repeated, and `version` is NULL.
 //
 // The report says whether the vendor accepted it, and rtcmsg_report_body() has the raw answer. It is set as by
-// rtcmsg_client_send(). RTCMSG_INVALID_ARGUMENT also for the actions that have a message of their own.
+// rtcmsg_client_send(). RTCMSG_INVALID_ARGUMENT also for the actions that have a message of their own, in upper
+// or lower case.
 rtcmsg_code rtcmsg_client_call(struct rtcmsg_client *client,
                                uint32_t vendor,
                                const char *action,

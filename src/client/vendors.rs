@@ -359,10 +359,11 @@ fn check_action(action: &str) -> Result<(), Error> {
         "P2PSendMessage",
         "SendCustomCommand",
     ];
-    if HAVE_A_MESSAGE.contains(&action) {
+    // Without regard to case: whether the vendor takes `sendUnicast` for `SendUnicast` is not known.
+    if let Some(known) = HAVE_A_MESSAGE.iter().find(|known| known.eq_ignore_ascii_case(action)) {
         return Err(Error::invalid(
             "action",
-            format!("{action} has a message of its own: send it with that"),
+            format!("{known} has a message of its own: send it with that"),
         ));
     }
     let is_name = (1..=64).contains(&action.len()) && action.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -403,9 +404,17 @@ mod tests {
         for action in [
             "P2PSendMessage",
             "SendCustomCommand",
+            "sendUnicast",
+            "SENDROOMUNICAST",
+            "batchsendroomunicast",
             "",
             "a b",
             "a&b=c",
+            " SendUnicast",
+            "SendUnicast\t",
+            "Send%55nicast",
+            "SendUnicast\0",
+            "\u{FF33}endUnicast",
             &"a".repeat(65),
         ] {
             assert_eq!(check_action(action).expect_err(action).field, "action");

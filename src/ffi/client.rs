@@ -127,7 +127,8 @@ pub unsafe extern "C" fn rtcmsg_client_send(
 /// as `Name[]` repeated, and `version` is NULL.
 ///
 /// The report says whether the vendor accepted it, and rtcmsg_report_body() has the raw answer. It is set as by
-/// rtcmsg_client_send(). RTCMSG_INVALID_ARGUMENT also for the actions that have a message of their own.
+/// rtcmsg_client_send(). RTCMSG_INVALID_ARGUMENT also for the actions that have a message of their own, in upper
+/// or lower case.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_call(
     client: *mut rtcmsg_client,
