@@ -476,6 +476,9 @@ rtcmsg_code rtcmsg_config_set_log(struct rtcmsg_config *config,
 // Makes a client: copies the configuration and checks all of it, the CA file too. No network I/O.
 // `*client` is NULL on failure; rtcmsg_client_free() frees it.
 //
+// Logs a warning if an endpoint is known to be overseas (BytePlus, or a Volcengine host such as
+// open-ap-singapore-1.volcengineapi.com) and its region is the default, cn-north-1: the vendor refuses such signatures.
+//
 // RTCMSG_NOT_CONFIGURED: no vendor's credentials are set, or they are incomplete. RTCMSG_INVALID_ARGUMENT: a setting
 // that cannot be; the error names it.
 rtcmsg_code rtcmsg_client_new(const struct rtcmsg_config *config,

@@ -71,7 +71,7 @@ settings! {
     VOLCENGINE_ENDPOINT: "volcengine.endpoint", Kind::Endpoints, "https://rtc.volcengineapi.com",
         "Where requests go. Another host is another region, with its own data and accounts: set `volcengine.region` with it. Several, as `https://host@region,https://host@region`, are tried in order while nothing could be sent.";
     VOLCENGINE_REGION: "volcengine.region", Kind::Ascii, "cn-north-1",
-        "Region in the signature.";
+        "Region in the signature. The default is mainland China; a client that uses it with a known overseas host logs a warning.";
     VOLCENGINE_SERVICE: "volcengine.service", Kind::Ascii, "rtc",
         "Service in the signature; `rtc` for RTC and IM alike.";
     VOLCENGINE_RTC_VERSION: "volcengine.rtc_version", Kind::Choice(&["2020-12-01", "2023-07-20"]), "2020-12-01",

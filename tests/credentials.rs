@@ -3,9 +3,10 @@
 mod common;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use common::{COMMAND, UNICAST, client, emulator, outcome, post, send};
-use rtcmsg::{Code, Delivery, Vendor};
+use rtcmsg::{Client, Code, Delivery, Level, Logger, Vendor};
 use rtcmsg_emulator::{Emulator, Options};
 use serde_json::json;
 
@@ -103,4 +104,37 @@ fn what_cannot_be_a_credential_is_refused_and_the_old_ones_stay() {
     client.close(None);
     let error = client.set_credentials(Vendor::Volcengine, "a", "b", "").unwrap_err();
     assert_eq!(error.code, Code::Closed);
+}
+
+#[test]
+fn an_overseas_host_with_the_default_region_is_a_warning_in_the_log() {
+    for (endpoint, region, warnings) in [
+        ("https://open-ap-singapore-1.volcengineapi.com", "", 1),
+        ("https://open.byteplusapi.com", "", 1),
+        (
+            "https://rtc.volcengineapi.com@cn-north-1,https://open.byteplusapi.com@cn-north-1",
+            "",
+            1,
+        ),
+        ("https://open.byteplusapi.com", "ap-singapore-1", 0),
+        ("https://rtc.volcengineapi.com", "", 0),
+    ] {
+        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let sink = lines.clone();
+        let mut config = common::config("http://127.0.0.1:1");
+        config.set_logger(Logger::new(Level::Warn, move |_, line| {
+            sink.lock().unwrap().push(line.to_owned());
+        }));
+        config.set("volcengine.endpoint", endpoint).unwrap();
+        config.set("volcengine.region", region).unwrap();
+        Client::new(&config).unwrap();
+        let lines = lines.lock().unwrap();
+        assert_eq!(lines.len(), warnings, "{endpoint} {region}: {lines:?}");
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.contains("cn-north-1") && line.contains("volcengine.region")),
+            "{lines:?}"
+        );
+    }
 }

@@ -109,6 +109,21 @@ impl Vendors {
         volcengine.into_iter().chain(zego).collect()
     }
 
+    /// Logs what can be used but is probably a mistake.
+    pub fn warn(&self, logger: &Logger) {
+        let sites = self.volcengine.iter().flat_map(|side| &side.account.sites);
+        for site in sites.filter(|site| site.has_doubtful_region()) {
+            logger.log(Level::Warn, || {
+                format!(
+                    "{} is overseas, but its requests are signed for the default region {}, which is mainland China: set {}",
+                    site.endpoint.origin(),
+                    site.region,
+                    config::VOLCENGINE_REGION.key
+                )
+            });
+        }
+    }
+
     /// What Volcengine counts quotas by: the account, of which the access key is what we know.
     pub fn volcengine_account(&self) -> Option<String> {
         self.volcengine

@@ -95,6 +95,11 @@ impl Endpoint {
         }
     }
 
+    /// In lower case, and without the port.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     pub fn is_plaintext(&self) -> bool {
         !self.tls
     }

@@ -48,6 +48,9 @@ pub struct rtcmsg_call {
 /// Makes a client: copies the configuration and checks all of it, the CA file too. No network I/O.
 /// `*client` is NULL on failure; rtcmsg_client_free() frees it.
 ///
+/// Logs a warning if an endpoint is known to be overseas (BytePlus, or a Volcengine host such as
+/// open-ap-singapore-1.volcengineapi.com) and its region is the default, cn-north-1: the vendor refuses such signatures.
+///
 /// RTCMSG_NOT_CONFIGURED: no vendor's credentials are set, or they are incomplete. RTCMSG_INVALID_ARGUMENT: a setting
 /// that cannot be; the error names it.
 #[unsafe(no_mangle)]

@@ -133,9 +133,28 @@ impl Site {
         })
     }
 
+    /// Whether the host is known to be overseas while the region is the default, which is mainland China: the vendor then
+    /// refuses every signature.
+    pub fn has_doubtful_region(&self) -> bool {
+        self.region == config::VOLCENGINE_REGION.default && is_overseas(self.endpoint.host())
+    }
+
     fn route(&self, action: &str, version: &str) -> Option<&Route> {
         self.routes.iter().find(|route| route.is_to(action, version))
     }
+}
+
+/// docs/VENDORS.md, Request: BytePlus, and the hosts of Volcengine whose names hold a region such as `ap-singapore-1`.
+fn is_overseas(host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    let is_in = |domain| {
+        let below = host.strip_suffix(domain);
+        below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+    };
+    let names_region = host
+        .split('.')
+        .any(|label| label.starts_with("ap-") || label.contains("-ap-"));
+    is_in("byteplusapi.com") || is_in("volcengineapi.com") && names_region
 }
 
 impl Credentials {
