@@ -480,7 +480,8 @@ rtcmsg_code rtcmsg_config_set_log(struct rtcmsg_config *config,
 // open-ap-singapore-1.volcengineapi.com) and its region is the default, cn-north-1: the vendor refuses such signatures.
 //
 // RTCMSG_NOT_CONFIGURED: no vendor's credentials are set, or they are incomplete. RTCMSG_INVALID_ARGUMENT: a setting
-// that cannot be; the error names it.
+// that cannot be; the error names it. Also if the secret key begins with AKLT or AKTP, as access keys do, and the access
+// key does not: the two look exchanged.
 rtcmsg_code rtcmsg_client_new(const struct rtcmsg_config *config,
                               struct rtcmsg_client **client,
                               struct rtcmsg_error *error);
@@ -531,7 +532,8 @@ rtcmsg_code rtcmsg_client_call(struct rtcmsg_client *client,
 // it began with. For ZEGO `secret` is the ServerSecret; `key_id` and `session_token` are not given. `session_token` is for
 // temporary keys alone. All are copied. Any thread.
 //
-// RTCMSG_INVALID_ARGUMENT: one that is missing or cannot be, named `key_id`, `secret` or `session_token`.
+// RTCMSG_INVALID_ARGUMENT: one that is missing or cannot be, named `key_id`, `secret` or `session_token`. A ServerSecret
+// has 32 characters. A Volcengine secret or token that begins with AKLT or AKTP while `key_id` does not is refused.
 // RTCMSG_NOT_CONFIGURED: the client was not made for this vendor. RTCMSG_CLOSED, RTCMSG_FORKED.
 rtcmsg_code rtcmsg_client_set_credentials(struct rtcmsg_client *client,
                                           uint32_t vendor,

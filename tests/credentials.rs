@@ -89,6 +89,9 @@ fn what_cannot_be_a_credential_is_refused_and_the_old_ones_stay() {
         (Vendor::Zego, "key", "secret", "", "key_id"),
         (Vendor::Zego, "", "secret", "token", "session_token"),
         (Vendor::Zego, "", "", "", "secret"),
+        (Vendor::Zego, "", "a-secret-that-is-too-short", "", "secret"),
+        (Vendor::Volcengine, SECRET, "AKLTdemo", "", "secret"),
+        (Vendor::Volcengine, SECRET, "AKTPdemo", TOKEN, "secret"),
     ] {
         let error = client.set_credentials(vendor, key_id, secret, token).unwrap_err();
         assert_eq!((error.code, error.field.as_ref()), (Code::InvalidArgument, field));
@@ -97,7 +100,9 @@ fn what_cannot_be_a_credential_is_refused_and_the_old_ones_stay() {
     assert_eq!(send(&client, &UNICAST).code(), Code::Ok);
     let mut config = rtcmsg::Config::new();
     config.set("zego.app_id", "1").unwrap();
-    config.set("zego.server_secret", "s").unwrap();
+    config
+        .set("zego.server_secret", "0123456789abcdef0123456789abcdef")
+        .unwrap();
     let zego_only = rtcmsg::Client::new(&config).unwrap();
     let error = zego_only.set_credentials(Vendor::Volcengine, "a", "b", "").unwrap_err();
     assert_eq!(error.code, Code::NotConfigured);

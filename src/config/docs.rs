@@ -42,6 +42,7 @@ fn value_of(setting: &Setting) -> String {
         Kind::Text => "text".to_owned(),
         Kind::Ascii => "text, ASCII".to_owned(),
         Kind::Secret => "text, ASCII, secret".to_owned(),
+        Kind::FixedSecret(length) => format!("{length} characters, ASCII, secret"),
         Kind::Integer { min, max, unit } => format!("{} to {} {unit}", grouped(min), grouped(max))
             .trim_end()
             .to_owned(),

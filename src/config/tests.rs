@@ -129,7 +129,7 @@ fn a_misspelt_variable_is_an_error_and_nothing_is_taken() {
     let mut config = Config::new();
     let error = load(
         &mut config,
-        &[("RTCMSG_ZEGO_SERVER_SECRET", "x"), ("RTCMSG_ZEGO_APPID", "1")],
+        &[("RTCMSG_VOLCENGINE_SECRET_KEY", "x"), ("RTCMSG_ZEGO_APPID", "1")],
     )
     .unwrap_err();
     assert!(error.text.contains("did you mean RTCMSG_ZEGO_APP_ID?"), "{error}");
@@ -139,7 +139,10 @@ fn a_misspelt_variable_is_an_error_and_nothing_is_taken() {
 #[test]
 fn debug_output_shows_no_secret() {
     let mut config = Config::new();
-    config.set("zego.server_secret", "hunter2").unwrap();
+    config.set("volcengine.secret_key", "hunter2").unwrap();
+    config
+        .set("zego.server_secret", "hunter2-of-exactly-32-characters")
+        .unwrap();
     config.set("http.proxy", "http://user:hunter2@proxy:3128").unwrap();
     config.set("zego.app_id", "1").unwrap();
     let text = format!("{config:?}");

@@ -52,7 +52,8 @@ pub struct rtcmsg_call {
 /// open-ap-singapore-1.volcengineapi.com) and its region is the default, cn-north-1: the vendor refuses such signatures.
 ///
 /// RTCMSG_NOT_CONFIGURED: no vendor's credentials are set, or they are incomplete. RTCMSG_INVALID_ARGUMENT: a setting
-/// that cannot be; the error names it.
+/// that cannot be; the error names it. Also if the secret key begins with AKLT or AKTP, as access keys do, and the access
+/// key does not: the two look exchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_new(
     config: *const rtcmsg_config,
@@ -165,7 +166,8 @@ pub unsafe extern "C" fn rtcmsg_client_call(
 /// it began with. For ZEGO `secret` is the ServerSecret; `key_id` and `session_token` are not given. `session_token` is for
 /// temporary keys alone. All are copied. Any thread.
 ///
-/// RTCMSG_INVALID_ARGUMENT: one that is missing or cannot be, named `key_id`, `secret` or `session_token`.
+/// RTCMSG_INVALID_ARGUMENT: one that is missing or cannot be, named `key_id`, `secret` or `session_token`. A ServerSecret
+/// has 32 characters. A Volcengine secret or token that begins with AKLT or AKTP while `key_id` does not is refused.
 /// RTCMSG_NOT_CONFIGURED: the client was not made for this vendor. RTCMSG_CLOSED, RTCMSG_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_set_credentials(

@@ -7,7 +7,7 @@ use std::{env, fs};
 use configparser::ini::Ini;
 
 use super::Credentials;
-use crate::config::{VOLCENGINE_CREDENTIALS, check_credential};
+use crate::config::{VOLCENGINE_ACCESS_KEY, VOLCENGINE_CREDENTIALS, VOLCENGINE_SECRET_KEY, check_credential};
 use crate::error::Error;
 use crate::json;
 use crate::secret::Secret;
@@ -35,15 +35,20 @@ fn in_folder(folder: &Path) -> Result<Credentials, Error> {
     };
     // The texts of parsers may quote the file, so the errors below have none of it.
     let (access_key, secret_key) = pair.map_err(|why| refuse(format!("{}: {why}", path.display())))?;
-    for (name, value) in [("access key", &access_key), ("secret key", &secret_key)] {
-        let checked = check_credential("", value.expose(), true);
-        checked.map_err(|error| refuse(format!("{}: the {name} {}", path.display(), error.text)))?;
-    }
-    Ok(Credentials {
+    let credentials = Credentials {
         access_key: access_key.expose().to_owned(),
         secret_key,
         session_token: Secret::default(),
-    })
+    };
+    check(&credentials).map_err(|error| refuse(format!("{}: {}: {}", path.display(), error.field, error.text)))?;
+    Ok(credentials)
+}
+
+fn check(credentials: &Credentials) -> Result<(), Error> {
+    const SECRET_KEY: &str = "secret key";
+    check_credential(&VOLCENGINE_ACCESS_KEY, "access key", &credentials.access_key)?;
+    check_credential(&VOLCENGINE_SECRET_KEY, SECRET_KEY, credentials.secret_key.expose())?;
+    credentials.check_places(SECRET_KEY, "session token")
 }
 
 fn of_ini(text: &Secret) -> Result<(Secret, Secret), &'static str> {
@@ -71,7 +76,7 @@ fn of_json(text: &Secret) -> Result<(Secret, Secret), &'static str> {
 fn read(path: &Path) -> Result<Secret, Error> {
     fs::read_to_string(path)
         .map(Secret::new)
-        .map_err(|error| refuse(format!("{}: {error}", path.display())))
+        .map_err(|why| refuse(format!("{}: {why}", path.display())))
 }
 
 fn refuse(why: impl Into<String>) -> Error {

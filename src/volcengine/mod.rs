@@ -87,6 +87,7 @@ pub(crate) fn configured(config: &Config) -> Result<Option<(Account, Credentials
         let text = "Volcengine needs volcengine.access_key and volcengine.secret_key; this one is not set";
         return Err(Error::not_configured(missing.key, text));
     }
+    credentials.check_places(config::VOLCENGINE_SECRET_KEY.key, config::VOLCENGINE_SESSION_TOKEN.key)?;
     let account = Account {
         sites: sites(config)?,
         service: config.text(&config::VOLCENGINE_SERVICE).to_owned(),
@@ -160,15 +161,37 @@ fn is_overseas(host: &str) -> bool {
 impl Credentials {
     /// New credentials for a client that runs.
     pub fn new(access_key: &str, secret_key: &str, session_token: &str) -> Result<Credentials, Error> {
-        config::check_credential("key_id", access_key, true)?;
-        config::check_credential("secret", secret_key, true)?;
-        config::check_credential("session_token", session_token, false)?;
-        Ok(Credentials {
+        config::check_credential(&config::VOLCENGINE_ACCESS_KEY, "key_id", access_key)?;
+        config::check_credential(&config::VOLCENGINE_SECRET_KEY, "secret", secret_key)?;
+        config::VOLCENGINE_SESSION_TOKEN.check_as("session_token", session_token)?;
+        let credentials = Credentials {
             access_key: access_key.to_owned(),
             secret_key: Secret::new(secret_key),
             session_token: Secret::new(session_token),
-        })
+        };
+        credentials.check_places("secret", "session_token")?;
+        Ok(credentials)
     }
+
+    /// Refuses keys that stand in each other's place, as far as their prefix tells: the secret would go out as an access
+    /// key, in clear, and the vendor's answer would repeat it. The error names the field, and no value.
+    fn check_places(&self, secret_key: &'static str, session_token: &'static str) -> Result<(), Error> {
+        if is_access_key(&self.access_key) {
+            return Ok(());
+        }
+        for (field, value) in [(secret_key, &self.secret_key), (session_token, &self.session_token)] {
+            if is_access_key(value.expose()) {
+                let text = "begins with AKLT or AKTP, as an access key does, but the access key does not: the two look exchanged";
+                return Err(Error::invalid(field, text));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Access keys begin with AKLT, temporary ones with AKTP. One that does not is still taken: an emulator may have its own.
+fn is_access_key(text: &str) -> bool {
+    text.starts_with("AKLT") || text.starts_with("AKTP")
 }
 
 const CONTENT_SHA256: &str = "x-content-sha256";

@@ -342,7 +342,7 @@ static void make_noise(void) {
   static const char *const changes[][2] = {
       {NULL, NULL},
       {"volcengine.secret_key", "hunter2-wrong"},
-      {"zego.server_secret", "hunter2-wrong"},
+      {"zego.server_secret", "hunter2-wrong-with-32-characters"},
       {"volcengine.session_token", "hunter2-token"},
       {"http.proxy", "http://user:hunter2-proxy@127.0.0.1:1"},
   };
@@ -360,7 +360,7 @@ static void make_noise(void) {
     CHECK_CODE(set(config, refused[i][0], refused[i][1], &error), RTCMSG_INVALID_ARGUMENT);
   CHECK_CODE(set(config, "http.proxy", "socks5://user:hunter2-proxy@127.0.0.1:1", &error), RTCMSG_OK);
   CHECK_CODE(set(config, "zego.app_id", "1", &error), RTCMSG_OK);
-  CHECK_CODE(set(config, "zego.server_secret", "hunter2-secret", &error), RTCMSG_OK);
+  CHECK_CODE(set(config, "zego.server_secret", "hunter2-right-with-32-characters", &error), RTCMSG_OK);
   CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_INVALID_ARGUMENT);
   CHECK_TEXT(error.field, "http.proxy");
   keep(error.text);
