@@ -157,7 +157,7 @@ settings! {
     LOG_CAPACITY: "log.capacity", Kind::Integer { min: 1, max: 1_000_000, unit: "lines" }, "1000",
         "How many lines are kept; then the oldest gives way, and a line says how many did.";
     TLS_CA_FILE: "tls.ca_file", Kind::Text, "",
-        "PEM file with the only root certificates to trust. Not given: the Mozilla roots built into the library.";
+        "PEM file with the only root certificates to trust, with or without a UTF-8 byte order mark. Not given: the Mozilla roots built into the library.";
 }
 
 /// Settings on their way to a client: text by key, each checked as it is set.

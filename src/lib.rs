@@ -34,6 +34,7 @@ mod quota;
 mod report;
 mod secret;
 mod sync;
+mod text_file;
 mod volcengine;
 mod zego;
 

@@ -192,7 +192,9 @@ fn options(arguments: Arguments) -> Result<Options, String> {
 fn read_faults(file: &Path) -> Result<Vec<FaultRule>, String> {
     let unusable = |fault: &dyn Display| format!("cannot use {}: {fault}", file.display());
     let text = std::fs::read_to_string(file).map_err(|fault| unusable(&fault))?;
-    FaultRule::list(&text).map_err(|fault| unusable(&fault))
+    // Some editors put a byte order mark before the text.
+    let rules = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
+    FaultRule::list(rules).map_err(|fault| unusable(&fault))
 }
 
 fn parse_host(text: &str) -> Result<IpAddr, String> {

@@ -251,13 +251,16 @@ fn idle_connections_do_not_keep_it_from_stopping() {
 #[test]
 fn a_file_of_faults_is_played_from_the_start() {
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults.json");
-    std::fs::write(&file, r#"[{"vendor": "zego", "status": 503, "count": 1}]"#).unwrap();
-    let running = Running::start(&["--faults", file.to_str().unwrap()]);
-    let mut stream = running.connect();
-    write!(stream, "GET /?AppId=1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    for byte_order_mark in ["", "\u{FEFF}"] {
+        let rules = format!(r#"{byte_order_mark}[{{"vendor": "zego", "status": 503, "count": 1}}]"#);
+        std::fs::write(&file, rules).unwrap();
+        let running = Running::start(&["--faults", file.to_str().unwrap()]);
+        let mut stream = running.connect();
+        write!(stream, "GET /?AppId=1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    }
 }
 
 #[test]
