@@ -12,6 +12,7 @@ use crate::secret::Secret;
 
 mod docs;
 mod endpoint;
+mod service_links;
 
 pub use docs::configuration_md;
 pub(crate) use endpoint::Endpoint;
@@ -189,7 +190,8 @@ impl Config {
 
     /// Takes settings from the environment: `RTCMSG_` and the key in capitals with `_` for `.`, as in
     /// `RTCMSG_ZEGO_APP_ID`, and the vendor's own `VOLC_ACCESSKEY` and `VOLC_SECRETKEY`, which give way to ours.
-    /// An empty variable counts as not set. What is found replaces what was set before.
+    /// An empty variable counts as not set. What is found replaces what was set before. The variables by which Kubernetes
+    /// announces a Service whose name begins with `rtcmsg` are ignored.
     ///
     /// # Errors
     /// As for [`Config::set`]; a variable of ours with an unknown key is an error too. On an error nothing is taken.
@@ -207,7 +209,7 @@ impl Config {
         for (name, value) in vars.filter(|(_, value)| !value.is_empty()) {
             let (list, key) = if let Some((_, setting)) = OFFICIAL.iter().find(|(official, _)| *official == name) {
                 (&mut official, setting.key)
-            } else if let Some(key) = key_of_variable(&name)? {
+            } else if let Some(key) = key_of_variable(&name, value.to_str())? {
                 (&mut ours, key)
             } else {
                 continue;
@@ -428,8 +430,9 @@ fn variable_of(setting: &Setting) -> String {
     format!("RTCMSG_{}", setting.key.to_uppercase().replace('.', "_"))
 }
 
-/// The key a variable sets. Names outside our sections (`RTCMSG_LIBRARY`) belong to others and are left alone.
-fn key_of_variable(name: &str) -> Result<Option<&'static str>, Error> {
+/// The key that a variable sets. Names outside our sections (`RTCMSG_LIBRARY`) belong to others and are ignored, and so
+/// are the service links of Kubernetes.
+fn key_of_variable(name: &str, value: Option<&str>) -> Result<Option<&'static str>, Error> {
     if let Some(setting) = SETTINGS.iter().find(|setting| variable_of(setting) == name) {
         return Ok(Some(setting.key));
     }
@@ -437,7 +440,7 @@ fn key_of_variable(name: &str) -> Result<Option<&'static str>, Error> {
         let section = setting.key.split('.').next().unwrap_or_default();
         name.starts_with(&format!("RTCMSG_{}_", section.to_uppercase()))
     });
-    if is_ours {
+    if is_ours && !value.is_some_and(|value| service_links::is_service_link(name, value)) {
         return Err(unknown_key(name, nearest(name, SETTINGS.iter().map(variable_of))));
     }
     Ok(None)
