@@ -465,7 +465,8 @@ rtcmsg_code rtcmsg_config_set(struct rtcmsg_config *config,
 
 // Takes settings from the environment: RTCMSG_ and the key in capitals with _ for . (RTCMSG_ZEGO_APP_ID), and the
 // vendor's own VOLC_ACCESSKEY and VOLC_SECRETKEY, which give way to ours. An empty variable counts as not set. What is
-// found replaces what was set before; what is set afterwards replaces it.
+// found replaces what was set before; what is set afterwards replaces it. The service links that Kubernetes sets for a
+// Service whose name begins with "rtcmsg" (RTCMSG_WORKER_SERVICE_HOST=10.0.0.7) are ignored.
 //
 // RTCMSG_INVALID_ARGUMENT: a value that its setting does not take, or a variable of ours with an unknown key; then
 // nothing is taken. Reads the environment: no other thread may change it meanwhile.
@@ -484,8 +485,12 @@ rtcmsg_code rtcmsg_config_set_log(struct rtcmsg_config *config,
 // Makes a client: copies the configuration and checks all of it, the CA file too. No network I/O.
 // `*client` is NULL on failure; rtcmsg_client_free() frees it.
 //
+// Logs a warning if an endpoint is known to be overseas (BytePlus, or a Volcengine host such as
+// open-ap-singapore-1.volcengineapi.com) and its region is the default, cn-north-1: the vendor refuses such signatures.
+//
 // RTCMSG_NOT_CONFIGURED: no vendor's credentials are set, or they are incomplete. RTCMSG_INVALID_ARGUMENT: a setting
-// that cannot be; the error names it.
+// that cannot be; the error names it. Also if the secret key begins with AKLT or AKTP, as access keys do, and the access
+// key does not: the two look exchanged.
 rtcmsg_code rtcmsg_client_new(const struct rtcmsg_config *config,
                               struct rtcmsg_client **client,
                               struct rtcmsg_error *error);
@@ -521,7 +526,8 @@ rtcmsg_code rtcmsg_client_send(struct rtcmsg_client *client,
 // as `Name[]` repeated, and `version` is NULL.
 //
 // The report says whether the vendor accepted it, and rtcmsg_report_body() has the raw answer. It is set as by
-// rtcmsg_client_send(). RTCMSG_INVALID_ARGUMENT also for the actions that have a message of their own.
+// rtcmsg_client_send(). RTCMSG_INVALID_ARGUMENT also for the actions that have a message of their own, in upper
+// or lower case.
 rtcmsg_code rtcmsg_client_call(struct rtcmsg_client *client,
                                uint32_t vendor,
                                const char *action,
@@ -535,7 +541,8 @@ rtcmsg_code rtcmsg_client_call(struct rtcmsg_client *client,
 // it began with. For ZEGO `secret` is the ServerSecret; `key_id` and `session_token` are not given. `session_token` is for
 // temporary keys alone. All are copied. Any thread.
 //
-// RTCMSG_INVALID_ARGUMENT: one that is missing or cannot be, named `key_id`, `secret` or `session_token`.
+// RTCMSG_INVALID_ARGUMENT: one that is missing or cannot be, named `key_id`, `secret` or `session_token`. A ServerSecret
+// has 32 characters. A Volcengine secret or token that begins with AKLT or AKTP while `key_id` does not is refused.
 // RTCMSG_NOT_CONFIGURED: the client was not made for this vendor. RTCMSG_CLOSED, RTCMSG_FORKED.
 rtcmsg_code rtcmsg_client_set_credentials(struct rtcmsg_client *client,
                                           uint32_t vendor,

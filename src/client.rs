@@ -160,6 +160,7 @@ impl Client {
         client.logger.log(Level::Info, || {
             format!("client made: {}", client.vendors.names().join(" and "))
         });
+        client.vendors.warn(&client.logger);
         Ok(client)
     }
 

@@ -12,6 +12,7 @@ use crate::secret::Secret;
 
 mod docs;
 mod endpoint;
+mod service_links;
 
 pub use docs::configuration_md;
 pub(crate) use endpoint::Endpoint;
@@ -25,6 +26,8 @@ pub enum Kind {
     Ascii,
     /// The same, and never shown.
     Secret,
+    /// A secret that always has this many characters.
+    FixedSecret(usize),
     /// A whole number in decimal digits, both ends included.
     Integer { min: i64, max: i64, unit: &'static str },
     /// One of these words.
@@ -59,7 +62,7 @@ settings! {
     VOLCENGINE_ACCESS_KEY: "volcengine.access_key", Kind::Ascii, "",
         "Access key id of the account. `rtcmsg_config_load_env` also takes it from `VOLC_ACCESSKEY`, the name of the vendor's own tools.";
     VOLCENGINE_SECRET_KEY: "volcengine.secret_key", Kind::Secret, "",
-        "Secret key of the account, as the console shows it. `rtcmsg_config_load_env` also takes it from `VOLC_SECRETKEY`.";
+        "Secret key of the account, as the console shows it. `rtcmsg_config_load_env` also takes it from `VOLC_SECRETKEY`. One that begins with AKLT or AKTP is refused unless the access key begins so, too: the two look exchanged.";
     VOLCENGINE_SESSION_TOKEN: "volcengine.session_token", Kind::Secret, "",
         "Session token, when the two keys are temporary ones of STS.";
     VOLCENGINE_CREDENTIALS: "volcengine.credentials", Kind::Choice(&["settings", "file"]), "settings",
@@ -71,7 +74,7 @@ settings! {
     VOLCENGINE_ENDPOINT: "volcengine.endpoint", Kind::Endpoints, "https://rtc.volcengineapi.com",
         "Where requests go. Another host is another region, with its own data and accounts: set `volcengine.region` with it. Several, as `https://host@region,https://host@region`, are tried in order while nothing could be sent.";
     VOLCENGINE_REGION: "volcengine.region", Kind::Ascii, "cn-north-1",
-        "Region in the signature.";
+        "Region in the signature. The default is mainland China; a client that uses it with a known overseas host logs a warning.";
     VOLCENGINE_SERVICE: "volcengine.service", Kind::Ascii, "rtc",
         "Service in the signature; `rtc` for RTC and IM alike.";
     VOLCENGINE_RTC_VERSION: "volcengine.rtc_version", Kind::Choice(&["2020-12-01", "2023-07-20"]), "2020-12-01",
@@ -84,8 +87,8 @@ settings! {
         "Longest list in one P2PSendMessage. The vendor states none; its sibling action takes 500. A longer list of receivers is split; one of those to leave out is refused.";
     ZEGO_APP_ID: "zego.app_id", Kind::Integer { min: 1, max: u32::MAX as i64, unit: "" }, "",
         "AppId of the ZEGO project.";
-    ZEGO_SERVER_SECRET: "zego.server_secret", Kind::Secret, "",
-        "ServerSecret of the ZEGO project.";
+    ZEGO_SERVER_SECRET: "zego.server_secret", Kind::FixedSecret(32), "",
+        "ServerSecret of the ZEGO project. Not its AppSign, which has 64 characters.";
     ZEGO_ENDPOINT: "zego.endpoint", Kind::Endpoints, "https://rtc-api.zego.im",
         "Where requests go. The default serves any region; `https://rtc-api-sha.zego.im` and its siblings (`hkg`, `fra`, `lax`, `bom`, `sgp`) one each. Several, separated by commas, are tried in order while nothing could be sent; the one that works is remembered.";
     ZEGO_IS_TEST: "zego.is_test", Kind::Choice(&["omit", "false", "true"]), "omit",
@@ -155,7 +158,7 @@ settings! {
     LOG_CAPACITY: "log.capacity", Kind::Integer { min: 1, max: 1_000_000, unit: "lines" }, "1000",
         "How many lines are kept; then the oldest gives way, and a line says how many did.";
     TLS_CA_FILE: "tls.ca_file", Kind::Text, "",
-        "PEM file with the only root certificates to trust. Not given: the Mozilla roots built into the library.";
+        "PEM file with the only root certificates to trust, with or without a UTF-8 byte order mark. Not given: the Mozilla roots built into the library.";
 }
 
 /// Settings on their way to a client: text by key, each checked as it is set.
@@ -187,7 +190,8 @@ impl Config {
 
     /// Takes settings from the environment: `RTCMSG_` and the key in capitals with `_` for `.`, as in
     /// `RTCMSG_ZEGO_APP_ID`, and the vendor's own `VOLC_ACCESSKEY` and `VOLC_SECRETKEY`, which give way to ours.
-    /// An empty variable counts as not set. What is found replaces what was set before.
+    /// An empty variable counts as not set. What is found replaces what was set before. The variables by which Kubernetes
+    /// announces a Service whose name begins with `rtcmsg` are ignored.
     ///
     /// # Errors
     /// As for [`Config::set`]; a variable of ours with an unknown key is an error too. On an error nothing is taken.
@@ -205,7 +209,7 @@ impl Config {
         for (name, value) in vars.filter(|(_, value)| !value.is_empty()) {
             let (list, key) = if let Some((_, setting)) = OFFICIAL.iter().find(|(official, _)| *official == name) {
                 (&mut official, setting.key)
-            } else if let Some(key) = key_of_variable(&name)? {
+            } else if let Some(key) = key_of_variable(&name, value.to_str())? {
                 (&mut ours, key)
             } else {
                 continue;
@@ -273,9 +277,9 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
         for (key, value) in &self.values {
-            match find(key).map(|setting| setting.kind) {
-                Ok(Kind::Secret) | Err(_) => map.entry(key, value),
-                Ok(_) => map.entry(key, &value.expose()),
+            match find(key) {
+                Ok(setting) if !setting.is_secret() => map.entry(key, &value.expose()),
+                _ => map.entry(key, value),
             };
         }
         map.finish()
@@ -283,9 +287,19 @@ impl fmt::Debug for Config {
 }
 
 impl Setting {
+    /// Whether its value must never be shown.
+    pub fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret | Kind::FixedSecret(_))
+    }
+
     fn check(&self, value: &str) -> Result<(), Error> {
+        self.check_as(self.key, value)
+    }
+
+    /// The same check for a value that does not come through [`Config::set`]: an error names `field`.
+    pub(crate) fn check_as(&self, field: &'static str, value: &str) -> Result<(), Error> {
         if value.contains('\0') {
-            return Err(Error::invalid(self.key, "the value contains a NUL character"));
+            return Err(Error::invalid(field, "the value contains a NUL character"));
         }
         if value.len() > MAX_TEXT {
             let text = format!(
@@ -293,20 +307,24 @@ impl Setting {
                 grouped(value.len()),
                 grouped(MAX_TEXT)
             );
-            return Err(Error::invalid(self.key, text));
+            return Err(Error::invalid(field, text));
         }
         match self.kind {
-            Kind::Text => printable(self.key, value),
-            Kind::Ascii | Kind::Secret => ascii(self.key, value),
-            Kind::Integer { min, max, unit } => check_integer(self.key, value, min, max, unit),
+            Kind::Text => printable(field, value),
+            Kind::Ascii | Kind::Secret => ascii(field, value),
+            Kind::FixedSecret(length) => {
+                ascii(field, value)?;
+                check_length(field, value, length)
+            }
+            Kind::Integer { min, max, unit } => check_integer(field, value, min, max, unit),
             Kind::Choice(words) if words.contains(&value) => Ok(()),
             Kind::Choice(words) => Err(Error::invalid(
-                self.key,
+                field,
                 format!("{} is none of {}", shown(value), words.join(", ")),
             )),
             Kind::Endpoints => {
-                printable(self.key, value)?;
-                Endpoint::parse_list(self.key, value).map(drop)
+                printable(field, value)?;
+                Endpoint::parse_list(field, value).map(drop)
             }
         }
     }
@@ -324,22 +342,24 @@ fn printable(key: &'static str, value: &str) -> Result<(), Error> {
     }
 }
 
-/// A key, secret or token that does not come through [`Config::set`], by the same rule.
-pub(crate) fn check_credential(field: &'static str, value: &str, is_required: bool) -> Result<(), Error> {
-    if value.is_empty() && is_required {
+/// A key or secret that does not come through [`Config::set`] and must be given.
+pub(crate) fn check_credential(setting: &Setting, field: &'static str, value: &str) -> Result<(), Error> {
+    if value.is_empty() {
         return Err(Error::invalid(field, "must not be empty"));
     }
-    if value.len() > MAX_TEXT {
-        return Err(Error::invalid(
-            field,
-            format!(
-                "is {} bytes long, at most {} are taken",
-                grouped(value.len()),
-                grouped(MAX_TEXT)
-            ),
-        ));
+    setting.check_as(field, value)
+}
+
+/// For values that are ASCII already, so that bytes are characters.
+fn check_length(key: &'static str, value: &str, length: usize) -> Result<(), Error> {
+    if value.len() == length {
+        return Ok(());
     }
-    ascii(field, value)
+    let text = format!(
+        "the value has {} characters, but it must have {length}",
+        grouped(value.len())
+    );
+    Err(Error::invalid(key, text))
 }
 
 fn ascii(key: &'static str, value: &str) -> Result<(), Error> {
@@ -410,8 +430,9 @@ fn variable_of(setting: &Setting) -> String {
     format!("RTCMSG_{}", setting.key.to_uppercase().replace('.', "_"))
 }
 
-/// The key a variable sets. Names outside our sections (`RTCMSG_LIBRARY`) belong to others and are left alone.
-fn key_of_variable(name: &str) -> Result<Option<&'static str>, Error> {
+/// The key that a variable sets. Names outside our sections (`RTCMSG_LIBRARY`) belong to others and are ignored, and so
+/// are the service links of Kubernetes.
+fn key_of_variable(name: &str, value: Option<&str>) -> Result<Option<&'static str>, Error> {
     if let Some(setting) = SETTINGS.iter().find(|setting| variable_of(setting) == name) {
         return Ok(Some(setting.key));
     }
@@ -419,7 +440,7 @@ fn key_of_variable(name: &str) -> Result<Option<&'static str>, Error> {
         let section = setting.key.split('.').next().unwrap_or_default();
         name.starts_with(&format!("RTCMSG_{}_", section.to_uppercase()))
     });
-    if is_ours {
+    if is_ours && !value.is_some_and(|value| service_links::is_service_link(name, value)) {
         return Err(unknown_key(name, nearest(name, SETTINGS.iter().map(variable_of))));
     }
     Ok(None)

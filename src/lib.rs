@@ -35,6 +35,7 @@ mod redact;
 mod report;
 mod secret;
 mod sync;
+mod text_file;
 mod volcengine;
 mod zego;
 

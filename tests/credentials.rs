@@ -3,9 +3,10 @@
 mod common;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use common::{COMMAND, UNICAST, client, emulator, outcome, post, send};
-use rtcmsg::{Code, Delivery, Vendor};
+use rtcmsg::{Client, Code, Delivery, Level, Logger, Vendor};
 use rtcmsg_emulator::{Emulator, Options};
 use serde_json::json;
 
@@ -88,6 +89,9 @@ fn what_cannot_be_a_credential_is_refused_and_the_old_ones_stay() {
         (Vendor::Zego, "key", "secret", "", "key_id"),
         (Vendor::Zego, "", "secret", "token", "session_token"),
         (Vendor::Zego, "", "", "", "secret"),
+        (Vendor::Zego, "", "a-secret-that-is-too-short", "", "secret"),
+        (Vendor::Volcengine, SECRET, "AKLTdemo", "", "secret"),
+        (Vendor::Volcengine, SECRET, "AKTPdemo", TOKEN, "secret"),
     ] {
         let error = client.set_credentials(vendor, key_id, secret, token).unwrap_err();
         assert_eq!((error.code, error.field.as_ref()), (Code::InvalidArgument, field));
@@ -96,11 +100,46 @@ fn what_cannot_be_a_credential_is_refused_and_the_old_ones_stay() {
     assert_eq!(send(&client, &UNICAST).code(), Code::Ok);
     let mut config = rtcmsg::Config::new();
     config.set("zego.app_id", "1").unwrap();
-    config.set("zego.server_secret", "s").unwrap();
+    config
+        .set("zego.server_secret", "0123456789abcdef0123456789abcdef")
+        .unwrap();
     let zego_only = rtcmsg::Client::new(&config).unwrap();
     let error = zego_only.set_credentials(Vendor::Volcengine, "a", "b", "").unwrap_err();
     assert_eq!(error.code, Code::NotConfigured);
     client.close(None);
     let error = client.set_credentials(Vendor::Volcengine, "a", "b", "").unwrap_err();
     assert_eq!(error.code, Code::Closed);
+}
+
+#[test]
+fn an_overseas_host_with_the_default_region_is_a_warning_in_the_log() {
+    for (endpoint, region, warnings) in [
+        ("https://open-ap-singapore-1.volcengineapi.com", "", 1),
+        ("https://open.byteplusapi.com", "", 1),
+        (
+            "https://rtc.volcengineapi.com@cn-north-1,https://open.byteplusapi.com@cn-north-1",
+            "",
+            1,
+        ),
+        ("https://open.byteplusapi.com", "ap-singapore-1", 0),
+        ("https://rtc.volcengineapi.com", "", 0),
+    ] {
+        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let sink = lines.clone();
+        let mut config = common::config("http://127.0.0.1:1");
+        config.set_logger(Logger::new(Level::Warn, move |_, line| {
+            sink.lock().unwrap().push(line.to_owned());
+        }));
+        config.set("volcengine.endpoint", endpoint).unwrap();
+        config.set("volcengine.region", region).unwrap();
+        Client::new(&config).unwrap();
+        let lines = lines.lock().unwrap();
+        assert_eq!(lines.len(), warnings, "{endpoint} {region}: {lines:?}");
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.contains("cn-north-1") && line.contains("volcengine.region")),
+            "{lines:?}"
+        );
+    }
 }

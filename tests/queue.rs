@@ -162,6 +162,22 @@ fn held(emulator: &Emulator) {
     emulator.add_fault(r#"{"latency_ms": 600000}"#.parse().unwrap());
 }
 
+/// Waits until the emulator has read a whole request, so that bytes of it have certainly left.
+fn wait_for_request(emulator: &Emulator) {
+    let has_arrived = |connection: &Value| {
+        let requests = connection["requests"].as_array().unwrap();
+        requests.iter().any(|request| request["complete"] == json!(true))
+    };
+    while !get(emulator.url(), "connections")
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(has_arrived)
+    {
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn a_full_queue_refuses_and_counts_what_was_not_polled() {
     let emulator = emulator();
@@ -224,9 +240,7 @@ fn what_is_cancelled_in_the_queue_is_not_sent_and_what_is_on_its_way_runs_on() {
     let on_its_way = submit(&queue, &unicast("alice", "one"));
     let behind = submit(&queue, &unicast("alice", "two"));
     let waits_for_a_worker = submit(&queue, &unicast("bob", "three"));
-    while get(emulator.url(), "connections").as_array().unwrap().is_empty() {
-        std::thread::yield_now();
-    }
+    wait_for_request(&emulator);
     for id in [behind, waits_for_a_worker] {
         queue.cancel(id).unwrap();
         assert_eq!(queue.cancel(id).unwrap_err().code, Code::NotFound, "twice");
@@ -465,9 +479,7 @@ fn a_slow_destination_holds_up_its_own_messages_alone_and_unordered_ones_not_at_
         ..SubmitOptions::default()
     };
     let first = submit(&queue, &unicast("slow", "one"));
-    while get(emulator.url(), "connections").as_array().unwrap().is_empty() {
-        std::thread::yield_now();
-    }
+    wait_for_request(&emulator);
     let held = submit(&queue, &unicast("slow", "two"));
     let free = queue
         .submit(&unicast("slow", "three"), &with(Order::Unordered))

@@ -54,7 +54,7 @@ ACCOUNT = {
     "rtc-app-id": ("RTCMSG_VOLCENGINE_RTC_APP_ID", "661e0000000000000000test"),
     "im-app-id": ("RTCMSG_VOLCENGINE_IM_APP_ID", "666675"),
     "zego-app-id": ("RTCMSG_ZEGO_APP_ID", "1234567890"),
-    "zego-server-secret": ("RTCMSG_ZEGO_SERVER_SECRET", "zego-secret-of-the-tests"),
+    "zego-server-secret": ("RTCMSG_ZEGO_SERVER_SECRET", "zego-server-secret-of-the-tests."),
 }
 # Programs that are about retries or pacing ask for them; the others see what one try comes to.
 ONE_TRY = {"RTCMSG_RETRY_MAX_ATTEMPTS": "1", "RTCMSG_QUOTA_MODE": "off"}

@@ -204,7 +204,12 @@ fn what_the_vendor_refuses_is_not_delivered_and_says_why() {
             "ConversationNotFound",
         ),
         (&[], COMMAND, Code::Undelivered, ""),
-        (&[("zego.server_secret", "wrong")], COMMAND, Code::Unauthenticated, ""),
+        (
+            &[("zego.server_secret", "a-wrong-secret-of-32-characters.")],
+            COMMAND,
+            Code::Unauthenticated,
+            "",
+        ),
     ] {
         let report = send(&client_with(url, settings), &message);
         assert_eq!(outcome(&report), (code, Delivery::NotDelivered), "{}", report.text());
@@ -316,7 +321,9 @@ fn a_client_of_one_vendor_refuses_the_others_messages_and_a_missing_app_by_name(
         (error.code, error.field.as_ref()),
         (Code::NotConfigured, "zego.server_secret")
     );
-    config.set("zego.server_secret", "s").unwrap();
+    config
+        .set("zego.server_secret", "0123456789abcdef0123456789abcdef")
+        .unwrap();
     let zego_only = rtcmsg::Client::new(&config).unwrap();
     let error = zego_only.check(&UNICAST).unwrap_err();
     assert_eq!(

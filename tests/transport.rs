@@ -392,6 +392,39 @@ fn a_compressed_answer_is_named_and_judged_by_its_status() {
 }
 
 #[test]
+fn a_ca_file_with_byte_order_marks_is_read() {
+    let files = common::certificate("byte_order_mark");
+    let ours = std::fs::read_to_string(&files.certificate).unwrap();
+    let another = rcgen::generate_simple_self_signed(["another".to_owned()]).unwrap();
+    let emulator = https(&files);
+    let by_name = emulator.url().replace("127.0.0.1", "localhost");
+    let ca_file = files.certificate.with_file_name("ca.pem");
+    for text in [
+        format!("\u{FEFF}{ours}"),
+        // As `cat` makes one file of two.
+        format!("\u{FEFF}{}\u{FEFF}{ours}", another.cert.pem()),
+    ] {
+        std::fs::write(&ca_file, text).unwrap();
+        let client = client_with(&by_name, &[("tls.ca_file", ca_file.to_str().unwrap())]);
+        let report = send(&client, &UNICAST);
+        assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.text());
+    }
+}
+
+#[test]
+fn a_ca_file_in_utf_16_is_refused_by_name() {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("utf-16.pem");
+    let text = "\u{FEFF}-----BEGIN CERTIFICATE-----";
+    let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(&file, bytes).unwrap();
+    let mut config = common::config("http://127.0.0.1:1");
+    config.set("tls.ca_file", file.to_str().unwrap()).unwrap();
+    let error = rtcmsg::Client::new(&config).unwrap_err();
+    assert_eq!((error.code, &*error.field), (Code::InvalidArgument, "tls.ca_file"));
+    assert!(error.text.contains("UTF-16"), "{error}");
+}
+
+#[test]
 fn a_peer_that_speaks_no_tls_gets_no_request() {
     let peer = Peer::new(1, |mut stream| {
         let _ = stream.read(&mut [0; 100]);

@@ -44,6 +44,9 @@ struct Arguments {
     /// STS session token taken with these keys; requests without one are taken too [default: demo-session-token]
     #[arg(long, value_name = "TOKEN", help_heading = "Volcengine account")]
     session_token: Option<String>,
+    /// Region that signatures must name; "any" takes every one [default: cn-north-1]
+    #[arg(long, value_name = "REGION", value_parser = parse_region, help_heading = "Volcengine account")]
+    region: Option<Region>,
     /// AppId of RTC [default: 661e000000000000000demo1]
     #[arg(long, value_name = "ID", help_heading = "Volcengine account")]
     rtc_app_id: Option<String>,
@@ -84,6 +87,13 @@ Try it:
   curl 'http://127.0.0.1:8089/_emulator/inbox?vendor=volcengine&user=alice'
 
 SIGTERM and SIGINT stop it, after the requests in flight.";
+
+/// The value of `--region`.
+#[derive(Clone)]
+enum Region {
+    Any,
+    Named(String),
+}
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Counts {
@@ -152,6 +162,11 @@ fn options(arguments: Arguments) -> Result<Options, String> {
             session_token: arguments
                 .session_token
                 .map_or(demo.volcengine.session_token, Secret::from),
+            region: match arguments.region {
+                None => demo.volcengine.region,
+                Some(Region::Any) => None,
+                Some(Region::Named(region)) => Some(region),
+            },
             rtc_app_id: arguments.rtc_app_id.unwrap_or(demo.volcengine.rtc_app_id),
             im_app_id: arguments.im_app_id.unwrap_or(demo.volcengine.im_app_id),
         },
@@ -177,7 +192,9 @@ fn options(arguments: Arguments) -> Result<Options, String> {
 fn read_faults(file: &Path) -> Result<Vec<FaultRule>, String> {
     let unusable = |fault: &dyn Display| format!("cannot use {}: {fault}", file.display());
     let text = std::fs::read_to_string(file).map_err(|fault| unusable(&fault))?;
-    FaultRule::list(&text).map_err(|fault| unusable(&fault))
+    // Some editors put a byte order mark before the text.
+    let rules = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
+    FaultRule::list(rules).map_err(|fault| unusable(&fault))
 }
 
 fn parse_host(text: &str) -> Result<IpAddr, String> {
@@ -186,6 +203,17 @@ fn parse_host(text: &str) -> Result<IpAddr, String> {
     }
     text.parse()
         .map_err(|_| "must be an IP address or localhost".to_owned())
+}
+
+fn parse_region(text: &str) -> Result<Region, String> {
+    match text {
+        "any" => Ok(Region::Any),
+        // Each of these would end the region in a signature's scope, or could not be in a header.
+        _ if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic() && !b"/,".contains(&b)) => {
+            Err("must be a region such as cn-north-1, or any".to_owned())
+        }
+        _ => Ok(Region::Named(text.to_owned())),
+    }
 }
 
 /// Says where the emulator is, in a first line for programs and a block that a shell can take over.
@@ -200,6 +228,9 @@ fn announce(out: &mut impl Write, url: &str, options: &Options) -> io::Result<()
         &volcengine.secret_key,
         "demo-secret-key==",
     )?;
+    if let Some(region) = &volcengine.region {
+        export(out, "VOLCENGINE_REGION", region)?;
+    }
     export(out, "VOLCENGINE_RTC_APP_ID", &volcengine.rtc_app_id)?;
     export(out, "VOLCENGINE_IM_APP_ID", &volcengine.im_app_id.to_string())?;
     export(out, "ZEGO_ENDPOINT", url)?;

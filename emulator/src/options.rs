@@ -57,6 +57,8 @@ pub struct VolcengineAccount {
     pub secret_key: Secret,
     /// The STS session token taken with these keys. A request without any token is taken too.
     pub session_token: Secret,
+    /// The region that signatures must name; `None` takes any.
+    pub region: Option<String>,
     /// The RTC app: a string.
     pub rtc_app_id: String,
     /// The IM app: another app, with an integer for its id.
@@ -145,6 +147,7 @@ impl Default for VolcengineAccount {
             access_key: "AKLTdemo".to_owned(),
             secret_key: "demo-secret-key==".into(),
             session_token: "demo-session-token".into(),
+            region: Some("cn-north-1".to_owned()),
             rtc_app_id: "661e000000000000000demo1".to_owned(),
             im_app_id: 666_675,
         }

@@ -1,6 +1,7 @@
 //! HTTPS from two PEM files.
 
 use std::fmt::Display;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,19 +16,28 @@ use crate::options::TlsFiles;
 
 /// Reads the files. HTTP/1.1 is the one protocol offered.
 pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, StartError> {
-    let chain = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let chain = CertificateDer::pem_slice_iter(&read(&files.certificate)?)
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|error| unusable(&files.certificate, error))?;
     if chain.is_empty() {
         return Err(unusable(&files.certificate, "it holds no certificate"));
     }
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unusable(&files.key, error))?;
+    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(|error| unusable(&files.key, error))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|error| unusable(&files.certificate, error))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// The text of a file without the byte order mark that some editors put before it, which would hide the first PEM block.
+fn read(file: &Path) -> Result<Vec<u8>, StartError> {
+    let mut bytes = fs::read(file).map_err(|error| unusable(file, error))?;
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        bytes.drain(..3);
+    }
+    Ok(bytes)
 }
 
 fn unusable(file: &Path, fault: impl Display) -> StartError {

@@ -84,6 +84,7 @@ fn the_help_tells_every_option() {
         "--access-key",
         "--secret-key",
         "--session-token",
+        "--region",
         "--rtc-app-id",
         "--im-app-id",
         "--zego-app-id",
@@ -123,6 +124,7 @@ fn the_credentials_are_printed_for_a_shell_to_take_over() {
         format!("export RTCMSG_VOLCENGINE_ENDPOINT={url}"),
         "export RTCMSG_VOLCENGINE_ACCESS_KEY=AKLTdemo".to_owned(),
         "export RTCMSG_VOLCENGINE_SECRET_KEY=demo-secret-key==".to_owned(),
+        "export RTCMSG_VOLCENGINE_REGION=cn-north-1".to_owned(),
         "export RTCMSG_VOLCENGINE_RTC_APP_ID=661e000000000000000demo1".to_owned(),
         "export RTCMSG_VOLCENGINE_IM_APP_ID=666675".to_owned(),
         format!("export RTCMSG_ZEGO_ENDPOINT={url}"),
@@ -130,6 +132,32 @@ fn the_credentials_are_printed_for_a_shell_to_take_over() {
         "export RTCMSG_ZEGO_SERVER_SECRET=0123456789abcdef0123456789abcdef".to_owned(),
     ];
     assert_eq!((code, rest), (Some(0), expected.to_vec()));
+}
+
+#[test]
+fn a_region_is_printed_for_the_client_unless_any_is_taken() {
+    for (arguments, printed) in [
+        (["--region", "ap-singapore-1"], Some("ap-singapore-1")),
+        (["--region", "any"], None),
+    ] {
+        let running = Running::start(&arguments);
+        running.signal("TERM");
+        let (_, rest, _) = running.end();
+        let line = rest
+            .iter()
+            .find_map(|line| line.strip_prefix("export RTCMSG_VOLCENGINE_REGION="));
+        assert_eq!(line, printed);
+    }
+}
+
+#[test]
+fn a_region_that_no_signature_can_name_is_refused() {
+    for region in ["", "cn/north", "cn north", "cn,north"] {
+        let refused = output(&["--port", "0", "--region", region]);
+        assert_eq!(refused.status.code(), Some(2), "{region:?}");
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains("--region"), "{region:?}: {said}");
+    }
 }
 
 #[test]
@@ -223,13 +251,16 @@ fn idle_connections_do_not_keep_it_from_stopping() {
 #[test]
 fn a_file_of_faults_is_played_from_the_start() {
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults.json");
-    std::fs::write(&file, r#"[{"vendor": "zego", "status": 503, "count": 1}]"#).unwrap();
-    let running = Running::start(&["--faults", file.to_str().unwrap()]);
-    let mut stream = running.connect();
-    write!(stream, "GET /?AppId=1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    for byte_order_mark in ["", "\u{FEFF}"] {
+        let rules = format!(r#"{byte_order_mark}[{{"vendor": "zego", "status": 503, "count": 1}}]"#);
+        std::fs::write(&file, rules).unwrap();
+        let running = Running::start(&["--faults", file.to_str().unwrap()]);
+        let mut stream = running.connect();
+        write!(stream, "GET /?AppId=1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    }
 }
 
 #[test]

@@ -41,6 +41,20 @@ fn https_is_served_with_the_given_certificate() {
 }
 
 #[test]
+fn tls_files_with_a_byte_order_mark_are_read() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (certificate, key) = (folder.join("marked.pem"), folder.join("marked.key"));
+    let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(&certificate, format!("\u{FEFF}{}", issued.cert.pem())).unwrap();
+    std::fs::write(&key, format!("\u{FEFF}{}", issued.signing_key.serialize_pem())).unwrap();
+    Emulator::start(Options {
+        tls: Some(TlsFiles { certificate, key }),
+        ..Options::default()
+    })
+    .unwrap();
+}
+
+#[test]
 fn a_tls_file_that_cannot_be_used_is_named() {
     let missing = Path::new(env!("CARGO_TARGET_TMPDIR")).join("missing.pem");
     let tls = Some(TlsFiles {

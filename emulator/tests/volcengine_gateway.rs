@@ -27,7 +27,7 @@ fn a_signed_request_is_answered_in_the_envelope() {
 #[test]
 fn each_fault_of_a_signature_has_its_own_code() {
     type Bend = fn(&mut VolcengineRequest);
-    let table: [(&str, Bend, u16, u64, &str); 24] = [
+    let table: [(&str, Bend, u16, u64, &str); 25] = [
         (
             "no Version",
             |r| r.query = "Action=SendUnicast".into(),
@@ -121,6 +121,13 @@ fn each_fault_of_a_signature_has_its_own_code() {
         (
             "the scope of another day",
             |r| r.scope = "20260103/cn-north-1/rtc/request".into(),
+            400,
+            0,
+            "InvalidCredential",
+        ),
+        (
+            "the scope of another region",
+            |r| r.scope = "20260102/ap-singapore-1/rtc/request".into(),
             400,
             0,
             "InvalidCredential",
@@ -258,12 +265,27 @@ fn a_signed_session_token_is_taken() {
 }
 
 #[test]
-fn any_region_is_taken_and_named_in_the_answer() {
-    let mut request = request();
-    request.scope = "20260102/ap-singapore-1/rtc/request".to_owned();
-    let answer = request.send(&Lab::new());
-    assert_eq!(answer.error(), (0, ""));
-    assert_eq!(answer.body["ResponseMetadata"]["Region"], "ap-singapore-1");
+fn the_region_of_the_options_is_taken_and_named_in_the_answer() {
+    for region in [Some("ap-singapore-1".to_owned()), None] {
+        let lab = Lab::with(|options| options.volcengine.region = region);
+        let mut request = request();
+        request.scope = "20260102/ap-singapore-1/rtc/request".to_owned();
+        let answer = request.send(&lab);
+        assert_eq!(answer.error(), (0, ""));
+        assert_eq!(answer.body["ResponseMetadata"]["Region"], "ap-singapore-1");
+    }
+}
+
+#[test]
+fn the_default_region_is_refused_where_the_options_name_another() {
+    let lab = Lab::with(|options| options.volcengine.region = Some("ap-singapore-1".to_owned()));
+    let answer = request().send(&lab);
+    assert_eq!((answer.status, answer.error()), (400, (0, "InvalidCredential")));
+    let message = answer.body["ResponseMetadata"]["Error"]["Message"].as_str().unwrap();
+    assert!(
+        message.contains("cn-north-1") && message.contains("ap-singapore-1"),
+        "{message}"
+    );
 }
 
 #[test]

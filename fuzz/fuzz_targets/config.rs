@@ -7,7 +7,7 @@ use std::ffi::CString;
 use std::ptr;
 
 use libfuzzer_sys::fuzz_target;
-use rtcmsg::{Kind, SETTINGS};
+use rtcmsg::{SETTINGS, Setting};
 use rtcmsg_fuzz::abi::*;
 
 const MARKER: &str = "S3CRET";
@@ -52,7 +52,8 @@ fuzz_target!(|input: &[u8]| {
                 }
             }
             // No text tells a secret. The marker is no word of the library's own.
-            if let (Some(Kind::Secret), Ok(value)) = (setting.map(|setting| setting.kind), value.to_str())
+            if let Ok(value) = value.to_str()
+                && setting.is_some_and(Setting::is_secret)
                 && value.contains(MARKER)
             {
                 assert!(!text.contains(value), "{text}");

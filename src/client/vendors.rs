@@ -125,6 +125,21 @@ impl Vendors {
         volcengine.into_iter().chain(zego).collect()
     }
 
+    /// Logs what can be used but is probably a mistake.
+    pub fn warn(&self, logger: &Logger) {
+        let sites = self.volcengine.iter().flat_map(|side| &side.account.sites);
+        for site in sites.filter(|site| site.has_doubtful_region()) {
+            logger.log(Level::Warn, || {
+                format!(
+                    "{} is overseas, but its requests are signed for the default region {}, which is mainland China: set {}",
+                    site.endpoint.origin(),
+                    site.region,
+                    config::VOLCENGINE_REGION.key
+                )
+            });
+        }
+    }
+
     /// What Volcengine counts quotas by: the account, of which the access key is what we know.
     pub fn volcengine_account(&self) -> Option<String> {
         self.volcengine
@@ -415,10 +430,11 @@ fn check_action(action: &str) -> Result<(), Error> {
         "P2PSendMessage",
         "SendCustomCommand",
     ];
-    if HAVE_A_MESSAGE.contains(&action) {
+    // Without regard to case: whether the vendor takes `sendUnicast` for `SendUnicast` is not known.
+    if let Some(known) = HAVE_A_MESSAGE.iter().find(|known| known.eq_ignore_ascii_case(action)) {
         return Err(Error::invalid(
             "action",
-            format!("{action} has a message of its own: send it with that"),
+            format!("{known} has a message of its own: send it with that"),
         ));
     }
     let is_name = (1..=64).contains(&action.len()) && action.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -459,9 +475,17 @@ mod tests {
         for action in [
             "P2PSendMessage",
             "SendCustomCommand",
+            "sendUnicast",
+            "SENDROOMUNICAST",
+            "batchsendroomunicast",
             "",
             "a b",
             "a&b=c",
+            " SendUnicast",
+            "SendUnicast\t",
+            "Send%55nicast",
+            "SendUnicast\0",
+            "\u{FF33}endUnicast",
             &"a".repeat(65),
         ] {
             assert_eq!(check_action(action).expect_err(action).field, "action");

@@ -16,6 +16,9 @@ pub fn configuration_md() -> String {
          `rtcmsg_config_load_env` takes every setting from the environment, under the name in the second column; an empty \
          variable counts as not set. The variables `VOLC_ACCESSKEY` and `VOLC_SECRETKEY` of Volcengine's own tools are taken \
          too, and give way to ours. A client reads its settings once, in `rtcmsg_client_new`.\n\n\
+         An unknown variable that begins like one of ours is an error, with the nearest name in its text. The service links that \
+         Kubernetes sets in every pod for a Service whose name begins with `rtcmsg`, such as \
+         `RTCMSG_WORKER_SERVICE_HOST=10.0.0.7` and `RTCMSG_WORKER_PORT=tcp://10.0.0.7:80`, are ignored.\n\n\
          A vendor is configured when any of its credentials or app ids is set; then its credentials must be complete.\n\n\
          | key | variable | value | default | meaning |\n|---|---|---|---|---|\n",
     );
@@ -75,6 +78,7 @@ fn value_of(setting: &Setting) -> String {
         Kind::Text => "text".to_owned(),
         Kind::Ascii => "text, ASCII".to_owned(),
         Kind::Secret => "text, ASCII, secret".to_owned(),
+        Kind::FixedSecret(length) => format!("{length} characters, ASCII, secret"),
         Kind::Integer { min, max, unit } => format!("{} to {} {unit}", grouped(min), grouped(max))
             .trim_end()
             .to_owned(),

@@ -129,17 +129,74 @@ fn a_misspelt_variable_is_an_error_and_nothing_is_taken() {
     let mut config = Config::new();
     let error = load(
         &mut config,
-        &[("RTCMSG_ZEGO_SERVER_SECRET", "x"), ("RTCMSG_ZEGO_APPID", "1")],
+        &[("RTCMSG_VOLCENGINE_SECRET_KEY", "x"), ("RTCMSG_ZEGO_APPID", "1")],
     )
     .unwrap_err();
     assert!(error.text.contains("did you mean RTCMSG_ZEGO_APP_ID?"), "{error}");
-    assert!(!config.is_given(&ZEGO_SERVER_SECRET));
+    assert!(!config.is_given(&VOLCENGINE_SECRET_KEY));
+}
+
+#[test]
+fn service_links_of_kubernetes_are_ignored() {
+    let mut config = Config::new();
+    load(
+        &mut config,
+        &[
+            ("RTCMSG_WORKER_SERVICE_HOST", "10.0.0.7"),
+            ("RTCMSG_WORKER_SERVICE_PORT", "80"),
+            ("RTCMSG_WORKER_SERVICE_PORT_HTTP", "80"),
+            ("RTCMSG_WORKER_PORT", "tcp://10.0.0.7:80"),
+            ("RTCMSG_TLS_PORT_443_TCP", "tcp://10.0.0.7:443"),
+            ("RTCMSG_TLS_PORT_443_TCP_PROTO", "tcp"),
+            ("RTCMSG_TLS_PORT_443_TCP_PORT", "443"),
+            ("RTCMSG_TLS_PORT_443_TCP_ADDR", "10.0.0.7"),
+            ("RTCMSG_SERVICE_HOST", "10.0.0.8"),
+            ("RTCMSG_PORT", "tcp://10.0.0.8:80"),
+            ("RTCMSG_WORKER_THREADS", "3"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.integer(&WORKER_THREADS), 3);
+    assert_eq!(config.values.len(), 1);
+}
+
+#[test]
+fn a_setting_is_read_where_a_service_link_has_almost_its_name() {
+    let mut config = Config::new();
+    load(
+        &mut config,
+        &[
+            ("RTCMSG_VOLCENGINE_SERVICE", "rtc"),
+            ("RTCMSG_VOLCENGINE_SERVICE_HOST", "10.0.0.7"),
+            ("RTCMSG_VOLCENGINE_SERVICE_PORT", "443"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.values.len(), 1);
+    assert!(config.is_given(&VOLCENGINE_SERVICE));
+    let mistyped = load(&mut config, &[("RTCMSG_HTTP_PROXY_PORT", "3128")]).unwrap_err();
+    assert!(mistyped.text.contains("did you mean RTCMSG_HTTP_PROXY?"), "{mistyped}");
+}
+
+#[test]
+fn a_server_secret_has_32_characters() {
+    Config::new().set("zego.server_secret", &"a".repeat(32)).unwrap();
+    let app_sign = "0123456789abcdef".repeat(4);
+    for value in ["s", &"a".repeat(31), &"a".repeat(33), &app_sign] {
+        let error = refusal("zego.server_secret", value);
+        assert_eq!(error.field, "zego.server_secret");
+        let expected = format!("the value has {} characters, but it must have 32", value.len());
+        assert_eq!(error.text, expected);
+    }
 }
 
 #[test]
 fn debug_output_shows_no_secret() {
     let mut config = Config::new();
-    config.set("zego.server_secret", "hunter2").unwrap();
+    config.set("volcengine.secret_key", "hunter2").unwrap();
+    config
+        .set("zego.server_secret", "hunter2-of-exactly-32-characters")
+        .unwrap();
     config.set("http.proxy", "http://user:hunter2@proxy:3128").unwrap();
     config.set("zego.app_id", "1").unwrap();
     let text = format!("{config:?}");

@@ -57,8 +57,12 @@ pub struct rtcmsg_call {
 /// Makes a client: copies the configuration and checks all of it, the CA file too. No network I/O.
 /// `*client` is NULL on failure; rtcmsg_client_free() frees it.
 ///
+/// Logs a warning if an endpoint is known to be overseas (BytePlus, or a Volcengine host such as
+/// open-ap-singapore-1.volcengineapi.com) and its region is the default, cn-north-1: the vendor refuses such signatures.
+///
 /// RTCMSG_NOT_CONFIGURED: no vendor's credentials are set, or they are incomplete. RTCMSG_INVALID_ARGUMENT: a setting
-/// that cannot be; the error names it.
+/// that cannot be; the error names it. Also if the secret key begins with AKLT or AKTP, as access keys do, and the access
+/// key does not: the two look exchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_new(
     config: *const rtcmsg_config,
@@ -137,7 +141,8 @@ pub unsafe extern "C" fn rtcmsg_client_send(
 /// as `Name[]` repeated, and `version` is NULL.
 ///
 /// The report says whether the vendor accepted it, and rtcmsg_report_body() has the raw answer. It is set as by
-/// rtcmsg_client_send(). RTCMSG_INVALID_ARGUMENT also for the actions that have a message of their own.
+/// rtcmsg_client_send(). RTCMSG_INVALID_ARGUMENT also for the actions that have a message of their own, in upper
+/// or lower case.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_call(
     client: *mut rtcmsg_client,
@@ -171,7 +176,8 @@ pub unsafe extern "C" fn rtcmsg_client_call(
 /// it began with. For ZEGO `secret` is the ServerSecret; `key_id` and `session_token` are not given. `session_token` is for
 /// temporary keys alone. All are copied. Any thread.
 ///
-/// RTCMSG_INVALID_ARGUMENT: one that is missing or cannot be, named `key_id`, `secret` or `session_token`.
+/// RTCMSG_INVALID_ARGUMENT: one that is missing or cannot be, named `key_id`, `secret` or `session_token`. A ServerSecret
+/// has 32 characters. A Volcengine secret or token that begins with AKLT or AKTP while `key_id` does not is refused.
 /// RTCMSG_NOT_CONFIGURED: the client was not made for this vendor. RTCMSG_CLOSED, RTCMSG_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_set_credentials(

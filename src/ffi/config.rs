@@ -73,7 +73,8 @@ pub unsafe extern "C" fn rtcmsg_config_set(
 
 /// Takes settings from the environment: RTCMSG_ and the key in capitals with _ for . (RTCMSG_ZEGO_APP_ID), and the
 /// vendor's own VOLC_ACCESSKEY and VOLC_SECRETKEY, which give way to ours. An empty variable counts as not set. What is
-/// found replaces what was set before; what is set afterwards replaces it.
+/// found replaces what was set before; what is set afterwards replaces it. The service links that Kubernetes sets for a
+/// Service whose name begins with "rtcmsg" (RTCMSG_WORKER_SERVICE_HOST=10.0.0.7) are ignored.
 ///
 /// RTCMSG_INVALID_ARGUMENT: a value that its setting does not take, or a variable of ours with an unknown key; then
 /// nothing is taken. Reads the environment: no other thread may change it meanwhile.

@@ -1,10 +1,11 @@
 //! ureq, set up for requests with side effects: nothing is ever replayed or redirected, everything ends by a deadline,
 //! and a failure says whether request bytes may have left.
 
+use std::env;
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use std::{env, fs};
 
 use http::Response;
 use rustls::RootCertStore;
@@ -29,6 +30,7 @@ use crate::log::Logger;
 use crate::os;
 use crate::report::Request;
 use crate::sync::Arc as SharedArc;
+use crate::text_file;
 
 /// An answer, read to its end.
 pub(crate) type Answer = Response<Vec<u8>>;
@@ -90,7 +92,7 @@ fn roots(ca_file: &str) -> Result<RootCerts, Error> {
         return Ok(RootCerts::WebPki);
     }
     let refuse = |why: String| Error::invalid(config::TLS_CA_FILE.key, format!("{ca_file}: {why}"));
-    let pem = fs::read(ca_file).map_err(|error| refuse(error.to_string()))?;
+    let pem = text_file::read(Path::new(ca_file)).map_err(refuse)?;
     let mut certificates: Vec<Certificate<'static>> = Vec::new();
     for item in ureq::tls::parse_pem(&pem) {
         match item {

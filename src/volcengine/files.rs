@@ -1,16 +1,17 @@
 //! The files in which the vendor's own tools keep their keys: `~/.volc/credentials` (INI), then `~/.volc/config` (JSON).
 //! docs/VENDORS.md, Quotas. Read when a client is made, and only when asked for.
 
+use std::env;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use configparser::ini::Ini;
 
 use super::Credentials;
-use crate::config::{VOLCENGINE_CREDENTIALS, check_credential};
+use crate::config::{VOLCENGINE_ACCESS_KEY, VOLCENGINE_CREDENTIALS, VOLCENGINE_SECRET_KEY, check_credential};
 use crate::error::Error;
 use crate::json;
 use crate::secret::Secret;
+use crate::text_file;
 
 pub(super) fn credentials() -> Result<Credentials, Error> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty());
@@ -35,15 +36,20 @@ fn in_folder(folder: &Path) -> Result<Credentials, Error> {
     };
     // The texts of parsers may quote the file, so the errors below have none of it.
     let (access_key, secret_key) = pair.map_err(|why| refuse(format!("{}: {why}", path.display())))?;
-    for (name, value) in [("access key", &access_key), ("secret key", &secret_key)] {
-        let checked = check_credential("", value.expose(), true);
-        checked.map_err(|error| refuse(format!("{}: the {name} {}", path.display(), error.text)))?;
-    }
-    Ok(Credentials {
+    let credentials = Credentials {
         access_key: access_key.expose().to_owned(),
         secret_key,
         session_token: Secret::default(),
-    })
+    };
+    check(&credentials).map_err(|error| refuse(format!("{}: {}: {}", path.display(), error.field, error.text)))?;
+    Ok(credentials)
+}
+
+fn check(credentials: &Credentials) -> Result<(), Error> {
+    const SECRET_KEY: &str = "secret key";
+    check_credential(&VOLCENGINE_ACCESS_KEY, "access key", &credentials.access_key)?;
+    check_credential(&VOLCENGINE_SECRET_KEY, SECRET_KEY, credentials.secret_key.expose())?;
+    credentials.check_places(SECRET_KEY, "session token")
 }
 
 fn of_ini(text: &Secret) -> Result<(Secret, Secret), &'static str> {
@@ -73,9 +79,10 @@ fn of_json(text: &Secret) -> Result<(Secret, Secret), &'static str> {
 }
 
 fn read(path: &Path) -> Result<Secret, Error> {
-    fs::read_to_string(path)
+    text_file::read(path)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "the file is not in UTF-8".to_owned()))
         .map(Secret::new)
-        .map_err(|error| refuse(format!("{}: {error}", path.display())))
+        .map_err(|why| refuse(format!("{}: {why}", path.display())))
 }
 
 fn refuse(why: impl Into<String>) -> Error {
@@ -84,6 +91,8 @@ fn refuse(why: impl Into<String>) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -106,6 +115,52 @@ mod tests {
         );
         let one = in_folder(folder(&[("config", json)]).path()).unwrap();
         assert_eq!((one.access_key.as_str(), one.secret_key.expose()), ("AKLT2", "hunter2"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_text_is_no_part_of_it() {
+        for (name, text) in [
+            ("credentials", INI),
+            ("config", r#"{"ak": "AKLT1", "sk": "WkR;#+/=="}"#),
+        ] {
+            let marked = format!("\u{FEFF}{text}");
+            let read = in_folder(folder(&[(name, &marked)]).path()).unwrap();
+            assert_eq!(
+                (read.access_key.as_str(), read.secret_key.expose()),
+                ("AKLT1", "WkR;#+/=="),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_in_utf_16_is_refused_by_name() {
+        for name in ["credentials", "config"] {
+            let folder = folder(&[]);
+            let bytes: Vec<u8> = "\u{FEFF}hunter2".encode_utf16().flat_map(u16::to_le_bytes).collect();
+            fs::write(folder.path().join(name), bytes).unwrap();
+            let error = in_folder(folder.path()).unwrap_err();
+            assert!(error.text.contains("UTF-16"), "{error}");
+        }
+    }
+
+    #[test]
+    fn exchanged_keys_are_refused_and_not_repeated() {
+        for (name, text) in [
+            (
+                "credentials",
+                "[default]\naccess_key_id = hunter2\nsecret_access_key = AKLT1\n",
+            ),
+            ("config", r#"{"ak": "hunter2", "sk": "AKTP1"}"#),
+        ] {
+            let error = in_folder(folder(&[(name, text)]).path()).unwrap_err();
+            assert_eq!(error.field, "volcengine.credentials");
+            assert!(error.text.contains("secret key: begins with AKLT or AKTP"), "{error}");
+            assert!(
+                !error.text.contains("hunter2") && !error.text.contains("AKTP1"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -87,6 +87,7 @@ pub(crate) fn configured(config: &Config) -> Result<Option<(Account, Credentials
         let text = "Volcengine needs volcengine.access_key and volcengine.secret_key; this one is not set";
         return Err(Error::not_configured(missing.key, text));
     }
+    credentials.check_places(config::VOLCENGINE_SECRET_KEY.key, config::VOLCENGINE_SESSION_TOKEN.key)?;
     let account = Account {
         sites: sites(config)?,
         service: config.text(&config::VOLCENGINE_SERVICE).to_owned(),
@@ -133,23 +134,64 @@ impl Site {
         })
     }
 
+    /// Whether the host is known to be overseas while the region is the default, which is mainland China: the vendor then
+    /// refuses every signature.
+    pub fn has_doubtful_region(&self) -> bool {
+        self.region == config::VOLCENGINE_REGION.default && is_overseas(self.endpoint.host())
+    }
+
     fn route(&self, action: &str, version: &str) -> Option<&Route> {
         self.routes.iter().find(|route| route.is_to(action, version))
     }
 }
 
+/// docs/VENDORS.md, Request: BytePlus, and the hosts of Volcengine whose names hold a region such as `ap-singapore-1`.
+fn is_overseas(host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    let is_in = |domain| {
+        let below = host.strip_suffix(domain);
+        below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+    };
+    let names_region = host
+        .split('.')
+        .any(|label| label.starts_with("ap-") || label.contains("-ap-"));
+    is_in("byteplusapi.com") || is_in("volcengineapi.com") && names_region
+}
+
 impl Credentials {
     /// New credentials for a client that runs.
     pub fn new(access_key: &str, secret_key: &str, session_token: &str) -> Result<Credentials, Error> {
-        config::check_credential("key_id", access_key, true)?;
-        config::check_credential("secret", secret_key, true)?;
-        config::check_credential("session_token", session_token, false)?;
-        Ok(Credentials {
+        config::check_credential(&config::VOLCENGINE_ACCESS_KEY, "key_id", access_key)?;
+        config::check_credential(&config::VOLCENGINE_SECRET_KEY, "secret", secret_key)?;
+        config::VOLCENGINE_SESSION_TOKEN.check_as("session_token", session_token)?;
+        let credentials = Credentials {
             access_key: access_key.to_owned(),
             secret_key: Secret::new(secret_key),
             session_token: Secret::new(session_token),
-        })
+        };
+        credentials.check_places("secret", "session_token")?;
+        Ok(credentials)
     }
+
+    /// Refuses keys that stand in each other's place, as far as their prefix tells: the secret would go out as an access
+    /// key, in clear, and the vendor's answer would repeat it. The error names the field, and no value.
+    fn check_places(&self, secret_key: &'static str, session_token: &'static str) -> Result<(), Error> {
+        if is_access_key(&self.access_key) {
+            return Ok(());
+        }
+        for (field, value) in [(secret_key, &self.secret_key), (session_token, &self.session_token)] {
+            if is_access_key(value.expose()) {
+                let text = "begins with AKLT or AKTP, as an access key does, but the access key does not: the two look exchanged";
+                return Err(Error::invalid(field, text));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Access keys begin with AKLT, temporary ones with AKTP. One that does not is still taken: an emulator may have its own.
+fn is_access_key(text: &str) -> bool {
+    text.starts_with("AKLT") || text.starts_with("AKTP")
 }
 
 const CONTENT_SHA256: &str = "x-content-sha256";

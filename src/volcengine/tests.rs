@@ -4,6 +4,7 @@ use proptest::test_runner::{RngSeed, TestRunner};
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::error::Code;
 use crate::message::{Message, Payload};
 
 const SETTINGS: [(&str, &str); 5] = [
@@ -182,5 +183,75 @@ fn every_message_has_its_route_made_before() {
     ] {
         let call = actions::call(&account, &message).unwrap();
         assert!(site.route(call.action, call.version).is_some(), "{}", call.action);
+    }
+}
+
+#[test]
+fn overseas_hosts_with_the_default_region_are_doubtful() {
+    for (endpoint, region, is_doubtful) in [
+        ("https://rtc.volcengineapi.com", "", false),
+        ("https://open-ap-singapore-1.volcengineapi.com", "", true),
+        ("https://OPEN-AP-SINGAPORE-1.volcengineapi.com.", "", true),
+        ("https://rtc.ap-southeast-1.volcengineapi.com", "", true),
+        ("https://open.byteplusapi.com", "", true),
+        ("https://rtc.byteplusapi.com:8443", "", true),
+        ("https://byteplusapi.com", "", true),
+        ("https://open.byteplusapi.com", "cn-north-1", true),
+        ("https://open.byteplusapi.com@cn-north-1", "ap-singapore-1", true),
+        ("https://open.byteplusapi.com@ap-singapore-1", "", false),
+        ("https://open.byteplusapi.com", "ap-singapore-1", false),
+        ("https://notbyteplusapi.com", "", false),
+        ("https://byteplusapi.com.example.com", "", false),
+        ("https://open-ap-singapore-1.example.com", "", false),
+        ("https://map-data.volcengineapi.com", "", false),
+    ] {
+        let mut config = Config::new();
+        config.set("volcengine.endpoint", endpoint).unwrap();
+        config.set("volcengine.region", region).unwrap();
+        let sites = sites(&config).unwrap();
+        assert_eq!(sites[0].has_doubtful_region(), is_doubtful, "{endpoint} {region:?}");
+    }
+}
+
+#[test]
+fn keys_in_each_others_place_are_refused_by_name_and_not_repeated() {
+    for (access_key, secret_key, session_token, field) in [
+        ("WkR0b2tlbg==", "AKLTYWJj", "", "secret"),
+        ("WkR0b2tlbg==", "AKTPYWJj", "STS2token", "secret"),
+        ("STS2token", "WkR0b2tlbg==", "AKTPYWJj", "session_token"),
+    ] {
+        let error = Credentials::new(access_key, secret_key, session_token).unwrap_err();
+        assert_eq!((error.code, &*error.field), (Code::InvalidArgument, field));
+        for value in [access_key, "AKLTYWJj", "AKTPYWJj"] {
+            assert!(!error.text.contains(value), "{error}");
+        }
+        let mut config = Config::new();
+        for (key, value) in [
+            ("volcengine.access_key", access_key),
+            ("volcengine.secret_key", secret_key),
+            ("volcengine.session_token", session_token),
+        ] {
+            config.set(key, value).unwrap();
+        }
+        let error = configured(&config).unwrap_err();
+        let key = if field == "secret" {
+            "volcengine.secret_key"
+        } else {
+            "volcengine.session_token"
+        };
+        assert_eq!((error.code, &*error.field), (Code::InvalidArgument, key));
+    }
+}
+
+#[test]
+fn keys_of_which_no_prefix_tells_anything_are_taken() {
+    for (access_key, secret_key) in [
+        ("AKLTYWJj", "WkR0b2tlbg=="),
+        ("AKTPYWJj", "WkR0b2tlbg=="),
+        ("AKLTYWJj", "AKLTYWJj"),
+        ("of-an-emulator", "WkR0b2tlbg=="),
+        ("of-an-emulator", "aklt-in-small-letters"),
+    ] {
+        Credentials::new(access_key, secret_key, "").unwrap();
     }
 }

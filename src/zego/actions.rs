@@ -53,7 +53,9 @@ pub(crate) fn parameters_of_json(json: &str) -> Result<Vec<(String, String)>, Er
     for (name, value) in members {
         let refuse = |why: &str| Error::invalid("json", format!("\"{}\" {why}", name.escape_debug()));
         let bare = name.strip_suffix("[]").unwrap_or(&name);
-        if OWN.contains(&bare) {
+        // Without regard to case and to an index in brackets, since the vendor may read `action` or `Action[0]` as `Action`.
+        let stem = bare.split('[').next().unwrap_or_default();
+        if OWN.iter().any(|own| own.eq_ignore_ascii_case(stem)) {
             return Err(refuse("is set by the library"));
         }
         match serde_json::from_str::<Vec<&RawValue>>(value.get()) {
@@ -115,6 +117,9 @@ mod tests {
             (r#"{"ToUserId":{}}"#, "ToUserId"),
             (r#"{"ToUserId":[["a"]]}"#, "ToUserId"),
             (r#"{"Signature":"x"}"#, "Signature"),
+            (r#"{"action":"SendCustomCommand"}"#, "action"),
+            (r#"{"Action[]":["SendCustomCommand"]}"#, "Action"),
+            (r#"{"ACTION[0]":"SendCustomCommand"}"#, "ACTION[0]"),
             (r#"{"A":1,"A":2}"#, "A"),
             ("[]", "object"),
             ("{", "JSON"),

@@ -55,7 +55,7 @@ impl Credentials {
                 ));
             }
         }
-        config::check_credential("secret", secret, true)?;
+        config::check_credential(&config::ZEGO_SERVER_SECRET, "secret", secret)?;
         Ok(Credentials {
             server_secret: Secret::new(secret),
         })

@@ -445,6 +445,13 @@ static void credentials_that_cannot_be(void) {
   EXPECT("not ASCII", credentials(client, volcengine, "AKLT", "s\xc3\xa9", NULL), INVALID, "secret", "ASCII");
   EXPECT("token", credentials(client, volcengine, "AKLT", "s", "a\r\nb"), INVALID, "session_token", "control character");
   EXPECT("ZEGO with a key", credentials(client, RTCMSG_ZEGO, "1", "s", NULL), INVALID, "key_id", "must be empty");
+  EXPECT("ZEGO's secret too short", credentials(client, RTCMSG_ZEGO, NULL, "s", NULL), INVALID, "secret",
+         "1 characters, but it must have 32");
+  EXPECT("exchanged", credentials(client, volcengine, "WkR0b2tlbg==", "AKLTYWJj", NULL), INVALID, "secret",
+         "look exchanged");
+  CHECK_LACKS(error.text, "YWJj");
+  EXPECT("exchanged temporary keys", credentials(client, volcengine, "WkR0b2tlbg==", "AKTPYWJj", "STS2"), INVALID, "secret",
+         "look exchanged");
   EXPECT("ZEGO with a token", credentials(client, RTCMSG_ZEGO, NULL, "s", "t"), INVALID, "session_token", "must be empty");
   EXPECT("NULL with a length", rtcmsg_client_set_credentials(client, volcengine, key, nowhere, none, &error), INVALID,
          "secret", "is NULL with a length of 7");

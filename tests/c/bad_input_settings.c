@@ -83,6 +83,9 @@ static const struct setting settings[] = {
     {"volcengine.access_key", "AK ", INVALID, "volcengine.access_key", "space"},
     {"volcengine.session_token", "STS\r\nX-Injected: 1", INVALID, "volcengine.session_token", "control character"},
     {"zego.server_secret", "a\tb", INVALID, "zego.server_secret", "control character"},
+    {"zego.server_secret", "short", INVALID, "zego.server_secret", "5 characters, but it must have 32"},
+    {"zego.server_secret", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", INVALID,
+     "zego.server_secret", "64 characters, but it must have 32"},
     ENDPOINT("rtc.volcengineapi.com", "https://"),
     ENDPOINT("not a url", "is no URL"),
     ENDPOINT("ftp://example.com", "https:// or http://"),
@@ -165,7 +168,7 @@ struct made {
   const char *text;
 };
 
-#define ZEGO_KEYS {"zego.app_id", "1"}, {"zego.server_secret", "s"}
+#define ZEGO_KEYS {"zego.app_id", "1"}, {"zego.server_secret", "0123456789abcdef0123456789abcdef"}
 #define VOLCENGINE_KEYS {"volcengine.access_key", "a"}, {"volcengine.secret_key", "s"}
 #define CA(name) {ZEGO_KEYS, {"tls.ca_file", name}}
 #define PROXY(value) {ZEGO_KEYS, {"http.proxy", value}}
@@ -180,9 +183,13 @@ static const struct made made[] = {
     {"RTC app alone", {{"volcengine.rtc_app_id", "x"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
     {"IM app alone", {{"volcengine.im_app_id", "1"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
     {"ZEGO app alone", {{"zego.app_id", "1"}}, NOT_CONFIGURED, "zego.server_secret", "not set"},
-    {"server secret alone", {{"zego.server_secret", "s"}}, NOT_CONFIGURED, "zego.app_id", "not set"},
+    {"server secret alone", {{"zego.server_secret", "0123456789abcdef0123456789abcdef"}}, NOT_CONFIGURED, "zego.app_id", "not set"},
     {"half a vendor beside a whole", {ZEGO_KEYS, {"volcengine.access_key", "a"}}, NOT_CONFIGURED,
      "volcengine.secret_key", "not set"},
+    {"exchanged keys", {{"volcengine.access_key", "WkR0b2tlbg=="}, {"volcengine.secret_key", "AKLTYWJj"}}, INVALID,
+     "volcengine.secret_key", "look exchanged"},
+    {"exchanged temporary keys", {{"volcengine.access_key", "WkR0b2tlbg=="}, {"volcengine.secret_key", "AKTPYWJj"}},
+     INVALID, "volcengine.secret_key", "look exchanged"},
     {"ZEGO", {ZEGO_KEYS}, RTCMSG_OK, "", ""},
     {"Volcengine without apps", {VOLCENGINE_KEYS}, RTCMSG_OK, "", ""},
     {"plain HTTP by address", ZEGO_AT("http://192.0.2.1"), INVALID, "zego.endpoint", "not encrypted"},

@@ -140,7 +140,7 @@ static void check_refused(uint32_t vendor, const char *action, const char *versi
 
 static void actions_with_a_message_of_their_own_are_refused(void) {
   static const char *const volcengine[] = {"SendUnicast", "SendRoomUnicast", "BatchSendRoomUnicast", "SendBroadcast",
-                                           "P2PSendMessage"};
+                                           "P2PSendMessage", "sendUnicast", "SENDBROADCAST"};
   struct control_stats before = control_stats();
   struct control_stats after;
   size_t i;
@@ -150,6 +150,7 @@ static void actions_with_a_message_of_their_own_are_refused(void) {
   }
   check_case("SendCustomCommand");
   check_refused(RTCMSG_ZEGO, "SendCustomCommand", NULL, "{}", "action");
+  check_refused(RTCMSG_ZEGO, "sendcustomcommand", NULL, "{}", "action");
   after = control_stats();
   CHECK_SIZE(after.requests, before.requests);
 }
@@ -159,7 +160,7 @@ static void what_is_no_version_or_json_is_refused(void) {
   static const char *const json[] = {NULL, "", "[]", "1", "\"text\"", "{", "{}x", "{\"a\":1,\"a\":2}", "{\"a\":NaN}"};
   static const char *const zego_json[] = {
       "{\"UserId\":[]}", "{\"UserId[]\":[]}", "{\"UserId\":null}", "{\"UserId\":{}}", "{\"UserId\":[[1]]}",
-      "{\"UserId\":[null]}", "{\"Signature\":\"x\"}", "{\"AppId\":1}", "{\"Action\":\"x\"}"};
+      "{\"UserId\":[null]}", "{\"Signature\":\"x\"}", "{\"AppId\":1}", "{\"Action\":\"x\"}", "{\"action\":\"x\"}"};
   struct control_stats before = control_stats();
   struct control_stats after;
   size_t i;

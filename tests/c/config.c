@@ -188,6 +188,33 @@ static void a_variable_that_cannot_be_is_refused_and_nothing_taken(void) {
   check_refused_variable("RTCMSG_HTTP_MAX_CONNECTIONS", "\xFF", "http.max_connections", "UTF-8");
 }
 
+/* What Kubernetes sets in every pod of a namespace for the Services rtcmsg-worker, rtcmsg-tls and rtcmsg. */
+static void service_links_are_ignored_beside_a_setting_that_is_read(void) {
+  static const char *const links[][2] = {
+      {"RTCMSG_WORKER_SERVICE_HOST", "10.0.0.7"},
+      {"RTCMSG_WORKER_SERVICE_PORT", "80"},
+      {"RTCMSG_WORKER_SERVICE_PORT_HTTP", "80"},
+      {"RTCMSG_WORKER_PORT", "tcp://10.0.0.7:80"},
+      {"RTCMSG_TLS_PORT_443_TCP", "tcp://10.0.0.8:443"},
+      {"RTCMSG_TLS_PORT_443_TCP_PROTO", "tcp"},
+      {"RTCMSG_TLS_PORT_443_TCP_PORT", "443"},
+      {"RTCMSG_TLS_PORT_443_TCP_ADDR", "10.0.0.8"},
+      {"RTCMSG_SERVICE_HOST", "10.0.0.9"},
+      {"RTCMSG_PORT", "tcp://10.0.0.9:80"},
+  };
+  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client;
+  size_t i;
+  check_case("service links");
+  for (i = 0; i < sizeof links / sizeof *links; i++) setenv(links[i][0], links[i][1], 1);
+  client = lab_client(NULL);
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_client_free(client);
+  check_refused_variable("RTCMSG_WORKER_THREAD", "3", "RTCMSG_WORKER_THREAD", "RTCMSG_WORKER_THREADS");
+  check_refused_variable("RTCMSG_HTTP_PROXY_PORT", "3128", "RTCMSG_HTTP_PROXY_PORT", "RTCMSG_HTTP_PROXY");
+  for (i = 0; i < sizeof links / sizeof *links; i++) unsetenv(links[i][0]);
+}
+
 static void variables_of_others_and_empty_ones_are_left_alone(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = rtcmsg_config_new();
@@ -342,7 +369,7 @@ static void make_noise(void) {
   static const char *const changes[][2] = {
       {NULL, NULL},
       {"volcengine.secret_key", "hunter2-wrong"},
-      {"zego.server_secret", "hunter2-wrong"},
+      {"zego.server_secret", "hunter2-wrong-with-32-characters"},
       {"volcengine.session_token", "hunter2-token"},
       {"http.proxy", "http://user:hunter2-proxy@127.0.0.1:1"},
   };
@@ -360,7 +387,7 @@ static void make_noise(void) {
     CHECK_CODE(set(config, refused[i][0], refused[i][1], &error), RTCMSG_INVALID_ARGUMENT);
   CHECK_CODE(set(config, "http.proxy", "socks5://user:hunter2-proxy@127.0.0.1:1", &error), RTCMSG_OK);
   CHECK_CODE(set(config, "zego.app_id", "1", &error), RTCMSG_OK);
-  CHECK_CODE(set(config, "zego.server_secret", "hunter2-secret", &error), RTCMSG_OK);
+  CHECK_CODE(set(config, "zego.server_secret", "hunter2-right-with-32-characters", &error), RTCMSG_OK);
   CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_INVALID_ARGUMENT);
   CHECK_TEXT(error.field, "http.proxy");
   keep(error.text);
@@ -399,6 +426,7 @@ int main(void) {
   the_environment_gives_way_to_what_is_set_after_it();
   the_vendors_own_variables_give_way_to_ours();
   a_variable_that_cannot_be_is_refused_and_nothing_taken();
+  service_links_are_ignored_beside_a_setting_that_is_read();
   variables_of_others_and_empty_ones_are_left_alone();
   a_client_of_one_vendor_refuses_the_others_messages();
   the_log_gets_what_its_level_asks_for();

@@ -137,7 +137,7 @@ static void zego_says_it_in_numbers(void) {
 
   message = command("lobby");
   check_case("wrong server secret");
-  client = lab_client("zego.server_secret", "wrong", NULL);
+  client = lab_client("zego.server_secret", "a-wrong-secret-of-32-characters.", NULL);
   check_refused(client, &message, RTCMSG_UNAUTHENTICATED, 200, "", 100000005);
   rtcmsg_client_free(client);
 

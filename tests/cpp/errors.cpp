@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -108,7 +109,7 @@ void settings_are_checked_in_both_styles() {
              Code::invalid_argument, "key", "NULL");
   check_same(Client::try_make(config).error(), thrown_by([&] { const Client client(config); }), Code::not_configured, "",
              "");
-  CHECK(config.set("zego.app_id", "1").try_set("zego.server_secret", "secret").ok());
+  CHECK(config.set("zego.app_id", "1").try_set("zego.server_secret", "0123456789abcdef0123456789abcdef").ok());
   CHECK(Client::try_make(config).ok());
 }
 
@@ -254,9 +255,9 @@ void any_other_action_gives_its_raw_answer() {
 void new_credentials_are_taken_or_refused() {
   lab_presence();
   Client client = lab_client();
-  client.set_credentials(rtcmsg::Vendor::zego, {}, "wrong");
+  client.set_credentials(rtcmsg::Vendor::zego, {}, "a-wrong-secret-of-32-characters.");
   CHECK_IS(client.send_custom_command_to_room("lobby", "server", "hello").code(), Code::unauthenticated);
-  client.set_credentials(rtcmsg::Vendor::zego, {}, "zego-secret-of-the-tests");
+  client.set_credentials(rtcmsg::Vendor::zego, {}, std::getenv("RTCMSG_ZEGO_SERVER_SECRET"));
   CHECK(client.send_custom_command_to_room("lobby", "server", "hello").ok());
   check_same(client.try_set_credentials(rtcmsg::Vendor::volcengine, "key", "").error(),
              thrown_by([&] { client.set_credentials(rtcmsg::Vendor::volcengine, "key", ""); }), Code::invalid_argument,

@@ -35,6 +35,20 @@ def test_the_environment_serves_and_keywords_go_before_it(emulator: Emulator, mo
         rtcmsg.Client()
 
 
+def test_service_links_of_kubernetes_in_the_environment_are_ignored(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in emulator.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RTCMSG_WORKER_SERVICE_HOST", "10.0.0.7")
+    monkeypatch.setenv("RTCMSG_WORKER_PORT", "tcp://10.0.0.7:80")
+    with rtcmsg.Client.from_env() as client:
+        client.send_unicast(from_="server", to="alice", payload="hello")
+    monkeypatch.setenv("RTCMSG_WORKER_THREAD", "3")
+    with pytest.raises(rtcmsg.InvalidArgument, match=r"did you mean RTCMSG_WORKER_THREADS\?"):
+        rtcmsg.Client.from_env()
+
+
 def test_an_unknown_setting_is_refused_with_the_nearest() -> None:
     text = r'unknown setting "zego.ap_id"; did you mean zego.app_id\?'
     with pytest.raises(rtcmsg.InvalidArgument, match=text):

@@ -19,7 +19,7 @@ pub(crate) fn check(visit: &Visit<'_>, region: &mut String) -> Result<(), Refusa
     }
     let x_date = check_date(visit)?;
     check_session_token(visit, &authorization)?;
-    check_scope(&authorization, &x_date)?;
+    check_scope(visit, &authorization, &x_date)?;
     check_signature(visit, &authorization, &x_date)
 }
 
@@ -87,8 +87,9 @@ fn check_session_token(visit: &Visit<'_>, authorization: &Authorization) -> Resu
     Ok(())
 }
 
-fn check_scope(authorization: &Authorization, x_date: &str) -> Result<(), Refusal> {
+fn check_scope(visit: &Visit<'_>, authorization: &Authorization, x_date: &str) -> Result<(), Refusal> {
     let scope = &authorization.scope;
+    let wanted = visit.options.volcengine.region.as_deref();
     let fault = if scope.date != x_date[..8] {
         format!(
             "Credential has the date {:?}, X-Date has {:?}",
@@ -97,6 +98,8 @@ fn check_scope(authorization: &Authorization, x_date: &str) -> Result<(), Refusa
         )
     } else if scope.region.is_empty() {
         "Credential has an empty region".to_owned()
+    } else if let Some(wanted) = wanted.filter(|wanted| *wanted != scope.region) {
+        format!("Credential has the region {:?}, this is {wanted:?}", scope.region)
     } else if scope.service != "rtc" {
         format!("Credential has the service {:?}, this is \"rtc\"", scope.service)
     } else if scope.terminator != "request" {
