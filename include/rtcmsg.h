@@ -523,7 +523,8 @@ rtcmsg_code rtcmsg_client_send(struct rtcmsg_client *client,
 // Sends any other action of the two APIs, signed, and waits for the answer: `vendor` is RTCMSG_VOLCENGINE or RTCMSG_ZEGO,
 // `action` the vendor's name of it. `json` is an object. For Volcengine it is the request's body and goes out byte for
 // byte, and `version` is the action's date, such as "2020-12-01". For ZEGO its members become query parameters, a list
-// as `Name[]` repeated, and `version` is NULL.
+// as `Name[]` repeated, and `version` is NULL. P2PSendUserMessage, SendBroadcastMessage and SendBarrageMessage are paced by
+// their quotas; other actions are not paced.
 //
 // The report says whether the vendor accepted it, and rtcmsg_report_body() has the raw answer. It is set as by
 // rtcmsg_client_send(). RTCMSG_INVALID_ARGUMENT also for the actions that have a message of their own, in upper

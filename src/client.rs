@@ -284,7 +284,8 @@ impl Client {
     }
 
     /// Sends any other action of the two APIs, signed. The report has the raw answer as its body and says whether the
-    /// vendor accepted it; what is in the answer beyond that is the caller's to read. Such calls are not paced.
+    /// vendor accepted it; what is in the answer beyond that is the caller's to read. Such calls are not paced,
+    /// except those of actions whose quota is known: P2PSendUserMessage, SendBroadcastMessage and SendBarrageMessage.
     ///
     /// For Volcengine `json` is the request's body and goes out byte for byte; `version` is that of the action. For ZEGO
     /// its members become query parameters, and there is no version.
@@ -461,8 +462,7 @@ impl Client {
         part: &Part,
         admitted: Option<(Slot, Place)>,
     ) -> Option<Code> {
-        let message = errand.message();
-        let permit = message.and_then(|message| self.pacing.permit(message, terms, &self.calls));
+        let permit = self.pacing.permit(errand, terms, &self.calls);
         if let Some((permit, (slot, place))) = permit.as_ref().zip(admitted) {
             permit.adopt(slot, place);
         }
@@ -506,7 +506,9 @@ impl Client {
                 permit.prepare_retry();
             }
         }
-        self.tally.quota_waits.add(permit.map_or(0, |permit| permit.waits()));
+        self.tally
+            .quota_waits
+            .add(permit.is_some_and(|permit| permit.has_waited()).into());
         part.land()
     }
 

@@ -135,8 +135,14 @@ settings! {
         "Quota of Volcengine's four RTC sends in sum.";
     QUOTA_IM_PER_SECOND: "quota.im_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "100",
         "Quota of P2PSendMessage.";
+    QUOTA_IM_USER_PER_SECOND: "quota.im_user_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "100",
+        "Quota of P2PSendUserMessage, sent by `rtcmsg_client_call`.";
+    QUOTA_IM_USER_RECEIVERS_PER_MINUTE: "quota.im_user_receivers_per_minute", Kind::Integer { min: 1, max: 100_000_000, unit: "receivers" }, "25000",
+        "Quota of P2PSendUserMessage in receivers, all its requests together.";
+    QUOTA_IM_USER_TO_ALL_PER_SECOND: "quota.im_user_to_all_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "1",
+        "Quota of P2PSendUserMessage with `ToAllOnlineUsers`.";
     QUOTA_ZEGO_PER_SECOND: "quota.zego_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "",
-        "Quota of SendCustomCommand. Not given: 100, or 10 with `zego.is_test` = `true`.";
+        "Quota of SendCustomCommand, and of SendBroadcastMessage and SendBarrageMessage by `rtcmsg_client_call`, in sum. Not given: 100, or 10 with `zego.is_test` = `true`.";
     QUOTA_ROOM_PER_SECOND: "quota.room_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "",
         "Quota of each Volcengine RTC room, all its senders together. Not given: none. The vendor names 100, and 80 from 500 users up.";
     QUOTA_BATCH_COST: "quota.batch_cost", Kind::Choice(&["request", "recipient"]), "request",

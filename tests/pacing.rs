@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{COMMAND, SIGNAL, UNICAST, client_with, emulator, get, outcome, post, send};
-use rtcmsg::{CallOptions, CallTimeout, Client, Code, Delivery, Message, Payload};
+use rtcmsg::{CallOptions, CallTimeout, Client, Code, Delivery, Message, Payload, Vendor};
 use serde_json::json;
 
 /// Each test has an account of its own in the process's buckets.
@@ -197,4 +197,49 @@ fn off_means_off() {
     for _ in 0..20 {
         assert_eq!(send(&client, &UNICAST).code(), Code::Ok);
     }
+}
+
+/// What a raw call comes to; the emulator knows none of these actions, and its refusal is an answer.
+fn call(client: &Client, vendor: Vendor, action: &str, json: &str) -> Code {
+    let version = if vendor == Vendor::Volcengine { "2020-12-01" } else { "" };
+    let report = client.call(vendor, action, version, json, &CallOptions::default());
+    report.expect("sent").code()
+}
+
+#[test]
+fn raw_calls_of_actions_whose_quota_is_known_are_paced() {
+    let emulator = emulator();
+    let settings = [
+        ("quota.mode", "fail"),
+        ("quota.jitter_ms", "10000"),
+        ("quota.im_user_receivers_per_minute", "5"),
+        ("quota.zego_per_second", "1"),
+    ];
+    let client = paced(emulator.url(), "raw", &settings);
+    let im = |json: &str| call(&client, Vendor::Volcengine, "P2PSendUserMessage", json);
+    assert_ne!(im(r#"{"Receivers":[1,2,3]}"#), Code::RateLimited);
+    assert_eq!(im(r#"{"Receivers":[4,5,6]}"#), Code::RateLimited);
+    assert_ne!(im(r#"{"Receivers":[4,5]}"#), Code::RateLimited);
+    assert_ne!(im(r#"{"ToAllOnlineUsers":true}"#), Code::RateLimited);
+    let again = call(
+        &client,
+        Vendor::Volcengine,
+        "p2pSendUserMessage",
+        r#"{"ToAllOnlineUsers":true}"#,
+    );
+    assert_eq!(again, Code::RateLimited, "one a second to all, however it is spelled");
+
+    let zego = |action: &str| call(&client, Vendor::Zego, action, r#"{"RoomId":"lobby"}"#);
+    assert_ne!(zego("SendBarrageMessage"), Code::RateLimited);
+    assert_eq!(zego("SendBroadcastMessage"), Code::RateLimited);
+    assert_eq!(
+        send(&client, &COMMAND).code(),
+        Code::RateLimited,
+        "one quota for all three"
+    );
+    for _ in 0..20 {
+        assert_ne!(zego("DescribeUserNum"), Code::RateLimited);
+    }
+    let stats = get(emulator.url(), "stats");
+    assert_eq!(stats["requests"], 24, "what was refused was not sent");
 }

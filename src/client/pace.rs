@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::calls::Calls;
+use super::vendors::Errand;
 use super::{SendTerms, unsent};
 use crate::config::{self, Config};
 use crate::error::Code;
@@ -12,12 +13,20 @@ use crate::message::Message;
 use crate::quota::{Admission, Class, Demand, Limit, Load, Place, Priority, Refusal, SharedBucket, Slot, bucket_of};
 use crate::report::Request;
 use crate::sync::{Mutex, lock};
+use crate::volcengine::{self, actions::UserMessageReceivers};
+use crate::zego;
+
+/// What a limit of a minute lies above one of a second.
+const MINUTE_MINUS_A_SECOND: u64 = 59_000_000_000;
 
 /// Without a bucket, nothing is paced.
 #[derive(Debug, Default)]
 pub(super) struct Pacing {
     rtc: Option<Arc<RateClass>>,
     im: Option<Arc<RateClass>>,
+    im_user: Option<Arc<RateClass>>,
+    im_user_receivers: Option<Arc<RateClass>>,
+    im_user_to_all: Option<Arc<RateClass>>,
     zego: Option<Arc<RateClass>>,
     room: Option<Limit>,
     batch_costs_its_recipients: bool,
@@ -35,8 +44,8 @@ struct RateClass {
 /// Dropped with a slot that was not used, it gives that back.
 #[derive(Debug)]
 pub(super) struct RatePermit {
-    class: Arc<RateClass>,
-    demand: Demand,
+    /// What it takes, one after the other; one in most cases.
+    claims: [Option<Claim>; 2],
     /// Whether it waits for a slot, or goes without.
     waits: bool,
     terms: SendTerms,
@@ -44,13 +53,25 @@ pub(super) struct RatePermit {
     state: Mutex<PermitState>,
 }
 
+#[derive(Debug)]
+struct Claim {
+    class: Arc<RateClass>,
+    demand: Demand,
+}
+
 #[derive(Debug, Default)]
 struct PermitState {
+    /// For each claim.
+    held: [Held; 2],
+    /// Whether it had to wait for its quota.
+    has_waited: bool,
+}
+
+#[derive(Debug, Default)]
+struct Held {
     /// Kept when a slot is given back, so that the message waits at its own place again.
     place: Option<Place>,
     slot: Option<Slot>,
-    /// How often it had to wait.
-    waits: u64,
 }
 
 impl Pacing {
@@ -87,6 +108,15 @@ impl Pacing {
         );
         let rtc_rate = config.integer(&config::QUOTA_RTC_PER_SECOND);
         let im_rate = config.integer(&config::QUOTA_IM_PER_SECOND);
+        let im_user_rate = config.integer(&config::QUOTA_IM_USER_PER_SECOND);
+        let im_user_to_all_rate = config.integer(&config::QUOTA_IM_USER_TO_ALL_PER_SECOND);
+        let receivers = |scope: &str| {
+            let mut limit = limit(config.integer(&config::QUOTA_IM_USER_RECEIVERS_PER_MINUTE));
+            limit.span += MINUTE_MINUS_A_SECOND;
+            let class = Class::VolcengineImUserReceivers;
+            let bucket = bucket_of(class, scope);
+            Arc::new(RateClass { class, bucket, limit })
+        };
         let room_rate = config.optional_integer(&config::QUOTA_ROOM_PER_SECOND);
         Pacing {
             rtc: volcengine
@@ -95,6 +125,13 @@ impl Pacing {
             im: volcengine
                 .as_deref()
                 .map(|scope| class(Class::VolcengineIm, scope, im_rate)),
+            im_user: volcengine
+                .as_deref()
+                .map(|scope| class(Class::VolcengineImUser, scope, im_user_rate)),
+            im_user_receivers: volcengine.as_deref().map(receivers),
+            im_user_to_all: volcengine
+                .as_deref()
+                .map(|scope| class(Class::VolcengineImUserToAll, scope, im_user_to_all_rate)),
             zego: zego.as_deref().map(|scope| class(Class::Zego, scope, zego_rate)),
             room: room_rate.map(|rate| limit(rate.unsigned_abs())),
             batch_costs_its_recipients: config.text(&config::QUOTA_BATCH_COST) == "recipient",
@@ -122,6 +159,9 @@ impl Pacing {
         match class {
             Class::VolcengineRtc => self.rtc.as_ref(),
             Class::VolcengineIm => self.im.as_ref(),
+            Class::VolcengineImUser => self.im_user.as_ref(),
+            Class::VolcengineImUserReceivers => self.im_user_receivers.as_ref(),
+            Class::VolcengineImUserToAll => self.im_user_to_all.as_ref(),
             Class::Zego => self.zego.as_ref(),
         }
     }
@@ -142,24 +182,46 @@ impl Pacing {
             },
             whole => whole,
         };
-        let (class, demand) = self.demand(&first, priority).filter(|_| self.waits)?;
-        Some((class.class, demand))
+        let claim = self.claim(&first, priority).filter(|_| self.waits)?;
+        Some((claim.class.class, claim.demand))
     }
 
-    /// `None` if nothing paces this message.
-    pub fn permit(&self, message: &Message, terms: &SendTerms, calls: &Arc<Calls>) -> Option<Arc<RatePermit>> {
-        let (class, demand) = self.demand(message, terms.priority)?;
-        Some(Arc::new(RatePermit {
-            class: class.clone(),
-            demand,
-            waits: self.waits,
-            terms: *terms,
-            calls: calls.clone(),
-            state: Mutex::default(),
-        }))
+    /// `None` if nothing paces this request.
+    pub fn permit(&self, errand: &Errand, terms: &SendTerms, calls: &Arc<Calls>) -> Option<Arc<RatePermit>> {
+        let priority = terms.priority;
+        let claims = match errand {
+            Errand::Message(message) => [self.claim(message, priority), None],
+            Errand::VolcengineCall { action, json, .. } => self.claims_of_call(action, json, priority),
+            Errand::ZegoCall { action, .. } if zego::actions::is_sibling(action) => {
+                [Claim::of(&self.zego, 1, None, priority), None]
+            }
+            Errand::ZegoCall { .. } => [None, None],
+        };
+        claims.iter().any(Option::is_some).then(|| {
+            Arc::new(RatePermit {
+                claims,
+                waits: self.waits,
+                terms: *terms,
+                calls: calls.clone(),
+                state: Mutex::default(),
+            })
+        })
     }
 
-    fn demand(&self, message: &Message, priority: Priority) -> Option<(&Arc<RateClass>, Demand)> {
+    /// A raw call is paced where its quota is known. The claim that may wait longer comes first.
+    fn claims_of_call(&self, action: &str, json: &str, priority: Priority) -> [Option<Claim>; 2] {
+        let (class, permits) = match volcengine::actions::receivers_of_call(action, json) {
+            None => return [None, None],
+            Some(UserMessageReceivers::All) => (&self.im_user_to_all, 1),
+            Some(UserMessageReceivers::Some(count)) => (&self.im_user_receivers, count),
+        };
+        [
+            Claim::of(class, permits, None, priority),
+            Claim::of(&self.im_user, 1, None, priority),
+        ]
+    }
+
+    fn claim(&self, message: &Message, priority: Priority) -> Option<Claim> {
         let (class, room, permits) = match *message {
             Message::SendUnicast { .. } => (&self.rtc, None, 1),
             Message::SendRoomUnicast { room_id, .. } | Message::SendBroadcast { room_id, .. } => {
@@ -178,60 +240,102 @@ impl Pacing {
             | Message::P2PSendMessageToAllExcept { .. } => (&self.im, None, 1),
             Message::SendCustomCommandToUsers { .. } | Message::SendCustomCommandToRoom { .. } => (&self.zego, None, 1),
         };
-        let class = class.as_ref()?;
-        let room = room.zip(self.room).map(|(room, limit)| (room.into(), limit));
-        let demand = Demand {
-            permits,
-            limit: class.limit,
-            room,
-            priority,
-        };
-        Some((class, demand))
+        Claim::of(class, permits, room.zip(self.room), priority)
     }
 
     /// Wakes all who wait, so that those of a closed client leave.
     pub fn wake(&self) {
-        for class in [&self.rtc, &self.im, &self.zego].into_iter().flatten() {
+        for class in Class::ALL.into_iter().filter_map(|class| self.class(class)) {
             class.bucket.wake();
         }
+    }
+}
+
+impl Claim {
+    fn of(
+        class: &Option<Arc<RateClass>>,
+        permits: u64,
+        room: Option<(&str, Limit)>,
+        priority: Priority,
+    ) -> Option<Claim> {
+        let class = class.as_ref()?.clone();
+        let demand = Demand {
+            permits,
+            limit: class.limit,
+            room: room.map(|(room, limit)| (room.into(), limit)),
+            priority,
+        };
+        Some(Claim { class, demand })
     }
 }
 
 impl RatePermit {
     /// The slot that a queued message was admitted with.
     pub fn adopt(&self, slot: Slot, place: Place) {
-        let mut state = lock(&self.state);
-        state.place = Some(place);
-        state.slot = Some(slot);
+        lock(&self.state).held[0] = Held {
+            place: Some(place),
+            slot: Some(slot),
+        };
     }
 
     /// The request was sent with it.
     pub fn was_used(&self) {
-        lock(&self.state).slot = None;
+        lock(&self.state).held.iter_mut().for_each(|held| held.slot = None);
     }
 
     /// The next attempt goes before the messages that were not sent yet.
     pub fn prepare_retry(&self) {
-        let mut state = lock(&self.state);
-        state.place = state.place.map(Place::for_retry);
+        for held in &mut lock(&self.state).held {
+            held.place = held.place.map(Place::for_retry);
+        }
     }
 
-    /// How often it had to wait.
-    pub fn waits(&self) -> u64 {
-        lock(&self.state).waits
+    pub fn has_waited(&self) -> bool {
+        lock(&self.state).has_waited
     }
 
     pub fn throttled(&self) {
-        self.class.bucket.throttled(self.demand.limit.span);
+        for claim in self.claims.iter().flatten() {
+            claim.class.bucket.throttled(claim.demand.limit.span);
+        }
     }
 
     pub fn succeeded(&self) {
-        self.class.bucket.succeeded(self.demand.limit.span);
+        for claim in self.claims.iter().flatten() {
+            claim.class.bucket.succeeded(claim.demand.limit.span);
+        }
     }
 
-    fn refused(&self, refusal: Refusal) -> Request {
+    /// Leaves the claim with a slot of this moment: the one it had, if that still counts, or another one. Whether it had
+    /// to wait.
+    fn acquire_one(&self, claim: &Claim, held: &mut Held) -> Result<bool, Box<Request>> {
+        let bucket = &claim.class.bucket;
+        if held.slot.as_mut().is_some_and(|slot| bucket.renew(slot)) {
+            return Ok(false);
+        }
+        held.slot = None;
+        let wait = if self.waits {
+            self.terms.by().remaining()
+        } else {
+            Some(Duration::ZERO)
+        };
+        let wait = wait.map(|wait| wait.as_nanos().try_into().unwrap_or(u64::MAX));
+        let admitted = bucket.acquire(&claim.demand, held.place, wait, || self.calls.is_abandoned());
+        let Admission {
+            slot,
+            place,
+            has_waited,
+        } = admitted.map_err(|refusal| self.refused(refusal))?;
+        *held = Held {
+            place: Some(place),
+            slot: Some(slot),
+        };
+        Ok(has_waited)
+    }
+
+    fn refused(&self, refusal: Refusal) -> Box<Request> {
         let Refusal::TooLate { possible_in } = refusal else {
-            return unsent(Code::Closed, "the client was closed before it was sent");
+            return unsent(Code::Closed, "the client was closed before it was sent").into();
         };
         let retry_after_ms = u32::try_from(possible_in.div_ceil(1_000_000)).unwrap_or(u32::MAX);
         let is_by_expiry = self.waits && self.terms.by() != self.terms.deadline;
@@ -241,42 +345,41 @@ impl RatePermit {
             (Code::RateLimited, "the quota is used up")
         };
         let request = unsent(code, &format!("{what}; possible in {retry_after_ms} ms"));
-        Request {
+        Box::new(Request {
             retry_after_ms,
             ..request
-        }
+        })
     }
 }
 
 impl SendPermit for RatePermit {
     fn acquire(&self) -> Result<bool, Box<Request>> {
         let mut state = lock(&self.state);
-        if state.slot.as_mut().is_some_and(|slot| self.class.bucket.renew(slot)) {
-            return Ok(false);
+        let PermitState { held, has_waited } = &mut *state;
+        let mut waited = false;
+        // A wait for one slot makes the others old.
+        loop {
+            let mut waits_now = false;
+            for (claim, held) in self.claims.iter().zip(held.iter_mut()) {
+                if let Some(claim) = claim {
+                    waits_now |= self.acquire_one(claim, held)?;
+                }
+            }
+            waited |= waits_now;
+            if !waits_now || self.claims[1].is_none() {
+                break;
+            }
         }
-        state.slot = None;
-        let wait = if self.waits {
-            self.terms.by().remaining()
-        } else {
-            Some(Duration::ZERO)
-        };
-        let wait = wait.map(|wait| wait.as_nanos().try_into().unwrap_or(u64::MAX));
-        let bucket = &self.class.bucket;
-        let admitted = bucket.acquire(&self.demand, state.place, wait, || self.calls.is_abandoned());
-        let Admission {
-            slot,
-            place,
-            has_waited,
-        } = admitted.map_err(|refusal| self.refused(refusal))?;
-        state.place = Some(place);
-        state.slot = Some(slot);
-        state.waits += u64::from(has_waited);
-        Ok(has_waited)
+        *has_waited |= waited;
+        Ok(waited)
     }
 
     fn give_back(&self) {
-        if let Some(slot) = lock(&self.state).slot.take() {
-            self.class.bucket.give_back(&slot);
+        let mut state = lock(&self.state);
+        for (claim, held) in self.claims.iter().zip(state.held.iter_mut()) {
+            if let Some((claim, slot)) = claim.as_ref().zip(held.slot.take()) {
+                claim.class.bucket.give_back(&slot);
+            }
         }
     }
 }

@@ -46,6 +46,7 @@ pub(super) fn snapshot(shared: &Shared) -> String {
             "waits": tally.quota_waits.get(),
             "volcengine_rtc": quota(shared, Class::VolcengineRtc),
             "volcengine_im": quota(shared, Class::VolcengineIm),
+            "volcengine_im_user": quota(shared, Class::VolcengineImUser),
             "zego": quota(shared, Class::Zego),
         },
         "http": {

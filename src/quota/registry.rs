@@ -15,11 +15,22 @@ pub(crate) enum Class {
     VolcengineRtc,
     /// P2PSendMessage.
     VolcengineIm,
+    /// P2PSendUserMessage: its requests, its receivers, and its requests to everybody who is online.
+    VolcengineImUser,
+    VolcengineImUserReceivers,
+    VolcengineImUserToAll,
     Zego,
 }
 
 impl Class {
-    pub const ALL: [Class; 3] = [Class::VolcengineRtc, Class::VolcengineIm, Class::Zego];
+    pub const ALL: [Class; 6] = [
+        Class::VolcengineRtc,
+        Class::VolcengineIm,
+        Class::VolcengineImUser,
+        Class::VolcengineImUserReceivers,
+        Class::VolcengineImUserToAll,
+        Class::Zego,
+    ];
 }
 
 struct Registry {

@@ -239,8 +239,7 @@ impl Waitlist {
         };
         self.waiters.insert((list, place), waiter);
         if self.lists.get(&list).is_some_and(|known| place < known.head) {
-            self.unlink(list);
-            self.link(list, place);
+            self.replace_head(list, place);
         }
         Ticket { list, place }
     }
@@ -267,9 +266,8 @@ impl Waitlist {
         };
         let (client, was_head) = (known.key.client, known.head == place);
         if was_head {
-            self.unlink(list);
             match self.first_of(list) {
-                Some(next) => self.link(list, next),
+                Some(next) => self.replace_head(list, next),
                 None => self.drop_list(list),
             }
         }
@@ -319,7 +317,24 @@ impl Waitlist {
         (*id == list).then_some(*place)
     }
 
+    /// A list that is set aside stays there: its room has a permit at the same time as before.
+    fn replace_head(&mut self, list: ListId, head: Place) {
+        let Some(known) = self.lists.get_mut(&list) else { return };
+        match known.held_until {
+            Some(until) => {
+                self.held.remove(&(until, known.head));
+                self.held.insert((until, head), list);
+                known.head = head;
+            }
+            None => {
+                self.unlink(list);
+                self.link(list, head);
+            }
+        }
+    }
+
     fn drop_list(&mut self, list: ListId) {
+        self.unlink(list);
         if let Some(List { key, .. }) = self.lists.remove(&list) {
             self.list_ids.remove(&key);
         }

@@ -3,11 +3,43 @@
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::{Account, Call};
 use crate::config;
 use crate::error::Error;
+use crate::json;
 use crate::message::{Message, Payload, Signal};
+
+/// An action without a message of its own, whose quota is known.
+const P2P_SEND_USER_MESSAGE: &str = "P2PSendUserMessage";
+
+/// To whom a P2PSendUserMessage goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UserMessageReceivers {
+    /// Everybody who is online.
+    All,
+    Some(u64),
+}
+
+/// The receivers that a raw call counts with in its quota, if the action is one whose quota is known.
+pub(crate) fn receivers_of_call(action: &str, json: &str) -> Option<UserMessageReceivers> {
+    if !action.eq_ignore_ascii_case(P2P_SEND_USER_MESSAGE) {
+        return None;
+    }
+    let members = json::members(json).unwrap_or_default();
+    let member = |name: &str| {
+        let found = members.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.get())
+    };
+    if member("ToAllOnlineUsers").is_some_and(|value| !matches!(value, "false" | "null" | "0" | "\"\"")) {
+        return Some(UserMessageReceivers::All);
+    }
+    let receivers = member("Receivers").and_then(|list| serde_json::from_str::<Vec<&RawValue>>(list).ok());
+    // What cannot be counted is at least one.
+    let count = receivers.map_or(1, |list| list.len().max(1) as u64);
+    Some(UserMessageReceivers::Some(count))
+}
 
 /// IM knows this version alone.
 const IM_VERSION: &str = "2020-12-01";
@@ -173,5 +205,34 @@ fn text_or_base64<S: Serializer>(payload: &Payload, serializer: S) -> Result<S::
     match payload {
         Payload::Text(text) => serializer.serialize_str(text),
         Payload::Binary(bytes) => serializer.collect_str(&Base64Display::new(bytes, &STANDARD)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_receivers_of_a_raw_call_are_counted_where_its_quota_is_known() {
+        let some = |count| Some(UserMessageReceivers::Some(count));
+        for (action, json, counted) in [
+            ("P2PSendUserMessage", r#"{"Receivers":[1,2,3]}"#, some(3)),
+            (
+                "p2psendusermessage",
+                r#"{"receivers":["1","2"],"ToAllOnlineUsers":false}"#,
+                some(2),
+            ),
+            ("P2PSendUserMessage", r#"{"Receivers":[]}"#, some(1)),
+            ("P2PSendUserMessage", r#"{"Receivers":7}"#, some(1)),
+            ("P2PSendUserMessage", "{}", some(1)),
+            (
+                "P2PSendUserMessage",
+                r#"{"Receivers":[1],"ToAllOnlineUsers":true}"#,
+                Some(UserMessageReceivers::All),
+            ),
+            ("GetRoomOnlineUsers", r#"{"Receivers":[1]}"#, None),
+        ] {
+            assert_eq!(receivers_of_call(action, json), counted, "{action} {json}");
+        }
     }
 }

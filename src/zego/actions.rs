@@ -7,6 +7,13 @@ use serde_json::value::RawValue;
 use crate::error::{Code, Error};
 use crate::message::Message;
 
+/// Whether an action without a message of its own counts in the quota of SendCustomCommand.
+pub(crate) fn is_sibling(action: &str) -> bool {
+    ["SendBroadcastMessage", "SendBarrageMessage"]
+        .iter()
+        .any(|sibling| action.eq_ignore_ascii_case(sibling))
+}
+
 /// Name and value, in the order they are sent.
 pub(crate) type Parameters<'a> = Vec<(&'a str, &'a str)>;
 
