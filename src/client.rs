@@ -542,7 +542,11 @@ impl Client {
                         .agent
                         .exchange(request, terms.deadline, terms.expires, &part.progress);
                     match answered {
-                        Ok(answer) => self.read(errand, answer, clock_was_set),
+                        Ok((answer, connection)) => {
+                            let outcome = self.read(errand, answer, clock_was_set);
+                            connection.keep();
+                            outcome
+                        }
                         Err(failure) => self.unanswered(errand, failure),
                     }
                 }

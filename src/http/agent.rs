@@ -1,23 +1,22 @@
 //! ureq, set up for requests with side effects: nothing is ever replayed or redirected, everything ends by a deadline,
 //! and a failure says whether request bytes may have left.
 
-use std::fs;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
+use rustls::ClientConfig;
 use ureq::config::AutoHeaderValue;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Body, Proxy};
 
-use super::ledger::{Ledger, Progress, Reached, Step, UnderWay};
+use super::keep_alive;
+use super::ledger::{HttpConnection, Ledger, Progress, Reached, Step, UnderWay};
+use super::pool::{OpenAhead, Pool, Pooled};
 use super::resolver::{CachedResolver, Unresolved};
-use super::spares::{Spares, WithSpares};
 use super::tcp::Tcp;
+use super::tls::{self, Tls};
 use super::traffic::Traffic;
 use crate::config::{self, Config, Endpoint};
 use crate::deadline::Deadline;
@@ -52,7 +51,7 @@ pub(crate) struct Settings {
     dns_ttl: Duration,
     connect_timeout: Duration,
     proxy: Option<Proxy>,
-    roots: RootCerts,
+    tls: Arc<ClientConfig>,
 }
 
 impl Settings {
@@ -65,7 +64,7 @@ impl Settings {
             dns_ttl: config.millis(&config::HTTP_DNS_TTL_MS),
             connect_timeout: config.millis(&config::HTTP_CONNECT_TIMEOUT_MS),
             proxy: proxy(config.text(&config::HTTP_PROXY))?,
-            roots: roots(config.text(&config::TLS_CA_FILE))?,
+            tls: tls::client_config(config.text(&config::TLS_CA_FILE))?,
         })
     }
 }
@@ -92,39 +91,13 @@ fn named_proxy(url: &str) -> Result<Proxy, Error> {
     Proxy::new(url).map_err(|_| refuse())
 }
 
-fn roots(ca_file: &str) -> Result<RootCerts, Error> {
-    if ca_file.is_empty() {
-        return Ok(RootCerts::WebPki);
-    }
-    let refuse = |why: String| Error::invalid(config::TLS_CA_FILE.key, format!("{ca_file}: {why}"));
-    let pem = fs::read(ca_file).map_err(|error| refuse(error.to_string()))?;
-    let mut certificates: Vec<Certificate<'static>> = Vec::new();
-    for item in ureq::tls::parse_pem(&pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => {
-                // What cannot be a root would be passed over later, without a word.
-                let der = CertificateDer::from(certificate.der());
-                RootCertStore::empty()
-                    .add(der)
-                    .map_err(|error| refuse(format!("no certificate of a root: {error}")))?;
-                certificates.push(certificate);
-            }
-            Ok(_) => {}
-            Err(error) => return Err(refuse(format!("no valid PEM: {error}"))),
-        }
-    }
-    if certificates.is_empty() {
-        return Err(refuse("holds no certificate in PEM form".to_owned()));
-    }
-    Ok(RootCerts::Specific(Arc::new(certificates)))
-}
-
 /// A pool of connections and the way to make them; any thread may use it.
 pub(crate) struct Agent {
     agent: ureq::Agent,
     resolver: CachedResolver,
     connect_timeout: Duration,
-    spares: Box<dyn Spares>,
+    pool: Arc<Pool>,
+    opener: Box<dyn OpenAhead>,
     pub traffic: Arc<Traffic>,
 }
 
@@ -132,21 +105,18 @@ impl Agent {
     pub fn new(settings: Settings, logger: Logger) -> Agent {
         let has_proxy = settings.proxy.is_some();
         let traffic = Arc::<Traffic>::default();
-        let tls = TlsConfig::builder().root_certs(settings.roots).build();
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(settings.proxy)
-            .tls_config(tls)
             .user_agent(concat!("rtcmsg/", env!("CARGO_PKG_VERSION")))
             .accept(AutoHeaderValue::None)
             .accept_encoding(AutoHeaderValue::None)
             .input_buffer_size(BUFFER_SIZE)
             .output_buffer_size(BUFFER_SIZE)
-            .max_idle_connections(settings.max_connections.saturating_mul(2))
-            .max_idle_connections_per_host(settings.max_connections)
-            .max_idle_age(settings.max_idle)
+            .max_idle_connections(0)
+            .max_idle_connections_per_host(0)
             .timeout_resolve(Some(settings.connect_timeout))
             .timeout_connect(Some(settings.connect_timeout))
             .build();
@@ -161,16 +131,18 @@ impl Agent {
                 step: Step::TlsHandshake,
                 has_proxy,
             })
-            .chain(RustlsConnector::default())
+            .chain(Tls(settings.tls))
             .chain(Ledger {
                 max_age: settings.max_age,
                 has_proxy,
                 traffic: traffic.clone(),
             });
         let resolver = CachedResolver::new(settings.dns_ttl, logger, traffic.clone());
-        let connector = WithSpares::new(connector, settings.max_idle, settings.max_connections);
+        let pool = Arc::new(Pool::new(settings.max_idle, settings.max_connections));
+        let connector = Pooled::new(connector, pool.clone(), has_proxy);
         Agent {
-            spares: Box::new(connector.clone()),
+            pool,
+            opener: Box::new(connector.clone()),
             agent: ureq::Agent::with_parts(config, connector, resolver.clone()),
             resolver,
             connect_timeout: settings.connect_timeout,
@@ -181,20 +153,20 @@ impl Agent {
     /// Opens a connection and keeps it for the next request to this host.
     pub fn open_ahead(&self, uri: &http::Uri) -> Result<(), String> {
         let opened = self
-            .spares
+            .opener
             .open(uri, self.agent.config(), &self.resolver, self.connect_timeout);
         opened.map_err(|error| format!("{}: {error}", authority(uri)))
     }
 
     /// Sends the request once and reads the answer to its end, all by the deadline; not at all once it has expired.
-    /// `progress` says meanwhile how far it has come.
+    /// `progress` says meanwhile how far it has come. The connection serves another request only if the caller has it kept.
     pub fn exchange(
         &self,
         request: Request<Vec<u8>>,
         deadline: Deadline,
         expires: Deadline,
         progress: &SharedArc<Progress>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<(Answer, Reusable<'_>), Failure> {
         let uri = request.uri().clone();
         let started = Instant::now();
         let under_way = UnderWay::begin(progress, deadline, expires);
@@ -217,8 +189,15 @@ impl Agent {
         let status = head.status.as_u16();
         match read_to_end(&mut body) {
             Ok(body) => {
-                self.traffic.wire.record(started.elapsed());
-                Ok(Response::from_parts(head, body))
+                let ended = Instant::now();
+                self.traffic.wire.record(ended - started);
+                let reusable = Reusable {
+                    pool: &self.pool,
+                    connection: under_way.take_returned(),
+                    idle_since: ended,
+                    limit: keep_alive::reuse_limit(&head.headers),
+                };
+                Ok((Response::from_parts(head, body), reusable))
             }
             Err(error) => Err(failure(&error, &uri, under_way.step(), Some(status))),
         }
@@ -228,7 +207,26 @@ impl Agent {
     pub fn shut_down(&self) {
         self.resolver.shut_down();
         self.agent.clone().shutdown();
-        self.spares.shut_down();
+        self.pool.shut_down();
+    }
+}
+
+/// The connection of an answer, if it can serve another request. Dropped, it is closed.
+#[must_use]
+pub(crate) struct Reusable<'a> {
+    pool: &'a Pool,
+    connection: Option<Box<HttpConnection>>,
+    idle_since: Instant,
+    /// The server's own.
+    limit: Option<Duration>,
+}
+
+impl Reusable<'_> {
+    /// For when the answer is the one to the request.
+    pub fn keep(self) {
+        if let Some(connection) = self.connection {
+            self.pool.put(connection, self.idle_since, self.limit);
+        }
     }
 }
 

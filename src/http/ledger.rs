@@ -12,6 +12,8 @@ use std::sync::Arc as StdArc;
 use std::time::{Duration, Instant};
 
 use ureq::Error;
+use ureq::http::Uri;
+use ureq::http::uri::Authority;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 use super::traffic::Traffic;
@@ -71,6 +73,8 @@ struct Current {
     step: Cell<Step>,
     deadline: Deadline,
     expires: Deadline,
+    /// The connection, once the answer has been read to its end, if it can serve another request.
+    returned: Cell<Option<Box<HttpConnection>>>,
 }
 
 thread_local! {
@@ -90,6 +94,7 @@ impl UnderWay {
             step: Cell::new(Step::Resolving),
             deadline,
             expires,
+            returned: Cell::new(None),
         };
         CURRENT.with_borrow_mut(|now| **now = Some(current));
         UnderWay
@@ -98,12 +103,26 @@ impl UnderWay {
     pub fn step(&self) -> Step {
         CURRENT.with_borrow(|current| current.as_ref().map_or(Step::Resolving, |current| current.step.get()))
     }
+
+    /// The connection of an answer that was read to its end.
+    pub fn take_returned(&self) -> Option<Box<HttpConnection>> {
+        CURRENT.with_borrow(|current| current.as_ref()?.returned.take())
+    }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
         CURRENT.with_borrow_mut(|now| **now = None);
     }
+}
+
+/// Leaves a connection to this thread's attempt; without one it is closed.
+fn give_back(connection: Option<Box<HttpConnection>>) {
+    CURRENT.with_borrow(|current| {
+        if let Some(current) = &**current {
+            current.returned.set(connection);
+        }
+    });
 }
 
 /// By when this thread's attempt has to have come further: until the request is written by its expiry, too.
@@ -181,99 +200,168 @@ pub(super) struct Ledger {
 }
 
 impl<In: Transport> Connector<In> for Ledger {
-    type Out = Recorded<In>;
+    type Out = Recorded;
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Recorded<In>>, Error> {
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Recorded>, Error> {
+        let Some(mut transport) = chained else { return Ok(None) };
         // What is said to the proxy itself is no request.
         let is_request = !is_way_to_proxy(details, self.has_proxy);
         if is_request {
             reach(Step::Connected);
             self.traffic.opened.add(1);
         }
-        let too_old_at = Instant::now().checked_add(self.max_age);
-        Ok(chained.map(|mut transport| {
-            // What the handshake ended with leaves now, and what it read is no answer.
-            transport.is_open();
-            Recorded {
-                transport,
-                is_request,
-                is_fresh: true,
-                too_old_at,
-                traffic: self.traffic.clone(),
-            }
-        }))
+        // What the handshake ended with leaves now, and what it read is no answer.
+        transport.is_open();
+        Ok(Some(Recorded::new(HttpConnection {
+            transport: Box::new(transport),
+            origin: Origin::of(details.uri),
+            is_request,
+            is_fresh: true,
+            too_old_at: Instant::now().checked_add(self.max_age),
+            traffic: self.traffic.clone(),
+        })))
     }
 }
 
 /// ureq runs the whole chain a second time for the connection to a CONNECT proxy itself, then without a proxy in its
 /// config.
-fn is_way_to_proxy(details: &ConnectionDetails, has_proxy: bool) -> bool {
+pub(super) fn is_way_to_proxy(details: &ConnectionDetails, has_proxy: bool) -> bool {
     has_proxy && details.config.proxy().is_none()
 }
 
-/// A connection that writes down the first attempt to write request bytes, and ends its life at a certain age.
+/// What a connection leads to. Text of its own, since the URI of a request may hold the message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    scheme: String,
+    authority: String,
+}
+
+impl Origin {
+    fn of(uri: &Uri) -> Origin {
+        Origin {
+            scheme: uri.scheme_str().unwrap_or_default().to_owned(),
+            authority: uri.authority().map_or("", Authority::as_str).to_owned(),
+        }
+    }
+
+    pub fn is_of(&self, uri: &Uri) -> bool {
+        uri.scheme_str() == Some(&self.scheme) && uri.authority().map(Authority::as_str) == Some(&self.authority)
+    }
+}
+
+/// A connection with all its layers, which serves one request after another.
 #[derive(Debug)]
-pub(super) struct Recorded<T> {
-    transport: T,
+pub(super) struct HttpConnection {
+    transport: Box<dyn Transport>,
+    pub origin: Origin,
     is_request: bool,
-    /// Nothing was written yet. ureq looks after the others: it does not pool a connection on which something waits.
+    /// Nothing was written yet.
     is_fresh: bool,
-    too_old_at: Option<Instant>,
+    /// After this it is not used again.
+    pub too_old_at: Option<Instant>,
     traffic: StdArc<Traffic>,
 }
 
-impl<T: Transport> Recorded<T> {
-    /// Whether the peer spoke, or hung up, before it was asked: what it said can be no answer to the request. Behind TLS
-    /// only what has been decrypted counts, since a session ticket may come at any time.
-    fn is_out_of_step(&mut self) -> bool {
-        let has_input = !self.transport.buffers().input().is_empty();
-        has_input || !self.transport.is_tls() && !self.transport.is_open()
+impl HttpConnection {
+    #[cfg(test)]
+    pub fn of_test(transport: Box<dyn Transport>, uri: &Uri, too_old_at: Option<Instant>) -> HttpConnection {
+        HttpConnection {
+            transport,
+            origin: Origin::of(uri),
+            is_request: true,
+            is_fresh: false,
+            too_old_at,
+            traffic: StdArc::default(),
+        }
+    }
+
+    /// Whether the peer has neither hung up nor sent anything that no request asked for: that can be no answer to the
+    /// next one.
+    pub fn is_in_step(&mut self) -> bool {
+        self.transport.buffers().input().is_empty() && self.transport.is_open()
+    }
+
+    /// The first write of a request makes everything uncertain, so all that can be looked at is looked at before it. A
+    /// connection from the pool was looked at when it was taken.
+    fn before_a_write_of_the_request(&mut self) -> Result<(), Error> {
+        if self.is_fresh && !self.is_in_step() {
+            return Err(refused("the peer hung up or sent something before it was asked"));
+        }
+        if reach_the_write()? {
+            self.traffic.requests.add(1);
+            self.traffic.reused.add(u64::from(!self.is_fresh));
+        }
+        self.is_fresh = false;
+        Ok(())
     }
 }
 
-impl<T: Transport> Transport for Recorded<T> {
+impl Drop for HttpConnection {
+    fn drop(&mut self) {
+        if self.is_request {
+            self.traffic.closed.add(1);
+        }
+    }
+}
+
+/// A connection in the hands of ureq, for one request.
+#[derive(Debug)]
+pub(super) struct Recorded(Option<Box<HttpConnection>>);
+
+impl Recorded {
+    pub fn new(connection: HttpConnection) -> Recorded {
+        Recorded(Some(Box::new(connection)))
+    }
+
+    pub fn from_pool(connection: Box<HttpConnection>) -> Recorded {
+        Recorded(Some(connection))
+    }
+
+    pub fn into_connection(self) -> Option<Box<HttpConnection>> {
+        self.0
+    }
+
+    fn connection(&mut self) -> &mut HttpConnection {
+        self.0.as_mut().expect("ureq uses no connection that is not open")
+    }
+}
+
+impl Transport for Recorded {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        self.transport.buffers()
+        self.connection().transport.buffers()
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        if self.is_request && amount > 0 {
-            if self.is_fresh && self.is_out_of_step() {
-                return Err(refused("the peer hung up or sent something before it was asked"));
-            }
-            if reach_the_write()? {
-                self.traffic.requests.add(1);
-                self.traffic.reused.add(u64::from(!self.is_fresh));
-            }
-            self.is_fresh = false;
+        let connection = self.connection();
+        if connection.is_request && amount > 0 {
+            connection.before_a_write_of_the_request()?;
         }
-        self.transport.transmit_output(amount, timeout)
+        connection.transport.transmit_output(amount, timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let buffers = self.transport.buffers();
+        let transport = &mut self.connection().transport;
+        let buffers = transport.buffers();
         if buffers.input_append_buf().is_empty() {
             // Only a head is kept whole; reading on into no room would look like the end of the connection.
             let full = buffers.input().len();
             return Err(Error::LargeResponseHeader(full, full));
         }
-        self.transport.await_input(timeout)
+        transport.await_input(timeout)
     }
 
+    /// ureq asks this when an answer has been read to its end and both sides keep the connection. Whether it serves
+    /// another request is decided with the answer, so it leaves ureq here, for which it is closed.
     fn is_open(&mut self) -> bool {
-        self.too_old_at.is_none_or(|at| Instant::now() < at) && self.transport.is_open()
+        if !self.connection().is_request {
+            return self.connection().transport.is_open();
+        }
+        give_back(self.0.take());
+        false
     }
 
     fn is_tls(&self) -> bool {
-        self.transport.is_tls()
-    }
-}
-
-impl<T> Drop for Recorded<T> {
-    fn drop(&mut self) {
-        if self.is_request {
-            self.traffic.closed.add(1);
-        }
+        self.0.as_ref().is_some_and(|connection| connection.transport.is_tls())
     }
 }
 

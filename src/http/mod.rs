@@ -1,10 +1,12 @@
 //! The only I/O: one HTTP exchange, and whether any of the request can have left this machine.
 
 mod agent;
+mod keep_alive;
 mod ledger;
+mod pool;
 mod resolver;
-mod spares;
 mod tcp;
+mod tls;
 mod traffic;
 
 pub(crate) use agent::{Agent, Answer, Failure, Settings};

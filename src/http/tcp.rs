@@ -43,7 +43,6 @@ impl<In: Transport> Connector<In> for Tcp {
             },
             read_timeout: None,
             write_timeout: None,
-            has_just_read: false,
         })))
     }
 }
@@ -99,8 +98,6 @@ pub(super) struct Connection {
     /// As they are set on the socket.
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
-    /// What is read to its end needs no look whether more is there: ureq looks again before the next use.
-    has_just_read: bool,
 }
 
 /// ureq's buffers; in the output the first bytes are held back until there is a reason to write them.
@@ -157,7 +154,6 @@ impl Transport for Connection {
             match (&*self.stream).read(self.buffers.inner.input_append_buf()) {
                 Ok(count) => {
                     self.buffers.inner.input_appended(count);
-                    self.has_just_read = count > 0;
                     return Ok(count > 0);
                 }
                 Err(error) if is_worth_another(&error) => {}
@@ -172,7 +168,7 @@ impl Transport for Connection {
         if self.buffers.held > 0 && self.flush(&at_once).is_err() {
             return false;
         }
-        std::mem::take(&mut self.has_just_read) || os::is_quiet(&self.stream)
+        os::is_quiet(&self.stream)
     }
 }
 
