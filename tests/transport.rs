@@ -201,6 +201,46 @@ fn a_connection_is_used_again_and_one_closed_while_idle_costs_no_message() {
     peer.join();
 }
 
+/// A server that closes after the announced time does it while the next request is on the way, now and then. With one
+/// second there is nothing left but the last.
+#[test]
+fn a_connection_of_which_the_server_announces_the_end_is_not_used_in_its_last_second() {
+    for (header, connections) in [
+        ("Keep-Alive: timeout=1\r\n", 3),
+        ("keep-alive: max=100, Timeout = 1\r\n", 3),
+        ("Keep-Alive: timeout=60, max=0\r\n", 3),
+        ("Keep-Alive: timeout=60\r\n", 1),
+        ("Keep-Alive: timeout=soon\r\n", 1),
+        ("", 1),
+    ] {
+        // Without a body ureq is done with the answer before its head is seen.
+        for (status, body) in [("200 OK", SUCCESS), ("429 Too Many Requests", "")] {
+            let bytes = http(status, header, body);
+            let per_connection = 3 / connections;
+            let peer = Peer::new(connections, move |mut stream| {
+                for _ in 0..per_connection {
+                    answer(&mut stream, &bytes);
+                }
+                let mut rest = Vec::new();
+                let _ = stream.read_to_end(&mut rest);
+                assert!(rest.is_empty(), "a request in the last second");
+            });
+            let client = client(&peer.url);
+            for _ in 0..3 {
+                let report = send(&client, &UNICAST);
+                assert_eq!(
+                    report.requests()[0].http_status.to_string(),
+                    status[..3],
+                    "{}",
+                    report.text()
+                );
+            }
+            drop(client);
+            peer.join();
+        }
+    }
+}
+
 #[test]
 fn requests_are_these_bytes() {
     let (seen, requests) = std::sync::mpsc::channel();
