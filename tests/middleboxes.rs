@@ -319,43 +319,6 @@ fn an_announced_idle_limit_is_kept_and_the_last_second_of_it_not_used() {
     }
 }
 
-/// The requests meet the end of the idle time, at which the server closes without a word.
-#[test]
-fn messages_sent_when_an_announced_idle_limit_ends_are_accepted() {
-    let emulator = emulator();
-    let boxes = [
-        nginx("nginx_edge", emulator.url(), "keepalive_timeout 1s 1s;", None),
-        haproxy(
-            "haproxy_edge",
-            emulator.url(),
-            "timeout http-keep-alive 1s\n  http-response set-header Keep-Alive timeout=1",
-        ),
-    ];
-    for (index, middlebox) in boxes.iter().enumerate() {
-        let sender = sender(&middlebox.plain_url(), &[]);
-        let told: Told = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..16)
-                .map(|thread: u64| {
-                    let sender = &sender;
-                    scope.spawn(move || {
-                        let mut told = Told::new();
-                        for round in 0..3 {
-                            told.extend(send_all(sender, &format!("edge {index}, {thread}, {round}"), 1));
-                            std::thread::sleep(Duration::from_millis(992 + thread));
-                        }
-                        told
-                    })
-                })
-                .collect();
-            threads
-                .into_iter()
-                .flat_map(|thread| thread.join().expect("sent"))
-                .collect()
-        });
-        check_all_accepted(&emulator, &told);
-    }
-}
-
 #[test]
 fn what_nginx_answers_for_a_vendor_that_failed_is_told_truly() {
     let emulator = emulator();

@@ -14,7 +14,7 @@ use std::time::Duration;
 use common::{Peer, client, client_with, outcome, read_request, send};
 use rtcmsg::{CallOptions, CallTimeout, Code, Delivery};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 use vendors::{CUT, TAKEN, UNREADABLE, VENDORS, Vendor, chunk, chunked, fresh, http, stale, told_by};
 
 #[test]
@@ -451,5 +451,27 @@ fn what_arrives_over_tls_while_idle_ends_the_connection_unless_it_is_no_data() {
             drop(client);
             peer.join();
         }
+    }
+}
+
+#[test]
+fn a_later_connection_resumes_the_session_of_an_earlier_one() {
+    let (config, ca_file) = tls("resumed");
+    for vendor in VENDORS {
+        let (seen, handshakes) = channel();
+        let (peer, url) = tls_peer(&config, 2, move |mut stream| {
+            read_over_tls(&mut stream);
+            seen.send(stream.conn.handshake_kind()).expect("heard");
+            let body = (vendor.success)("fresh");
+            write_flight(&mut stream, &[&http("200 OK", "Connection: close\r\n", &body)]);
+        });
+        let client = client_with(&url, &[("tls.ca_file", &ca_file)]);
+        for expected in [HandshakeKind::Full, HandshakeKind::Resumed] {
+            let report = send(&client, &vendor.message);
+            assert_eq!(told_by(&report), (TAKEN, "fresh"), "{}: {}", vendor.name, report.text());
+            assert_eq!(handshakes.recv(), Ok(Some(expected)));
+        }
+        drop(client);
+        peer.join();
     }
 }

@@ -434,6 +434,57 @@ fn a_proxy_is_used_when_asked_for_and_its_refusal_means_nothing_was_sent() {
 }
 
 #[test]
+fn over_tls_a_tunnel_through_a_proxy_serves_one_message_after_another() {
+    let files = common::certificate("tunnel");
+    let emulator = https(&files);
+    let willing = proxy("HTTP/1.1 200 Connection established\r\n\r\n");
+    {
+        let url = emulator.url().replace("127.0.0.1", "localhost");
+        let ca_file = files.certificate.to_str().unwrap();
+        let client = client_with(&url, &[("http.proxy", &willing.url), ("tls.ca_file", ca_file)]);
+        for _ in 0..3 {
+            let report = send(&client, &UNICAST);
+            assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.text());
+        }
+    }
+    willing.join();
+}
+
+#[test]
+fn a_peer_that_never_answers_in_the_handshake_gets_no_request_by_the_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = client(&format!("https://{}", listener.local_addr().unwrap()));
+    let options = CallOptions {
+        timeout: CallTimeout::After(Duration::from_millis(50)),
+        ..CallOptions::default()
+    };
+    let report = client.send(&UNICAST, &options).unwrap();
+    let expected = (Code::Timeout, Delivery::NotSent);
+    assert_eq!(outcome(&report), expected, "{}", report.text());
+}
+
+#[test]
+fn close_ends_a_handshake_and_nothing_is_sent() {
+    let (arrived, wait) = std::sync::mpsc::channel();
+    let peer = Peer::new(1, move |mut stream| {
+        tls_record(&mut stream);
+        arrived.send(()).unwrap();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(rest.is_empty(), "more than the first message of a handshake");
+    });
+    let client = client(&peer.url.replace("http://", "https://"));
+    std::thread::scope(|scope| {
+        let sending = scope.spawn(|| send(&client, &UNICAST));
+        wait.recv().unwrap();
+        client.close(Some(Duration::ZERO));
+        let report = sending.join().unwrap();
+        assert_eq!(outcome(&report), (Code::Closed, Delivery::NotSent), "{}", report.text());
+    });
+    peer.join();
+}
+
+#[test]
 fn close_refuses_new_calls_and_cuts_the_ones_under_way() {
     let (arrived, wait) = std::sync::mpsc::channel();
     let peer = Peer::new(1, move |mut stream| {
