@@ -215,7 +215,7 @@ impl Agent {
 #[must_use]
 pub(crate) struct Reusable<'a> {
     pool: &'a Pool,
-    connection: Option<Box<HttpConnection>>,
+    connection: Option<HttpConnection>,
     idle_since: Instant,
     /// The server's own.
     limit: Option<Duration>,

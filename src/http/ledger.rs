@@ -74,7 +74,7 @@ struct Current {
     deadline: Deadline,
     expires: Deadline,
     /// The connection, once the answer has been read to its end, if it can serve another request.
-    returned: Cell<Option<Box<HttpConnection>>>,
+    returned: Cell<Option<HttpConnection>>,
 }
 
 thread_local! {
@@ -105,7 +105,7 @@ impl UnderWay {
     }
 
     /// The connection of an answer that was read to its end.
-    pub fn take_returned(&self) -> Option<Box<HttpConnection>> {
+    pub fn take_returned(&self) -> Option<HttpConnection> {
         CURRENT.with_borrow(|current| current.as_ref()?.returned.take())
     }
 }
@@ -117,7 +117,7 @@ impl Drop for UnderWay {
 }
 
 /// Leaves a connection to this thread's attempt; without one it is closed.
-fn give_back(connection: Option<Box<HttpConnection>>) {
+fn give_back(connection: Option<HttpConnection>) {
     CURRENT.with_borrow(|current| {
         if let Some(current) = &**current {
             current.returned.set(connection);
@@ -218,6 +218,7 @@ impl<In: Transport> Connector<In> for Ledger {
             is_request,
             is_fresh: true,
             too_old_at: Instant::now().checked_add(self.max_age),
+            idle_until: None,
             traffic: self.traffic.clone(),
         })))
     }
@@ -257,8 +258,9 @@ pub(super) struct HttpConnection {
     is_request: bool,
     /// Nothing was written yet.
     is_fresh: bool,
-    /// After this it is not used again.
-    pub too_old_at: Option<Instant>,
+    /// From the sooner of these times on it serves no further request; `None` is never.
+    too_old_at: Option<Instant>,
+    pub idle_until: Option<Instant>,
     traffic: StdArc<Traffic>,
 }
 
@@ -271,13 +273,24 @@ impl HttpConnection {
             is_request: true,
             is_fresh: false,
             too_old_at,
+            idle_until: None,
             traffic: StdArc::default(),
         }
     }
 
+    pub fn has_expired(&self, now: Instant) -> bool {
+        let limits = [self.too_old_at, self.idle_until];
+        limits.into_iter().flatten().any(|limit| limit <= now)
+    }
+
+    /// Whether it may serve another request.
+    pub fn is_usable(&mut self, now: Instant) -> bool {
+        !self.has_expired(now) && self.is_in_step()
+    }
+
     /// Whether the peer has neither hung up nor sent anything that no request asked for: that can be no answer to the
     /// next one.
-    pub fn is_in_step(&mut self) -> bool {
+    fn is_in_step(&mut self) -> bool {
         self.transport.buffers().input().is_empty() && self.transport.is_open()
     }
 
@@ -306,18 +319,14 @@ impl Drop for HttpConnection {
 
 /// A connection in the hands of ureq, for one request.
 #[derive(Debug)]
-pub(super) struct Recorded(Option<Box<HttpConnection>>);
+pub(super) struct Recorded(Option<HttpConnection>);
 
 impl Recorded {
     pub fn new(connection: HttpConnection) -> Recorded {
-        Recorded(Some(Box::new(connection)))
-    }
-
-    pub fn from_pool(connection: Box<HttpConnection>) -> Recorded {
         Recorded(Some(connection))
     }
 
-    pub fn into_connection(self) -> Option<Box<HttpConnection>> {
+    pub fn into_connection(self) -> Option<HttpConnection> {
         self.0
     }
 

@@ -23,23 +23,10 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct State {
     /// The one that was used last is at the end.
-    idle: Vec<IdleConnection>,
+    idle: Vec<HttpConnection>,
     /// ureq ends the connections that it has opened; those opened ahead are ours to end.
     handles: Vec<Weak<dyn ShutdownHandle>>,
     is_closed: bool,
-}
-
-struct IdleConnection {
-    connection: Box<HttpConnection>,
-    /// `None`: the clock cannot express it.
-    usable_until: Option<Instant>,
-}
-
-impl IdleConnection {
-    fn has_expired(&self, now: Instant) -> bool {
-        let has_passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        has_passed(self.usable_until) || has_passed(self.connection.too_old_at)
-    }
 }
 
 impl Pool {
@@ -51,42 +38,39 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection that is idle since then, `limit` at most if its server has set one. The one that was idle
-    /// longest makes room.
-    pub fn put(&self, connection: Box<HttpConnection>, idle_since: Instant, limit: Option<Duration>) {
+    /// Keeps a connection that has been idle since `idle_since`, for `limit` at most if its server has set one. If there
+    /// are too many, the one that has been idle longest is closed.
+    pub fn put(&self, mut connection: HttpConnection, idle_since: Instant, limit: Option<Duration>) {
         let limit = limit.map_or(self.max_idle, |limit| limit.min(self.max_idle));
-        let new = IdleConnection {
-            connection,
-            usable_until: idle_since.checked_add(limit),
-        };
+        connection.idle_until = idle_since.checked_add(limit);
         // Closed when the lock is free again.
         let mut surplus = Vec::new();
         let mut state = self.state();
         while let Some(index) = state.idle.iter().position(|idle| idle.has_expired(idle_since)) {
             surplus.push(state.idle.remove(index));
         }
-        if state.is_closed || new.has_expired(idle_since) {
-            surplus.push(new);
-        } else {
-            let of_origin = |idle: &IdleConnection| idle.connection.origin == new.connection.origin;
-            if state.idle.iter().filter(|idle| of_origin(idle)).count() >= self.max_per_origin {
-                let longest = state.idle.iter().position(of_origin);
-                surplus.extend(longest.map(|index| state.idle.remove(index)));
-            }
-            state.idle.push(new);
+        if state.is_closed || connection.has_expired(idle_since) {
+            surplus.push(connection);
+            return;
         }
+        let is_alike = |idle: &HttpConnection| idle.origin == connection.origin;
+        if state.idle.iter().filter(|idle| is_alike(idle)).count() >= self.max_per_origin {
+            let longest = state.idle.iter().position(is_alike);
+            surplus.extend(longest.map(|index| state.idle.remove(index)));
+        }
+        state.idle.push(connection);
     }
 
     /// The connection to this origin that was used last, of those that can be used.
-    pub fn take(&self, uri: &Uri, now: Instant) -> Option<Box<HttpConnection>> {
+    pub fn take(&self, uri: &Uri, now: Instant) -> Option<HttpConnection> {
         loop {
-            let mut idle = {
+            let mut connection = {
                 let mut state = self.state();
-                let index = state.idle.iter().rposition(|idle| idle.connection.origin.is_of(uri))?;
+                let index = state.idle.iter().rposition(|idle| idle.origin.is_of(uri))?;
                 state.idle.remove(index)
             };
-            if !idle.has_expired(now) && idle.connection.is_in_step() {
-                return Some(idle.connection);
+            if connection.is_usable(now) {
+                return Some(connection);
             }
         }
     }
@@ -150,7 +134,7 @@ impl<C: Connector<(), Out = Recorded>> Connector<()> for Pooled<C> {
         match idle.flatten() {
             Some(connection) => {
                 ledger::reach(Step::Connected);
-                Ok(Some(Recorded::from_pool(connection)))
+                Ok(Some(Recorded::new(connection)))
             }
             None => self.0.chain.connect(details, chained),
         }
@@ -250,16 +234,11 @@ mod tests {
     const VENDOR: &str = "https://vendor.example/path?Message=hi";
 
     /// A connection, and a count that is two until it is closed.
-    fn connection(to: &'static str) -> (Box<HttpConnection>, Arc<()>) {
+    fn connection(to: &'static str) -> (HttpConnection, Arc<()>) {
         with(to, true, None, b"")
     }
 
-    fn with(
-        to: &'static str,
-        is_open: bool,
-        too_old_at: Option<Instant>,
-        input: &[u8],
-    ) -> (Box<HttpConnection>, Arc<()>) {
+    fn with(to: &'static str, is_open: bool, too_old_at: Option<Instant>, input: &[u8]) -> (HttpConnection, Arc<()>) {
         let name = Arc::new(());
         let mut buffers = LazyBuffers::new(16, 16);
         buffers.input_append_buf()[..input.len()].copy_from_slice(input);
@@ -269,7 +248,7 @@ mod tests {
             is_open,
             buffers,
         });
-        (Box::new(HttpConnection::of_test(transport, &uri(to), too_old_at)), name)
+        (HttpConnection::of_test(transport, &uri(to), too_old_at), name)
     }
 
     fn is_open(name: &Arc<()>) -> bool {
