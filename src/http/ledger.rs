@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use ureq::Error;
 use ureq::http::Uri;
 use ureq::http::uri::Authority;
+use ureq::unversioned::transport::time::Duration as Wait;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 use super::traffic::Traffic;
@@ -286,6 +287,16 @@ impl HttpConnection {
     /// Whether it may serve another request.
     pub fn is_usable(&mut self, now: Instant) -> bool {
         !self.has_expired(now) && self.is_in_step()
+    }
+
+    /// Whether more was read from the socket than the answer, or the end of the connection. A read that may take no time
+    /// finds only this, without a system call.
+    pub fn has_unread_input(&mut self) -> bool {
+        let no_time = NextTimeout {
+            after: Wait::from(Duration::ZERO),
+            ..NextTimeout::default()
+        };
+        !matches!(self.transport.await_input(no_time), Err(Error::Timeout(_)))
     }
 
     /// Whether the peer has neither hung up nor sent anything that no request asked for: that can be no answer to the

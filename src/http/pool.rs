@@ -39,17 +39,20 @@ impl Pool {
     }
 
     /// Keeps a connection that has been idle since `idle_since`, for `limit` at most if its server has set one. If there
-    /// are too many, the one that has been idle longest is closed.
+    /// are too many, the one that has been idle longest is closed. One with something unread is not kept.
     pub fn put(&self, mut connection: HttpConnection, idle_since: Instant, limit: Option<Duration>) {
         let limit = limit.map_or(self.max_idle, |limit| limit.min(self.max_idle));
         connection.idle_until = idle_since.checked_add(limit);
+        if connection.has_expired(idle_since) || connection.has_unread_input() {
+            return;
+        }
         // Closed when the lock is free again.
         let mut surplus = Vec::new();
         let mut state = self.state();
         while let Some(index) = state.idle.iter().position(|idle| idle.has_expired(idle_since)) {
             surplus.push(state.idle.remove(index));
         }
-        if state.is_closed || connection.has_expired(idle_since) {
+        if state.is_closed {
             surplus.push(connection);
             return;
         }
@@ -206,6 +209,8 @@ mod tests {
     struct Named {
         _name: Arc<()>,
         is_open: bool,
+        /// What a read without waiting finds: bytes, or the end.
+        unread: Option<bool>,
         buffers: LazyBuffers,
     }
 
@@ -218,8 +223,9 @@ mod tests {
             Ok(())
         }
 
-        fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
-            Ok(false)
+        fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+            assert!(timeout.after.is_zero(), "nobody waits for an idle connection");
+            self.unread.take().ok_or(Error::Timeout(timeout.reason))
         }
 
         fn is_open(&mut self) -> bool {
@@ -235,20 +241,19 @@ mod tests {
 
     /// A connection, and a count that is two until it is closed.
     fn connection(to: &'static str) -> (HttpConnection, Arc<()>) {
-        with(to, true, None, b"")
+        with(to, None, |_| ())
     }
 
-    fn with(to: &'static str, is_open: bool, too_old_at: Option<Instant>, input: &[u8]) -> (HttpConnection, Arc<()>) {
+    fn with(to: &'static str, too_old_at: Option<Instant>, change: impl Fn(&mut Named)) -> (HttpConnection, Arc<()>) {
         let name = Arc::new(());
-        let mut buffers = LazyBuffers::new(16, 16);
-        buffers.input_append_buf()[..input.len()].copy_from_slice(input);
-        buffers.input_appended(input.len());
-        let transport = Box::new(Named {
+        let mut transport = Named {
             _name: name.clone(),
-            is_open,
-            buffers,
-        });
-        (HttpConnection::of_test(transport, &uri(to), too_old_at), name)
+            is_open: true,
+            unread: None,
+            buffers: LazyBuffers::new(16, 16),
+        };
+        change(&mut transport);
+        (HttpConnection::of_test(Box::new(transport), &uri(to), too_old_at), name)
     }
 
     fn is_open(name: &Arc<()>) -> bool {
@@ -272,7 +277,7 @@ mod tests {
             ] {
                 let pool = Pool::new(HALF_A_MINUTE, 2);
                 let too_old_at = too_old_after.map(|seconds| start + Duration::from_secs(seconds));
-                let (connection, name) = with(VENDOR, true, too_old_at, b"");
+                let (connection, name) = with(VENDOR, too_old_at, |_| ());
                 pool.put(connection, start, announced.map(Duration::from_secs));
                 let taken = pool.take(&uri(VENDOR), start + after);
                 assert_eq!(
@@ -333,14 +338,27 @@ mod tests {
     fn a_connection_on_which_something_waits_is_closed_and_another_serves() {
         let (pool, now) = (Pool::new(HALF_A_MINUTE, 4), Instant::now());
         let (good, good_name) = connection(VENDOR);
-        let (waiting, waiting_name) = with(VENDOR, false, None, b"");
-        let (unread, unread_name) = with(VENDOR, true, None, b"H");
+        let (waiting, waiting_name) = with(VENDOR, None, |transport| transport.is_open = false);
+        let (unread, unread_name) = with(VENDOR, None, |transport| {
+            transport.buffers.input_append_buf();
+            transport.buffers.input_appended(1);
+        });
         for connection in [good, waiting, unread] {
             pool.put(connection, now, None);
         }
         let taken = pool.take(&uri(VENDOR), now);
         assert!(taken.is_some() && is_open(&good_name));
         assert!(!is_open(&waiting_name) && !is_open(&unread_name));
+    }
+
+    #[test]
+    fn a_connection_with_something_unread_or_at_its_end_is_not_kept() {
+        for unread in [true, false] {
+            let pool = Pool::new(HALF_A_MINUTE, 4);
+            let (connection, name) = with(VENDOR, None, |transport| transport.unread = Some(unread));
+            pool.put(connection, Instant::now(), None);
+            assert!(!is_open(&name));
+        }
     }
 
     #[test]

@@ -312,6 +312,9 @@ mod tests {
         }
 
         fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+            if timeout.after.is_zero() {
+                return Err(Error::Timeout(timeout.reason));
+            }
             if self.arrived.is_empty() && self.server.is_handshaking() {
                 let output = self.serve();
                 self.arrived.push(output);
@@ -519,7 +522,8 @@ mod tests {
         }
     }
 
-    /// Whether a connection can be used again after an answer of that length, with so many bytes behind it.
+    /// Whether a connection can be used again after an answer of that length, with so many bytes behind it. What was read
+    /// with the answer is found without the socket.
     fn is_reusable(peers: &Peers, length: usize, behind: usize, in_one_record: bool) -> bool {
         let (mut stream, tickets) = peers.connect();
         arrive(&mut stream, [tickets]);
@@ -533,6 +537,14 @@ mod tests {
         };
         arrive(&mut stream, [flight]);
         assert_eq!(receive(&mut stream, length), answer);
+        if stream.transport.arrived.is_empty() {
+            let no_time = NextTimeout {
+                after: Wait::from(Duration::ZERO),
+                ..NextTimeout::default()
+            };
+            let found = !stream.buffers.input().is_empty() || stream.await_input(no_time).is_ok();
+            assert_eq!(found, !behind.is_empty(), "{length}");
+        }
         stream.is_open()
     }
 
