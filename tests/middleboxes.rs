@@ -1,5 +1,5 @@
-//! Real nginx and haproxy between client and vendor: they end connections after a number of requests or when idle, and they
-//! answer for a vendor that has failed. What each report says is compared with what the emulator received.
+//! Real nginx and haproxy between client and vendor: they close connections after a number of requests or when idle, and
+//! they answer in place of a vendor that has failed. Each report is compared with what the emulator received.
 
 mod common;
 
@@ -31,7 +31,7 @@ impl Drop for Middlebox {
 }
 
 impl Middlebox {
-    /// Listens on a free port when this returns. `configuration` is told the port and the folder.
+    /// Listens on a free port when this returns. `configuration` gets the port and the folder.
     fn start(test: &str, program: &str, configuration: impl Fn(u16, &Path) -> String) -> Middlebox {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
         fs::create_dir_all(&folder).expect("a folder");
@@ -178,10 +178,10 @@ fn message(number: usize, content: &str) -> Message<'_> {
     }
 }
 
-/// What was said of messages, by content.
-type Told = Vec<(String, Report)>;
+/// Contents of messages, each with its report.
+type Reports = Vec<(String, Report)>;
 
-fn send_all(sender: &Dispatcher, name: &str, count: usize) -> Told {
+fn send_all(sender: &Dispatcher, name: &str, count: usize) -> Reports {
     let send_one = |number: usize| {
         let content = format!("{name} {number}");
         let report = send(sender.client(), &message(number, &content));
@@ -204,10 +204,11 @@ fn arrived(emulator: &Emulator) -> HashMap<String, usize> {
     times
 }
 
-/// What arrived is never said to be unsent or undelivered, and what did not is never said to be accepted.
-fn check_truth(emulator: &Emulator, told: &Told) {
+/// A message that arrived must not be reported as not sent or not delivered, and one that did not arrive must not be
+/// reported as accepted.
+fn check_truth(emulator: &Emulator, reports: &Reports) {
     let arrived = arrived(emulator);
-    for (content, report) in told {
+    for (content, report) in reports {
         match (report.delivery(), arrived.get(content).copied().unwrap_or(0)) {
             (Delivery::Accepted, 1) | (Delivery::NotSent | Delivery::NotDelivered, 0) | (Delivery::Unknown, 0 | 1) => {}
             (_, times) => panic!("{content} arrived {times} times: {}", report.text()),
@@ -215,11 +216,11 @@ fn check_truth(emulator: &Emulator, told: &Told) {
     }
 }
 
-fn check_all_accepted(emulator: &Emulator, told: &Told) {
-    for (content, report) in told {
+fn check_all_accepted(emulator: &Emulator, reports: &Reports) {
+    for (content, report) in reports {
         assert_eq!(report.code(), Code::Ok, "{content}: {}", report.text());
     }
-    check_truth(emulator, told);
+    check_truth(emulator, reports);
 }
 
 fn opened(sender: &Dispatcher) -> u64 {
@@ -248,7 +249,7 @@ fn a_server_that_ends_connections_after_one_to_three_requests_costs_no_message()
             };
             let ca_file = tls.map_or(String::new(), |files| files.certificate.display().to_string());
             let sender = sender(&url, &[("tls.ca_file", &ca_file)]);
-            let told: Told = std::thread::scope(|scope| {
+            let reports: Reports = std::thread::scope(|scope| {
                 let threads: Vec<_> = (0..4)
                     .map(|thread| {
                         let (sender, name) = (&sender, format!("{name}, thread {thread}"));
@@ -260,7 +261,7 @@ fn a_server_that_ends_connections_after_one_to_three_requests_costs_no_message()
                     .flat_map(|thread| thread.join().expect("sent"))
                     .collect()
             });
-            check_all_accepted(&emulator, &told);
+            check_all_accepted(&emulator, &reports);
             assert!(
                 opened(&sender) >= 96 / requests,
                 "{name}: {} connections",
@@ -279,8 +280,8 @@ fn a_server_that_closes_each_connection_costs_no_message() {
     ];
     for (index, middlebox) in boxes.iter().enumerate() {
         let sender = sender(&middlebox.plain_url(), &[]);
-        let told = send_all(&sender, &format!("close {index}"), 20);
-        check_all_accepted(&emulator, &told);
+        let reports = send_all(&sender, &format!("close {index}"), 20);
+        check_all_accepted(&emulator, &reports);
         assert_eq!(opened(&sender), 20);
     }
 }
@@ -302,13 +303,13 @@ fn an_announced_idle_limit_is_kept_and_the_last_second_of_it_not_used() {
     for (seconds, pause, connections) in [(1, 0, 4), (2, 1, 4), (60, 0, 1)] {
         for (index, middlebox) in announced(seconds).iter().enumerate() {
             let sender = sender(&middlebox.plain_url(), &[]);
-            let mut told = Told::new();
+            let mut reports = Reports::new();
             for number in 0..4 {
-                // From here on it is the last second, which takes no longer than this at the least.
+                // After the pause the last second of the limit has begun.
                 std::thread::sleep(Duration::from_secs(pause));
-                told.extend(send_all(&sender, &format!("idle {seconds}, {index}, {number}"), 1));
+                reports.extend(send_all(&sender, &format!("idle {seconds}, {index}, {number}"), 1));
             }
-            check_all_accepted(&emulator, &told);
+            check_all_accepted(&emulator, &reports);
             assert_eq!(
                 opened(&sender),
                 connections,
@@ -320,20 +321,20 @@ fn an_announced_idle_limit_is_kept_and_the_last_second_of_it_not_used() {
 }
 
 #[test]
-fn what_nginx_answers_for_a_vendor_that_failed_is_told_truly() {
+fn what_nginx_answers_for_a_vendor_that_failed_is_reported_truly() {
     let emulator = emulator();
     let nginx = nginx("nginx_failed", emulator.url(), "", None);
     check_failures(&emulator, &nginx);
 }
 
 #[test]
-fn what_haproxy_answers_for_a_vendor_that_failed_is_told_truly() {
+fn what_haproxy_answers_for_a_vendor_that_failed_is_reported_truly() {
     let emulator = emulator();
     let haproxy = haproxy("haproxy_failed", emulator.url(), "");
     check_failures(&emulator, &haproxy);
 }
 
-/// The vendor fails in every way, having processed the request or not.
+/// The vendor fails in every way, after it has processed the request or without it.
 fn check_failures(emulator: &Emulator, middlebox: &Middlebox) {
     let sender = sender(&middlebox.plain_url(), &[]);
     let in_the_body = shortest_answer(emulator) - 10;
@@ -352,10 +353,10 @@ fn check_failures(emulator: &Emulator, middlebox: &Middlebox) {
     ];
     for (fault, is_processed) in faults {
         emulator.add_fault(fault.parse().expect("a fault"));
-        let told = send_all(&sender, fault, 2);
-        check_truth(emulator, &told);
+        let reports = send_all(&sender, fault, 2);
+        check_truth(emulator, &reports);
         let arrived = arrived(emulator);
-        for (content, report) in &told {
+        for (content, report) in &reports {
             assert_eq!(report.delivery(), Delivery::Unknown, "{content}: {}", report.text());
             assert_eq!(arrived.contains_key(content), is_processed, "{content}");
         }
@@ -383,18 +384,18 @@ fn shortest_answer(emulator: &Emulator) -> u64 {
 }
 
 #[test]
-fn a_middlebox_without_a_vendor_behind_it_says_nothing_that_is_not_true() {
+fn the_answers_of_a_middlebox_without_a_vendor_are_reported_truly() {
     let emulator = emulator();
-    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let unused = format!("http://127.0.0.1:{}", free_port());
     let boxes = [
-        nginx("nginx_alone", &nobody, "", None),
-        haproxy("haproxy_alone", &nobody, ""),
+        nginx("nginx_alone", &unused, "", None),
+        haproxy("haproxy_alone", &unused, ""),
     ];
     for middlebox in &boxes {
         let sender = sender(&middlebox.plain_url(), &[]);
-        let told = send_all(&sender, "alone", 4);
-        check_truth(&emulator, &told);
-        for (content, report) in &told {
+        let reports = send_all(&sender, "alone", 4);
+        check_truth(&emulator, &reports);
+        for (content, report) in &reports {
             assert_eq!(report.delivery(), Delivery::Unknown, "{content}: {}", report.text());
             assert!(
                 [502, 503].contains(&report.requests()[0].http_status),
@@ -405,9 +406,10 @@ fn a_middlebox_without_a_vendor_behind_it_says_nothing_that_is_not_true() {
     }
 }
 
-/// haproxy tells those who connect and ask nothing 408: on a connection opened ahead that is no answer to a message.
+/// haproxy sends 408 to a client that connects and sends no request. On a connection opened ahead this must not be taken
+/// for the answer to a message.
 #[test]
-fn the_408_for_a_connection_opened_ahead_is_no_answer_to_a_message() {
+fn the_408_on_a_connection_opened_ahead_is_not_taken_for_an_answer() {
     let emulator = emulator();
     let haproxy = haproxy("haproxy_408", emulator.url(), "timeout http-request 500ms");
     let sender = sender(&haproxy.plain_url(), &[("worker.threads", "2")]);
@@ -419,7 +421,7 @@ fn the_408_for_a_connection_opened_ahead_is_no_answer_to_a_message() {
     let mut answer = String::new();
     later.read_to_string(&mut answer).expect("an answer");
     assert!(answer.contains(" 408 "), "{answer}");
-    let told = send_all(&sender, "ahead", 2);
-    check_all_accepted(&emulator, &told);
-    assert!(opened(&sender) > 4, "those opened ahead serve nobody");
+    let reports = send_all(&sender, "ahead", 2);
+    check_all_accepted(&emulator, &reports);
+    assert!(opened(&sender) > 4, "the connections opened ahead are not used");
 }

@@ -159,7 +159,7 @@ impl Agent {
     }
 
     /// Sends the request once and reads the answer to its end, all by the deadline; not at all once it has expired.
-    /// `progress` says meanwhile how far it has come. The connection serves another request only if the caller has it kept.
+    /// `progress` says meanwhile how far it has come. The connection is closed unless the caller calls [`Reusable::keep`].
     pub fn exchange(
         &self,
         request: Request<Vec<u8>>,
@@ -211,18 +211,18 @@ impl Agent {
     }
 }
 
-/// The connection of an answer, if it can serve another request. Dropped, it is closed.
+/// The connection of an answer, if both sides keep it open. It is closed when this is dropped.
 #[must_use]
 pub(crate) struct Reusable<'a> {
     pool: &'a Pool,
     connection: Option<HttpConnection>,
     idle_since: Instant,
-    /// The server's own.
+    /// The limit that the server has announced.
     limit: Option<Duration>,
 }
 
 impl Reusable<'_> {
-    /// For when the answer is the one to the request.
+    /// Returns the connection to the pool. Call it only if the answer belongs to the request.
     pub fn keep(self) {
         if let Some(connection) = self.connection {
             self.pool.put(connection, self.idle_since, self.limit);

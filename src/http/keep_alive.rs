@@ -1,4 +1,4 @@
-//! `Keep-Alive`: how long a server keeps an idle connection, by its own word (RFC 2068 section 19.7.1.1).
+//! The header `Keep-Alive`, by which a server announces how long it keeps an idle connection (RFC 2068 section 19.7.1.1).
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use http::HeaderMap;
 use http::header::HeaderName;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-/// The server may close a connection at the end of its time, while a request is on the way: the last second is not used.
+/// The last second is not used, since the server may close the connection while a request is in transit.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// For how long after this answer its connection may serve another request; `None` if the server does not say. What
-/// cannot be understood is ignored.
+/// How long after this answer its connection may be used for another request; `None` if the server does not announce it.
+/// Parameters that are not valid are ignored.
 pub(super) fn reuse_limit(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(KEEP_ALIVE);
     let values = values.iter().filter_map(|value| value.to_str().ok());
@@ -23,7 +23,7 @@ fn limit_of(parameter: &str) -> Option<Duration> {
     let value: u64 = value.trim().trim_matches('"').parse().ok()?;
     match name.trim().to_ascii_lowercase().as_str() {
         "timeout" => Some(Duration::from_secs(value).saturating_sub(MARGIN)),
-        // How many more requests the connection takes.
+        // The number of further requests that the server accepts on this connection.
         "max" => (value == 0).then_some(Duration::ZERO),
         _ => None,
     }

@@ -74,7 +74,7 @@ struct Current {
     step: Cell<Step>,
     deadline: Deadline,
     expires: Deadline,
-    /// The connection, once the answer has been read to its end, if it can serve another request.
+    /// The connection, after the answer was read to its end, if both sides keep it open.
     returned: Cell<Option<HttpConnection>>,
 }
 
@@ -105,7 +105,7 @@ impl UnderWay {
         CURRENT.with_borrow(|current| current.as_ref().map_or(Step::Resolving, |current| current.step.get()))
     }
 
-    /// The connection of an answer that was read to its end.
+    /// Returns the connection of an answer that was read to its end, if both sides keep it open.
     pub fn take_returned(&self) -> Option<HttpConnection> {
         CURRENT.with_borrow(|current| current.as_ref()?.returned.take())
     }
@@ -117,7 +117,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// Leaves a connection to this thread's attempt; without one it is closed.
+/// Stores a connection in this thread's attempt. Without an attempt it is closed.
 fn give_back(connection: Option<HttpConnection>) {
     CURRENT.with_borrow(|current| {
         if let Some(current) = &**current {
@@ -231,7 +231,7 @@ pub(super) fn is_way_to_proxy(details: &ConnectionDetails, has_proxy: bool) -> b
     has_proxy && details.config.proxy().is_none()
 }
 
-/// What a connection leads to. Text of its own, since the URI of a request may hold the message.
+/// The server of a connection. It is a copy of the text, since the URI of a request may hold the message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Origin {
     scheme: String,
@@ -251,15 +251,15 @@ impl Origin {
     }
 }
 
-/// A connection with all its layers, which serves one request after another.
+/// A connection with all its layers. It serves one request after another.
 #[derive(Debug)]
 pub(super) struct HttpConnection {
     transport: Box<dyn Transport>,
     pub origin: Origin,
     is_request: bool,
-    /// Nothing was written yet.
+    /// No request was written yet.
     is_fresh: bool,
-    /// From the sooner of these times on it serves no further request; `None` is never.
+    /// No further request is sent after the first of these times; `None` is never.
     too_old_at: Option<Instant>,
     pub idle_until: Option<Instant>,
     traffic: StdArc<Traffic>,
@@ -284,13 +284,13 @@ impl HttpConnection {
         limits.into_iter().flatten().any(|limit| limit <= now)
     }
 
-    /// Whether it may serve another request.
+    /// Whether another request may be sent on it now.
     pub fn is_usable(&mut self, now: Instant) -> bool {
         !self.has_expired(now) && self.is_in_step()
     }
 
-    /// Whether more was read from the socket than the answer, or the end of the connection. A read that may take no time
-    /// finds only this, without a system call.
+    /// Whether something was read from the socket that is not part of the answer, or the end of the connection. A read with
+    /// a timeout of zero finds only this and makes no system call.
     pub fn has_unread_input(&mut self) -> bool {
         let no_time = NextTimeout {
             after: Wait::from(Duration::ZERO),
@@ -299,14 +299,14 @@ impl HttpConnection {
         !matches!(self.transport.await_input(no_time), Err(Error::Timeout(_)))
     }
 
-    /// Whether the peer has neither hung up nor sent anything that no request asked for: that can be no answer to the
-    /// next one.
+    /// Whether the peer has neither closed the connection nor sent anything without a request. Such bytes must not be taken
+    /// for the answer to the next request.
     fn is_in_step(&mut self) -> bool {
         self.transport.buffers().input().is_empty() && self.transport.is_open()
     }
 
-    /// The first write of a request makes everything uncertain, so all that can be looked at is looked at before it. A
-    /// connection from the pool was looked at when it was taken.
+    /// After the first write of a request its outcome is uncertain, so the connection is examined before it. A connection
+    /// from the pool was examined when it was taken.
     fn before_a_write_of_the_request(&mut self) -> Result<(), Error> {
         if self.is_fresh && !self.is_in_step() {
             return Err(refused("the peer hung up or sent something before it was asked"));
@@ -328,7 +328,7 @@ impl Drop for HttpConnection {
     }
 }
 
-/// A connection in the hands of ureq, for one request.
+/// A connection that ureq uses for one request.
 #[derive(Debug)]
 pub(super) struct Recorded(Option<HttpConnection>);
 
@@ -370,8 +370,8 @@ impl Transport for Recorded {
         transport.await_input(timeout)
     }
 
-    /// ureq asks this when an answer has been read to its end and both sides keep the connection. Whether it serves
-    /// another request is decided with the answer, so it leaves ureq here, for which it is closed.
+    /// ureq calls this when the answer was read to its end and both sides keep the connection open, to return it to its own
+    /// pool. The client decides about that when it has judged the answer, so the connection is taken away from ureq here.
     fn is_open(&mut self) -> bool {
         if !self.connection().is_request {
             return self.connection().transport.is_open();

@@ -1,5 +1,5 @@
-//! The connections that wait for a request: those whose answer was read to its end, and those opened ahead by `warm_up`.
-//! ureq keeps none itself, since it would take one back before anybody has looked at the answer.
+//! The idle connections: those whose answer was read to its end, and those that `warm_up` opened ahead. ureq's own pool is
+//! not used, since ureq returns a connection to it before the client has judged the answer.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -22,9 +22,9 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct State {
-    /// The one that was used last is at the end.
+    /// In the order of their last use.
     idle: Vec<HttpConnection>,
-    /// ureq ends the connections that it has opened; those opened ahead are ours to end.
+    /// The handles of the connections opened ahead. ureq shuts down only those that it has opened itself.
     handles: Vec<Weak<dyn ShutdownHandle>>,
     is_closed: bool,
 }
@@ -46,7 +46,7 @@ impl Pool {
         if connection.has_expired(idle_since) || connection.has_unread_input() {
             return;
         }
-        // Closed when the lock is free again.
+        // These are closed after the lock is released.
         let mut surplus = Vec::new();
         let mut state = self.state();
         while let Some(index) = state.idle.iter().position(|idle| idle.has_expired(idle_since)) {
@@ -64,7 +64,7 @@ impl Pool {
         state.idle.push(connection);
     }
 
-    /// The connection to this origin that was used last, of those that can be used.
+    /// Returns the usable connection to this origin that was used last. Those that are not usable are closed on the way.
     pub fn take(&self, uri: &Uri, now: Instant) -> Option<HttpConnection> {
         loop {
             let mut connection = {
@@ -78,7 +78,8 @@ impl Pool {
         }
     }
 
-    /// Ends the idle connections and those that were opened ahead, in use or not. Nothing is kept any more.
+    /// Closes the idle connections, and those that were opened ahead even if they are in use. No connection is kept from
+    /// then on.
     pub fn shut_down(&self) {
         let (idle, handles) = {
             let mut state = self.state();
@@ -106,7 +107,7 @@ impl Pool {
     }
 }
 
-/// The chain of connectors, with the pool before it.
+/// Takes a connection from the pool, or makes one with the chain of connectors.
 pub(super) struct Pooled<C>(Arc<Inner<C>>);
 
 struct Inner<C> {
@@ -131,7 +132,7 @@ impl<C: Connector<(), Out = Recorded>> Connector<()> for Pooled<C> {
     type Out = Recorded;
 
     fn connect(&self, details: &ConnectionDetails, chained: Option<()>) -> Result<Option<Recorded>, Error> {
-        // The proxy may have the address of an endpoint.
+        // A proxy may have the same address as an endpoint.
         let is_request = !ledger::is_way_to_proxy(details, self.0.has_proxy);
         let idle = is_request.then(|| self.0.pool.take(details.uri, Instant::now()));
         match idle.flatten() {
@@ -144,7 +145,7 @@ impl<C: Connector<(), Out = Recorded>> Connector<()> for Pooled<C> {
     }
 }
 
-/// Opens connections before there is a request for them, whatever the type of the chain.
+/// Opens connections before there is a request for them; hides the type of the chain.
 pub(super) trait OpenAhead: Send + Sync {
     fn open(&self, uri: &Uri, config: &Config, resolver: &dyn Resolver, timeout: Duration) -> Result<(), Error>;
 }
@@ -204,7 +205,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     const HALF_A_MINUTE: Duration = Duration::from_secs(30);
 
-    /// A transport on which something waits or nothing does, and whose end can be seen.
+    /// A transport that holds one reference to `_name` until it is closed.
     #[derive(Debug)]
     struct Named {
         _name: Arc<()>,
@@ -224,7 +225,7 @@ mod tests {
         }
 
         fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-            assert!(timeout.after.is_zero(), "nobody waits for an idle connection");
+            assert!(timeout.after.is_zero(), "a read of an idle connection must not wait");
             self.unread.take().ok_or(Error::Timeout(timeout.reason))
         }
 

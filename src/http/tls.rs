@@ -1,5 +1,5 @@
-//! TLS on rustls, over any transport. Beside what a transport does, this one can look inside: it knows whether decrypted
-//! bytes, half a record or the peer's close_notify arrived that no request asked for.
+//! TLS on rustls, over any transport. ureq's own connector hides what rustls has received. This one finds decrypted bytes,
+//! half a record or the peer's close_notify that arrived on an idle connection.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -20,12 +20,13 @@ use ureq::unversioned::transport::{
 use crate::config;
 use crate::error;
 
-/// For a read of bytes that have arrived already.
+/// The timeout for a read of bytes that have arrived already.
 const AT_ONCE: Duration = Duration::from_millis(1);
-/// An idle connection on which more than this many reads find something is not used again: a peer could go on for ever.
+/// The number of reads that may find something on an idle connection before it is closed: a peer could send key updates
+/// for ever.
 const MAX_IDLE_READS: usize = 4;
 
-/// The TLS settings of a client, with the roots of this file or, without one, those of Mozilla.
+/// The TLS settings of a client. It trusts the roots in `ca_file`, or those of Mozilla if that is empty.
 pub(super) fn client_config(ca_file: &str) -> Result<Arc<ClientConfig>, error::Error> {
     let roots = if ca_file.is_empty() {
         webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()
@@ -75,7 +76,7 @@ impl<In: Transport> Connector<In> for Tls {
     }
 }
 
-/// A connection whose plaintext goes through `buffers` and whose records go through the buffers of `transport`.
+/// A TLS connection. Plaintext is in `buffers`, TLS records are in the buffers of `transport`.
 #[derive(Debug)]
 pub(super) struct TlsStream<T> {
     transport: T,
@@ -104,14 +105,14 @@ impl<T: Transport> TlsStream<T> {
                 return Err(Error::Io(io::ErrorKind::UnexpectedEof.into()));
             }
             if let Err(error) = self.decrypt() {
-                // The alert that says why; the handshake has failed even if it cannot be written.
+                // Sends the alert that says why. The handshake has failed even if the alert cannot be written.
                 let _ = self.flush(remaining()?);
                 return Err(error);
             }
         }
     }
 
-    /// Passes the records that rustls has to write to the transport.
+    /// Writes the records that rustls has ready to the transport.
     fn flush(&mut self, timeout: NextTimeout) -> Result<(), Error> {
         while self.connection.wants_write() {
             let mut output = self.transport.buffers().output();
@@ -121,7 +122,7 @@ impl<T: Transport> TlsStream<T> {
         Ok(())
     }
 
-    /// Passes what the transport has read to rustls, until there is plaintext to take or nothing is left.
+    /// Gives rustls the bytes that the transport has read, until there is plaintext to read or no byte is left.
     fn decrypt(&mut self) -> Result<IoState, Error> {
         loop {
             let state = self.connection.process_new_packets().map_err(tls_error)?;
@@ -135,8 +136,8 @@ impl<T: Transport> TlsStream<T> {
         }
     }
 
-    /// Whether the connection stands and everything that has arrived on it was taken: at most session tickets and key
-    /// updates may arrive at any time, and rustls deals with them.
+    /// Whether the connection is open and nothing has arrived on it that is left for a reader. Session tickets and key
+    /// updates may arrive at any time; rustls processes them here.
     fn is_in_step(&mut self) -> Result<bool, Error> {
         let at_once = NextTimeout {
             after: Wait::from(AT_ONCE),
@@ -166,7 +167,7 @@ impl<T: Transport> Transport for TlsStream<T> {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        // rustls takes all of it: its limit is above the size of this buffer, and everything before was flushed.
+        // rustls accepts all of it: its limit is above the size of this buffer, and everything before was flushed.
         self.connection.writer().write_all(&self.buffers.output()[..amount])?;
         self.flush(timeout)
     }
@@ -179,7 +180,7 @@ impl<T: Transport> Transport for TlsStream<T> {
                 self.buffers.input_appended(amount);
                 return Ok(amount > 0);
             }
-            // The answer to a key update.
+            // rustls may have an answer to a key update to write.
             self.flush(timeout)?;
             if !self.transport.await_input(timeout)? {
                 // Without a close_notify the end may be an attacker's.
@@ -204,7 +205,7 @@ fn server_name(uri: &Uri) -> Result<ServerName<'static>, Error> {
     name.map_err(|_| Error::Tls("the host is not a valid server name"))
 }
 
-/// What is left of the time to connect, which began before the handshake.
+/// The rest of the timeout to connect, which began before the handshake.
 fn remaining(details: &ConnectionDetails) -> Result<NextTimeout, Error> {
     let timeout = details.timeout;
     if timeout.after.is_not_happening() {
@@ -228,7 +229,7 @@ fn tls_error(error: rustls::Error) -> Error {
     Error::Io(io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// Follows the framing of TLS records (RFC 8446 section 5.1), to know whether what was received ends between two of them.
+/// Follows the framing of TLS records (RFC 8446 section 5.1), to know whether the bytes received so far end with a record.
 #[derive(Debug, Default)]
 struct RecordReader {
     header: [u8; RecordReader::HEADER],
@@ -275,7 +276,7 @@ mod tests {
 
     const BUFFER: usize = 16 * 1024;
 
-    /// A server in memory at the other end of a transport: what it writes arrives in these pieces, and no sooner than told.
+    /// A transport with a server in memory at its other end. A read returns one piece of `arrived`, which the test fills.
     #[derive(Debug)]
     struct Wire {
         server: ServerConnection,
@@ -286,7 +287,7 @@ mod tests {
     }
 
     impl Wire {
-        /// The server reads what was written, and this is what it writes then.
+        /// Lets the server read what was written, and returns what it writes.
         fn serve(&mut self) -> Vec<u8> {
             let mut written = &std::mem::take(&mut self.written)[..];
             while !written.is_empty() {
@@ -373,7 +374,7 @@ mod tests {
             }
         }
 
-        /// A connection after its handshake, and what the server wrote behind it: session tickets, with TLS 1.3.
+        /// A connection after its handshake, and what the server wrote after it: session tickets, with TLS 1.3.
         fn connect(&self) -> (TlsStream<Wire>, Vec<u8>) {
             let mut server = ServerConnection::new(self.server.clone()).unwrap();
             server.set_buffer_limit(None);
@@ -397,13 +398,13 @@ mod tests {
         PEERS[1].connect()
     }
 
-    /// These bytes arrive, each piece for a read of its own.
+    /// Lets these bytes arrive; each piece is returned by a read of its own.
     fn arrive<const COUNT: usize>(stream: &mut TlsStream<Wire>, pieces: [Vec<u8>; COUNT]) {
         let pieces = pieces.into_iter().filter(|piece| !piece.is_empty());
         stream.transport.arrived.extend(pieces);
     }
 
-    /// What the server writes for this plaintext.
+    /// The records that the server writes for this plaintext.
     fn encrypted(stream: &mut TlsStream<Wire>, plaintext: &[u8]) -> Vec<u8> {
         stream.transport.server.writer().write_all(plaintext).unwrap();
         stream.transport.serve()
@@ -419,7 +420,7 @@ mod tests {
         assert_eq!(seen, request);
     }
 
-    /// Takes that much, as ureq does.
+    /// Reads that many bytes, as ureq does.
     fn receive(stream: &mut TlsStream<Wire>, amount: usize) -> Vec<u8> {
         let mut taken = Vec::new();
         while taken.len() < amount {
@@ -477,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_updates_its_keys_without_end_is_left() {
+    fn a_connection_with_key_updates_without_end_is_closed() {
         let (mut stream, tickets) = with_tickets();
         arrive(&mut stream, [tickets]);
         for _ in 0..MAX_IDLE_READS {
@@ -489,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn application_data_that_nobody_asked_for_ends_the_connection_wherever_it_is_cut() {
+    fn application_data_without_a_request_ends_the_connection_wherever_it_is_cut() {
         for peers in &*PEERS {
             let (mut stream, behind) = peers.connect();
             let early = encrypted(&mut stream, b"HTTP/1.1 200 OK");
@@ -522,8 +523,8 @@ mod tests {
         }
     }
 
-    /// Whether a connection can be used again after an answer of that length, with so many bytes behind it. What was read
-    /// with the answer is found without the socket.
+    /// Whether a connection can be used again after an answer of `length` bytes with `behind` further bytes in the same
+    /// flight. Bytes that were read with the answer must be found without a read of the socket.
     fn is_reusable(peers: &Peers, length: usize, behind: usize, in_one_record: bool) -> bool {
         let (mut stream, tickets) = peers.connect();
         arrive(&mut stream, [tickets]);
