@@ -14,7 +14,7 @@ use std::time::Duration;
 use common::{Peer, client, client_with, outcome, read_request, send};
 use rtcmsg::{CallOptions, CallTimeout, Code, Delivery};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
+use rustls::{AlertDescription, HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 use vendors::{CUT, TAKEN, UNREADABLE, VENDORS, Vendor, chunk, chunked, fresh, http, stale, told_by};
 
 #[test]
@@ -472,6 +472,24 @@ fn a_later_connection_resumes_the_session_of_an_earlier_one() {
             assert_eq!(handshakes.recv(), Ok(Some(expected)));
         }
         drop(client);
+        peer.join();
+    }
+}
+
+#[test]
+fn a_server_whose_certificate_is_not_trusted_gets_an_alert_and_no_request() {
+    let (config, _) = tls("untrusted");
+    for vendor in VENDORS {
+        let (peer, url) = tls_peer(&config, 1, |mut stream| {
+            let error = stream.read(&mut [0]).expect_err("no handshake");
+            let error = error.get_ref().and_then(|error| error.downcast_ref());
+            let expected = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
+            assert_eq!(error, Some(&expected));
+        });
+        // Without `tls.ca_file` the roots of Mozilla are trusted.
+        let report = send(&client(&url), &vendor.message);
+        let expected = (Code::Tls, Delivery::NotSent);
+        assert_eq!(outcome(&report), expected, "{}: {}", vendor.name, report.text());
         peer.join();
     }
 }

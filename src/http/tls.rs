@@ -105,10 +105,17 @@ impl<T: Transport> TlsStream<T> {
                 return Err(Error::Io(io::ErrorKind::UnexpectedEof.into()));
             }
             if let Err(error) = self.decrypt() {
-                // Sends the alert that says why. The handshake has failed even if the alert cannot be written.
-                let _ = self.flush(remaining()?);
+                self.send_alert(remaining());
                 return Err(error);
             }
+        }
+    }
+
+    /// Says to the peer why the handshake has failed. It has failed even if this cannot be written.
+    fn send_alert(&mut self, timeout: Result<NextTimeout, Error>) {
+        if timeout.and_then(|timeout| self.flush(timeout)).is_ok() {
+            // The transport writes what it holds back before it looks.
+            self.transport.is_open();
         }
     }
 
