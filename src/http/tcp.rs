@@ -163,9 +163,9 @@ impl Transport for Connection {
     }
 
     fn is_open(&mut self) -> bool {
-        // A handshake may have ended with a write.
-        let at_once = Until::at(Instant::now() + SHORTEST);
-        if self.buffers.held > 0 && self.flush(&at_once).is_err() {
+        // A handshake may have ended with a write. It fits into the socket's buffer, so the timeout is for a thread that is
+        // suspended before it.
+        if self.buffers.held > 0 && self.flush(&Until::at(Instant::now() + SLICE)).is_err() {
             return false;
         }
         os::is_quiet(&self.stream)

@@ -20,8 +20,9 @@ use ureq::unversioned::transport::{
 use crate::config;
 use crate::error;
 
-/// The timeout for a read of bytes that have arrived already.
-const AT_ONCE: Duration = Duration::from_millis(1);
+/// The timeout for a read of bytes that have arrived already. Such a read does not wait, but the thread may be suspended
+/// before it on a busy machine.
+const ARRIVED: Duration = Duration::from_secs(1);
 /// The number of reads that may find something on an idle connection before it is closed: a peer could send key updates
 /// for ever.
 const MAX_IDLE_READS: usize = 4;
@@ -146,8 +147,8 @@ impl<T: Transport> TlsStream<T> {
     /// Whether the connection is open and nothing has arrived on it that is left for a reader. Session tickets and key
     /// updates may arrive at any time; rustls processes them here.
     fn is_in_step(&mut self) -> Result<bool, Error> {
-        let at_once = NextTimeout {
-            after: Wait::from(AT_ONCE),
+        let timeout = NextTimeout {
+            after: Wait::from(ARRIVED),
             ..NextTimeout::default()
         };
         for _ in 0..MAX_IDLE_READS {
@@ -160,7 +161,7 @@ impl<T: Transport> TlsStream<T> {
                 // Half a record may be the beginning of application data.
                 return Ok(self.received.is_at_boundary());
             }
-            if !self.transport.await_input(at_once)? {
+            if !self.transport.await_input(timeout)? {
                 return Ok(false);
             }
         }
@@ -323,6 +324,10 @@ mod tests {
             if timeout.after.is_zero() {
                 return Err(Error::Timeout(timeout.reason));
             }
+            assert!(
+                *timeout.after >= ARRIVED,
+                "a busy machine may suspend the thread before a read"
+            );
             if self.arrived.is_empty() && self.server.is_handshaking() {
                 let output = self.serve();
                 self.arrived.push(output);
