@@ -32,7 +32,7 @@ STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
 STRICT_CXX := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 PY_FILES := tests bench bindings/python examples/python
 
-.PHONY: all lib shared need need-c need-go need-fuzz need-tools venv demo test test-rust test-c test-examples test-python test-go test-budgets test-oracle \
+.PHONY: all lib shared need need-c need-go need-fuzz need-tools need-middleboxes venv demo test test-rust test-c test-examples test-python test-go test-budgets test-oracle \
 	test-models test-fuzz stress fuzz bench \
 	check check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go header licenses broken clean
 
@@ -46,6 +46,10 @@ need-c: need
 
 need-tools:
 	@$(NEED) objdump:binutils valgrind:valgrind strace:strace openssl:openssl cmake:cmake pkg-config:pkg-config
+
+# tests/middleboxes.rs starts them. Debian keeps them where only root looks.
+need-middleboxes:
+	@PATH="$$PATH:/usr/sbin" $(NEED) nginx:nginx haproxy:haproxy tinyproxy:tinyproxy
 
 # The library, and beside it the names that the linker and the loader look for.
 lib: need
@@ -83,12 +87,11 @@ EXAMPLES := $(addprefix $(BUILD)/examples/,hello epoll cpp-hello cpp-quickstart 
 # Each part with a limit of its own, AT_A_TIME of them at once: much of their time is waiting.
 PARTS := test-rust test-c test-python test-go test-fuzz test-install test-budgets test-models test-examples test-oracle
 AT_A_TIME ?= 1
-test: need-c need-go need-fuzz need-tools lib venv $(BUILD)/examples/quickstart $(EXAMPLES)
+test: need-c need-go need-fuzz need-tools need-middleboxes lib venv $(BUILD)/examples/quickstart $(EXAMPLES)
 	@$(PYTHON) tests/parts.py --make $(MAKE) --logs $(BUILD)/logs --at-a-time $(AT_A_TIME) $(PARTS)
 
 # The library with panics to inject is built apart, so that nobody can mistake it for the other.
-test-rust: need
-	@$(NEED) tinyproxy:tinyproxy
+test-rust: need need-middleboxes
 	PYTHON=$(PYTHON) $(CARGO) test --workspace
 	$(CARGO) test --target-dir $(dir $(TARGET))inject --features inject-panics --test boundary
 

@@ -549,7 +549,13 @@ impl Client {
                         .agent
                         .exchange(request, deadline, expires, &part.progress, permit.cloned());
                     let mut outcome = match answered {
-                        Ok(answer) => self.read(errand, answer, clock_was_set),
+                        Ok((answer, connection)) => {
+                            let outcome = self.read(errand, answer, clock_was_set);
+                            if !outcome.answers_another_request {
+                                connection.keep();
+                            }
+                            outcome
+                        }
                         Err(Failure::Withheld(request)) => {
                             is_withheld = true;
                             Outcome::of(*request, errand.recipients())

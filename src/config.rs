@@ -104,7 +104,7 @@ settings! {
     HTTP_MAX_CONNECTIONS: "http.max_connections", Kind::Integer { min: 1, max: 10_000, unit: "connections" }, "64",
         "Idle connections kept per host. Set it to the number of threads that send at once; more threads still work, but reconnect.";
     HTTP_MAX_IDLE_MS: "http.max_idle_ms", Kind::Integer { min: 0, max: 3_600_000, unit: "ms" }, "30000",
-        "An idle connection older than this is not used again.";
+        "An idle connection older than this is not used again, nor one whose server announced a shorter time by `Keep-Alive`.";
     HTTP_MAX_CONNECTION_AGE_MS: "http.max_connection_age_ms", Kind::Integer { min: 1_000, max: 86_400_000, unit: "ms" }, "300000",
         "A connection is replaced at this age, so that changes in DNS are followed.";
     HTTP_DNS_TTL_MS: "http.dns_ttl_ms", Kind::Integer { min: 0, max: 86_400_000, unit: "ms" }, "60000",

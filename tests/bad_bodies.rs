@@ -6,6 +6,7 @@ mod common;
 #[path = "common/vendors.rs"]
 mod vendors;
 
+use std::collections::VecDeque;
 use std::io::Write;
 
 use common::{COMMAND, Peer, SIGNAL, UNICAST, client, outcome, read_request, send};
@@ -13,15 +14,17 @@ use rtcmsg::Delivery::{self, Accepted, Delivered, NotDelivered, Unknown};
 use rtcmsg::{Code, Message};
 use vendors::{Outcome, TAKEN, UNREADABLE};
 
-/// Answers to one message over one kept connection: a body to HTTP 200, and what the whole and each recipient come to.
+/// Answers to one message, each on a connection of its own: a body to HTTP 200, and what the whole and each recipient come to.
 fn hold_bodies(what: &str, message: Message, rows: &[(&str, &[u8], Outcome, &[Delivery])]) {
-    let bodies: Vec<Vec<u8>> = rows.iter().map(|row| row.1.to_vec()).collect();
-    let peer = Peer::new(1, move |mut stream| {
-        for body in &bodies {
-            read_request(&mut stream);
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-            stream.write_all(&[head.as_bytes(), body].concat()).expect("written");
-        }
+    let mut bodies: VecDeque<Vec<u8>> = rows.iter().map(|row| row.1.to_vec()).collect();
+    let peer = Peer::new(rows.len(), move |mut stream| {
+        let body = bodies.pop_front().expect("a row");
+        read_request(&mut stream);
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(&[head.as_bytes(), &body].concat()).expect("written");
     });
     let client = client(&peer.url);
     let mut wrongs = Vec::new();

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use common::{Peer, client, client_with, outcome, read_request, send};
+use common::{Peer, UNICAST, answer, client, client_with, outcome, read_request, send};
 use rtcmsg::{CallOptions, CallTimeout, Code, Delivery};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use vendors::{CUT, TAKEN, UNREADABLE, VENDORS, chunk, chunked, fresh, stale, told_by};
+use rustls::{AlertDescription, HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
+use vendors::{CUT, TAKEN, UNREADABLE, VENDORS, Vendor, chunk, chunked, fresh, http, stale, told_by};
 
 #[test]
 fn bytes_behind_an_answer_are_never_the_answer_to_the_next_request() {
@@ -33,6 +33,7 @@ fn bytes_behind_an_answer_are_never_the_answer_to_the_next_request() {
                 let (first, behind, second) = (fresh(&vendor), extra.clone(), fresh(&vendor));
                 let mut is_first = true;
                 let peer = Peer::new(2, move |mut stream| {
+                    stream.set_nodelay(true).expect("set");
                     read_request(&mut stream);
                     if !std::mem::take(&mut is_first) {
                         return stream.write_all(second.as_bytes()).expect("written");
@@ -194,15 +195,36 @@ fn tls(test: &str) -> (Arc<ServerConfig>, String) {
     std::fs::write(&file, made.cert.pem()).unwrap();
     let chain = vec![CertificateDer::from(made.cert.der().to_vec())];
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .unwrap();
+    // What is written before the handshake leaves with its end, so that it is there before any request.
+    config.send_half_rtt_data = true;
     (Arc::new(config), file.to_str().unwrap().to_owned())
 }
 
+type TlsStream = StreamOwned<ServerConnection, TcpStream>;
+
+/// A peer that speaks TLS: it does as the test says with each connection, whose handshake comes with the first read.
+fn tls_peer(
+    config: &Arc<ServerConfig>,
+    connections: usize,
+    mut serve: impl FnMut(TlsStream) + Send + 'static,
+) -> (Peer, String) {
+    let config = config.clone();
+    let peer = Peer::new(connections, move |stream| {
+        // What is written is there when the write returns, and does not wait for an acknowledgement.
+        stream.set_nodelay(true).expect("set");
+        let connection = ServerConnection::new(config.clone()).expect("a connection");
+        serve(StreamOwned::new(connection, stream));
+    });
+    let url = peer.url.replace("http://127.0.0.1", "https://localhost");
+    (peer, url)
+}
+
 /// The head of a request, read to its end with its body, over TLS.
-fn read_over_tls(stream: &mut StreamOwned<ServerConnection, TcpStream>) {
+fn read_over_tls(stream: &mut impl Read) {
     let (mut request, mut byte) = (Vec::new(), [0]);
     while !request.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte).expect("a request");
@@ -212,6 +234,13 @@ fn read_over_tls(stream: &mut StreamOwned<ServerConnection, TcpStream>) {
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length"))];
     stream.read_exact(&mut body).expect("a body");
+}
+
+/// Waits for the end of a connection on which no further request may come.
+fn expect_no_request(stream: &mut impl Read) {
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    assert!(rest.is_empty(), "a request on a connection that is out of step");
 }
 
 #[test]
@@ -235,11 +264,9 @@ fn over_tls_an_end_without_farewell_is_judged_by_what_came() {
         for (name, answer, expected) in rows {
             count += 1;
             for farewell in [true, false] {
-                let (config, mut answers) = (config.clone(), vec![fresh(&vendor), answer.clone()]);
+                let mut answers = vec![fresh(&vendor), answer.clone()];
                 let (ended, wait_ended) = channel();
-                let peer = Peer::new(2, move |stream| {
-                    let connection = ServerConnection::new(config.clone()).expect("a connection");
-                    let mut stream = StreamOwned::new(connection, stream);
+                let (peer, url) = tls_peer(&config, 2, move |mut stream| {
                     read_over_tls(&mut stream);
                     let _ = stream.write_all(answers.pop().expect("two connections").as_bytes());
                     let _ = stream.flush();
@@ -250,7 +277,6 @@ fn over_tls_an_end_without_farewell_is_judged_by_what_came() {
                     drop(stream);
                     ended.send(()).expect("heard");
                 });
-                let url = peer.url.replace("http://127.0.0.1", "https://localhost");
                 let client = client_with(&url, &[("tls.ca_file", &ca_file)]);
                 let report = send(&client, &vendor.message);
                 assert_eq!(outcome(&report), expected, "{}, {name}: {}", vendor.name, report.text());
@@ -263,4 +289,239 @@ fn over_tls_an_end_without_farewell_is_judged_by_what_came() {
         }
     }
     println!("TLS: {} rows", count * 2);
+}
+
+/// Both buffers on the way hold that much, and so does a TLS record.
+const BUFFER: usize = 16 * 1024;
+
+/// A good answer of exactly this length, head included.
+fn fresh_of_length(vendor: &Vendor, length: usize) -> String {
+    let body = (vendor.success)("fresh");
+    let padded = |padding: usize| http("200 OK", "", &format!("{body}{}", " ".repeat(padding)));
+    let answer = (0..length).rev().map(padded).find(|answer| answer.len() <= length);
+    let answer = answer.expect("room for an answer");
+    assert_eq!(answer.len(), length, "no length of the body makes up for its digits");
+    answer
+}
+
+/// Writes an answer and what follows it in one flight: as one record, or as records of their own.
+fn write_flight(stream: &mut TlsStream, pieces: &[&str]) {
+    for piece in pieces {
+        stream.conn.writer().write_all(piece.as_bytes()).expect("room");
+    }
+    stream.flush().expect("written");
+}
+
+#[test]
+fn an_answer_behind_an_answer_is_found_at_every_edge_of_buffers_and_records() {
+    let (config, ca_file) = tls("edges");
+    let mut count = 0;
+    for vendor in VENDORS {
+        for length in [
+            500,
+            BUFFER - 1,
+            BUFFER,
+            BUFFER + 1,
+            2 * BUFFER - 1,
+            2 * BUFFER,
+            2 * BUFFER + 1,
+        ] {
+            for (is_tls, in_one_record) in [(false, true), (true, true), (true, false)] {
+                count += 1;
+                let (first, behind, second) = (fresh_of_length(&vendor, length), stale(&vendor), fresh(&vendor));
+                let both = first.clone() + &behind;
+                let mut is_first = true;
+                let (peer, url) = if is_tls {
+                    tls_peer(&config, 2, move |mut stream| {
+                        read_over_tls(&mut stream);
+                        if !std::mem::take(&mut is_first) {
+                            return write_flight(&mut stream, &[&second]);
+                        }
+                        let pieces = if in_one_record {
+                            vec![&both]
+                        } else {
+                            vec![&first, &behind]
+                        };
+                        let pieces: Vec<&str> = pieces.into_iter().map(String::as_str).collect();
+                        write_flight(&mut stream, &pieces);
+                        expect_no_request(&mut stream);
+                    })
+                } else {
+                    let peer = Peer::new(2, move |mut stream| {
+                        read_request(&mut stream);
+                        if !std::mem::take(&mut is_first) {
+                            return stream.write_all(second.as_bytes()).expect("written");
+                        }
+                        stream.write_all(both.as_bytes()).expect("written");
+                        expect_no_request(&mut stream);
+                    });
+                    let url = peer.url.clone();
+                    (peer, url)
+                };
+                let client = client_with(&url, &[("tls.ca_file", &ca_file)]);
+                for number in 0..2 {
+                    let report = send(&client, &vendor.message);
+                    let row = format!("{}, {length}, TLS {is_tls}, one record {in_one_record}", vendor.name);
+                    assert_eq!(
+                        told_by(&report),
+                        (TAKEN, "fresh"),
+                        "{row}, message {number}: {}",
+                        report.text()
+                    );
+                }
+                drop(client);
+                peer.join();
+            }
+        }
+    }
+    println!("answers behind answers: {count} rows");
+}
+
+#[test]
+fn what_came_over_tls_before_the_request_is_no_answer_and_nothing_is_sent() {
+    let (config, ca_file) = tls("early");
+    for vendor in VENDORS {
+        for early in [stale(&vendor), "H".to_owned(), stale(&vendor).repeat(50)] {
+            let (peer, url) = tls_peer(&config, 1, move |mut stream| {
+                stream.conn.writer().write_all(early.as_bytes()).expect("room");
+                expect_no_request(&mut stream);
+            });
+            let client = client_with(&url, &[("tls.ca_file", &ca_file)]);
+            let report = send(&client, &vendor.message);
+            let expected = (Code::Connect, Delivery::NotSent);
+            assert_eq!(outcome(&report), expected, "{}: {}", vendor.name, report.text());
+            drop(client);
+            peer.join();
+        }
+    }
+}
+
+#[test]
+fn what_arrives_over_tls_while_idle_ends_the_connection_unless_it_is_no_data() {
+    type Act = fn(&mut TlsStream, &Vendor);
+    #[rustfmt::skip]
+    let rows: [(&str, bool, Act); 5] = [
+        ("a key update", true, |stream, _| stream.conn.refresh_traffic_keys().expect("TLS 1.3")),
+        ("three key updates", true, |stream, _| {
+            for _ in 0..3 {
+                stream.conn.refresh_traffic_keys().expect("TLS 1.3");
+            }
+        }),
+        ("an answer", false, |stream, vendor| write_flight(stream, &[&stale(vendor)])),
+        ("a key update and a byte", false, |stream, _| {
+            stream.conn.refresh_traffic_keys().expect("TLS 1.3");
+            write_flight(stream, &["H"]);
+        }),
+        ("a close_notify", false, |stream, _| stream.conn.send_close_notify()),
+    ];
+    let (config, ca_file) = tls("idle");
+    for vendor in VENDORS {
+        for (name, is_harmless, act) in rows {
+            let (go, wait): (Sender<()>, Receiver<()>) = channel();
+            let (done, acted) = channel();
+            let mut is_first = true;
+            let connections = if is_harmless { 1 } else { 2 };
+            let (peer, url) = tls_peer(&config, connections, move |mut stream| {
+                read_over_tls(&mut stream);
+                write_flight(&mut stream, &[&fresh(&vendor)]);
+                if !std::mem::take(&mut is_first) {
+                    return;
+                }
+                wait.recv().expect("told to go on");
+                act(&mut stream, &vendor);
+                stream.flush().expect("written");
+                done.send(()).expect("heard");
+                if is_harmless {
+                    read_over_tls(&mut stream);
+                    write_flight(&mut stream, &[&fresh(&vendor)]);
+                } else {
+                    expect_no_request(&mut stream);
+                }
+            });
+            let client = client_with(&url, &[("tls.ca_file", &ca_file)]);
+            for number in 0..2 {
+                let report = send(&client, &vendor.message);
+                let row = format!("{}, {name}, message {number}", vendor.name);
+                assert_eq!(told_by(&report), (TAKEN, "fresh"), "{row}: {}", report.text());
+                if number == 0 {
+                    go.send(()).expect("the peer waits");
+                    acted.recv().expect("the peer acts");
+                }
+            }
+            drop(client);
+            peer.join();
+        }
+    }
+}
+
+#[test]
+fn a_later_connection_resumes_the_session_of_an_earlier_one() {
+    let (config, ca_file) = tls("resumed");
+    for vendor in VENDORS {
+        let (seen, handshakes) = channel();
+        let (peer, url) = tls_peer(&config, 2, move |mut stream| {
+            read_over_tls(&mut stream);
+            seen.send(stream.conn.handshake_kind()).expect("heard");
+            let body = (vendor.success)("fresh");
+            write_flight(&mut stream, &[&http("200 OK", "Connection: close\r\n", &body)]);
+        });
+        let client = client_with(&url, &[("tls.ca_file", &ca_file)]);
+        for expected in [HandshakeKind::Full, HandshakeKind::Resumed] {
+            let report = send(&client, &vendor.message);
+            assert_eq!(told_by(&report), (TAKEN, "fresh"), "{}: {}", vendor.name, report.text());
+            assert_eq!(handshakes.recv(), Ok(Some(expected)));
+        }
+        drop(client);
+        peer.join();
+    }
+}
+
+#[test]
+fn a_server_whose_certificate_is_not_trusted_gets_an_alert_and_no_request() {
+    let (config, _) = tls("untrusted");
+    for vendor in VENDORS {
+        let (peer, url) = tls_peer(&config, 1, |mut stream| {
+            let error = stream.read(&mut [0]).expect_err("no handshake");
+            let error = error.get_ref().and_then(|error| error.downcast_ref());
+            let expected = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
+            assert_eq!(error, Some(&expected));
+        });
+        // Without `tls.ca_file` the roots of Mozilla are trusted.
+        let report = send(&client(&url), &vendor.message);
+        let expected = (Code::Tls, Delivery::NotSent);
+        assert_eq!(outcome(&report), expected, "{}: {}", vendor.name, report.text());
+        peer.join();
+    }
+}
+
+/// The answer may be that of an earlier request, and then everything on this connection is one answer late.
+#[test]
+fn a_connection_whose_answer_names_another_action_is_not_used_again() {
+    let body = |action: &str| {
+        format!(r#"{{"ResponseMetadata":{{"RequestId":"r1","Action":"{action}"}},"Result":{{"Message":"Success"}}}}"#)
+    };
+    let mut bodies = [body("SendBroadcast"), body("SendUnicast")].into_iter();
+    let peer = Peer::new(2, move |mut stream| {
+        let body = bodies.next().expect("two connections");
+        answer(
+            &mut stream,
+            &format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+        );
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).expect("the end");
+        assert!(rest.is_empty(), "no second request on this connection");
+    });
+    {
+        let client = client(&peer.url);
+        let late = send(&client, &UNICAST);
+        assert_eq!(
+            outcome(&late),
+            (Code::BadResponse, Delivery::Unknown),
+            "{}",
+            late.text()
+        );
+        let next = send(&client, &UNICAST);
+        assert_eq!(outcome(&next), (Code::Ok, Delivery::Accepted), "{}", next.text());
+    }
+    peer.join();
 }

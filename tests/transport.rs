@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use common::proxy::ConnectProxy;
 use common::{COMMAND, Peer, UNICAST, answer, client, client_with, outcome, read_request, send};
 use rtcmsg::{CallOptions, CallTimeout, Code, Delivery, Message, Payload, Report};
 use rtcmsg_emulator::{Emulator, Options, TlsFiles};
@@ -199,6 +200,46 @@ fn a_connection_is_used_again_and_one_closed_while_idle_costs_no_message() {
         wait_closed.recv().unwrap();
     }
     peer.join();
+}
+
+/// A server that closes after the announced time does it while the next request is on the way, now and then. With one
+/// second there is nothing left but the last.
+#[test]
+fn a_connection_of_which_the_server_announces_the_end_is_not_used_in_its_last_second() {
+    for (header, connections) in [
+        ("Keep-Alive: timeout=1\r\n", 3),
+        ("keep-alive: max=100, Timeout = 1\r\n", 3),
+        ("Keep-Alive: timeout=60, max=0\r\n", 3),
+        ("Keep-Alive: timeout=60\r\n", 1),
+        ("Keep-Alive: timeout=soon\r\n", 1),
+        ("", 1),
+    ] {
+        // Without a body ureq is done with the answer before its head is seen.
+        for (status, body) in [("200 OK", SUCCESS), ("429 Too Many Requests", "")] {
+            let bytes = http(status, header, body);
+            let per_connection = 3 / connections;
+            let peer = Peer::new(connections, move |mut stream| {
+                for _ in 0..per_connection {
+                    answer(&mut stream, &bytes);
+                }
+                let mut rest = Vec::new();
+                let _ = stream.read_to_end(&mut rest);
+                assert!(rest.is_empty(), "a request in the last second");
+            });
+            let client = client(&peer.url);
+            for _ in 0..3 {
+                let report = send(&client, &UNICAST);
+                assert_eq!(
+                    report.requests()[0].http_status.to_string(),
+                    status[..3],
+                    "{}",
+                    report.text()
+                );
+            }
+            drop(client);
+            peer.join();
+        }
+    }
 }
 
 #[test]
@@ -484,6 +525,55 @@ fn tls_bytes_after_the_handshake_count_as_sent() {
     let url = peer.url.replace("http://127.0.0.1", "https://localhost");
     let report = send(&client_with(&url, &[("tls.ca_file", &ca_file)]), &UNICAST);
     assert_eq!(report.delivery(), Delivery::Unknown, "{}", report.text());
+    peer.join();
+}
+
+#[test]
+fn over_tls_a_tunnel_through_a_proxy_serves_one_message_after_another() {
+    let files = common::certificate("tunnel");
+    let emulator = https(&files);
+    let proxy = ConnectProxy::start();
+    let url = emulator.url().replace("127.0.0.1", "localhost");
+    let ca_file = files.certificate.to_str().unwrap();
+    let client = client_with(&url, &[("http.proxy", &proxy.url), ("tls.ca_file", ca_file)]);
+    for _ in 0..3 {
+        let report = send(&client, &UNICAST);
+        assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.text());
+    }
+    assert_eq!(proxy.requests().len(), 1, "one tunnel serves all");
+}
+
+#[test]
+fn a_peer_that_never_answers_in_the_handshake_gets_no_request_by_the_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = client(&format!("https://{}", listener.local_addr().unwrap()));
+    let options = CallOptions {
+        timeout: CallTimeout::After(Duration::from_millis(50)),
+        ..CallOptions::default()
+    };
+    let report = client.send(&UNICAST, &options).unwrap();
+    let expected = (Code::Timeout, Delivery::NotSent);
+    assert_eq!(outcome(&report), expected, "{}", report.text());
+}
+
+#[test]
+fn close_ends_a_handshake_and_nothing_is_sent() {
+    let (arrived, wait) = std::sync::mpsc::channel();
+    let peer = Peer::new(1, move |mut stream| {
+        tls_record(&mut stream);
+        arrived.send(()).unwrap();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(rest.is_empty(), "more than the first message of a handshake");
+    });
+    let client = client(&peer.url.replace("http://", "https://"));
+    std::thread::scope(|scope| {
+        let sending = scope.spawn(|| send(&client, &UNICAST));
+        wait.recv().unwrap();
+        client.close(Some(Duration::ZERO));
+        let report = sending.join().unwrap();
+        assert_eq!(outcome(&report), (Code::Closed, Delivery::NotSent), "{}", report.text());
+    });
     peer.join();
 }
 

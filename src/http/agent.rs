@@ -3,23 +3,22 @@
 
 use std::env;
 use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Response;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
+use rustls::ClientConfig;
 use ureq::Body;
 use ureq::config::AutoHeaderValue;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
-use ureq::unversioned::transport::{Connector, RustlsConnector};
+use ureq::unversioned::transport::Connector;
 
 use super::connect::Connect;
-use super::ledger::{Ledger, Progress, Reached, SendPermit, Step, UnderWay};
+use super::keep_alive;
+use super::ledger::{HttpConnection, Ledger, Progress, Reached, SendPermit, Step, UnderWay};
+use super::pool::{OpenAhead, Pool, Pooled};
 use super::proxy::Proxies;
 use super::resolver::{CachedResolver, Unresolved};
-use super::spares::{Spares, WithSpares};
+use super::tls::{self, Tls};
 use super::tls_failure;
 use super::traffic::Traffic;
 use super::tunnel::ProxyFailure;
@@ -30,7 +29,6 @@ use crate::log::Logger;
 use crate::os;
 use crate::report::Request;
 use crate::sync::Arc as SharedArc;
-use crate::text_file;
 
 /// An answer, read to its end.
 pub(crate) type Answer = Response<Vec<u8>>;
@@ -69,7 +67,7 @@ pub(crate) struct Settings {
     dns_ttl: Duration,
     connect_timeout: Duration,
     proxies: Proxies,
-    roots: RootCerts,
+    tls: Arc<ClientConfig>,
 }
 
 impl Settings {
@@ -82,36 +80,9 @@ impl Settings {
             dns_ttl: config.millis(&config::HTTP_DNS_TTL_MS),
             connect_timeout: config.millis(&config::HTTP_CONNECT_TIMEOUT_MS),
             proxies: Proxies::new(config.text(&config::HTTP_PROXY), endpoints, &|name| env::var_os(name))?,
-            roots: roots(config.text(&config::TLS_CA_FILE))?,
+            tls: tls::client_config(config.text(&config::TLS_CA_FILE))?,
         })
     }
-}
-
-fn roots(ca_file: &str) -> Result<RootCerts, Error> {
-    if ca_file.is_empty() {
-        return Ok(RootCerts::WebPki);
-    }
-    let refuse = |why: String| Error::invalid(config::TLS_CA_FILE.key, format!("{ca_file}: {why}"));
-    let pem = text_file::read(Path::new(ca_file)).map_err(refuse)?;
-    let mut certificates: Vec<Certificate<'static>> = Vec::new();
-    for item in ureq::tls::parse_pem(&pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => {
-                // What cannot be a root would be passed over later, without a word.
-                let der = CertificateDer::from(certificate.der());
-                RootCertStore::empty()
-                    .add(der)
-                    .map_err(|error| refuse(format!("no certificate of a root: {error}")))?;
-                certificates.push(certificate);
-            }
-            Ok(_) => {}
-            Err(error) => return Err(refuse(format!("no valid PEM: {error}"))),
-        }
-    }
-    if certificates.is_empty() {
-        return Err(refuse("holds no certificate in PEM form".to_owned()));
-    }
-    Ok(RootCerts::Specific(Arc::new(certificates)))
 }
 
 /// A pool of connections and the way to make them; any thread may use it.
@@ -119,7 +90,8 @@ pub(crate) struct Agent {
     agent: ureq::Agent,
     resolver: CachedResolver,
     connect_timeout: Duration,
-    spares: Box<dyn Spares>,
+    pool: Arc<Pool>,
+    opener: Box<dyn OpenAhead>,
     pub traffic: Arc<Traffic>,
 }
 
@@ -128,22 +100,19 @@ impl Agent {
         let traffic = Arc::<Traffic>::default();
         let proxies = Arc::new(settings.proxies);
         let resolver = CachedResolver::new(proxies.clone(), settings.dns_ttl, logger, traffic.clone());
-        let tls = TlsConfig::builder().root_certs(settings.roots).build();
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             // Which proxy is used is our matter: without this ureq would read the environment.
             .proxy(None)
-            .tls_config(tls)
             .user_agent(USER_AGENT)
             .accept(AutoHeaderValue::None)
             .accept_encoding("identity")
             .input_buffer_size(BUFFER_SIZE)
             .output_buffer_size(BUFFER_SIZE)
-            .max_idle_connections(settings.max_connections.saturating_mul(2))
-            .max_idle_connections_per_host(settings.max_connections)
-            .max_idle_age(settings.max_idle)
+            .max_idle_connections(0)
+            .max_idle_connections_per_host(0)
             .timeout_resolve(Some(settings.connect_timeout))
             .timeout_connect(Some(settings.connect_timeout))
             .build();
@@ -156,14 +125,16 @@ impl Agent {
             .chain(Reached {
                 step: Step::TlsHandshake,
             })
-            .chain(RustlsConnector::default())
+            .chain(Tls(settings.tls))
             .chain(Ledger {
                 max_age: settings.max_age,
                 traffic: traffic.clone(),
             });
-        let connector = WithSpares::new(connector, settings.max_idle, settings.max_connections);
+        let pool = Arc::new(Pool::new(settings.max_idle, settings.max_connections));
+        let connector = Pooled::new(connector, pool.clone());
         Agent {
-            spares: Box::new(connector.clone()),
+            pool,
+            opener: Box::new(connector.clone()),
             agent: ureq::Agent::with_parts(config, connector, resolver.clone()),
             resolver,
             connect_timeout: settings.connect_timeout,
@@ -174,13 +145,13 @@ impl Agent {
     /// Opens a connection and keeps it for the next request to this host.
     pub fn open_ahead(&self, uri: &http::Uri) -> Result<(), String> {
         let opened = self
-            .spares
+            .opener
             .open(uri, self.agent.config(), &self.resolver, self.connect_timeout);
         opened.map_err(|error| format!("{}: {error}", authority(uri)))
     }
 
     /// Sends the request once and reads the answer to its end, all by the deadline; not at all once it has expired.
-    /// `progress` says meanwhile how far it has come.
+    /// `progress` says meanwhile how far it has come. The connection is closed unless the caller calls [`Reusable::keep`].
     pub fn exchange(
         &self,
         request: http::Request<Vec<u8>>,
@@ -188,7 +159,7 @@ impl Agent {
         expires: Deadline,
         progress: &SharedArc<Progress>,
         permit: Option<Arc<dyn SendPermit>>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<(Answer, Reusable<'_>), Failure> {
         let uri = request.uri().clone();
         let started = Instant::now();
         let under_way = UnderWay::begin(progress, deadline, expires, permit);
@@ -215,8 +186,15 @@ impl Agent {
         let status = head.status.as_u16();
         match read_to_end(&mut body) {
             Ok(body) => {
-                self.traffic.wire.record(started.elapsed());
-                Ok(Response::from_parts(head, body))
+                let ended = Instant::now();
+                self.traffic.wire.record(ended - started);
+                let reusable = Reusable {
+                    pool: &self.pool,
+                    connection: under_way.take_returned(),
+                    idle_since: ended,
+                    limit: keep_alive::reuse_limit(&head.headers),
+                };
+                Ok((Response::from_parts(head, body), reusable))
             }
             Err(error) => Err(Failure::Broken(failure(&error, &uri, under_way.step(), Some(status)))),
         }
@@ -226,7 +204,26 @@ impl Agent {
     pub fn shut_down(&self) {
         self.resolver.shut_down();
         self.agent.clone().shutdown();
-        self.spares.shut_down();
+        self.pool.shut_down();
+    }
+}
+
+/// The connection of an answer, if both sides keep it open. It is closed when this is dropped.
+#[must_use]
+pub(crate) struct Reusable<'a> {
+    pool: &'a Pool,
+    connection: Option<HttpConnection>,
+    idle_since: Instant,
+    /// The limit that the server has announced.
+    limit: Option<Duration>,
+}
+
+impl Reusable<'_> {
+    /// Returns the connection to the pool. Call it only if the answer belongs to the request.
+    pub fn keep(self) {
+        if let Some(connection) = self.connection {
+            self.pool.put(connection, self.idle_since, self.limit);
+        }
     }
 }
 

@@ -12,6 +12,9 @@ use std::sync::Arc as StdArc;
 use std::time::{Duration, Instant};
 
 use ureq::Error;
+use ureq::http::Uri;
+use ureq::http::uri::Authority;
+use ureq::unversioned::transport::time::Duration as Wait;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 use super::traffic::Traffic;
@@ -85,6 +88,8 @@ struct Current {
     permit: Option<StdArc<dyn SendPermit>>,
     /// Why the permit was refused.
     withheld: Option<Box<Request>>,
+    /// The connection, after the answer was read to its end, if both sides keep it open.
+    returned: Cell<Option<HttpConnection>>,
 }
 
 thread_local! {
@@ -111,6 +116,7 @@ impl UnderWay {
             expires,
             permit,
             withheld: None,
+            returned: Cell::new(None),
         };
         CURRENT.with_borrow_mut(|now| **now = Some(current));
         UnderWay
@@ -124,12 +130,26 @@ impl UnderWay {
     pub fn withheld(&self) -> Option<Box<Request>> {
         CURRENT.with_borrow_mut(|current| current.as_mut()?.withheld.take())
     }
+
+    /// Returns the connection of an answer that was read to its end, if both sides keep it open.
+    pub fn take_returned(&self) -> Option<HttpConnection> {
+        CURRENT.with_borrow(|current| current.as_ref()?.returned.take())
+    }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
         CURRENT.with_borrow_mut(|now| **now = None);
     }
+}
+
+/// Stores a connection in this thread's attempt. Without an attempt it is closed.
+fn give_back(connection: Option<HttpConnection>) {
+    CURRENT.with_borrow(|current| {
+        if let Some(current) = &**current {
+            current.returned.set(connection);
+        }
+    });
 }
 
 /// By when this thread's attempt has to have come further: until the request is written by its expiry, too.
@@ -236,86 +256,170 @@ pub(super) struct Ledger {
 }
 
 impl<In: Transport> Connector<In> for Ledger {
-    type Out = Recorded<In>;
+    type Out = Recorded;
 
-    fn connect(&self, _: &ConnectionDetails, chained: Option<In>) -> Result<Option<Recorded<In>>, Error> {
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Recorded>, Error> {
+        let Some(mut transport) = chained else { return Ok(None) };
         reach(Step::Connected);
         self.traffic.opened.add(1);
-        let too_old_at = Instant::now().checked_add(self.max_age);
-        Ok(chained.map(|mut transport| {
-            // What the handshake ended with leaves now, and what it read is no answer.
-            transport.is_open();
-            Recorded {
-                transport,
-                is_fresh: true,
-                too_old_at,
-                traffic: self.traffic.clone(),
-            }
-        }))
+        // What the handshake ended with leaves now, and what it read is no answer.
+        transport.is_open();
+        Ok(Some(Recorded::new(HttpConnection {
+            transport: Box::new(transport),
+            origin: Origin::of(details.uri),
+            is_fresh: true,
+            too_old_at: Instant::now().checked_add(self.max_age),
+            idle_until: None,
+            traffic: self.traffic.clone(),
+        })))
     }
 }
 
-/// A connection that writes down the first attempt to write request bytes, and ends its life at a certain age.
+/// The server of a connection. It is a copy of the text, since the URI of a request may hold the message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    scheme: String,
+    authority: String,
+}
+
+impl Origin {
+    fn of(uri: &Uri) -> Origin {
+        Origin {
+            scheme: uri.scheme_str().unwrap_or_default().to_owned(),
+            authority: uri.authority().map_or("", Authority::as_str).to_owned(),
+        }
+    }
+
+    pub fn is_of(&self, uri: &Uri) -> bool {
+        uri.scheme_str() == Some(&self.scheme) && uri.authority().map(Authority::as_str) == Some(&self.authority)
+    }
+}
+
+/// A connection with all its layers. It serves one request after another.
 #[derive(Debug)]
-pub(super) struct Recorded<T> {
-    transport: T,
-    /// Nothing was written yet. ureq looks after the others: it does not pool a connection on which something waits.
+pub(super) struct HttpConnection {
+    transport: Box<dyn Transport>,
+    pub origin: Origin,
+    /// No request was written yet.
     is_fresh: bool,
+    /// No further request is sent after the first of these times; `None` is never.
     too_old_at: Option<Instant>,
+    pub idle_until: Option<Instant>,
     traffic: StdArc<Traffic>,
 }
 
-impl<T: Transport> Recorded<T> {
-    /// Whether the peer spoke, or hung up, before it was asked: what it said can be no answer to the request. Behind TLS
-    /// only what has been decrypted counts, since a session ticket may come at any time.
-    fn is_out_of_step(&mut self) -> bool {
-        let has_input = !self.transport.buffers().input().is_empty();
-        has_input || !self.transport.is_tls() && !self.transport.is_open()
+impl HttpConnection {
+    #[cfg(test)]
+    pub fn of_test(transport: Box<dyn Transport>, uri: &Uri, too_old_at: Option<Instant>) -> HttpConnection {
+        HttpConnection {
+            transport,
+            origin: Origin::of(uri),
+            is_fresh: false,
+            too_old_at,
+            idle_until: None,
+            traffic: StdArc::default(),
+        }
+    }
+
+    pub fn has_expired(&self, now: Instant) -> bool {
+        let limits = [self.too_old_at, self.idle_until];
+        limits.into_iter().flatten().any(|limit| limit <= now)
+    }
+
+    /// Whether another request may be sent on it now.
+    pub fn is_usable(&mut self, now: Instant) -> bool {
+        !self.has_expired(now) && self.is_in_step()
+    }
+
+    /// Whether something was read from the socket that is not part of the answer, or the end of the connection. A read with
+    /// a timeout of zero finds only this and makes no system call.
+    pub fn has_unread_input(&mut self) -> bool {
+        let no_time = NextTimeout {
+            after: Wait::from(Duration::ZERO),
+            ..NextTimeout::default()
+        };
+        !matches!(self.transport.await_input(no_time), Err(Error::Timeout(_)))
+    }
+
+    /// Whether the peer has neither closed the connection nor sent anything without a request. Such bytes must not be taken
+    /// for the answer to the next request.
+    fn is_in_step(&mut self) -> bool {
+        self.transport.buffers().input().is_empty() && self.transport.is_open()
+    }
+
+    /// After the first write of a request its outcome is uncertain, so the connection is examined before it. A connection
+    /// from the pool was examined when it was taken.
+    fn before_a_write_of_the_request(&mut self) -> Result<(), Error> {
+        let has_waited = !is_written() && acquire_permit()?;
+        if self.is_fresh && !self.is_in_step() || has_waited && !self.is_usable(Instant::now()) {
+            return Err(refused("the peer hung up or sent something before it was asked"));
+        }
+        if reach_the_write()? {
+            self.traffic.requests.add(1);
+            self.traffic.reused.add(u64::from(!self.is_fresh));
+        }
+        self.is_fresh = false;
+        Ok(())
     }
 }
 
-impl<T: Transport> Transport for Recorded<T> {
+impl Drop for HttpConnection {
+    fn drop(&mut self) {
+        self.traffic.closed.add(1);
+    }
+}
+
+/// A connection that ureq uses for one request.
+#[derive(Debug)]
+pub(super) struct Recorded(Option<HttpConnection>);
+
+impl Recorded {
+    pub fn new(connection: HttpConnection) -> Recorded {
+        Recorded(Some(connection))
+    }
+
+    pub fn into_connection(self) -> Option<HttpConnection> {
+        self.0
+    }
+
+    fn connection(&mut self) -> &mut HttpConnection {
+        self.0.as_mut().expect("ureq uses no connection that is not open")
+    }
+}
+
+impl Transport for Recorded {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        self.transport.buffers()
+        self.connection().transport.buffers()
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let connection = self.connection();
         if amount > 0 {
-            let has_waited = !is_written() && acquire_permit()?;
-            if self.is_fresh && self.is_out_of_step() || has_waited && !self.is_open() {
-                return Err(refused("the peer hung up or sent something before it was asked"));
-            }
-            if reach_the_write()? {
-                self.traffic.requests.add(1);
-                self.traffic.reused.add(u64::from(!self.is_fresh));
-            }
-            self.is_fresh = false;
+            connection.before_a_write_of_the_request()?;
         }
-        self.transport.transmit_output(amount, timeout)
+        connection.transport.transmit_output(amount, timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let buffers = self.transport.buffers();
+        let transport = &mut self.connection().transport;
+        let buffers = transport.buffers();
         if buffers.input_append_buf().is_empty() {
             // Only a head is kept whole; reading on into no room would look like the end of the connection.
             let full = buffers.input().len();
             return Err(Error::LargeResponseHeader(full, full));
         }
-        self.transport.await_input(timeout)
+        transport.await_input(timeout)
     }
 
+    /// ureq calls this when the answer was read to its end and both sides keep the connection open, to return it to its own
+    /// pool. The client decides about that when it has judged the answer, so the connection is taken away from ureq here.
     fn is_open(&mut self) -> bool {
-        self.too_old_at.is_none_or(|at| Instant::now() < at) && self.transport.is_open()
+        give_back(self.0.take());
+        false
     }
 
     fn is_tls(&self) -> bool {
-        self.transport.is_tls()
-    }
-}
-
-impl<T> Drop for Recorded<T> {
-    fn drop(&mut self) {
-        self.traffic.closed.add(1);
+        self.0.as_ref().is_some_and(|connection| connection.transport.is_tls())
     }
 }
 

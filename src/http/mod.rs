@@ -2,11 +2,13 @@
 
 mod agent;
 mod connect;
+mod keep_alive;
 mod ledger;
+mod pool;
 mod proxy;
 mod resolver;
-mod spares;
 mod tcp;
+mod tls;
 mod tls_failure;
 mod traffic;
 mod tunnel;

@@ -29,8 +29,6 @@ pub(super) struct Connection {
     /// As they are set on the socket.
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
-    /// What is read to its end needs no look whether more is there: ureq looks again before the next use.
-    has_just_read: bool,
 }
 
 /// ureq's buffers; in the output the first bytes are held back until there is a reason to write them.
@@ -51,7 +49,6 @@ impl Connection {
             },
             read_timeout: None,
             write_timeout: None,
-            has_just_read: false,
         })
     }
 
@@ -101,7 +98,6 @@ impl Transport for Connection {
             match (&*self.stream).read(self.buffers.inner.input_append_buf()) {
                 Ok(count) => {
                     self.buffers.inner.input_appended(count);
-                    self.has_just_read = count > 0;
                     return Ok(count > 0);
                 }
                 Err(error) if is_worth_another(&error) => {}
@@ -111,12 +107,12 @@ impl Transport for Connection {
     }
 
     fn is_open(&mut self) -> bool {
-        // A handshake may have ended with a write.
-        let at_once = Until::at(Instant::now() + SHORTEST);
-        if self.buffers.held > 0 && self.flush(&at_once).is_err() {
+        // A handshake may have ended with a write. It fits into the socket's buffer, so the timeout is for a thread that is
+        // suspended before it.
+        if self.buffers.held > 0 && self.flush(&Until::at(Instant::now() + SLICE)).is_err() {
             return false;
         }
-        std::mem::take(&mut self.has_just_read) || os::is_quiet(&self.stream)
+        os::is_quiet(&self.stream)
     }
 }
 

@@ -17,7 +17,6 @@ pub(super) fn describe(error: &ureq::Error) -> String {
 /// rustls's own error, also where it came as an error of I/O.
 fn of_rustls(error: &ureq::Error) -> Option<&Error> {
     match error {
-        ureq::Error::Rustls(error) => Some(error),
         ureq::Error::Io(error) => error.get_ref()?.downcast_ref(),
         _ => None,
     }
