@@ -59,11 +59,11 @@ def install() -> None:
 
 
 def rust_programs(built: Built) -> None:
-    names = [part for name in ("send", "sign", "quota") for part in ("--bench", name)]
+    names = [part for name in ("send", "sign", "quota", "queue") for part in ("--bench", name)]
     output = run("cargo", "bench", "--quiet", "--no-run", "--message-format=json", *names, cwd=ROOT)
     for line in output.splitlines():
         message = json.loads(line)
-        if message.get("executable") and message["target"]["name"] in ("send", "sign", "quota"):
+        if message.get("executable") and message["target"]["name"] in ("send", "sign", "quota", "queue"):
             built.programs[f"rust-{message['target']['name']}"] = [message["executable"]]
     target = built.work / "peer-rust"
     manifest = BENCH / "peers" / "rust" / "Cargo.toml"

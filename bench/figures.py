@@ -23,6 +23,11 @@ UNITS = {
     "size": "B",
     "sign": "ns",
     "quota used": "%",
+    "stats p50": "us",
+    "behind a full room": "ms",
+    "behind a busy client": "ms",
+    "close(0)": "us",
+    "free": "us",
 }
 """What is not named here is a number of things, or a ratio."""
 

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 from figures import Figures, number, table
-from stages import SUBJECTS
+from stages import QUEUE_METRICS, SUBJECTS
 
 # What the project wants to reach: case, subject, metric, peer, at most. VENDORS and README name none of these.
 RATIOS = [
@@ -25,6 +25,10 @@ RATIOS = [
     ("Python / vendor's Python, HTTP, wall", "unicast-100 http 1", "python", "wall p50", "vendor-python", 0.10),
     ("libcurl / C, sends per CPU second, 16 threads, HTTP", "unicast-100 http 16", "libcurl", "sends per cpu second", "c", 1.0),
     ("libcurl / C, sends per CPU second, 16 threads, TLS", "unicast-100 https 16", "libcurl", "sends per cpu second", "c", 1.0),
+    ("submit, 100,000 / 1,000 queued", "deep queue", "100000", "wall p50", "1000", 2.0),
+    ("stats, 100,000 / 1,000 queued", "deep queue", "100000", "stats p50", "1000", 2.0),
+    ("behind a full room, 100,000 / 1,000 queued", "deep queue", "100000", "behind a full room", "1000", 2.0),
+    ("behind a busy client, 100,000 / 1,000 queued", "deep queue", "100000", "behind a busy client", "1000", 2.0),
     ("sign / its SHA-256 blocks", "sign 100 B", "rtcmsg", "sign", "its SHA-256 blocks", 1.5),
     ("sign / vendor's Go signer", "sign 100 B", "rtcmsg", "sign", "vendor-go", 1 / 3),
     ("sign / vendor's Python signer", "sign 100 B", "rtcmsg", "sign", "vendor-python", 1 / 30),
@@ -40,6 +44,7 @@ FIGURES = [
     ("quota used at 500 a second, %", "quota 500 a second", "Volcengine RTC", "quota used", ">=", 96),
     ("quota used at 100 a second, %", "quota 100 a second", "Volcengine IM", "quota used", ">=", 96),
     ("quota used at 10 a second, %", "quota 10 a second", "ZEGO, test project", "quota used", ">=", 94),
+    ("close(0) of 200,000 queued, each, us", "end of a queue, each", "200000", "close(0)", "<=", 1),
     ("stripped library, bytes", "library", "rtcmsg", "size", "<=", 2_500_000),
 ]  # fmt: skip
 
@@ -52,6 +57,11 @@ def markdown(figures: Figures, left_out: dict[str, str], given: argparse.Namespa
         ("System calls and allocations of one warm send", calls(figures)),
         ("Signing a SendUnicast of 100 B", sign(figures)),
         ("Submit alone, us", submit(figures)),
+        (
+            "A deep queue: one submit and one snapshot in us, 400 messages to other rooms in ms",
+            plain(figures, "deep queue", list(QUEUE_METRICS)),
+        ),
+        ("The end of a queue, us for each message", plain(figures, "end of a queue", ["close(0)", "free"])),
         ("Quota", plain(figures, "quota ", ["quota used", "throttled"])),
         ("Cold start: library loaded to first answer, us", plain(figures, "cold ", ["wall"])),
         ("Soak", plain(figures, "soak ", ["sends", "connections", "heap growth", "threads more", "descriptors more"])),

@@ -19,7 +19,7 @@ from build import ROOT, build
 from figures import Figures
 from server import Server
 
-STAGES = ("sends", "calls", "sign", "submit", "quota", "size", "cold", "soak")
+STAGES = ("sends", "calls", "sign", "submit", "queue", "quota", "size", "cold", "soak")
 
 
 def arguments() -> argparse.Namespace:

@@ -221,6 +221,34 @@ def submit(bench: Bench) -> None:
                 bench.figures.add("submit alone", mode, metric, found[figure] / 1000)
 
 
+def queue(bench: Bench) -> None:
+    """What a deep queue costs, by bench/queue.rs: per call, for 400 messages behind it, and per message that a close ends."""
+    number = r"([\d.]+)"
+    for _ in range(bench.given.rounds):
+        result = subprocess.run(
+            bench.built.programs["rust-queue"], env=bench.environment(), capture_output=True, text=True, check=False
+        )
+        calls = re.findall(
+            rf"^\| (\d+) \| {number} µs \|.*?\| {number} µs \|.*?\| {number} ms \| {number} ms \|$",
+            result.stdout,
+            re.MULTILINE,
+        )
+        closes = re.findall(
+            rf"^\| (\d+) \| [\d.]+ ms \| {number} µs \| [\d.]+ ms \| {number} µs \|$", result.stdout, re.MULTILINE
+        )
+        if result.returncode != 0 or len(calls) != 3 or not closes:
+            raise Failed(result.stdout + result.stderr)
+        for depth, *found in calls:
+            for metric, figure in zip(QUEUE_METRICS, found, strict=True):
+                bench.figures.add("deep queue", depth, metric, float(figure))
+        for depth, *found in closes:
+            for metric, figure in zip(("close(0)", "free"), found, strict=True):
+                bench.figures.add("end of a queue, each", depth, metric, float(figure))
+
+
+QUEUE_METRICS = ("wall p50", "stats p50", "behind a full room", "behind a busy client")
+
+
 def quota(bench: Bench) -> None:
     """Share of the quota that pacing uses, by bench/quota.rs."""
     result = subprocess.run(

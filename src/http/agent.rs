@@ -324,3 +324,6 @@ impl std::fmt::Debug for Agent {
         f.write_str("Agent")
     }
 }
+
+#[cfg(all(test, not(feature = "loom")))]
+mod tests;

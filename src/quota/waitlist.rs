@@ -67,7 +67,7 @@ pub(crate) trait QueueWaiter: Send + Sync {
     /// Takes a free worker, if there still is one; [`admitted`](QueueWaiter::admitted) follows then.
     fn claim_worker(&self) -> bool;
     fn admitted(&self, message: u64, slot: Slot, place: Place);
-    /// Asks the queue to call [`schedule`](super::Bucket::schedule) soon: it is the timekeeper now.
+    /// Asks the queue to call [`schedule`](super::bucket::Bucket::schedule) soon: it is the timekeeper now.
     fn wake_timer(&self);
 }
 
