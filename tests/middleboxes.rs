@@ -127,12 +127,13 @@ fn nginx(test: &str, behind: &str, lines: &str, tls: Option<&TlsFiles>) -> Middl
     })
 }
 
-/// haproxy before a vendor at `behind`, with these lines in its frontend.
+/// haproxy before a vendor at `behind`, with these lines in its frontend. It has one thread, so that timeouts end in the order of
+/// their connections.
 fn haproxy(test: &str, behind: &str, lines: &str) -> Middlebox {
     let behind = behind.replace("http://", "");
     Middlebox::start(test, "haproxy", |port, _| {
         format!(
-            "defaults\n  mode http\n  timeout connect 5s\n  timeout client 30s\n  timeout server 2s\n\
+            "global\n  nbthread 1\ndefaults\n  mode http\n  timeout connect 5s\n  timeout client 30s\n  timeout server 2s\n\
              frontend front\n  bind 127.0.0.1:{port}\n  {lines}\n  default_backend vendor\n\
              backend vendor\n  server vendor {behind}\n"
         )

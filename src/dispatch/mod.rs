@@ -90,7 +90,7 @@ struct Shared {
     /// Messages and warm-ups that have not ended.
     on_the_way: AtomicUsize,
     /// Submitted, and not enqueued yet. `capacity` bounds it.
-    inbox: SegQueue<Job>,
+    inbox: SegQueue<Arc<Job>>,
     queue: Mutex<Queue>,
     gauges: Arc<Gauges>,
     /// How the buckets of the quota reach this queue, by class.
@@ -204,7 +204,7 @@ impl Dispatcher {
             submitted,
         };
         shared.submitted.add(1);
-        shared.inbox.push(job);
+        shared.inbox.push(Arc::new(job));
         if shared.is_abandoned.load(Ordering::SeqCst) {
             shared.end_all(); // closed meanwhile: nobody else would find it
         } else {

@@ -134,7 +134,7 @@ impl Queue {
         self.gauges.clone()
     }
 
-    pub fn take_in(&mut self, job: Job) {
+    pub fn take_in(&mut self, job: Arc<Job>) {
         let id = job.id;
         if let Some(at) = job.expires.at() {
             self.expiries.insert((at, id));
@@ -155,7 +155,6 @@ impl Queue {
         if matches!(stage, Stage::Due) {
             self.due.push_back(id);
         }
-        let job = Arc::new(job);
         self.entries.insert(id, Entry { job, stage });
         self.note_messages(id);
     }

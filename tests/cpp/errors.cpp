@@ -286,7 +286,7 @@ void every_code_and_delivery_has_its_enumerator() {
   const Code codes[] = {
       Code::ok, Code::invalid_argument, Code::unsupported, Code::not_configured, Code::queue_full,
       Code::rate_limited, Code::expired, Code::cancelled, Code::closed, Code::forked, Code::not_found,
-      Code::buffer_too_small, Code::resolve, Code::connect, Code::tls, Code::disconnected, Code::timeout,
+      Code::no_resources, Code::buffer_too_small, Code::resolve, Code::connect, Code::tls, Code::disconnected, Code::timeout,
       Code::bad_response, Code::proxy, Code::rejected, Code::unauthenticated, Code::forbidden, Code::throttled,
       Code::clock, Code::vendor_fault, Code::undelivered, Code::partial, Code::internal};
   std::size_t known = 0;

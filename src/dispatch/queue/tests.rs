@@ -54,7 +54,7 @@ fn those_of_one_key_leave_one_after_another_and_others_at_once() {
         (5, Some(7)),
         (6, None),
     ] {
-        queue.take_in(job(id, key, false, never()));
+        queue.take_in(job(id, key, false, never()).into());
     }
     assert_eq!(handed_out(&mut queue), [1, 3, 4, 6]);
     assert!(queue.end(1).is_some() && queue.end(1).is_none(), "once");
@@ -67,7 +67,7 @@ fn those_of_one_key_leave_one_after_another_and_others_at_once() {
 fn who_leaves_the_middle_of_a_chain_does_not_break_it() {
     let mut queue = Queue::default();
     for id in 1..=4 {
-        queue.take_in(job(id, Some(7), false, never()));
+        queue.take_in(job(id, Some(7), false, never()).into());
     }
     assert_eq!(handed_out(&mut queue), [1]);
     queue.end(2);
@@ -82,7 +82,7 @@ fn who_leaves_the_middle_of_a_chain_does_not_break_it() {
 fn urgent_ones_go_first_and_normal_ones_get_every_ninth_turn() {
     let mut queue = Queue::default();
     for id in 1..=40 {
-        queue.take_in(job(id, None, id > 10, never()));
+        queue.take_in(job(id, None, id > 10, never()).into());
     }
     let order = handed_out(&mut queue);
     assert_eq!(order[..10], [11, 12, 13, 14, 15, 16, 17, 18, 1, 19]);
@@ -95,9 +95,9 @@ fn the_soonest_to_expire_are_told_in_order() {
     let now = Instant::now();
     for (id, seconds) in [(1, 30), (2, 10), (3, 20)] {
         let expires = Deadline::after_from(now, Some(Duration::from_secs(seconds)));
-        queue.take_in(job(id, None, false, expires));
+        queue.take_in(job(id, None, false, expires).into());
     }
-    queue.take_in(job(4, None, false, never()));
+    queue.take_in(job(4, None, false, never()).into());
     assert_eq!(queue.next_expiry(), Some(now + Duration::from_secs(10)));
     let after = |seconds| now + Duration::from_secs(seconds);
     assert_eq!(queue.next_expired(after(20)), Some(2));
@@ -124,7 +124,7 @@ proptest! {
             match step {
                 0 | 1 => {
                     let key = (key > 0).then_some(key);
-                    queue.take_in(job(next_id, key, urgent, never()));
+                    queue.take_in(job(next_id, key, urgent, never()).into());
                     next_id += 1;
                 }
                 2 => {
