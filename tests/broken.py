@@ -46,12 +46,15 @@ SECRET = (
     'format!("client made: {}", client.vendors.names().join(" and "))',
     'format!("client made: {} {}", client.vendors.names().join(" and "), config.text(&config::ZEGO_SERVER_SECRET))',
 )
-PRIORITY = "/// RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT: who goes first of those that wait for the same quota."
+EXPIRY = """/// In milliseconds from the call to the first byte of a request, waiting for quota included: what has not left by then
+    /// is not sent, RTCMSG_EXPIRED. 0: it does not expire."""
 STRUCT = (
     "src/ffi/client.rs",
-    f"pub timeout_ms: i32,\n    {PRIORITY}\n    pub priority: u32,",
-    f"pub priority: u32,\n    {PRIORITY}\n    pub timeout_ms: i32,",
+    f"pub timeout_ms: i32,\n    {EXPIRY}\n    pub expires_in_ms: i32,",
+    f"pub expires_in_ms: i32,\n    {EXPIRY}\n    pub timeout_ms: i32,",
 )
+NO_TIMEKEEPER = ("src/quota/waitlist.rs", "            self.wake(who);\n", "")
+OLD_SLOT = ("src/quota/bucket.rs", "waitlist.renew(slot, now)", "{ let _ = (slot, now); waitlist.len() < usize::MAX }")
 
 DEFECTS = [
     Defect("a missing NULL check", *NULL_CHECK, f"{RUN_C} bad_input_arguments", r"exit code -\d+"),
@@ -67,6 +70,8 @@ DEFECTS = [
     Defect("a changed struct, against the table", *STRUCT, "cargo test --lib ffi::layout", "is out of date"),
     Defect("a changed struct, by its behaviour", *STRUCT, f"{RUN_C} dns", "failures: [1-9]"),
     Defect("a changed struct, all pages written again", *STRUCT, "make header check-abi", "not compatible"),
+    Defect("a timekeeper that is not woken", *NO_TIMEKEEPER, "cargo test --lib quota", "FAILED"),
+    Defect("a slot that is not moved to its first byte", *OLD_SLOT, "cargo test --lib quota", "FAILED"),
 ]
 
 

@@ -22,8 +22,10 @@
 #include "listener.h"
 
 enum { THREADS = 300, LIMIT = 100, ROUNDS = 10 };
-/* Requests that were caught between the last look at the quota and the write: a few of the threads, and never all. */
-enum { CAUGHT = THREADS / 10 };
+/* Requests that a stop catches between the last look at the quota and the write, one for a thread at most: on a busy machine
+ * many, but never all that have a slot. Nothing catches them where they wait for a name or a connection; there it is what the
+ * judge is late with. That the quota itself is exact is shown with a clock of its own, in src/quota. */
+enum { CAUGHT = LIMIT * 9 / 10, LATE = LIMIT / 2 };
 
 /* What delays may differ by where the machine has other work and every connection is new. */
 #define PACED "quota.mode", "wait", "quota.jitter_ms", "500", "http.timeout_ms", "60000", "http.max_connections", "300"
@@ -103,10 +105,10 @@ static size_t most_in_a_second(void) {
   return most;
 }
 
-static void judge(const char *what) {
+static void judge(const char *what, size_t more) {
   size_t most = most_in_a_second();
   printf("%s: at most %zu of %d in a second\n", what, most, (int)LIMIT);
-  CHECK(most <= LIMIT + CAUGHT);
+  CHECK(most <= LIMIT + more);
 }
 
 static void wait_for_requests(uint64_t count) {
@@ -172,7 +174,7 @@ static void a_stopped_process_sends_no_more_than_its_quota_when_it_goes_on(void)
     kill(child, SIGCONT);
     wait_for_requests(before.requests + 4 * LIMIT);
     end(child);
-    judge("stopped");
+    judge("stopped", CAUGHT);
   }
 }
 
@@ -205,7 +207,7 @@ static void a_cpu_limit_of_5_percent_lets_no_more_through(void) {
   wait_for_requests(before.requests + 5 * LIMIT);
   end(child);
   rmdir(group);
-  judge("5 % CPU");
+  judge("5 % CPU", CAUGHT);
 }
 
 static void send_behind_a_slow_name(void) {
@@ -230,7 +232,7 @@ static void what_waited_for_a_slow_name_leaves_by_the_quota(void) {
   check_case("slow DNS");
   control_post("reset", "%s", "");
   check_end_of(in_child(send_behind_a_slow_name));
-  judge("DNS of 3 s");
+  judge("DNS of 3 s", LATE);
 }
 
 static void send_with_a_dead_endpoint_first(void) {
@@ -258,7 +260,7 @@ static void what_failed_over_leaves_by_the_quota(void) {
   control_post("reset", "%s", "");
   control_post("zego/join", "{\"room_id\":\"lobby\",\"user_id\":\"alice\"}");
   check_end_of(in_child(send_with_a_dead_endpoint_first));
-  judge("failover");
+  judge("failover", LATE);
 }
 
 int main(void) {
