@@ -141,7 +141,8 @@ template <class RtcmsgStruct> inline RtcmsgStruct rtcmsg_init() { /* names that 
 // What came back is no answer of this vendor.
 #define RTCMSG_BAD_RESPONSE -25
 
-// The proxy refuses the way to the vendor (401, 403, 407), or is none. Nothing was sent.
+// The proxy refuses the way to the vendor (401, 403, 407 and every other status but 408, 429 and 5xx), or it is no
+// HTTP proxy. Nothing was sent.
 #define RTCMSG_PROXY -26
 
 // The vendor refused the request.

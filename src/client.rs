@@ -430,10 +430,15 @@ impl Client {
                 let Some((message, part)) = parts.get(index).zip(flight.parts().get(index)) else {
                     break;
                 };
+                let admitted = if index == 0 { lock(&admitted).take() } else { None };
                 match refused.get() {
-                    Some(code) => given_up(*code, message, part),
+                    Some(code) => {
+                        given_up(*code, message, part);
+                        if let Some((slot, place)) = admitted {
+                            self.give_back(message, terms, slot, place);
+                        }
+                    }
                     None => {
-                        let admitted = if index == 0 { lock(&admitted).take() } else { None };
                         if let Some(code) = self.deliver(&Errand::Message(*message), terms, part, admitted) {
                             let _ = refused.set(code);
                         }
@@ -450,6 +455,14 @@ impl Client {
                 }
                 work();
             }),
+        }
+    }
+
+    /// The slot of a part that is not sent.
+    fn give_back(&self, message: &Message, terms: &SendTerms, slot: Slot, place: Place) {
+        if let Some(permit) = self.pacing.permit(&Errand::Message(*message), terms, &self.calls) {
+            permit.adopt(slot, place);
+            permit.give_back();
         }
     }
 
@@ -537,6 +550,7 @@ impl Client {
     ) -> Outcome {
         let mut outcome = None;
         let mut is_withheld = false;
+        let mut is_proxy_locked = false;
         for site in self.vendors.sites(errand.vendor()) {
             let tried = match self.vendors.signed(errand, site) {
                 Err(text) => Outcome::of(
@@ -560,7 +574,10 @@ impl Client {
                             is_withheld = true;
                             Outcome::of(*request, errand.recipients())
                         }
-                        Err(Failure::Broken(failure)) => self.unanswered(errand, failure),
+                        Err(Failure::Broken(failure)) => {
+                            is_proxy_locked = failure.is_proxy_locked;
+                            self.unanswered(errand, failure)
+                        }
                     };
                     keys.redact(errand, &mut outcome);
                     outcome
@@ -573,8 +590,8 @@ impl Client {
                 self.vendors.remember(errand.vendor(), site);
                 break;
             }
-            // Another endpoint would be refused its permit, too.
-            if is_withheld || self.calls.is_abandoned() || terms.by().has_passed() {
+            // Another endpoint would be refused its permit, or the proxy's password, too.
+            if is_withheld || is_proxy_locked || self.calls.is_abandoned() || terms.by().has_passed() {
                 break;
             }
         }
@@ -646,11 +663,7 @@ fn kept_level(config: &Config) -> Option<Level> {
 }
 
 fn note_outcome(permit: &RatePermit, request: &Request) {
-    if request.delivery == Delivery::NotSent {
-        permit.give_back();
-    } else {
-        permit.was_used();
-    }
+    permit.give_back();
     match request.code {
         Code::Throttled => permit.throttled(),
         Code::Ok => permit.succeeded(),

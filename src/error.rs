@@ -80,7 +80,8 @@ codes! {
     Timeout = -24, c"RTCMSG_TIMEOUT";
     /// What came back is no answer of this vendor.
     BadResponse = -25, c"RTCMSG_BAD_RESPONSE";
-    /// The proxy refuses the way to the vendor (401, 403, 407), or is none. Nothing was sent.
+    /// The proxy refuses the way to the vendor (401, 403, 407 and every other status but 408, 429 and 5xx), or it is no
+    /// HTTP proxy. Nothing was sent.
     Proxy = -26, c"RTCMSG_PROXY";
     /// The vendor refused the request.
     Rejected = -40, c"RTCMSG_REJECTED";

@@ -256,8 +256,14 @@ impl Event {
 
     pub fn clear(&self) {
         let mut taken = [0u8; 8];
-        // SAFETY: as above.
-        let _ = unsafe { libc::read(self.read, taken.as_mut_ptr().cast(), taken.len()) };
+        loop {
+            // SAFETY: as above.
+            let count = unsafe { libc::read(self.read, taken.as_mut_ptr().cast(), taken.len()) };
+            // One read takes all of an event; a pipe has one record for each time that it was set.
+            if cfg!(target_os = "linux") || count <= 0 {
+                return;
+            }
+        }
     }
 }
 

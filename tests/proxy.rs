@@ -169,6 +169,24 @@ fn a_refusal_of_the_proxy_is_not_repeated_and_a_failure_behind_it_is() {
     }
 }
 
+/// The password of a proxy is wrong for every endpoint, and some proxies lock an account that sends it often.
+#[test]
+fn a_proxy_that_wants_credentials_is_not_asked_for_another_endpoint() {
+    let emulator = emulator();
+    for (status, connects) in [(401, 1), (407, 1), (403, 2)] {
+        let proxy = ConnectProxy::start();
+        let refusal = format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n");
+        for _ in 0..2 {
+            proxy.meets(Fault::Answers(refusal.clone()));
+        }
+        let endpoints = "http://127.0.0.1:1@cn-north-1,http://127.0.0.1:2@cn-north-1";
+        let client = client_with(emulator.url(), &[("volcengine.endpoint", endpoints), ("http.proxy", &proxy.url)]);
+        let report = send(&client, &UNICAST);
+        assert_eq!(outcome(&report), (Code::Proxy, Delivery::NotSent), "{}", report.text());
+        assert_eq!(proxy.requests().len(), connects, "{status}");
+    }
+}
+
 #[test]
 fn what_is_no_answer_of_a_proxy_is_refused() {
     for answer in [

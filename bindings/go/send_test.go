@@ -50,7 +50,7 @@ func TestEveryActionReachesItsRecipients(t *testing.T) {
 		}, "im", id, "to all", 2, rtcmsg.NotDelivered},
 		{"P2PSendMessageToAllExcept", func(ctx context.Context) (*rtcmsg.Report, error) {
 			return client.P2PSendMessageToAllExcept(ctx, rtcmsg.P2PMessageToAllExcept{ConversationID: conversation, SenderID: 10008, MsgType: 10013, UserIDs: []int64{10002, 10008}, Text: "all but"})
-		}, "im", id, "all but", 2, rtcmsg.Delivered},
+		}, "im", id, "all but", 2, rtcmsg.Accepted},
 		{"SendCustomCommandToUsers", func(ctx context.Context) (*rtcmsg.Report, error) {
 			return client.SendCustomCommandToUsers(ctx, rtcmsg.CustomCommandToUsers{RoomID: "lobby", From: "server", To: []string{"bob", user}, Text: "命令 a+b"})
 		}, "zego", user, "命令 a+b", 1, rtcmsg.Accepted},

@@ -45,20 +45,24 @@ impl Calls {
     /// Sleeps; false if it ended early because the call is to end.
     pub fn sleep(&self, time: Duration) -> bool {
         let deadline = Deadline::after(Some(time));
-        self.wait_while(deadline, || !self.is_abandoned());
-        !self.is_abandoned()
+        !self.wait_while(deadline, || !self.is_abandoned())
     }
 
     /// Whether all ended by the deadline.
     pub fn wait_until_none(&self, deadline: Deadline) -> bool {
-        let is_somebody_there = || self.under_way.load(Ordering::SeqCst) > 0;
-        self.wait_while(deadline, is_somebody_there);
-        !is_somebody_there()
+        self.wait_while(deadline, || self.under_way.load(Ordering::SeqCst) > 0)
     }
 
-    fn wait_while(&self, deadline: Deadline, condition: impl Fn() -> bool) {
+    /// Whether the condition ended, by the deadline.
+    fn wait_while(&self, deadline: Deadline, condition: impl Fn() -> bool) -> bool {
         let mut guard = lock(&self.lock);
-        while condition() && !deadline.has_passed() {
+        loop {
+            if !condition() {
+                return true;
+            }
+            if deadline.has_passed() {
+                return false;
+            }
             guard = wait_until(&self.changed, guard, deadline);
         }
     }

@@ -50,6 +50,7 @@ pub(super) struct RatePermit {
     waits: bool,
     terms: SendTerms,
     calls: Arc<Calls>,
+    /// Only the thread of the attempt locks it, also for the time of a wait.
     state: Mutex<PermitState>,
 }
 
@@ -278,11 +279,6 @@ impl RatePermit {
         };
     }
 
-    /// The request was sent with it.
-    pub fn was_used(&self) {
-        lock(&self.state).held.iter_mut().for_each(|held| held.slot = None);
-    }
-
     /// The next attempt goes before the messages that were not sent yet.
     pub fn prepare_retry(&self) {
         for held in &mut lock(&self.state).held {
@@ -366,12 +362,15 @@ impl SendPermit for RatePermit {
                 }
             }
             waited |= waits_now;
+            *has_waited |= waits_now;
             if !waits_now || self.claims[1].is_none() {
-                break;
+                return Ok(waited);
             }
         }
-        *has_waited |= waited;
-        Ok(waited)
+    }
+
+    fn was_used(&self) {
+        lock(&self.state).held.iter_mut().for_each(|held| held.slot = None);
     }
 
     fn give_back(&self) {

@@ -1,15 +1,15 @@
 //! What has ended and was not polled yet, and who waits for it.
 //!
-//! Rows come and go without a lock: a thread that was interrupted in the middle of a push holds up no poll. Only threads
-//! that wait take the lock.
+//! Rows come and go without a lock, and nobody makes a system call while another one waits for it. Only threads that wait
+//! take the lock.
 
 use std::sync::OnceLock;
 
 use crate::deadline::Deadline;
 use crate::error::{Code, Error};
 use crate::os::Event;
-use crate::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
-use crate::sync::{Condvar, Mutex, SegQueue, lock, thread, wait_until};
+use crate::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering, fence};
+use crate::sync::{Condvar, Mutex, SegQueue, lock, wait_until};
 
 /// Rows in the order in which they came.
 #[derive(Debug)]
@@ -51,7 +51,8 @@ impl<T> Completions<T> {
             self.update_event();
         }
         if are_any(&self.pollers) {
-            self.notify(&self.arrived);
+            drop(lock(&self.lock));
+            self.arrived.notify_one();
         }
     }
 
@@ -75,11 +76,6 @@ impl<T> Completions<T> {
             if row.is_some() || is_last_look {
                 return row;
             }
-            // Pushed, but another one was polled in its place: it is counted in a moment.
-            if self.len() > 0 {
-                thread::yield_now();
-                continue;
-            }
             guard = wait_until(&self.arrived, guard, deadline);
         }
     }
@@ -95,6 +91,8 @@ impl<T> Completions<T> {
     /// Called by everyone who makes the first row come or the last one go. The state is read again after it was written,
     /// so that the last one to write has written what is so.
     fn update_event(&self) {
+        // Either this sees the event, or the one who makes the event sees the count.
+        fence(Ordering::SeqCst);
         let Some(event) = self.event.get() else { return };
         loop {
             let is_readable = self.len() > 0;
@@ -113,12 +111,18 @@ impl<T> Completions<T> {
     pub fn wait_until_idle(&self, deadline: Deadline, is_idle: impl Fn() -> bool) -> bool {
         self.flushers.fetch_add(1, Ordering::SeqCst);
         let mut guard = lock(&self.lock);
-        while !is_idle() && !deadline.has_passed() {
+        let was_idle = loop {
+            if is_idle() {
+                break true;
+            }
+            if deadline.has_passed() {
+                break false;
+            }
             guard = wait_until(&self.idle, guard, deadline);
-        }
+        };
         drop(guard);
         self.flushers.fetch_sub(1, Ordering::SeqCst);
-        is_idle()
+        was_idle
     }
 
     /// Tells those who wait that nothing is in flight.
@@ -168,6 +172,21 @@ impl<T> Completions<T> {
 /// Written to, so that a thread that is counted later sees everything that came before this.
 fn are_any(waiting: &AtomicUsize) -> bool {
     waiting.fetch_add(0, Ordering::SeqCst) > 0
+}
+
+#[cfg(all(test, not(feature = "loom")))]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_flush_that_saw_the_idle_state_says_so_whatever_comes_after() {
+        let completions = Completions::<u8>::new();
+        let looks = Cell::new(0);
+        let is_idle_once = || looks.replace(looks.get() + 1) == 0;
+        assert!(completions.wait_until_idle(Deadline::after(None), is_idle_once));
+    }
 }
 
 #[cfg(all(test, feature = "loom"))]

@@ -88,9 +88,30 @@ impl Shared {
                 next.map(|at| at.saturating_duration_since(Instant::now()))
             };
             own.tray.keep(look, || own.has_left.load(Ordering::SeqCst));
+            own.discard_work();
         })?;
         shared.handles().push(thread);
         Ok(())
+    }
+
+    /// What was given out when no worker could be started any more.
+    fn discard_work(&self) {
+        if self.threads.load(Ordering::SeqCst) > 0 {
+            return;
+        }
+        while let Some(work) = self.tray.try_take() {
+            match work {
+                Work::WarmUp => self.left(),
+                Work::Message(_, admitted) => self.give_back(admitted),
+                Work::GoHome => {}
+            }
+        }
+    }
+
+    fn give_back(&self, admitted: Option<Admitted>) {
+        if let Some((bucket, admitted)) = admitted.and_then(|a| Some((self.client.bucket(a.class)?, a))) {
+            bucket.give_back(&admitted.slot);
+        }
     }
 
     fn handles(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
@@ -171,20 +192,33 @@ impl Shared {
         let planned = queue.looks_again_at.filter(|at| *at > Instant::now());
         next = next.into_iter().chain(planned).min();
         queue.looks_again_at = next;
-        if is_dispatcher {
-            let overdue = std::mem::take(&mut queue.overdue);
-            drop(queue);
-            self.complete_expired(overdue);
+        let overdue = if is_dispatcher {
+            std::mem::take(&mut queue.overdue)
         } else {
-            let is_wanted = next != planned || !queue.overdue.is_empty();
-            drop(queue);
-            if is_wanted {
-                self.tray.call_keeper();
-            }
+            Vec::new()
+        };
+        let is_dispatcher_wanted = !is_dispatcher && (next != planned || !queue.overdue.is_empty());
+        drop(queue);
+        if is_dispatcher_wanted {
+            self.tray.call_keeper();
         }
         self.count_quota_waits(&placed);
         self.start_workers();
-        next
+        if overdue.is_empty() {
+            return next;
+        }
+        // The host's log function may take its time, and this thread keeps no other's meanwhile.
+        self.stop_keeping_time();
+        self.complete_expired(overdue);
+        Some(Instant::now())
+    }
+
+    fn stop_keeping_time(&self) {
+        for class in Class::ALL {
+            if let Some(bucket) = self.client.bucket(class) {
+                bucket.stop_keeping_time(&self.waiters[class as usize]);
+            }
+        }
     }
 
     /// Everything that was submitted before this call.
@@ -305,6 +339,7 @@ impl Shared {
                     .log(Level::Error, || format!("no thread for a worker: {error}"));
                 if threads == 0 {
                     // Without a worker whoever is here does the work at hand, and then looks for more.
+                    self.stop_keeping_time();
                     while let Some(work) = self.tray.try_take() {
                         self.do_work(work);
                     }
@@ -345,10 +380,7 @@ impl Shared {
 
     fn carry(&self, id: u64, admitted: Option<Admitted>) {
         let Some((job, flight)) = self.begin(id) else {
-            if let Some((bucket, admitted)) = admitted.and_then(|a| Some((self.client.bucket(a.class)?, a))) {
-                bucket.give_back(&admitted.slot);
-            }
-            return;
+            return self.give_back(admitted);
         };
         let terms = self.client.terms(&job.options, job.expires);
         let admitted = admitted.map(|admitted| (admitted.slot, admitted.place));

@@ -54,7 +54,8 @@ pub const RTCMSG_DISCONNECTED: i32 = -23;
 pub const RTCMSG_TIMEOUT: i32 = -24;
 /// What came back is no answer of this vendor.
 pub const RTCMSG_BAD_RESPONSE: i32 = -25;
-/// The proxy refuses the way to the vendor (401, 403, 407), or is none. Nothing was sent.
+/// The proxy refuses the way to the vendor (401, 403, 407 and every other status but 408, 429 and 5xx), or it is no
+/// HTTP proxy. Nothing was sent.
 pub const RTCMSG_PROXY: i32 = -26;
 /// The vendor refused the request.
 pub const RTCMSG_REJECTED: i32 = -40;

@@ -57,6 +57,8 @@ pub(crate) struct BrokenExchange {
     /// The status, if the head of an answer came and only its body failed.
     pub status: Option<u16>,
     pub text: String,
+    /// The proxy wants other credentials than it was given: it is not asked again.
+    pub is_proxy_locked: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -147,7 +149,10 @@ impl Agent {
         let opened = self
             .opener
             .open(uri, self.agent.config(), &self.resolver, self.connect_timeout);
-        opened.map_err(|error| format!("{}: {error}", authority(uri)))
+        opened.map_err(|error| {
+            let what = tls_failure::sentence_of(&error).unwrap_or_else(|| error.to_string());
+            format!("{}: {what}", authority(uri))
+        })
     }
 
     /// Sends the request once and reads the answer to its end, all by the deadline; not at all once it has expired.
@@ -169,8 +174,12 @@ impl Agent {
             }
             let step = under_way.step();
             let failure = failure(&error, &uri, step, None);
-            // A lack of descriptors says nothing against the addresses.
-            if matches!(step, Step::Connecting | Step::TlsHandshake) && failure.code != Code::NoResources {
+            // A lack of descriptors, the caller's own deadline or a refusal of the proxy says nothing against the addresses.
+            let says_nothing = matches!(
+                failure.code,
+                Code::NoResources | Code::Timeout | Code::Expired | Code::Proxy
+            );
+            if matches!(step, Step::Connecting | Step::TlsHandshake) && !says_nothing {
                 self.resolver.forget(&uri);
             }
             if failure.may_have_left || !expires.has_passed() {
@@ -250,6 +259,7 @@ fn failure(error: &ureq::Error, uri: &http::Uri, step: Step, status: Option<u16>
         may_have_left: step == Step::RequestWritten,
         status,
         text: format!("{}: {what}", authority(uri)),
+        is_proxy_locked: of_type::<ProxyFailure>(error).is_some_and(|failure| failure.wants_credentials),
     }
 }
 

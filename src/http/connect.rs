@@ -103,14 +103,18 @@ fn race<N: Network>(network: &N, addresses: &[SocketAddr], by: Option<Instant>) 
         addresses.len(),
     );
     let mut waiting = addresses.iter();
-    let mut next_begins_at = network.now();
+    let started = network.now();
+    let mut next_begins_at = started;
     let mut begun: Vec<(SocketAddr, N::Socket)> = Vec::new();
     let mut failed = Vec::new();
     let mut last_error = Error::HostNotFound;
     loop {
         let now = network.now();
         if by.is_some_and(|by| by <= now) {
-            failed.extend(begun.iter().map(|(address, _)| *address));
+            // A caller that leaves less time than a stagger says nothing about the addresses.
+            if now.duration_since(started) >= STAGGER {
+                failed.extend(begun.iter().map(|(address, _)| *address));
+            }
             return Finish {
                 outcome: Err(Lost::TimedOut),
                 failed,
@@ -191,7 +195,7 @@ impl Network for Sockets<'_> {
 
     /// The socket is known to those who may end it before it connects, so that a close ends every socket of the race.
     fn begin(&self, address: SocketAddr) -> Result<Arc<TcpStream>, Refused> {
-        let (socket, begun) = begin_connect(address).map_err(|error| Refused::All(Error::Io(error)))?;
+        let (socket, begun) = begin_connect(address).map_err(no_socket)?;
         let stream = Arc::new(TcpStream::from(socket));
         let handle: Arc<dyn ShutdownHandle> = stream.clone();
         (self.details.register_shutdown)(Arc::downgrade(&handle)).map_err(Refused::All)?;
@@ -209,6 +213,15 @@ impl Network for Sockets<'_> {
         let streams: Vec<&TcpStream> = begun.iter().map(|(_, stream)| &**stream).collect();
         let ended = os::wait_for_connect(&streams, at_most)?;
         Ok(ended.map(|(index, outcome)| (index, outcome.and_then(|()| streams[index].set_nonblocking(false)))))
+    }
+}
+
+/// Another address may be of a family that the system has sockets for, unless there are none left at all.
+fn no_socket(error: io::Error) -> Refused {
+    if os::is_lack_of_resources(&error) {
+        Refused::All(Error::Io(error))
+    } else {
+        Refused::Address(error)
     }
 }
 

@@ -74,6 +74,9 @@ pub(crate) trait SendPermit: Send + Sync {
     /// the error is the request that is not sent.
     fn acquire(&self) -> Result<bool, Box<Request>>;
 
+    /// Called when the first byte is written: from here it counts, whatever happens.
+    fn was_used(&self);
+
     /// Called when the attempt has to wait for a host name or for a new connection: others may send meanwhile.
     fn give_back(&self);
 }
@@ -139,7 +142,9 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        CURRENT.with_borrow_mut(|now| **now = None);
+        // What it holds is dropped when the record is free again.
+        let ended = CURRENT.with_borrow_mut(|now| now.take());
+        drop(ended);
     }
 }
 
@@ -351,10 +356,18 @@ impl HttpConnection {
     /// from the pool was examined when it was taken.
     fn before_a_write_of_the_request(&mut self) -> Result<(), Error> {
         let has_waited = !is_written() && acquire_permit()?;
-        if self.is_fresh && !self.is_in_step() || has_waited && !self.is_usable(Instant::now()) {
+        if has_waited && self.has_expired(Instant::now()) {
+            return Err(refused(
+                "the time of the connection ended while the request waited for its quota",
+            ));
+        }
+        if (self.is_fresh || has_waited) && !self.is_in_step() {
             return Err(refused("the peer hung up or sent something before it was asked"));
         }
         if reach_the_write()? {
+            if let Some(permit) = permit() {
+                permit.was_used();
+            }
             self.traffic.requests.add(1);
             self.traffic.reused.add(u64::from(!self.is_fresh));
         }

@@ -4,14 +4,13 @@ use rustls::{AlertDescription, CertificateError, Error};
 
 /// The sentence for what ended a handshake.
 pub(super) fn describe(error: &ureq::Error) -> String {
-    let why = match of_rustls(error) {
-        Some(error) => sentence(error),
-        None => None,
-    };
-    match why {
-        Some(why) => format!("the TLS handshake failed: {why}"),
-        None => format!("the TLS handshake failed: {error}"),
-    }
+    sentence_of(error).unwrap_or_else(|| format!("the TLS handshake failed: {error}"))
+}
+
+/// The same, if the error is one of TLS that has a sentence.
+pub(super) fn sentence_of(error: &ureq::Error) -> Option<String> {
+    let why = of_rustls(error).and_then(sentence)?;
+    Some(format!("the TLS handshake failed: {why}"))
 }
 
 /// rustls's own error, also where it came as an error of I/O.

@@ -15,6 +15,8 @@ use crate::error::Code;
 pub(super) struct ProxyFailure {
     pub code: Code,
     pub text: String,
+    /// 401 and 407.
+    pub wants_credentials: bool,
 }
 
 impl ProxyFailure {
@@ -24,10 +26,15 @@ impl ProxyFailure {
     }
 
     fn error(code: Code, proxy: &Proxy, what: impl std::fmt::Display) -> Error {
-        Error::Other(Box::new(ProxyFailure {
+        Error::Other(Box::new(ProxyFailure::new(code, proxy, what)))
+    }
+
+    fn new(code: Code, proxy: &Proxy, what: impl std::fmt::Display) -> ProxyFailure {
+        ProxyFailure {
             code,
             text: format!("the proxy {}:{} {what}", proxy.host(), proxy.port()),
-        }))
+            wants_credentials: false,
+        }
     }
 }
 
@@ -115,11 +122,14 @@ fn refusal(proxy: &Proxy, status: u16) -> Error {
         408 | 429 | 500.. => (Code::Connect, ""),
         _ => (Code::Proxy, ""),
     };
-    ProxyFailure::error(
-        code,
-        proxy,
-        format_args!("refused the tunnel with status {status}{what}"),
-    )
+    Error::Other(Box::new(ProxyFailure {
+        wants_credentials: matches!(status, 401 | 407),
+        ..ProxyFailure::new(
+            code,
+            proxy,
+            format_args!("refused the tunnel with status {status}{what}"),
+        )
+    }))
 }
 
 fn no_http(proxy: &Proxy) -> Error {

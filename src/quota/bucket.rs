@@ -79,27 +79,36 @@ impl<C: Clock> Bucket<C> {
             });
         }
         let signal = StdArc::new(Condvar::new());
-        let ticket = waitlist.enqueue_thread(demand, place, signal.clone());
+        let mut ticket = waitlist.enqueue_thread(demand, place, signal.clone());
         let this = Who::Thread(place);
         let mut has_waited = false;
         loop {
             waitlist.schedule(now, Some(this));
             let possible_at = waitlist.due(demand, now);
             let is_too_late = deadline.is_some_and(|deadline| now >= deadline || possible_at > deadline);
-            let is_over = waitlist.is_admitted(place) || is_too_late || abandoned();
-            if is_over {
+            if waitlist.is_admitted(place) {
+                // Another thread may have admitted this one some time ago.
                 let slot = waitlist.take_thread(ticket);
-                waitlist.schedule(now, None);
-                let possible_in = possible_at.saturating_sub(now);
-                return match slot {
-                    Some(slot) => Ok(Admission {
+                if let Some(slot) = slot.and_then(|slot| waitlist.renewed(slot, now)) {
+                    waitlist.schedule(now, None);
+                    return Ok(Admission {
                         slot,
                         place,
                         has_waited,
-                    }),
-                    None if is_too_late => Err(Refusal::TooLate { possible_in }),
-                    None => Err(Refusal::Abandoned),
-                };
+                    });
+                }
+                ticket = waitlist.enqueue_thread(demand, place, signal.clone());
+                continue;
+            }
+            if is_too_late || abandoned() {
+                waitlist.take_thread(ticket);
+                waitlist.schedule(now, None);
+                let possible_in = possible_at.saturating_sub(now);
+                return Err(if is_too_late {
+                    Refusal::TooLate { possible_in }
+                } else {
+                    Refusal::Abandoned
+                });
             }
             let until = deadline.into_iter().chain(waitlist.wakes_at(this)).min();
             waitlist = self.clock.wait(&self.waitlist, &signal, waitlist, until);
@@ -152,8 +161,17 @@ impl<C: Clock> Bucket<C> {
         let now = self.clock.now();
         let this = Who::queue(queue);
         waitlist.clear_busy(queue);
+        waitlist.set_away(queue, false);
         waitlist.schedule(now, Some(this));
         Some(waitlist.wakes_at(this)?.saturating_sub(now))
+    }
+
+    /// A queue does something else before it calls [`schedule`](Bucket::schedule) again: another waiter keeps the time.
+    pub fn stop_keeping_time(&self, queue: &StdArc<dyn QueueWaiter>) {
+        let mut waitlist = self.lock();
+        let now = self.clock.now();
+        waitlist.set_away(queue, true);
+        waitlist.schedule(now, None);
     }
 
     /// Whether the first message of a queue is more than normal.

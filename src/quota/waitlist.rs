@@ -88,12 +88,15 @@ pub(crate) const URGENT_IN_A_ROW: u32 = 8;
 /// A thousandth: how the limit of a throttled account is lowered.
 pub(super) const FULL: u64 = 1000;
 
+/// A timekeeper that is so late is replaced by the next one that schedules.
+const LATE: Nanos = 50_000_000;
+
 /// Quiet rooms are forgotten when there are more than this.
 const FEW_ROOMS: usize = 64;
 
 type ListId = u64;
 
-/// A queue by its address; 0 for all threads together.
+/// The address of a queue, or 0 for all threads together.
 type ClientId = usize;
 const THREADS: ClientId = 0;
 
@@ -136,6 +139,8 @@ struct ClientHeads {
     candidates: [Option<Place>; Priority::ALL.len()],
     /// No worker was free when the bucket asked.
     is_busy: bool,
+    /// The queue's thread does something else, and cannot keep the time.
+    is_away: bool,
 }
 
 #[derive(Debug, Default)]
@@ -386,6 +391,12 @@ impl Waitlist {
         }
     }
 
+    pub fn set_away(&mut self, queue: &StdArc<dyn QueueWaiter>, is_away: bool) {
+        if let Some(client) = self.clients.get_mut(&id_of(queue)) {
+            client.is_away = is_away;
+        }
+    }
+
     fn set_busy(&mut self, client: ClientId, is_busy: bool) {
         if let Some(heads) = self.clients.get_mut(&client).filter(|heads| heads.is_busy != is_busy) {
             heads.is_busy = is_busy;
@@ -433,7 +444,7 @@ impl Waitlist {
         }
         let room_due = self.held.first_key_value().map(|((due, _), _)| *due);
         let next = account_due.into_iter().chain(room_due).min();
-        self.appoint(next, caller);
+        self.appoint(next, now, caller);
     }
 
     /// Admits a candidate, or sets it aside; gives when the account has permits for it, if that is what it waits for.
@@ -534,24 +545,26 @@ impl Waitlist {
     }
 
     /// The timekeeper stays the same as long as it waits, and is woken only for an earlier time.
-    fn appoint(&mut self, next: Option<Nanos>, caller: Option<Who>) {
+    fn appoint(&mut self, next: Option<Nanos>, now: Nanos, caller: Option<Who>) {
         let Some(next) = next else {
             self.timekeeper = None;
             return;
         };
-        let present = self.timekeeper.filter(|timekeeper| self.waits(timekeeper.who));
-        // The caller computes anew when it sleeps; every other one sleeps until the time that it knows.
+        // One that is late has no time, whatever holds it up.
+        let can_keep = |timekeeper: &Timekeeper| {
+            self.can_keep_time(timekeeper.who) && timekeeper.wakes_at.saturating_add(LATE) > now
+        };
+        let present = self.timekeeper.filter(can_keep);
+        // The caller asks for its time again before it sleeps. Every other waiter sleeps until the time that it knows.
         let is_in_time = present.is_some_and(|present| present.wakes_at <= next && caller != Some(present.who));
         if is_in_time {
             return;
         }
-        let able = caller.filter(|caller| self.waits(*caller));
-        let Some(who) = present
-            .map(|present| present.who)
-            .or(able)
-            .or_else(|| self.next_waiter())
-        else {
-            debug_assert!(false, "a time to wait for and no waiter");
+        let able = caller.filter(|caller| self.can_keep_time(*caller));
+        let present = present.map(|present| present.who);
+        let Some(who) = present.or(able).or_else(|| self.next_waiter()) else {
+            // All who wait are away: each of them schedules when it is back.
+            self.timekeeper = None;
             return;
         };
         self.timekeeper = Some(Timekeeper { who, wakes_at: next });
@@ -560,22 +573,25 @@ impl Waitlist {
         }
     }
 
-    fn waits(&self, who: Who) -> bool {
+    fn can_keep_time(&self, who: Who) -> bool {
         match who {
             Who::Thread(place) => self.threads.get(&place).is_some_and(|thread| thread.slot.is_none()),
-            Who::Queue(client) => self.clients.contains_key(&client),
+            Who::Queue(client) => self.clients.get(&client).is_some_and(|client| !client.is_away),
         }
     }
 
-    /// The one who is probably admitted next.
+    /// The first waiter that can keep the time; it is probably admitted next.
     fn next_waiter(&self) -> Option<Who> {
-        let candidate = self.candidate();
-        let held = self.held.first_key_value().map(|((_, place), list)| (*place, *list));
-        let (place, list) = candidate.or(held)?;
-        match self.lists.get(&list)?.key.client {
+        let candidates = self.candidates.iter().map(|(place, list)| (*place, *list));
+        let held = self.held.iter().map(|((_, place), list)| (*place, *list));
+        let who = |(place, list)| match self.lists.get(&list)?.key.client {
             THREADS => Some(Who::Thread(place)),
             client => Some(Who::Queue(client)),
-        }
+        };
+        candidates
+            .chain(held)
+            .filter_map(who)
+            .find(|who| self.can_keep_time(*who))
     }
 
     fn wake(&self, who: Who) {
@@ -619,7 +635,7 @@ impl Waitlist {
             }),
         };
         if !in_room || !self.window.contains(slot.id) {
-            self.remove_slot(slot);
+            self.give_back(slot);
             return false;
         }
         let permits = self.remove_slot(slot).unwrap_or(1);
@@ -630,6 +646,10 @@ impl Waitlist {
             room.window.insert(now, 1, slot.id);
         }
         true
+    }
+
+    pub fn renewed(&mut self, mut slot: Slot, now: Nanos) -> Option<Slot> {
+        self.renew(&mut slot, now).then_some(slot)
     }
 
     /// The permits of a request that was not sent.
@@ -670,6 +690,7 @@ impl ClientHeads {
             heads: BTreeMap::new(),
             candidates: [None; Priority::ALL.len()],
             is_busy: false,
+            is_away: false,
         }
     }
 

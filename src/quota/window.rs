@@ -102,6 +102,9 @@ impl Window {
         while self.entries.front().is_some_and(|first| first.permits == 0) {
             self.entries.pop_front();
         }
+        while self.entries.back().is_some_and(|last| last.permits == 0) {
+            self.entries.pop_back();
+        }
     }
 }
 

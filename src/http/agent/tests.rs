@@ -73,6 +73,7 @@ type Step = Box<dyn FnMut() -> Result<bool, Box<Request>> + Send>;
 struct Permit {
     acquire: Mutex<Step>,
     given_back: Mutex<usize>,
+    used: Mutex<usize>,
 }
 
 impl Permit {
@@ -80,6 +81,7 @@ impl Permit {
         Arc::new(Permit {
             acquire: Mutex::new(Box::new(acquire)),
             given_back: Mutex::default(),
+            used: Mutex::default(),
         })
     }
 
@@ -91,6 +93,10 @@ impl Permit {
 impl SendPermit for Permit {
     fn acquire(&self) -> Result<bool, Box<Request>> {
         (self.acquire.lock().expect("no panic"))()
+    }
+
+    fn was_used(&self) {
+        *self.used.lock().expect("no panic") += 1;
     }
 
     fn give_back(&self) {
@@ -146,6 +152,7 @@ fn a_permit_is_given_back_for_a_new_connection_and_kept_for_an_idle_one() {
         assert_eq!(send(&agent, &server.url, never(), &progress(), &permit).code, Code::Ok);
     }
     assert_eq!(*permit.given_back(), 1);
+    assert_eq!(*permit.used.lock().unwrap(), 3, "each counts from its first byte on");
 }
 
 #[test]
@@ -157,6 +164,7 @@ fn a_refused_permit_sends_nothing_and_is_a_failure_of_its_own_kind() {
     });
     let sent = send(&agent, &server.url, never(), &progress(), &refused);
     assert_eq!((sent.code, sent.may_have_left), (Code::RateLimited, false));
+    assert_eq!(*refused.used.lock().unwrap(), 0);
     drop(agent);
     assert_eq!(server.requests.recv(), Ok(0));
 }

@@ -352,3 +352,20 @@ fn a_close_ends_every_socket_of_a_race() {
         connecting.join().unwrap().unwrap_err();
     });
 }
+
+/// A kernel without IPv6, or a service that may use one family alone.
+#[test]
+fn a_family_without_sockets_does_not_end_the_race() {
+    let refused = no_socket(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
+    assert!(matches!(refused, Refused::Address(_)));
+    let refused = no_socket(io::Error::from_raw_os_error(libc::EMFILE));
+    assert!(matches!(refused, Refused::All(_)));
+    let story = story(&[Unreachable, Connected(1)], Some(1000));
+    assert_eq!(story.winner, Ok(1));
+}
+
+#[test]
+fn a_caller_in_a_hurry_blames_no_address() {
+    assert!(story(&[Unanswered], Some(5)).failed.is_empty());
+    assert_eq!(story(&[Unanswered], Some(1000)).failed, [0]);
+}

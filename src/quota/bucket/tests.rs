@@ -202,9 +202,91 @@ fn permits_that_are_given_back_admit_the_next_one_at_once() {
     assert_eq!(*queue.0.lock().unwrap(), [7]);
 }
 
+/// A clock on which a thread sleeps far too long: it is admitted while it sleeps, and wakes up when that is long over.
+struct Oversleeping {
+    now: AtomicU64,
+    bucket: std::sync::OnceLock<std::sync::Weak<Bucket<StdArc<Oversleeping>>>>,
+    sleeps: AtomicU64,
+}
+
+impl Clock for StdArc<Oversleeping> {
+    fn now(&self) -> Nanos {
+        self.now.load(Ordering::SeqCst)
+    }
+
+    fn wait<'a, T>(
+        &self,
+        mutex: &'a Mutex<T>,
+        _: &Condvar,
+        guard: MutexGuard<'a, T>,
+        until: Option<Nanos>,
+    ) -> MutexGuard<'a, T> {
+        drop(guard);
+        self.now.fetch_max(until.expect("it keeps the time"), Ordering::SeqCst);
+        if self.sleeps.fetch_add(1, Ordering::SeqCst) == 0 {
+            let bucket = self.bucket.get().and_then(std::sync::Weak::upgrade).expect("a bucket");
+            bucket.schedule(&free_queue().1);
+            self.now.fetch_add(2 * SPAN, Ordering::SeqCst);
+        }
+        lock(mutex)
+    }
+}
+
+#[test]
+fn a_thread_that_wakes_up_late_has_a_slot_of_the_moment_at_which_it_goes_on() {
+    let clock = StdArc::new(Oversleeping {
+        now: AtomicU64::new(0),
+        bucket: std::sync::OnceLock::new(),
+        sleeps: AtomicU64::new(0),
+    });
+    let bucket = StdArc::new(Bucket::with(clock.clone()));
+    clock.bucket.set(StdArc::downgrade(&bucket)).expect("once");
+    bucket.acquire(&demand(1), None, None, || false).unwrap();
+    let mut late = bucket.acquire(&demand(1), None, None, || false).unwrap();
+    assert!(clock.now() >= 3 * SPAN);
+    assert!(bucket.renew(&mut late.slot), "it counts now");
+    assert!(
+        bucket.acquire(&demand(1), None, Some(0), || false).is_err(),
+        "and no other one fits beside it"
+    );
+}
+
+#[test]
+fn a_queue_that_does_something_else_does_not_keep_the_time() {
+    let (clock, bucket) = bucket();
+    let (busy, other) = (free_queue(), free_queue());
+    acquire(&bucket, 1, None).unwrap();
+    bucket.enqueue(&demand(1), &busy.1, 1);
+    bucket.enqueue(&demand(1), &other.1, 2);
+    assert_eq!(bucket.schedule(&busy.1), Some(SPAN));
+    assert_eq!(bucket.schedule(&other.1), None, "the first keeps the time");
+    bucket.stop_keeping_time(&busy.1);
+    assert_eq!(*other.0.1.0.lock().unwrap(), 1);
+    assert_eq!(bucket.schedule(&other.1), Some(SPAN));
+    clock.0.store(SPAN, Ordering::SeqCst);
+    bucket.schedule(&other.1);
+    assert_eq!(*busy.0.0.lock().unwrap(), [1], "its messages are admitted all the same");
+}
+
+#[test]
+fn a_timekeeper_that_is_late_is_replaced() {
+    let (clock, bucket) = bucket();
+    let (late, other) = (free_queue(), free_queue());
+    acquire(&bucket, 1, None).unwrap();
+    for (message, queue) in [(1, &late), (2, &late), (3, &other)] {
+        bucket.enqueue(&demand(1), &queue.1, message);
+    }
+    assert_eq!(bucket.schedule(&late.1), Some(SPAN));
+    clock.0.store(SPAN + 200 * MS, Ordering::SeqCst);
+    assert_eq!(bucket.schedule(&other.1), Some(SPAN));
+}
+
 /// A queue with workers for everything.
 #[derive(Default)]
-struct FreeQueue(std::sync::Mutex<Vec<u64>>);
+struct FreeQueue(std::sync::Mutex<Vec<u64>>, Wakes);
+
+#[derive(Default)]
+struct Wakes(std::sync::Mutex<u64>);
 
 impl QueueWaiter for FreeQueue {
     fn has_free_worker(&self) -> bool {
@@ -219,7 +301,9 @@ impl QueueWaiter for FreeQueue {
         self.0.lock().unwrap().push(message);
     }
 
-    fn wake_timer(&self) {}
+    fn wake_timer(&self) {
+        *self.1.0.lock().unwrap() += 1;
+    }
 }
 
 fn free_queue() -> (StdArc<FreeQueue>, StdArc<dyn QueueWaiter>) {

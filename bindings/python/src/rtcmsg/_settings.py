@@ -55,6 +55,9 @@ class Settings(TypedDict, total=False):
     quota_jitter_ms: int | None
     quota_rtc_per_second: int | None
     quota_im_per_second: int | None
+    quota_im_user_per_second: int | None
+    quota_im_user_receivers_per_minute: int | None
+    quota_im_user_to_all_per_second: int | None
     quota_zego_per_second: int | None
     quota_room_per_second: int | None
     quota_batch_cost: str | None
