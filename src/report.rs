@@ -341,6 +341,7 @@ impl Outcome {
     /// The texts that came with the answer, or may repeat it, each with the length from which it is cut. Words that are the
     /// library's own are not among them.
     pub fn texts(&self) -> impl Iterator<Item = (&str, usize)> + Clone {
+        #[allow(clippy::ptr_arg)] // Whether it is borrowed is the question.
         fn unless_known<'a>(text: &'a Cow<'static, str>, longest: usize) -> Option<(&'a str, usize)> {
             match text {
                 Cow::Owned(text) => Some((text, longest)),
