@@ -363,17 +363,25 @@ macro_rules! shape {
 }
 pub(crate) use shape;
 
-/// Every text in this JSON but the names; none if it is not JSON.
+/// Every text in this JSON but the names, mended as those of an answer: see [`repaired`]. It takes what [`members`] takes,
+/// also where no tree can be made of it: half a surrogate pair, a number out of range, a depth without end.
 pub(crate) fn texts(json: &str) -> Vec<String> {
+    let json = repaired(json.as_bytes());
     let mut texts = Vec::new();
-    let mut values: Vec<Value> = serde_json::from_str(json).into_iter().collect();
-    while let Some(value) = values.pop() {
-        match value {
-            Value::Text(text) => texts.push(text),
-            Value::List(items) => values.extend(items),
-            Value::Object(Object(members)) => values.extend(members.into_iter().map(|(_, value)| value)),
-            Value::Null | Value::Bool(_) | Value::Whole(_) | Value::Inexact => {}
+    let mut rest = &*json;
+    while let Some(start) = rest.find('"') {
+        let mut is_escaped = false;
+        let end = rest[start + 1..].bytes().position(|byte| {
+            let is_end = byte == b'"' && !is_escaped;
+            is_escaped = byte == b'\\' && !is_escaped;
+            is_end
+        });
+        let Some(length) = end else { break };
+        let (text, behind) = rest[start..].split_at(length + 2);
+        if !behind.trim_start().starts_with(':') {
+            texts.extend(serde_json::from_str::<String>(text));
         }
+        rest = behind;
     }
     texts
 }

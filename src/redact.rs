@@ -23,7 +23,11 @@ pub(crate) enum Hidden<'a> {
 
 /// What stands where something was taken out.
 const GONE: &str = "***";
+/// What stands where a text was cut.
+const CUT: &str = "…";
 const SHORTEST_PAYLOAD: usize = 8;
+/// No part that is looked for is longer: see [`Hidden::shortest_part`].
+const LONGEST_PART: usize = 16;
 /// What is shorter has so few characters in base64 that any text may hold them.
 const SHORTEST_IN_BASE64: usize = 8;
 
@@ -40,47 +44,116 @@ impl<'a> Hidden<'a> {
     fn shortest_part(self) -> usize {
         match self {
             Hidden::Secret(_) => 8,
-            Hidden::Payload(_) => 16,
+            Hidden::Payload(_) => LONGEST_PART,
         }
     }
 }
 
-/// The text without what is hidden; `None` if it holds nothing of it. Texts that hold nothing cost almost nothing: no
-/// memory, and a look at a few of the bytes to hide.
-pub(crate) fn cleaned(text: &str, hidden: &[Hidden]) -> Option<String> {
-    let mut found = Found::default();
-    for hidden in hidden.iter().filter(|hidden| !hidden.bytes().is_empty()) {
-        find(text, *hidden, &mut found);
-    }
-    found.taken_out_of(text)
+/// What the texts of one outcome hold of what is hidden. The work grows with the length of the texts and with that of what
+/// is hidden, and not with their product: each form is made once, and looked up in the parts of all texts together.
+pub(crate) struct Cleaner(Vec<Found>);
+
+/// Parts of texts, of one length and as one writing folds them, that are parts of something hidden, too.
+struct Found {
+    writing: Writing,
+    length: usize,
+    parts: HashSet<u128>,
 }
 
-/// Looks for the encodings that the text can hold, by its characters.
-fn find(text: &str, hidden: Hidden, found: &mut Found) {
-    let (bytes, shortest) = (hidden.bytes(), hidden.shortest_part());
-    let as_text = shown(bytes);
-    found.add(text.as_bytes(), as_text.as_bytes(), shortest);
-    // Hexadecimal digits and the letters of escapes are compared without case.
-    let mut add_without_case = |form: String| {
-        if form == as_text {
-            return;
+impl Cleaner {
+    /// Each text comes with the length from which it is cut. Texts that hold nothing cost almost nothing: no memory, and a
+    /// look at a few of the bytes to hide.
+    pub fn new<'t>(texts: impl Iterator<Item = (&'t str, usize)> + Clone, hidden: &[Hidden]) -> Cleaner {
+        let mut found = Vec::new();
+        for writing in [Writing::Plain, Writing::Json, Writing::Query, Writing::Base64] {
+            let texts = texts.clone().map(|(text, longest)| searched(text, longest));
+            let texts = texts.filter(|text| writing.may_be_in(text));
+            if texts.clone().next().is_none() {
+                continue;
+            }
+            let mut search = Search::new(writing, texts);
+            for hidden in hidden.iter().filter(|hidden| !hidden.bytes().is_empty()) {
+                writing.each_form(hidden.bytes(), |form| search.add(form, hidden.shortest_part()));
+            }
+            found.extend(search.found);
         }
-        let (text, form) = (text.to_ascii_lowercase(), form.to_ascii_lowercase());
-        found.add(text.as_bytes(), form.as_bytes(), shortest);
-    };
-    if text.contains('\\') {
-        json_forms(&String::from_utf8_lossy(bytes))
-            .into_iter()
-            .for_each(&mut add_without_case);
+        Cleaner(found)
     }
-    if text.contains(['%', '+']) {
-        query_forms(bytes).into_iter().for_each(&mut add_without_case);
+
+    /// One of those texts, cut and without what is hidden; `None` if it stays as it is.
+    pub fn cleaned(&self, text: &str, longest: usize) -> Option<String> {
+        if self.0.is_empty() && text.len() <= longest {
+            return None;
+        }
+        let searched = searched(text, longest);
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for found in self.0.iter().filter(|found| found.writing.may_be_in(searched)) {
+            let bytes = searched.bytes().map(|byte| found.writing.folded(byte));
+            for (start, _) in parts(bytes, found.length).filter(|(_, part)| found.parts.contains(part)) {
+                let end = start + found.length;
+                match ranges.last_mut() {
+                    Some(last) if last.start <= start && start <= last.end => last.end = last.end.max(end),
+                    _ => ranges.push(start..end),
+                }
+            }
+        }
+        taken_out(text, ranges, longest)
     }
-    if bytes.len() >= SHORTEST_IN_BASE64 && may_be_base64(text) {
-        // The alphabet for URLs is compared as the other one.
-        let text = text.replace('-', "+").replace('_', "/");
-        for form in base64_forms(bytes) {
-            found.add(text.as_bytes(), form.as_bytes(), shortest);
+}
+
+/// As much of a text as is shown, and so much behind it that what is hidden and begins before the cut is recognized.
+fn searched(text: &str, longest: usize) -> &str {
+    let end = (longest.saturating_add(LONGEST_PART)..text.len()).find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// How a text may have been written. The bytes of a text, and of what is hidden, are compared as they are folded.
+#[derive(Clone, Copy, Debug)]
+enum Writing {
+    Plain,
+    /// Hexadecimal digits and the letters of escapes are compared without case.
+    Json,
+    Query,
+    /// The alphabet for URLs is compared as the other one.
+    Base64,
+}
+
+impl Writing {
+    /// By the characters of the text.
+    fn may_be_in(self, text: &str) -> bool {
+        match self {
+            Writing::Plain => true,
+            Writing::Json => text.contains('\\'),
+            Writing::Query => text.contains(['%', '+']),
+            Writing::Base64 => may_be_base64(text),
+        }
+    }
+
+    fn folded(self, byte: u8) -> u8 {
+        match (self, byte) {
+            (Writing::Json | Writing::Query, byte) => byte.to_ascii_lowercase(),
+            (Writing::Base64, b'-') => b'+',
+            (Writing::Base64, b'_') => b'/',
+            (Writing::Plain | Writing::Base64, byte) => byte,
+        }
+    }
+
+    /// Every form that the bytes have in this writing, folded.
+    fn each_form(self, bytes: &[u8], mut take: impl FnMut(&[u8])) {
+        let mut take_unless_plain = |mut form: String| {
+            if form != shown(bytes) {
+                form.make_ascii_lowercase();
+                take(form.as_bytes());
+            }
+        };
+        match self {
+            Writing::Plain => take(shown(bytes).as_bytes()),
+            Writing::Json => json_forms(&String::from_utf8_lossy(bytes))
+                .into_iter()
+                .for_each(take_unless_plain),
+            Writing::Query => query_forms(bytes).into_iter().for_each(&mut take_unless_plain),
+            Writing::Base64 if bytes.len() < SHORTEST_IN_BASE64 => {}
+            Writing::Base64 => base64_forms(bytes).iter().for_each(|form| take(form.as_bytes())),
         }
     }
 }
@@ -181,73 +254,130 @@ fn may_be_base64(text: &str) -> bool {
     words.any(|word| word.len() >= SHORTEST && !word.bytes().all(is_hex))
 }
 
-/// Where a text holds what is hidden.
-#[derive(Default)]
-struct Found(Vec<Range<usize>>);
+/// Looks for forms in all texts that may be written in one way.
+struct Search<T> {
+    writing: Writing,
+    texts: T,
+    /// The texts are so short together that each of them is compared with a form before anything is set up.
+    are_short: bool,
+    /// The bytes that the texts have.
+    is_in: [bool; 256],
+    /// The parts of the texts, by their length.
+    parts: Vec<(usize, HashSet<u128>)>,
+    found: Vec<Found>,
+}
 
-impl Found {
-    /// Every part of the text that also stands in `form`, of at least `shortest` bytes, or the whole of a shorter form.
-    fn add(&mut self, text: &[u8], form: &[u8], shortest: usize) {
+impl<'t, T: Iterator<Item = &'t str> + Clone> Search<T> {
+    fn new(writing: Writing, texts: T) -> Search<T> {
+        const SHORT: usize = 512;
+        let bytes = texts.clone().flat_map(str::bytes);
+        Search {
+            writing,
+            are_short: bytes.clone().take(SHORT + 1).count() <= SHORT,
+            is_in: bytes_in(bytes.map(|byte| writing.folded(byte))),
+            texts,
+            parts: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// Finds every part of the texts that also stands in `form`, of at least `shortest` bytes, or the whole of a shorter form.
+    fn add(&mut self, form: &[u8], shortest: usize) {
+        let writing = self.writing;
         let length = shortest.min(form.len());
-        if length == 0 || text.len() < length || !may_share(text, form, length) {
+        if length == 0 || !has_run_of(&self.is_in, form, length) {
             return;
         }
-        let parts: HashSet<&[u8]> = form.windows(length).collect();
-        for (start, part) in text.windows(length).enumerate() {
-            if parts.contains(part) {
-                match self.0.last_mut() {
-                    Some(last) if last.start <= start && start <= last.end => last.end = last.end.max(start + length),
-                    _ => self.0.push(start..start + length),
+        if self.are_short && !self.texts.clone().any(|text| may_share(writing, text, form, length)) {
+            return;
+        }
+        if !self.parts.iter().any(|(of_length, _)| *of_length == length) {
+            let folded = |text: &'t str| text.bytes().map(move |byte| writing.folded(byte));
+            let parts = self.texts.clone().flat_map(|text| parts(folded(text), length));
+            self.parts.push((length, parts.map(|(_, part)| part).collect()));
+        }
+        let known = self.parts.iter().find(|(of_length, _)| *of_length == length);
+        let Some((_, known)) = known else { return };
+        for (_, part) in parts(form.iter().copied(), length).filter(|(_, part)| known.contains(part)) {
+            match self.found.iter_mut().find(|found| found.length == length) {
+                Some(found) => {
+                    found.parts.insert(part);
                 }
+                None => self.found.push(Found {
+                    writing,
+                    length,
+                    parts: HashSet::from([part]),
+                }),
             }
         }
     }
+}
 
-    fn taken_out_of(mut self, text: &str) -> Option<String> {
-        if self.0.is_empty() {
-            return None;
-        }
-        self.0.sort_by_key(|range| range.start);
-        let mut cleaned = String::with_capacity(text.len());
-        let mut kept_to = 0;
-        for range in self.0 {
-            // A character is shown whole or not at all.
-            let start = (0..=range.start)
-                .rev()
-                .find(|at| text.is_char_boundary(*at))
-                .unwrap_or(0);
-            let end = (range.end..text.len())
-                .find(|at| text.is_char_boundary(*at))
-                .unwrap_or(text.len());
-            if start > kept_to || kept_to == 0 {
-                cleaned.push_str(&text[kept_to..start.max(kept_to)]);
-                cleaned.push_str(GONE);
-            }
-            kept_to = kept_to.max(end);
-        }
-        cleaned.push_str(&text[kept_to..]);
-        Some(cleaned)
+/// Every part of this length, at most [`LONGEST_PART`], as a number, with the place where it begins.
+fn parts(bytes: impl Iterator<Item = u8>, length: usize) -> impl Iterator<Item = (usize, u128)> {
+    let mask = u128::MAX >> (8 * (LONGEST_PART - length));
+    let mut part = 0;
+    let ends = bytes.enumerate().map(move |(at, byte)| {
+        part = (part << 8 | u128::from(byte)) & mask;
+        (at + 1, part)
+    });
+    ends.filter_map(move |(end, part)| Some((end.checked_sub(length)?, part)))
+}
+
+/// The text without these ranges, cut where it is too long.
+fn taken_out(text: &str, mut ranges: Vec<Range<usize>>, longest: usize) -> Option<String> {
+    let boundary_before = |at: usize| (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let is_cut = text.len() > longest;
+    if ranges.is_empty() && !is_cut {
+        return None;
     }
+    let shown_to = boundary_before(longest.min(text.len()));
+    ranges.sort_by_key(|range| range.start);
+    let mut cleaned = String::with_capacity(shown_to + CUT.len());
+    let mut kept_to = 0;
+    for range in ranges {
+        // A character is shown whole or not at all.
+        let start = boundary_before(range.start);
+        if start >= shown_to {
+            break;
+        }
+        let end = (range.end..text.len())
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(text.len());
+        if start > kept_to || kept_to == 0 {
+            cleaned.push_str(&text[kept_to..start.max(kept_to)]);
+            cleaned.push_str(GONE);
+        }
+        kept_to = kept_to.max(end);
+    }
+    cleaned.push_str(text.get(kept_to..shown_to).unwrap_or_default());
+    if is_cut {
+        cleaned.push_str(CUT);
+    }
+    Some(cleaned)
 }
 
 /// Whether the two may have so many bytes in a row in common. What this says no to has none.
-fn may_share(text: &[u8], form: &[u8], length: usize) -> bool {
-    if !has_run_of(&bytes_in(text), form, length) {
+fn may_share(writing: Writing, text: &str, form: &[u8], length: usize) -> bool {
+    let bytes = text.bytes().map(|byte| writing.folded(byte));
+    if text.len() < length || !has_run_of(&bytes_in(bytes), form, length) {
         return false;
     }
-    const SHORT: usize = 256;
-    if text.len() > SHORT {
-        return true;
-    }
     // So many bytes in a row hold one whole block of half of them, wherever they begin.
-    let mut blocks = text.chunks_exact(length.div_ceil(2));
-    blocks.any(|block| memmem::find(form, block).is_some())
+    let mut blocks = text.as_bytes().chunks_exact(length.div_ceil(2));
+    blocks.any(|block| {
+        let mut folded = [0; LONGEST_PART];
+        for (to, byte) in folded.iter_mut().zip(block) {
+            *to = writing.folded(*byte);
+        }
+        memmem::find(form, &folded[..block.len()]).is_some()
+    })
 }
 
-fn bytes_in(text: &[u8]) -> [bool; 256] {
+fn bytes_in(text: impl Iterator<Item = u8>) -> [bool; 256] {
     let mut is_in = [false; 256];
     for byte in text {
-        is_in[usize::from(*byte)] = true;
+        is_in[usize::from(byte)] = true;
     }
     is_in
 }

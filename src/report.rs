@@ -11,6 +11,11 @@ pub use self::user::{Name, User};
 use crate::error::{Code, Error};
 use crate::message::Recipients;
 
+/// From these lengths, in bytes, what an answer says is cut: a text, a request id or error name, and a word of a row.
+const LONGEST_TEXT: usize = 4096;
+const LONGEST_NAME: usize = 256;
+const LONGEST_WORD: usize = 64;
+
 /// What is known of a message's arrival, and with it whether it is safe to send again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
@@ -333,29 +338,57 @@ impl Outcome {
         self
     }
 
-    /// Changes the texts that came with the answer, or may repeat it, where `changed` has another. Words that are the
-    /// library's own are left alone.
-    pub fn change_texts(&mut self, changed: impl Fn(&str) -> Option<String>) {
-        let change = |text: &mut String| {
-            if let Some(other) = changed(text) {
+    /// The texts that came with the answer, or may repeat it, each with the length from which it is cut. Words that are the
+    /// library's own are not among them.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, usize)> + Clone {
+        #[allow(clippy::ptr_arg)] // Whether it is borrowed is the question.
+        fn unless_known<'a>(text: &'a Cow<'static, str>, longest: usize) -> Option<(&'a str, usize)> {
+            match text {
+                Cow::Owned(text) => Some((text, longest)),
+                Cow::Borrowed(_) => None,
+            }
+        }
+        let request = &self.request;
+        let of_request = [
+            Some((request.request_id.as_str(), LONGEST_NAME)),
+            Some((request.vendor_name.as_str(), LONGEST_NAME)),
+            unless_known(&request.vendor_text, LONGEST_TEXT),
+            unless_known(&request.text, LONGEST_TEXT),
+        ];
+        let of_rows = self.recipients.iter().flat_map(|recipient| {
+            let of_devices = recipient.devices.iter().flat_map(|device| {
+                [
+                    unless_known(&device.platform, LONGEST_WORD),
+                    unless_known(&device.vendor_text, LONGEST_WORD),
+                ]
+            });
+            of_devices.chain([unless_known(&recipient.vendor_text, LONGEST_WORD)])
+        });
+        of_request.into_iter().chain(of_rows).flatten()
+    }
+
+    /// Changes these texts, where `changed` has another for one and the length from which it is cut.
+    pub fn change_texts(&mut self, changed: impl Fn(&str, usize) -> Option<String>) {
+        let change = |text: &mut String, longest| {
+            if let Some(other) = changed(text, longest) {
                 *text = other;
             }
         };
-        let change_unless_known = |text: &mut Cow<'static, str>| {
+        let change_unless_known = |text: &mut Cow<'static, str>, longest| {
             if let Cow::Owned(text) = text {
-                change(text);
+                change(text, longest);
             }
         };
         let request = &mut self.request;
-        change(&mut request.request_id);
-        change(&mut request.vendor_name);
-        change_unless_known(&mut request.vendor_text);
-        change_unless_known(&mut request.text);
+        change(&mut request.request_id, LONGEST_NAME);
+        change(&mut request.vendor_name, LONGEST_NAME);
+        change_unless_known(&mut request.vendor_text, LONGEST_TEXT);
+        change_unless_known(&mut request.text, LONGEST_TEXT);
         for recipient in &mut self.recipients {
-            change_unless_known(&mut recipient.vendor_text);
+            change_unless_known(&mut recipient.vendor_text, LONGEST_WORD);
             for device in &mut recipient.devices {
-                change_unless_known(&mut device.platform);
-                change_unless_known(&mut device.vendor_text);
+                change_unless_known(&mut device.platform, LONGEST_WORD);
+                change_unless_known(&mut device.vendor_text, LONGEST_WORD);
             }
         }
     }

@@ -10,20 +10,21 @@ const UTF16_MARKS: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
 
 /// The bytes of a file without the byte order marks of UTF-8, which some editors put before the text. They are removed from
 /// the beginning of every line, because a bundle of certificates is often made of several files.
+/// The bytes that are read and those that are returned are wiped when dropped, since the file may hold a key.
 ///
 /// # Errors
 /// A text for the caller to put behind the path: the file cannot be read, or its mark is that of UTF-16.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
-    // Wiped, since the file may hold a key.
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let bytes = Zeroizing::new(fs::read(path).map_err(|error| error.to_string())?);
     without_marks(&bytes)
 }
 
-fn without_marks(bytes: &[u8]) -> Result<Vec<u8>, String> {
+fn without_marks(bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
     if UTF16_MARKS.iter().any(|mark| bytes.starts_with(mark)) {
         return Err("the file is in UTF-16; save it as UTF-8".to_owned());
     }
-    let mut text = Vec::with_capacity(bytes.len());
+    // As large as it can become: one that grows leaves copies behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(bytes.len()));
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         text.extend_from_slice(line.strip_prefix(UTF8_MARK).unwrap_or(line));
     }
@@ -44,8 +45,16 @@ mod tests {
             (b"one\xEF\xBB\xBF\n\xEF\xBB", b"one\xEF\xBB\xBF\n\xEF\xBB"),
             (b"\xE9 in Latin-1", b"\xE9 in Latin-1"),
         ] {
-            assert_eq!(without_marks(bytes).unwrap(), text, "{bytes:?}");
+            assert_eq!(&without_marks(bytes).unwrap()[..], text, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn the_bytes_that_are_returned_are_of_the_type_that_wipes_them() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "key").unwrap();
+        let bytes: Zeroizing<Vec<u8>> = read(file.path()).unwrap();
+        assert_eq!(&bytes[..], b"key");
     }
 
     #[test]

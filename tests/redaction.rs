@@ -191,3 +191,61 @@ fn a_raw_call_is_cleaned_too_but_for_its_body() {
         assert_eq!(report.body(), body.as_bytes());
     }
 }
+
+/// The test would not end if the payload were looked through for each of the rows.
+#[test]
+fn an_answer_of_many_rows_that_repeat_a_long_payload_is_cleaned_and_its_words_are_cut() {
+    let numbers: Vec<String> = (0..125_000).map(|number| format!("{number:08}")).collect();
+    let payload = numbers.concat();
+    let rows: Vec<Value> = (0..20_000)
+        .map(|row| json!({"UserId": 1, "Code": payload[row * 50..row * 50 + 16]}))
+        .chain([json!({"UserId": 2, "Code": "w".repeat(100)})])
+        .collect();
+    let body = json!({"ResponseMetadata": {"RequestId": "r"}, "Result": {"P2PResult": rows}}).to_string();
+    let peer = Peer::new(1, move |mut stream| {
+        read_request(&mut stream);
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all((head + &body).as_bytes()).expect("written");
+    });
+    let mut config = config(&peer.url);
+    config.set("volcengine.p2p_max_content", "1048576").expect("a length");
+    let client = Client::new(&config).expect("a client");
+    let message = Message::P2PSendMessageToUsers {
+        signal: rtcmsg::Signal {
+            content: &payload,
+            ..SIGNAL
+        },
+        user_ids: &[1, 2],
+    };
+    let report = client.send(&message, &CallOptions::default()).expect("enqueued");
+    peer.join();
+    let [first, second] = report.recipients() else {
+        panic!("{} rows", report.recipients().len())
+    };
+    assert_eq!((first.vendor_text.as_ref(), first.devices.len()), ("***", 20_000));
+    assert!(first.devices.iter().all(|device| device.vendor_text == "***"));
+    assert_eq!(second.vendor_text, format!("{}…", "w".repeat(64)));
+}
+
+#[test]
+fn a_raw_call_with_half_a_surrogate_pair_hides_its_texts_too() {
+    let answer =
+        json!({"ResponseMetadata": {"RequestId": "r", "Error": {"Code": "InvalidParam", "Message": "got hunter22"}}});
+    let body = answer.to_string();
+    let peer = Peer::new(1, move |mut stream| {
+        read_request(&mut stream);
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all((head + &body).as_bytes()).expect("written");
+    });
+    let told = told(&peer.url);
+    let json = r#"{"AppId": "\ud800", "Message": "hunter22"}"#;
+    let report = told.client.call(
+        Vendor::Volcengine,
+        "SomeAction",
+        "2020-12-01",
+        json,
+        &CallOptions::default(),
+    );
+    peer.join();
+    told.hold(&report.expect("enqueued"), "hunter22");
+}

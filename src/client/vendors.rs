@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::http::Answer;
 use crate::log::{Level, Logger};
 use crate::message::{Message, Recipients, Vendor};
-use crate::redact::{self, Hidden};
+use crate::redact::{Cleaner, Hidden};
 use crate::report::Outcome;
 use crate::sync::Arc;
 use crate::{json, volcengine, zego};
@@ -344,19 +344,18 @@ impl Keys {
         let [first, second, third] = self.secrets().map(Hidden::Secret);
         match errand {
             Errand::Message(message) => {
-                let hidden = [first, second, third, Hidden::Payload(message.payload())];
-                outcome.change_texts(|text| redact::cleaned(text, &hidden));
+                clean(outcome, &[first, second, third, Hidden::Payload(message.payload())]);
             }
             Errand::VolcengineCall { json, .. } => {
                 let texts = json::texts(json);
                 let texts = texts.iter().map(String::as_str).chain([*json]);
                 let hidden: Vec<Hidden> = [first, second, third].into_iter().chain(texts.map(payload)).collect();
-                outcome.change_texts(|text| redact::cleaned(text, &hidden));
+                clean(outcome, &hidden);
             }
             Errand::ZegoCall { parameters, .. } => {
                 let texts = parameters.iter().map(|(_, value)| value.as_str());
                 let hidden: Vec<Hidden> = [first, second, third].into_iter().chain(texts.map(payload)).collect();
-                outcome.change_texts(|text| redact::cleaned(text, &hidden));
+                clean(outcome, &hidden);
             }
         }
     }
@@ -371,6 +370,11 @@ impl Keys {
             Keys::Zego(credentials) => [credentials.server_secret.expose(), "", ""],
         }
     }
+}
+
+fn clean(outcome: &mut Outcome, hidden: &[Hidden]) {
+    let cleaner = Cleaner::new(outcome.texts(), hidden);
+    outcome.change_texts(|text, longest| cleaner.cleaned(text, longest));
 }
 
 /// Any text of a raw call may be what it carries.

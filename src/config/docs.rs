@@ -59,8 +59,11 @@ value may leave `http://` out.
 | `https://` | `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` |
 | `http://` | `http_proxy`, and then the same; not `HTTP_PROXY`, which a client of a web server sets under CGI |
 
+The order is curl's, but for one addition: curl does not use `https_proxy` and `HTTPS_PROXY` for `http://` addresses.
+
 `no_proxy` or else `NO_PROXY` lists the hosts that are reached directly, as for curl: entries are separated by commas or blanks, and the case of \
-letters does not count.
+letters does not count. It is read only if one of the variables above names a proxy. Beyond curl an entry may be `*.corp.example`, have a \
+port, or have brackets around an IPv6 address; curl passes these over.
 
 | entry | reached directly |
 |---|---|
@@ -68,7 +71,7 @@ letters does not count.
 | `10.1.2.3`, `2001:db8::1`, `[2001:db8::1]` | that address, where the endpoint is given as an address |
 | `10.0.0.0/8`, `2001:db8::/32` | the addresses of that network, where the endpoint is given as an address |
 | one of the first two and `:8443`; an IPv6 address in brackets | the same on that port alone |
-| `*` | every host |
+| `*`, as the whole list | every host |
 
 An entry that is none of these is passed over. A name is not looked up to compare it with addresses.
 ";

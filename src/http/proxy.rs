@@ -1,7 +1,9 @@
 //! Which proxy a request goes through: the setting `http.proxy`, the variables of the environment, and `NO_PROXY`. All of
 //! it is read and checked once, when a client is made; the result of that check is what connections use.
 //!
-//! The order of the variables and the rules of `NO_PROXY` are those of curl, as docs/CONFIGURATION.md states them.
+//! The order of the variables and the rules of `NO_PROXY` are those of curl, and beyond curl: `https_proxy` and `HTTPS_PROXY`
+//! serve `http://` endpoints, too, and an entry of `NO_PROXY` may be `*.corp.example`, have a port, or have brackets around an
+//! IPv6 address. docs/CONFIGURATION.md says so, too.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -142,9 +144,13 @@ impl Proxies {
 
     /// A variable that no endpoint needs is not looked at, so that it cannot stop a client.
     fn of_environment(endpoints: &[&Endpoint], variable: Variable) -> Result<Proxies, Error> {
-        let no_proxy = match first_set(&["no_proxy", "NO_PROXY"], variable)? {
-            Some((_, list)) => NoProxy::parse(&list),
-            None => NoProxy::default(),
+        let names_proxy = |names: &[&'static str], plaintext: bool| {
+            let mut of_scheme = endpoints.iter().filter(|endpoint| endpoint.is_plaintext() == plaintext);
+            of_scheme.next().is_some() && first_set(names, variable).is_some()
+        };
+        let no_proxy = match names_proxy(&HTTPS_VARIABLES, false) || names_proxy(&HTTP_VARIABLES, true) {
+            true => NoProxy::of_environment(variable)?,
+            false => NoProxy::default(),
         };
         let needs_proxy = |plaintext: bool| {
             endpoints.iter().any(|endpoint| {
@@ -174,13 +180,15 @@ impl Proxies {
 
 /// The first of these that is set says which proxy serves `https://` endpoints.
 const HTTPS_VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
-/// The same for `http://` endpoints. `HTTP_PROXY` is not among them: under CGI a client of the web server sets it.
+/// The same for `http://` endpoints. `HTTP_PROXY` is not among them: under CGI a client of the web server sets it. For curl
+/// `https_proxy` and `HTTPS_PROXY` are not among them either.
 const HTTP_VARIABLES: [&str; 5] = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
 fn named_proxy(names: &[&'static str], variable: Variable) -> Result<Option<Proxy>, Error> {
-    let Some((name, value)) = first_set(names, variable)? else {
+    let Some((name, value)) = first_set(names, variable) else {
         return Ok(None);
     };
+    let value = value.into_string().map_err(|_| refused(name, "it is not UTF-8"))?;
     // A variable may leave the scheme out.
     let url = match value.contains("://") {
         true => value,
@@ -190,16 +198,11 @@ fn named_proxy(names: &[&'static str], variable: Variable) -> Result<Option<Prox
 }
 
 /// The first of these variables that is set and not empty, with its name.
-fn first_set(names: &[&'static str], variable: Variable) -> Result<Option<(&'static str, String)>, Error> {
-    let set = names.iter().find_map(|name| {
+fn first_set(names: &[&'static str], variable: Variable) -> Option<(&'static str, OsString)> {
+    names.iter().find_map(|name| {
         let value = variable(name).filter(|value| !value.is_empty())?;
         Some((*name, value))
-    });
-    let Some((name, value)) = set else { return Ok(None) };
-    match value.into_string() {
-        Ok(value) => Ok(Some((name, value))),
-        Err(_) => Err(refused(name, "it is not UTF-8")),
-    }
+    })
 }
 
 /// `variable` is empty if the setting itself is refused.
@@ -235,8 +238,28 @@ enum Hosts {
 }
 
 impl NoProxy {
-    /// Entries are separated by commas or blanks. What cannot be read as an entry covers nothing.
+    fn of_environment(variable: Variable) -> Result<NoProxy, Error> {
+        let Some((name, list)) = first_set(&["no_proxy", "NO_PROXY"], variable) else {
+            return Ok(NoProxy::default());
+        };
+        let list = list.into_string().map_err(|_| {
+            let text =
+                format!("{name} takes the hosts that are reached directly, with commas between them: it is not UTF-8");
+            Error::invalid(config::HTTP_PROXY.key, text)
+        })?;
+        Ok(NoProxy::parse(&list))
+    }
+
+    /// Entries are separated by commas or blanks. What cannot be read as an entry covers nothing. `*` is every host only if
+    /// nothing else is in the list, not even a blank.
     fn parse(list: &str) -> NoProxy {
+        if list == "*" {
+            let every_host = Exception {
+                hosts: Hosts::All,
+                port: None,
+            };
+            return NoProxy(vec![every_host]);
+        }
         let entries = list.split(|c: char| c == ',' || c.is_whitespace());
         NoProxy(entries.filter_map(Exception::parse).collect())
     }
@@ -278,9 +301,6 @@ fn split_port(entry: &str) -> Option<(&str, Option<u16>)> {
 
 impl Hosts {
     fn parse(entry: &str) -> Option<Hosts> {
-        if entry == "*" {
-            return Some(Hosts::All);
-        }
         if let Some((address, bits)) = entry.split_once('/') {
             let (address, bits) = (bare(address).parse().ok()?, bits.parse().ok()?);
             return (bits <= width(&address)).then_some(Hosts::Network { address, bits });
@@ -289,10 +309,10 @@ impl Hosts {
             let bits = width(&address);
             return Some(Hosts::Network { address, bits });
         }
-        let domain = entry.strip_prefix('*').unwrap_or(entry);
-        let domain = domain.strip_prefix('.').unwrap_or(domain);
+        // For curl `*.corp.example` covers nothing.
+        let domain = entry.strip_prefix("*.").or(entry.strip_prefix('.')).unwrap_or(entry);
         let domain = domain.strip_suffix('.').unwrap_or(domain);
-        (!domain.is_empty()).then(|| Hosts::Domain(domain.to_ascii_lowercase()))
+        (!domain.is_empty() && !domain.contains('*')).then(|| Hosts::Domain(domain.to_ascii_lowercase()))
     }
 
     /// `host` is in lower case, without brackets and without the dot of a full name.

@@ -245,3 +245,25 @@ fn an_answer_that_is_cut_off_stays_unreadable() {
         assert_eq!(object(body).unwrap_err(), "no JSON", "{}", body.escape_ascii());
     }
 }
+
+#[test]
+fn the_texts_of_whatever_is_taken_as_an_object_are_found() {
+    let deep = format!("{}\"inmost\"{}", "[".repeat(1000), "]".repeat(1000));
+    for (value, expected) in [
+        (
+            r#""one", "b": ["two", {"name" : "three"}], "c": {}"#,
+            &["one", "two", "three"][..],
+        ),
+        (r#""say \"a\": \\", "b": "\u4f60""#, &["say \"a\": \\", "你"]),
+        (r#""before\ud800", "b": "behind""#, &["before\u{FFFD}", "behind"]),
+        (r#"1e999, "b": "behind""#, &["behind"]),
+        (&deep, &["inmost"]),
+    ] {
+        let json = format!("{{\"a\": {value}}}");
+        members(&json).unwrap();
+        assert_eq!(texts(&json), expected, "{json}");
+    }
+    for nothing in ["", "\"", "{\"a\": \"\\", "12"] {
+        assert_eq!(texts(nothing), [""; 0], "{nothing}");
+    }
+}

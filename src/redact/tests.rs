@@ -5,6 +5,14 @@ use proptest::test_runner::{RngSeed, TestRunner};
 
 use super::*;
 
+fn cleaned(text: &str, hidden: &[Hidden]) -> Option<String> {
+    cut_and_cleaned(text, usize::MAX, hidden)
+}
+
+fn cut_and_cleaned(text: &str, longest: usize, hidden: &[Hidden]) -> Option<String> {
+    Cleaner::new([(text, longest)].into_iter(), hidden).cleaned(text, longest)
+}
+
 fn of_payload(text: &str, payload: &str) -> String {
     cleaned(text, &[Hidden::Payload(payload.as_bytes())]).unwrap_or_else(|| text.to_owned())
 }
@@ -215,4 +223,48 @@ fn the_longest_texts_and_payloads_are_cleaned() {
     let payload = "a".repeat(64 * 1024);
     let text = format!("{}b", "a".repeat(1024 * 1024));
     assert_eq!(of_payload(&text, &payload), "***b");
+}
+
+#[test]
+fn a_text_that_is_too_long_is_cut_at_a_character_and_shows_nothing_that_the_cut_divides() {
+    let secret = [Hidden::Secret("secret")];
+    let cut = |text: &str, longest| cut_and_cleaned(text, longest, &secret);
+    assert_eq!(cut("0123456789", 10), None);
+    assert_eq!(cut("0123456789x", 10).unwrap(), "0123456789…");
+    assert_eq!(cut("012345678你x", 10).unwrap(), "012345678…");
+    assert_eq!(cut("01234secret, and more of it", 10).unwrap(), "01234***…");
+    assert_eq!(cut("0123secret, and more of it", 10).unwrap(), "0123***…");
+    assert_eq!(cut("0123456789secret, and more of it", 10).unwrap(), "0123456789…");
+    let payload = [Hidden::Payload(b"the 16 bytes of it")];
+    let text = "0123456789the 16 bytes of it";
+    for longest in 11..text.len() {
+        assert_eq!(cut_and_cleaned(text, longest, &payload).unwrap(), "0123456789***…");
+    }
+}
+
+/// The test would not end if the payload were looked through for each of the texts.
+#[test]
+fn many_texts_that_repeat_a_long_payload_are_cleaned() {
+    let numbers: Vec<String> = (0..150_000).map(|number| format!("{number:07}")).collect();
+    let payload = numbers.concat();
+    let texts: Vec<&str> = (0..20_000).map(|row| &payload[row * 50..row * 50 + 16]).collect();
+    let cleaner = Cleaner::new(
+        texts.iter().map(|text| (*text, 64)),
+        &[Hidden::Payload(payload.as_bytes())],
+    );
+    assert!(
+        texts
+            .iter()
+            .all(|text| cleaner.cleaned(text, 64).as_deref() == Some(GONE))
+    );
+}
+
+/// The same for each of the texts of a raw call.
+#[test]
+fn long_texts_are_cleaned_of_many_texts_of_a_raw_call() {
+    let sent: Vec<String> = (0..20_000).map(|number| format!("text number {number:07}")).collect();
+    let hidden: Vec<Hidden> = sent.iter().map(|text| Hidden::Payload(text.as_bytes())).collect();
+    let text = format!("{}\\ %20", sent[..200].join("\u{1}"));
+    let cleaned = cut_and_cleaned(&text, 4096, &hidden).unwrap();
+    assert!(memmem::find(cleaned.as_bytes(), b"text number").is_none(), "{cleaned}");
 }

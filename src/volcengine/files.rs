@@ -80,8 +80,11 @@ fn of_json(text: &Secret) -> Result<(Secret, Secret), &'static str> {
 
 fn read(path: &Path) -> Result<Secret, Error> {
     text_file::read(path)
-        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "the file is not in UTF-8".to_owned()))
-        .map(Secret::new)
+        .and_then(|bytes| {
+            // Without taking the bytes: they are wiped also if they are not UTF-8.
+            let text = std::str::from_utf8(&bytes).map_err(|_| "the file is not in UTF-8".to_owned())?;
+            Ok(Secret::new(text))
+        })
         .map_err(|why| refuse(format!("{}: {why}", path.display())))
 }
 

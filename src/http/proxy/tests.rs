@@ -94,7 +94,7 @@ fn the_variables_say_which_proxy_it_is() {
 }
 
 #[test]
-fn no_proxy_follows_the_rules_of_curl() {
+fn no_proxy_follows_the_rules_of_curl_and_takes_stars_before_domains_and_ports_too() {
     let through = || Route::Proxy("127.0.0.1:3128");
     #[rustfmt::skip]
     let rows: &[(&str, &str, Route)] = &[
@@ -110,7 +110,11 @@ fn no_proxy_follows_the_rules_of_curl() {
         ("corp.test", "https://a-corp.test", through()),
         ("a.corp.test", "https://corp.test", through()),
         ("*", "https://vendor.test", Direct),
-        ("x, *", "https://vendor.test", Direct),
+        ("x, *", "https://vendor.test", through()),
+        ("*,", "https://vendor.test", through()),
+        (" *", "https://vendor.test", through()),
+        ("*:443", "https://vendor.test", through()),
+        ("*corp.test", "https://a.corp.test", through()),
         ("x, localhost", "https://localhost", Direct),
         ("x localhost", "https://localhost", Direct),
         ("  x\t,,localhost , ", "https://localhost", Direct),
@@ -244,4 +248,30 @@ fn a_variable_that_is_not_utf_8_is_refused() {
         error.text.contains("HTTPS_PROXY") && error.text.contains("UTF-8"),
         "{error}"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_list_that_is_not_utf_8_is_refused_by_its_own_text_and_only_if_a_proxy_is_named() {
+    use std::os::unix::ffi::OsStringExt;
+    for list in ["no_proxy", "NO_PROXY"] {
+        for (proxy, endpoint, is_refused) in [
+            ("", "https://vendor.test", false),
+            ("HTTPS_PROXY", "https://vendor.test", true),
+            ("HTTPS_PROXY", "http://vendor.test", true),
+            ("http_proxy", "https://vendor.test", false),
+            ("http_proxy", "http://vendor.test", true),
+        ] {
+            let variable = |name: &str| match name {
+                name if name == list => Some(OsString::from_vec(vec![0xff])),
+                name if name == proxy => Some(OsString::from(A)),
+                _ => None,
+            };
+            let endpoint = Endpoint::parse("zego.endpoint", endpoint).unwrap();
+            let refused = Proxies::new("env", &[&endpoint], &variable).err();
+            assert_eq!(refused.is_some(), is_refused, "{proxy} {list}");
+            let expected = format!("{list} takes the hosts that are reached directly");
+            assert!(refused.is_none_or(|error| error.text.starts_with(&expected)));
+        }
+    }
 }
