@@ -8,7 +8,7 @@ use super::codes;
 use crate::error::Code;
 use crate::json::{self, Object, Text, Unclear, Value};
 use crate::message::{Message, Recipients};
-use crate::report::{Delivery, Device, Outcome, Recipient, Request, User};
+use crate::report::{Delivery, Device, Flaw, Outcome, Recipient, Request, User};
 
 json::shape! {
     /// What is read of an answer.
@@ -53,7 +53,7 @@ json::shape! {
 /// Why an answer is none.
 #[derive(Debug, PartialEq)]
 struct Unreadable {
-    what: &'static str,
+    flaw: Flaw,
     request_id: String,
 }
 
@@ -121,10 +121,10 @@ fn answer_in(body: &[u8]) -> Result<Answer<'_>, Unreadable> {
 }
 
 fn judged(asked: Asked, status: u16, answer: Result<Answer, Unreadable>) -> Outcome {
-    let unreadable = |what| Outcome::unreadable(asked.recipients, status, what);
+    let flawed = |flaw| Outcome::of_flaw(asked.recipients, status, flaw);
     let (mut outcome, request_id) = match answer {
-        Err(Unreadable { what, request_id }) => (unreadable(what), request_id),
-        Ok(Answer { metadata: None, .. }) => (unreadable("no ResponseMetadata in it"), String::new()),
+        Err(Unreadable { flaw, request_id }) => (flawed(flaw), request_id),
+        Ok(Answer { metadata: None, .. }) => (flawed(Flaw::NoEnvelope("no ResponseMetadata in it")), String::new()),
         Ok(Answer {
             metadata: Some(metadata),
             result,
@@ -136,7 +136,9 @@ fn judged(asked: Asked, status: u16, answer: Result<Answer, Unreadable>) -> Outc
                     of_another_request(asked, status, action)
                 }
                 Some(error) => refused(asked, status, error, result),
-                None if !(200..300).contains(&status) => unreadable("no error in it"),
+                None if !(200..300).contains(&status) => {
+                    flawed(Flaw::Unclear("no error in it, with a status that is no success"))
+                }
                 None => accepted(asked, status, result),
             };
             (outcome, metadata.request_id.0.into_owned())
@@ -216,33 +218,33 @@ fn pushed(asked: Recipients, left_out: &[i64], request: Request, rows: &[Push]) 
 /// Any answer at all: each value as far as it can be read, and why it is none if it is none.
 impl Answer<'static> {
     fn of_any(body: &[u8]) -> Result<Answer<'static>, Unreadable> {
-        let no_answer = |what| Unreadable {
-            what,
+        let no_answer = |flaw| Unreadable {
+            flaw,
             request_id: String::new(),
         };
-        let answer = json::object(body).map_err(no_answer)?;
+        let answer = json::object(body).map_err(|what| no_answer(Flaw::NoEnvelope(what)))?;
         let metadata = match answer.member("ResponseMetadata") {
             Ok(Some(Value::Object(metadata))) => metadata,
             Ok(_) => return Ok(Answer::default()),
             Err(Unclear) => {
-                return Err(no_answer(
+                return Err(no_answer(Flaw::Unclear(
                     "its ResponseMetadata stands in it twice, or spelled otherwise",
-                ));
+                )));
             }
         };
         let request_id = metadata.text("RequestId");
-        let unreadable = |what| Unreadable {
-            what,
+        let unclear = |what| Unreadable {
+            flaw: Flaw::Unclear(what),
             request_id: request_id.0.to_string(),
         };
         let error = match metadata.member("Error") {
-            Ok(Some(Value::Object(error))) => Some(Refusal::of_any(error)),
+            Ok(Some(Value::Object(error))) => Some(Refusal::of_any(error).map_err(unclear)?),
             Ok(None) => None,
-            Ok(Some(_)) => return Err(unreadable("an Error that is no object")),
-            Err(Unclear) => return Err(unreadable("its Error stands in it twice, or spelled otherwise")),
+            Ok(Some(_)) => return Err(unclear("an Error that is no object")),
+            Err(Unclear) => return Err(unclear("its Error stands in it twice, or spelled otherwise")),
         };
         if metadata.member("Action").is_err() {
-            return Err(unreadable("its Action stands in it twice, or spelled otherwise"));
+            return Err(unclear("its Action stands in it twice, or spelled otherwise"));
         }
         let action = metadata.text("Action");
         Ok(Answer {
@@ -261,12 +263,16 @@ impl Answer<'static> {
 }
 
 impl Refusal<'static> {
-    fn of_any(error: &Object) -> Refusal<'static> {
-        Refusal {
+    /// Or why it is unclear what the vendor refuses.
+    fn of_any(error: &Object) -> Result<Refusal<'static>, &'static str> {
+        if ["Code", "CodeN"].iter().any(|name| error.member(name) == Err(Unclear)) {
+            return Err("the code of its Error stands in it twice, or spelled otherwise");
+        }
+        Ok(Refusal {
             name: error.text("Code"),
             number: error.integer("CodeN"),
             message: error.text("Message"),
-        }
+        })
     }
 }
 

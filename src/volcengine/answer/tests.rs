@@ -219,6 +219,53 @@ fn what_is_no_answer_of_the_vendor_is_judged_by_its_status() {
 }
 
 #[test]
+fn a_success_with_a_status_that_is_none_settles_nothing() {
+    let success = r#"{"ResponseMetadata":{"RequestId":"r"},"Result":{"Message":"Success"}}"#;
+    let delivered = with_rows(r#"[{"UserId":1,"Code":"SUCCESS"}]"#);
+    for status in (300..=599).chain([199, 600, 999]) {
+        for body in [success, &delivered, r#"{"ResponseMetadata":{}}"#] {
+            assert_eq!(
+                verdict(status, body),
+                (Code::BadResponse, Delivery::Unknown),
+                "{status} {body}"
+            );
+        }
+        let call = read_call("ListRooms", status, success.as_bytes()).request;
+        assert_eq!((call.code, call.delivery), (Code::BadResponse, Delivery::Unknown));
+        assert_eq!(call.request_id, "r");
+    }
+    let refused = read(&BROADCAST, 403, success.as_bytes());
+    assert!(!refused.concerns_all, "the client's other messages are not refused");
+}
+
+#[test]
+fn an_envelope_that_is_unclear_settles_nothing_whatever_the_status() {
+    let error = |members: &str| format!(r#"{{"ResponseMetadata":{{"Error":{{{members}}}}}}}"#);
+    let bodies = [
+        r#"{"ResponseMetadata":{},"ResponseMetadata":{"Error":{"Code":"InvalidParam"}}}"#.to_owned(),
+        r#"{"responseMetadata":{"Error":{"Code":"InvalidParam"}}}"#.to_owned(),
+        r#"{"ResponseMetadata":{"Error":null,"Error":{"Code":"InvalidParam"}}}"#.to_owned(),
+        r#"{"ResponseMetadata":{"error":{"Code":"InvalidParam"}}}"#.to_owned(),
+        r#"{"ResponseMetadata":{"Error":"broken"}}"#.to_owned(),
+        r#"{"ResponseMetadata":{"Action":"a","Action":"b","Error":{"Code":"InvalidParam"}}}"#.to_owned(),
+        error(r#""Code":"InternalError","Code":"x""#),
+        error(r#""Code":"x","Code":"InternalError""#),
+        error(r#""Code":"InvalidParam","code":"InternalError""#),
+        error(r#""code":"InternalError""#),
+        error(r#""CodeN":100014,"CodeN":7"#),
+        error(r#""Code":"x","codeN":100014"#),
+    ];
+    for status in [200, 301, 400, 401, 403, 404, 408, 429, 500, 502] {
+        for body in &bodies {
+            let expected = (Code::BadResponse, Delivery::Unknown);
+            assert_eq!(verdict(status, body), expected, "{status} {body}");
+        }
+    }
+    let text_twice = error(r#""Code":"InvalidParam","Message":"a","Message":"b""#);
+    assert_eq!(verdict(400, &text_twice), (Code::Rejected, Delivery::NotDelivered));
+}
+
+#[test]
 fn only_the_metadata_is_needed_to_know_success() {
     for body in [
         r#"{"ResponseMetadata":{}}"#,
@@ -473,8 +520,10 @@ fn a_gateway_that_may_have_passed_the_request_on_settles_nothing() {
     for status in [408, 409, 499] {
         assert_eq!(
             verdict(status, &error("NeverSeen")),
-            (Code::Rejected, Delivery::NotDelivered)
+            (Code::VendorFault, Delivery::Unknown)
         );
+        let without_code = r#"{"ResponseMetadata":{"Error":{"Message":"m"}}}"#;
+        assert_eq!(verdict(status, without_code), (Code::VendorFault, Delivery::Unknown));
         assert_eq!(
             verdict(status, &error("FlowLimitExceeded")),
             (Code::Throttled, Delivery::NotDelivered)
