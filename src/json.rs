@@ -24,6 +24,19 @@ pub(crate) enum Value {
     Object(Object),
 }
 
+impl Value {
+    /// Whether it is null, or an empty text or object, or a list of nothing else.
+    pub fn says_nothing(&self) -> bool {
+        match self {
+            Value::Null => true,
+            Value::Text(text) => text.is_empty(),
+            Value::List(items) => items.iter().all(Value::says_nothing),
+            Value::Object(Object(members)) => members.is_empty(),
+            Value::Bool(_) | Value::Whole(_) | Value::Inexact => false,
+        }
+    }
+}
+
 /// The members of an object, in their order.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Object(Vec<(String, Value)>);
@@ -42,6 +55,12 @@ impl Object {
             (Some((key, value)), None) if key == name => Ok(Some(value).filter(|value| !matches!(value, Value::Null))),
             _ => Err(Unclear),
         }
+    }
+
+    /// Whether a member that may be meant by this name says anything.
+    pub fn says(&self, name: &str) -> bool {
+        self.member(name)
+            .map_or(true, |value| value.is_some_and(|value| !value.says_nothing()))
     }
 
     /// Text that is shown and decides nothing: empty if it is not there, or unclear.
@@ -255,6 +274,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
         }
         deserializer.deserialize_str(Plain)
+    }
+}
+
+/// Whether something stands in a place where the vendor's pages have nothing. An ordinary answer has nothing, or null,
+/// there.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Misplaced(pub bool);
+
+impl<'de> Deserialize<'de> for Misplaced {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <()>::deserialize(deserializer).map(|()| Misplaced(false))
     }
 }
 

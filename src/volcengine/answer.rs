@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::codes;
 use crate::error::Code;
-use crate::json::{self, Object, Text, Unclear, Value};
+use crate::json::{self, Misplaced, Object, Text, Unclear, Value};
 use crate::message::{Message, Recipients};
 use crate::report::{Delivery, Device, Flaw, Outcome, Recipient, Request, User};
 
@@ -15,6 +15,8 @@ json::shape! {
     Answer<'a> {
         "ResponseMetadata" => metadata: Option<Metadata<'a>>,
         "Result" => result: Option<Taken<'a>>,
+        // It belongs into Result. Also set for what stands in another shape where the rows belong.
+        "P2PResult" => misplaced: Misplaced,
     }
 }
 
@@ -128,6 +130,7 @@ fn judged(asked: Asked, status: u16, answer: Result<Answer, Unreadable>) -> Outc
         Ok(Answer {
             metadata: Some(metadata),
             result,
+            misplaced,
         }) => {
             let action = &*metadata.action.0;
             let result = result.unwrap_or_default();
@@ -135,11 +138,11 @@ fn judged(asked: Asked, status: u16, answer: Result<Answer, Unreadable>) -> Outc
                 _ if !(action.is_empty() || action.eq_ignore_ascii_case(asked.action)) => {
                     of_another_request(asked, status, action)
                 }
-                Some(error) => refused(asked, status, error, result),
+                Some(error) => refused(asked, status, error, result.speaks_of_users(&misplaced)),
                 None if !(200..300).contains(&status) => {
                     flawed(Flaw::Unclear("no error in it, with a status that is no success"))
                 }
-                None => accepted(asked, status, result),
+                None => accepted(asked, status, result, &misplaced),
             };
             (outcome, metadata.request_id.0.into_owned())
         }
@@ -158,7 +161,7 @@ fn of_another_request(asked: Asked, status: u16, action: &str) -> Outcome {
     }
 }
 
-fn refused(asked: Asked, status: u16, error: Refusal, result: Taken) -> Outcome {
+fn refused(asked: Asked, status: u16, error: Refusal, speaks_of_users: bool) -> Outcome {
     let vendor_name = error.name.0.into_owned();
     // The number may stand where the name belongs.
     let number = error.number.or_else(|| json::whole(&vendor_name));
@@ -178,7 +181,7 @@ fn refused(asked: Asked, status: u16, error: Refusal, result: Taken) -> Outcome 
         vendor_text: error.message.kept(&[]),
         ..Request::failed(class.code(), class.delivery(asked.recipients), status, text)
     };
-    if !matches!(asked.rows, Rows::Passed) && result.speaks_of_users() {
+    if !matches!(asked.rows, Rows::Passed) && speaks_of_users {
         request = request.left_unknown("the answer also says what became of users");
     }
     Outcome {
@@ -187,12 +190,18 @@ fn refused(asked: Asked, status: u16, error: Refusal, result: Taken) -> Outcome 
     }
 }
 
-fn accepted(asked: Asked, status: u16, result: Taken) -> Outcome {
-    let speaks_of_users = result.speaks_of_users();
+fn accepted(asked: Asked, status: u16, result: Taken, misplaced: &Misplaced) -> Outcome {
+    let speaks_of_users = result.speaks_of_users(misplaced);
     let mut request = Request::failed(Code::Ok, Delivery::Accepted, status, "");
     request.vendor_text = result.message.kept(&["Success"]);
     match asked.rows {
-        Rows::Expected { left_out } => pushed(asked.recipients, left_out, request, &result.pushed.unwrap_or_default()),
+        Rows::Expected { left_out } => {
+            let mut rows = result.pushed.unwrap_or_default();
+            if misplaced.0 {
+                rows.push(Push::default());
+            }
+            pushed(asked.recipients, left_out, request, &rows)
+        }
         Rows::Unexpected if speaks_of_users => {
             let request =
                 request.left_unknown("the answer says what became of users, which this action's answers do not");
@@ -207,7 +216,8 @@ fn pushed(asked: Recipients, left_out: &[i64], request: Request, rows: &[Push]) 
     let results = PushResults::of(rows, asked, left_out);
     let mut request = request;
     if results.has_stranger && results.leaves_somebody(asked) {
-        request = request.left_unknown("the answer names a user who was not asked for, or who cannot be read");
+        request = request
+            .left_unknown("the answer names a user who was not asked for, or who cannot be read, or two by one id");
     }
     Outcome {
         has_others: asked == Recipients::Everybody,
@@ -247,7 +257,12 @@ impl Answer<'static> {
             return Err(unclear("its Action stands in it twice, or spelled otherwise"));
         }
         let action = metadata.text("Action");
+        let result_is_odd = match answer.member("Result") {
+            Ok(Some(Value::Object(result))) => Taken::is_odd(result),
+            _ => answer.says("Result"),
+        };
         Ok(Answer {
+            misplaced: Misplaced(answer.says("P2PResult") || result_is_odd),
             metadata: Some(Metadata {
                 request_id,
                 action,
@@ -288,6 +303,14 @@ impl Taken<'static> {
         }
     }
 
+    /// Whether something that says more than nothing stands where the rows belong, and is none.
+    fn is_odd(result: &Object) -> bool {
+        match result.member("P2PResult") {
+            Ok(Some(Value::List(rows))) => rows.iter().any(Push::is_odd),
+            _ => result.says("P2PResult"),
+        }
+    }
+
     /// As with a row that names nobody.
     fn of_another_shape() -> Taken<'static> {
         Taken {
@@ -298,14 +321,27 @@ impl Taken<'static> {
 }
 
 impl Taken<'_> {
-    /// Whether it has rows that say something.
-    fn speaks_of_users(&self) -> bool {
+    /// Whether it has rows that say something, or something stands where rows may have been meant.
+    fn speaks_of_users(&self, misplaced: &Misplaced) -> bool {
         let rows = self.pushed.as_deref().unwrap_or_default();
-        rows.iter().any(|row| *row != Push::default())
+        misplaced.0 || rows.iter().any(|row| *row != Push::default())
     }
 }
 
 impl Push<'static> {
+    /// Whether it says something that cannot be read as a row.
+    fn is_odd(row: &Value) -> bool {
+        match row {
+            Value::Object(members) => {
+                Push::of_any(row) == Push::default()
+                    && ["UserId", "Code", "DevicePlatform"]
+                        .iter()
+                        .any(|name| members.says(name))
+            }
+            row => !row.says_nothing(),
+        }
+    }
+
     fn of_any(row: &Value) -> Push<'static> {
         let Value::Object(row) = row else {
             return Push::default();
@@ -324,7 +360,8 @@ struct PushResults {
     users: Vec<(i64, Vec<Device>)>,
     /// Where each of them stands.
     places: HashMap<i64, usize>,
-    /// A row names a user who was not asked for, or nobody that can be read: whoever is missing may be that one.
+    /// A row names a user who was not asked for, or nobody that can be read, or the rows of a user do not go together:
+    /// whoever is missing may be meant.
     has_stranger: bool,
 }
 
@@ -347,6 +384,7 @@ impl PushResults {
             });
             results.users[place].1.push(device(row));
         }
+        results.has_stranger |= results.users.iter().any(|(_, devices)| are_of_several(devices));
         results.has_stranger |= match asked {
             Recipients::Ids(asked) => results.count_of(asked) < results.users.len(),
             _ => results.count_of(left_out) > 0,
@@ -399,6 +437,20 @@ fn device(row: &Push) -> Device {
         delivery,
         vendor_text: row.word.kept(&["SUCCESS", "Success", "NOT_ONLINE"]),
     }
+}
+
+/// Whether these cannot all be rows of one user. There is one row for each user and device, and `Default`, for a user who is
+/// offline, stands alone. So ids that were rounded to the same one may have come together here.
+fn are_of_several(devices: &[Device]) -> bool {
+    if devices.len() < 2 {
+        return false;
+    }
+    let mut platforms: Vec<String> = devices
+        .iter()
+        .map(|device| device.platform.to_ascii_lowercase())
+        .collect();
+    platforms.sort_unstable();
+    platforms.iter().any(|platform| platform == "default") || platforms.windows(2).any(|pair| pair[0] == pair[1])
 }
 
 /// One device that has it is enough.

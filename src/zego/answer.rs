@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::codes;
 use crate::error::Code;
-use crate::json::{self, Text, Unclear, Value};
+use crate::json::{self, Misplaced, Text, Unclear, Value};
 use crate::message::Recipients;
 use crate::report::{Delivery, Flaw, Outcome, Recipient, Request, User};
 
@@ -15,6 +15,8 @@ json::shape! {
         "Message" => message: Text<'a>,
         "RequestId" => request_id: Text<'a>,
         "Data" => data: Option<Data<'a>>,
+        // It belongs into Data.
+        "FailUsers" => misplaced: Misplaced,
     }
 }
 
@@ -92,7 +94,10 @@ fn readable(asked: Asked, status: u16, answer: Answer) -> Result<Outcome, Flaw> 
     request.vendor_text = answer.message.kept(&["success"]);
     request.request_id = answer.request_id.0.into_owned();
     let fail_users = answer.data.and_then(|data| data.fail_users);
-    let fail_users = fail_users.filter(|_| !asked.is_call).unwrap_or_default();
+    let mut fail_users = fail_users.filter(|_| !asked.is_call).unwrap_or_default();
+    if answer.misplaced.0 && !asked.is_call {
+        fail_users.extend(FailUser::of_another_shape());
+    }
     let failed = Failed::of(&fail_users, recipients);
     let rows = recipients.users().map(|user| failed.row(user, &request)).collect();
     Ok(Outcome {
@@ -122,6 +127,7 @@ impl Answer<'static> {
             message: answer.text("Message"),
             request_id: answer.text("RequestId"),
             data: Some(Data { fail_users: data }),
+            misplaced: Misplaced(answer.says("FailUsers")),
         })
     }
 }

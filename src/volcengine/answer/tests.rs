@@ -391,6 +391,95 @@ fn members_without_a_row_count_as_accepted_and_are_unknown_where_a_row_fits_nobo
 }
 
 #[test]
+fn rows_that_cannot_all_be_of_one_user_leave_those_without_a_row_unknown() {
+    const ROUNDED: i64 = 9007199254740992;
+    let told = |rows: &[(&str, &str)], asked: &[i64]| {
+        let rows: Vec<String> = rows
+            .iter()
+            .map(|(word, platform)| format!(r#"{{"UserId":{ROUNDED},"Code":"{word}","DevicePlatform":"{platform}"}}"#))
+            .collect();
+        let body = with_rows(&format!("[{}]", rows.join(",")));
+        let (request, rows) = read_for(Recipients::Ids(asked), 200, &body);
+        let deliveries: Vec<_> = rows.iter().map(|row| row.delivery).collect();
+        (request.delivery, deliveries)
+    };
+    for rows in [
+        &[("NOT_ONLINE", "Default"), ("SUCCESS", "Web")][..],
+        &[("SUCCESS", "Web"), ("NOT_ONLINE", "default")],
+        &[("SUCCESS", "Web"), ("NOT_ONLINE", "web")],
+        &[("SUCCESS", "Web"), ("SUCCESS", "IOS"), ("SUCCESS", "Web")],
+        &[("SUCCESS", ""), ("NOT_ONLINE", "")],
+    ] {
+        assert_eq!(
+            told(rows, &[ROUNDED, ROUNDED + 1]),
+            (Delivery::Unknown, vec![Delivery::Delivered, Delivery::Unknown]),
+            "{rows:?}"
+        );
+        // Nobody is left whom one of the rows may mean.
+        assert_eq!(
+            told(rows, &[ROUNDED]),
+            (Delivery::Accepted, vec![Delivery::Delivered]),
+            "{rows:?}"
+        );
+    }
+    for rows in [
+        &[("NOT_ONLINE", "IOS"), ("SUCCESS", "Web"), ("SUCCESS", "Android")][..],
+        &[("SUCCESS", "Web"), ("SUCCESS", "")],
+    ] {
+        assert_eq!(
+            told(rows, &[ROUNDED, ROUNDED + 1]),
+            (Delivery::Accepted, vec![Delivery::Delivered, Delivery::Accepted]),
+            "{rows:?}"
+        );
+    }
+}
+
+#[test]
+fn what_stands_where_rows_may_have_been_meant_leaves_those_without_a_row_unknown() {
+    let row = r#"{"UserId":1,"Code":"NOT_ONLINE"}"#;
+    let refusal = r#"{"Error":{"Code":"FlowLimitExceeded"}}"#;
+    for rest in [
+        format!(r#""Result":[{row}]"#),
+        r#""Result":"NOT_ONLINE""#.to_owned(),
+        format!(r#""Result":{{"P2PResult":{row}}}"#),
+        r#""Result":{"P2PResult":"NOT_ONLINE"}"#.to_owned(),
+        r#""Result":{"P2PResult":[7]}"#.to_owned(),
+        r#""Result":{"P2PResult":[{"UserId":1e30}]}"#.to_owned(),
+        format!(r#""Result":{{"p2pResult":[{row}]}}"#),
+        format!(r#""Result":{{}},"Result":{{"P2PResult":[{row}]}}"#),
+        format!(r#""P2PResult":[{row}]"#),
+        format!(r#""Result":{{"Message":"Success"}},"p2pResult":[{row}]"#),
+        format!(r#""P2PResult":{row}"#),
+    ] {
+        let with = |metadata| format!(r#"{{"ResponseMetadata":{metadata},{rest}}}"#);
+        assert_eq!(
+            verdict(200, &with("{}")),
+            (Code::BadResponse, Delivery::Unknown),
+            "{rest}"
+        );
+        assert_eq!(
+            verdict(200, &with(refusal)),
+            (Code::Throttled, Delivery::Unknown),
+            "{rest}"
+        );
+        let (_, rows) = read_for(Recipients::Ids(&[1]), 200, &with("{}"));
+        assert_eq!(rows[0].delivery, Delivery::Unknown, "{rest}");
+        let call = read_call("ListRooms", 200, with("{}").as_bytes()).request;
+        assert_eq!((call.code, call.delivery), (Code::Ok, Delivery::Accepted), "{rest}");
+    }
+    for rest in [
+        r#""Result":[]"#,
+        r#""Result":{"P2PResult":{}}"#,
+        r#""Result":{"P2PResult":[]}"#,
+        r#""P2PResult":[]"#,
+        r#""P2PResult":null"#,
+    ] {
+        let body = format!(r#"{{"ResponseMetadata":{{}},{rest}}}"#);
+        assert_eq!(verdict(200, &body), (Code::Ok, Delivery::Accepted), "{rest}");
+    }
+}
+
+#[test]
 fn a_refusal_that_also_says_what_became_of_users_settles_nothing() {
     let body = r#"{"ResponseMetadata":{"Error":{"Code":"FlowLimitExceeded"}},
         "Result":{"P2PResult":[{"UserId":1,"Code":"SUCCESS"}]}}"#;

@@ -262,7 +262,37 @@ fn a_code_that_no_table_knows_is_unknown_with_a_status_that_may_come_after_the_r
             (50012, (Code::Rejected, Delivery::NotDelivered)),
         ] {
             let body = format!(r#"{{"Code":{code}}}"#);
-            assert_eq!(verdict(Recipients::Everybody, status, &body), expected, "{status} {body}");
+            assert_eq!(
+                verdict(Recipients::Everybody, status, &body),
+                expected,
+                "{status} {body}"
+            );
         }
+    }
+}
+
+#[test]
+fn fail_users_beside_data_leave_those_without_a_row_unknown() {
+    let names = Recipients::Names(&["a", "b"]);
+    let row = r#"{"Uid":"a","Code":50003}"#;
+    for rows in [
+        format!(r#""FailUsers":[{row}]"#),
+        format!(r#""failUsers":[{row}]"#),
+        format!(r#""FailUsers":{row}"#),
+    ] {
+        let body = format!(r#"{{"Code":0,{rows}}}"#);
+        let told = read(names, 200, body.as_bytes()).recipients;
+        assert_eq!(deliveries(&told), [Delivery::Unknown; 2], "{body}");
+        let to_room = verdict(Recipients::Everybody, 200, &body);
+        assert_eq!(to_room, (Code::BadResponse, Delivery::Unknown), "{body}");
+        assert_eq!(read_call(200, body.as_bytes()).request.code, Code::Ok, "{body}");
+        let body = format!(r#"{{"Code":0,"Data":{{"FailUsers":[{row}]}},{rows}}}"#);
+        let told = read(names, 200, body.as_bytes()).recipients;
+        let expected = [Delivery::NotDelivered, Delivery::Unknown];
+        assert_eq!(deliveries(&told), expected, "{body}");
+    }
+    for nothing in ["null", "[]", "{}"] {
+        let body = format!(r#"{{"Code":0,"FailUsers":{nothing}}}"#);
+        assert_eq!(verdict(names, 200, &body), (Code::Ok, Delivery::Accepted), "{body}");
     }
 }
