@@ -705,9 +705,13 @@ fn lost(recipients: Recipients) -> Outcome {
 }
 
 /// What the body is compressed with, although the request forbids it (`Accept-Encoding: identity`). A gateway may name a
-/// coding that it did not apply: a body that begins as JSON is read as it is.
+/// coding that it did not apply: a body that begins as JSON, be it behind byte order marks, is read as it is.
 fn unasked_coding(answer: &Answer) -> Option<&'static str> {
-    let body = answer.body().trim_ascii_start();
+    const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+    let mut body = answer.body().trim_ascii_start();
+    while let Some(rest) = body.strip_prefix(BYTE_ORDER_MARK) {
+        body = rest.trim_ascii_start();
+    }
     if body.is_empty() || body.starts_with(b"{") {
         return None;
     }

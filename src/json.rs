@@ -24,6 +24,19 @@ pub(crate) enum Value {
     Object(Object),
 }
 
+impl Value {
+    /// Whether it is null, or an empty text or object, or a list of nothing else.
+    pub fn says_nothing(&self) -> bool {
+        match self {
+            Value::Null => true,
+            Value::Text(text) => text.is_empty(),
+            Value::List(items) => items.iter().all(Value::says_nothing),
+            Value::Object(Object(members)) => members.is_empty(),
+            Value::Bool(_) | Value::Whole(_) | Value::Inexact => false,
+        }
+    }
+}
+
 /// The members of an object, in their order.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Object(Vec<(String, Value)>);
@@ -42,6 +55,12 @@ impl Object {
             (Some((key, value)), None) if key == name => Ok(Some(value).filter(|value| !matches!(value, Value::Null))),
             _ => Err(Unclear),
         }
+    }
+
+    /// Whether a member that may be meant by this name says anything.
+    pub fn says(&self, name: &str) -> bool {
+        self.member(name)
+            .map_or(true, |value| value.is_some_and(|value| !value.says_nothing()))
     }
 
     /// Text that is shown and decides nothing: empty if it is not there, or unclear.
@@ -84,8 +103,8 @@ pub(crate) fn object(body: &[u8]) -> Result<Object, &'static str> {
 }
 
 /// The body with its texts as JSON has them: what is no UTF-8, half a surrogate pair or no escape becomes U+FFFD, and a
-/// bare control character becomes its escape. Between texts a byte order mark is left out. Nothing else is changed, so
-/// that what is cut off, or no JSON for another reason, stays so.
+/// bare control character becomes its escape. Between texts a byte order mark is left out, and a number beyond a double
+/// becomes another that is not exact. Nothing else is changed, so that what is cut off, or no JSON for another reason, stays so.
 fn repaired(body: &[u8]) -> String {
     let body = String::from_utf8_lossy(body);
     let mut repaired = String::with_capacity(body.len());
@@ -105,11 +124,30 @@ fn repaired(body: &[u8]) -> String {
             }
             '\0'..' ' if in_text => repaired.push_str(&format!("\\u{:04x}", u32::from(c))),
             '\u{FEFF}' if !in_text => {}
+            '-' | '0'..='9' if !in_text => {
+                let is_part = |c: char| matches!(c, '-' | '+' | '.' | 'e' | 'E' | '0'..='9');
+                taken = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+                let number = &rest[..taken];
+                match finite(number) {
+                    Some(number) => repaired.push_str(&number),
+                    None => repaired.push_str(number),
+                }
+            }
             _ => repaired.push(c),
         }
         rest = &rest[taken..];
     }
     repaired
+}
+
+/// What stands for a number beyond a double: one that a double holds, and that is JSON only if this one is.
+fn finite(number: &str) -> Option<String> {
+    const MOST_DIGITS: usize = 20;
+    number.parse().ok().filter(|number: &f64| number.is_infinite())?;
+    let mantissa = number.split(['e', 'E']).next()?;
+    let whole = mantissa.find('.').unwrap_or(mantissa.len());
+    let (whole, fraction) = mantissa.split_at(whole);
+    Some(format!("{}{fraction}e1", &whole[..whole.len().min(MOST_DIGITS)]))
 }
 
 /// What stands for the escape at the beginning of `text`, and how long that escape is.
@@ -255,6 +293,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
         }
         deserializer.deserialize_str(Plain)
+    }
+}
+
+/// Whether something stands in a place where the vendor's pages have nothing. An ordinary answer has nothing, or null,
+/// there.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Misplaced(pub bool);
+
+impl<'de> Deserialize<'de> for Misplaced {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <()>::deserialize(deserializer).map(|()| Misplaced(false))
     }
 }
 

@@ -127,19 +127,12 @@ impl Class {
         }
     }
 
-    /// The class of an answer that is not the vendor's, by HTTP status: a gateway's. It refuses what it does not pass on,
-    /// but may answer these after it passed the request on: 408 and 499 when it gave up waiting, 409 when the same request
-    /// seems to be on its way already. docs/DELIVERY.md, Answers of a gateway.
-    fn of_gateway(status: u16) -> Class {
-        match status {
-            408 | 409 | 499 => Class::OutcomeUnknown,
-            status => Class::by_status(status),
-        }
-    }
-
-    /// The class of an error whose code no table knows, by HTTP status. VENDORS.md, Response.
+    /// The class of a gateway's answer, and of a vendor's error whose code no table knows, by HTTP status. Most of 3xx and
+    /// 4xx refuse the request, but these may also be answered after it was passed on: 408 and 499 when something gave up
+    /// waiting, 409 when the same request seems to be on its way already. docs/DELIVERY.md, Answers of a gateway.
     pub fn by_status(status: u16) -> Class {
         match status {
+            408 | 409 | 499 => Class::OutcomeUnknown,
             401 => Class::Authentication,
             403 => Class::Permission,
             404 | 405 => Class::Configuration,
@@ -278,6 +271,16 @@ impl Recipient {
     }
 }
 
+/// Why the reader of a vendor's answers cannot say what an answer means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// It has no envelope of the vendor: its status is all that is left to judge by.
+    NoEnvelope(&'static str),
+    /// It has the vendor's envelope, which contradicts itself or can be read in two ways: nothing is known, whatever the
+    /// status.
+    Unclear(&'static str),
+}
+
 /// What one request came to, for those it was for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
@@ -311,7 +314,7 @@ impl Outcome {
     /// An answer that is not this vendor's: a gateway's page, nothing, a body cut off. Most of 3xx and 4xx say that it was
     /// refused; after a 2xx or 5xx nothing is known.
     pub fn unreadable(recipients: Recipients, http_status: u16, what: &str) -> Outcome {
-        let class = Class::of_gateway(http_status);
+        let class = Class::by_status(http_status);
         let code = if class == Class::OutcomeUnknown {
             Code::BadResponse
         } else {
@@ -322,6 +325,18 @@ impl Outcome {
         Outcome {
             concerns_all: class.concerns_all(),
             ..Outcome::of(request, recipients)
+        }
+    }
+
+    /// An answer that settles nothing, for the reason that its reader gives.
+    pub fn of_flaw(recipients: Recipients, http_status: u16, flaw: Flaw) -> Outcome {
+        match flaw {
+            Flaw::NoEnvelope(what) => Outcome::unreadable(recipients, http_status, what),
+            Flaw::Unclear(what) => {
+                let text = format!("the answer (HTTP {http_status}) contradicts itself or is unclear: {what}");
+                let request = Request::failed(Code::BadResponse, Delivery::Unknown, http_status, text);
+                Outcome::of(request, recipients)
+            }
         }
     }
 

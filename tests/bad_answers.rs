@@ -260,7 +260,7 @@ fn heads_of_every_kind() {
                     format!("{status} to {what} with a success"),
                     http(&head, &location, &ok),
                     Serve,
-                    REFUSED,
+                    UNREADABLE,
                 ));
             }
             rows.push(row(
@@ -280,8 +280,9 @@ fn by_status(status: u16, of_an_error: bool) -> Outcome {
         401 => (Code::Unauthenticated, Delivery::NotDelivered),
         403 => (Code::Forbidden, Delivery::NotDelivered),
         429 => (Code::Throttled, Delivery::NotDelivered),
-        // A gateway may have passed the request on.
+        // Something may have passed the request on.
         408 | 409 | 499 if !of_an_error => UNREADABLE,
+        408 | 409 | 499 => (Code::VendorFault, Delivery::Unknown),
         400..=499 => REFUSED,
         _ if of_an_error => (Code::VendorFault, Delivery::Unknown),
         _ => UNREADABLE,
@@ -298,7 +299,8 @@ fn every_status_from_400_to_599_with_json_html_and_nothing() {
         for status in 400..=599 {
             rows.push((status, vendor.unknown_error, by_status(status, true)));
             rows.push((status, vendor.throttled, (Code::Throttled, Delivery::NotDelivered)));
-            for unreadable in [success.as_str(), html, "", "{}", "null", "{\"Code\":"] {
+            rows.push((status, success.as_str(), UNREADABLE));
+            for unreadable in [html, "", "{}", "null", "{\"Code\":"] {
                 rows.push((status, unreadable, by_status(status, false)));
             }
         }

@@ -180,7 +180,10 @@ fn a_proxy_that_wants_credentials_is_not_asked_for_another_endpoint() {
             proxy.meets(Fault::Answers(refusal.clone()));
         }
         let endpoints = "http://127.0.0.1:1@cn-north-1,http://127.0.0.1:2@cn-north-1";
-        let client = client_with(emulator.url(), &[("volcengine.endpoint", endpoints), ("http.proxy", &proxy.url)]);
+        let client = client_with(
+            emulator.url(),
+            &[("volcengine.endpoint", endpoints), ("http.proxy", &proxy.url)],
+        );
         let report = send(&client, &UNICAST);
         assert_eq!(outcome(&report), (Code::Proxy, Delivery::NotSent), "{}", report.text());
         assert_eq!(proxy.requests().len(), connects, "{status}");

@@ -267,3 +267,57 @@ fn the_texts_of_whatever_is_taken_as_an_object_are_found() {
         assert_eq!(texts(nothing), [""; 0], "{nothing}");
     }
 }
+
+#[test]
+fn a_number_beyond_a_double_does_not_hide_the_code_beside_it() {
+    let nines = "9".repeat(400);
+    let beyond = [
+        "1e400".to_owned(),
+        "-1e400".to_owned(),
+        "1E+400".to_owned(),
+        "1.5e400".to_owned(),
+        "0.1e999999999999999999999".to_owned(),
+        nines.clone(),
+        format!("-{nines}"),
+        format!("{nines}.5"),
+        format!("1{}", "0".repeat(400)),
+        format!("{nines}e-1"),
+    ];
+    for number in &beyond {
+        for body in [
+            format!("{{\"New\":{number},\"Code\":7}}"),
+            format!("{{\"Code\":7,\"New\":[{number},{{\"a\":{number}}}]}}"),
+            format!("{{\"Code\":7,\"Message\":{number}}}"),
+        ] {
+            let answer = object(body.as_bytes()).expect("JSON");
+            assert_eq!(answer.integer("Code"), Some(7), "{body}");
+            assert_eq!(answer.text("Message").0, "", "{body}");
+        }
+        let as_code = object(format!("{{\"Code\":{number}}}").as_bytes()).expect("JSON");
+        assert_eq!(as_code.member("Code"), Ok(Some(&Value::Inexact)), "{number}");
+        let text = object(format!("{{\"Message\":\"{number}\"}}").as_bytes()).expect("JSON");
+        assert_eq!(text.text("Message").0, number.as_str());
+        assert_eq!(
+            object(format!("{{\"Code\":{number}").as_bytes()).unwrap_err(),
+            "no JSON"
+        );
+    }
+    for number in [
+        "01e400",
+        "1.e400",
+        "-.5e400",
+        "1e400e400",
+        "1e",
+        "--1e400",
+        "1e400 1",
+        "1e400x",
+        "+1e400",
+    ] {
+        let body = format!("{{\"Code\":{number}}}");
+        assert_eq!(object(body.as_bytes()).unwrap_err(), "no JSON", "{body}");
+    }
+    // What a double holds stays as it is.
+    let whole = object(br#"{"Code":9007199254740993,"CodeN":18446744073709551615}"#).expect("JSON");
+    assert_eq!(whole.integer("Code"), Some(9007199254740993));
+    assert_eq!(whole.member("CodeN"), Ok(Some(&Value::Whole(u64::MAX.into()))));
+}

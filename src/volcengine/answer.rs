@@ -6,15 +6,17 @@ use std::collections::HashMap;
 
 use super::codes;
 use crate::error::Code;
-use crate::json::{self, Object, Text, Unclear, Value};
+use crate::json::{self, Misplaced, Object, Text, Unclear, Value};
 use crate::message::{Message, Recipients};
-use crate::report::{Delivery, Device, Outcome, Recipient, Request, User};
+use crate::report::{Delivery, Device, Flaw, Outcome, Recipient, Request, User};
 
 json::shape! {
     /// What is read of an answer.
     Answer<'a> {
         "ResponseMetadata" => metadata: Option<Metadata<'a>>,
         "Result" => result: Option<Taken<'a>>,
+        // It belongs into Result. Also set for what stands in another shape where the rows belong.
+        "P2PResult" => misplaced: Misplaced,
     }
 }
 
@@ -53,7 +55,7 @@ json::shape! {
 /// Why an answer is none.
 #[derive(Debug, PartialEq)]
 struct Unreadable {
-    what: &'static str,
+    flaw: Flaw,
     request_id: String,
 }
 
@@ -121,13 +123,14 @@ fn answer_in(body: &[u8]) -> Result<Answer<'_>, Unreadable> {
 }
 
 fn judged(asked: Asked, status: u16, answer: Result<Answer, Unreadable>) -> Outcome {
-    let unreadable = |what| Outcome::unreadable(asked.recipients, status, what);
+    let flawed = |flaw| Outcome::of_flaw(asked.recipients, status, flaw);
     let (mut outcome, request_id) = match answer {
-        Err(Unreadable { what, request_id }) => (unreadable(what), request_id),
-        Ok(Answer { metadata: None, .. }) => (unreadable("no ResponseMetadata in it"), String::new()),
+        Err(Unreadable { flaw, request_id }) => (flawed(flaw), request_id),
+        Ok(Answer { metadata: None, .. }) => (flawed(Flaw::NoEnvelope("no ResponseMetadata in it")), String::new()),
         Ok(Answer {
             metadata: Some(metadata),
             result,
+            misplaced,
         }) => {
             let action = &*metadata.action.0;
             let result = result.unwrap_or_default();
@@ -135,9 +138,11 @@ fn judged(asked: Asked, status: u16, answer: Result<Answer, Unreadable>) -> Outc
                 _ if !(action.is_empty() || action.eq_ignore_ascii_case(asked.action)) => {
                     of_another_request(asked, status, action)
                 }
-                Some(error) => refused(asked, status, error, result),
-                None if !(200..300).contains(&status) => unreadable("no error in it"),
-                None => accepted(asked, status, result),
+                Some(error) => refused(asked, status, error, result.speaks_of_users(&misplaced)),
+                None if !(200..300).contains(&status) => {
+                    flawed(Flaw::Unclear("no error in it, with a status that is no success"))
+                }
+                None => accepted(asked, status, result, &misplaced),
             };
             (outcome, metadata.request_id.0.into_owned())
         }
@@ -156,7 +161,7 @@ fn of_another_request(asked: Asked, status: u16, action: &str) -> Outcome {
     }
 }
 
-fn refused(asked: Asked, status: u16, error: Refusal, result: Taken) -> Outcome {
+fn refused(asked: Asked, status: u16, error: Refusal, speaks_of_users: bool) -> Outcome {
     let vendor_name = error.name.0.into_owned();
     // The number may stand where the name belongs.
     let number = error.number.or_else(|| json::whole(&vendor_name));
@@ -176,7 +181,7 @@ fn refused(asked: Asked, status: u16, error: Refusal, result: Taken) -> Outcome 
         vendor_text: error.message.kept(&[]),
         ..Request::failed(class.code(), class.delivery(asked.recipients), status, text)
     };
-    if !matches!(asked.rows, Rows::Passed) && result.speaks_of_users() {
+    if !matches!(asked.rows, Rows::Passed) && speaks_of_users {
         request = request.left_unknown("the answer also says what became of users");
     }
     Outcome {
@@ -185,12 +190,18 @@ fn refused(asked: Asked, status: u16, error: Refusal, result: Taken) -> Outcome 
     }
 }
 
-fn accepted(asked: Asked, status: u16, result: Taken) -> Outcome {
-    let speaks_of_users = result.speaks_of_users();
+fn accepted(asked: Asked, status: u16, result: Taken, misplaced: &Misplaced) -> Outcome {
+    let speaks_of_users = result.speaks_of_users(misplaced);
     let mut request = Request::failed(Code::Ok, Delivery::Accepted, status, "");
     request.vendor_text = result.message.kept(&["Success"]);
     match asked.rows {
-        Rows::Expected { left_out } => pushed(asked.recipients, left_out, request, &result.pushed.unwrap_or_default()),
+        Rows::Expected { left_out } => {
+            let mut rows = result.pushed.unwrap_or_default();
+            if misplaced.0 {
+                rows.push(Push::default());
+            }
+            pushed(asked.recipients, left_out, request, &rows)
+        }
         Rows::Unexpected if speaks_of_users => {
             let request =
                 request.left_unknown("the answer says what became of users, which this action's answers do not");
@@ -205,7 +216,8 @@ fn pushed(asked: Recipients, left_out: &[i64], request: Request, rows: &[Push]) 
     let results = PushResults::of(rows, asked, left_out);
     let mut request = request;
     if results.has_stranger && results.leaves_somebody(asked) {
-        request = request.left_unknown("the answer names a user who was not asked for, or who cannot be read");
+        request = request
+            .left_unknown("the answer names a user who was not asked for, or who cannot be read, or two by one id");
     }
     Outcome {
         has_others: asked == Recipients::Everybody,
@@ -216,36 +228,41 @@ fn pushed(asked: Recipients, left_out: &[i64], request: Request, rows: &[Push]) 
 /// Any answer at all: each value as far as it can be read, and why it is none if it is none.
 impl Answer<'static> {
     fn of_any(body: &[u8]) -> Result<Answer<'static>, Unreadable> {
-        let no_answer = |what| Unreadable {
-            what,
+        let no_answer = |flaw| Unreadable {
+            flaw,
             request_id: String::new(),
         };
-        let answer = json::object(body).map_err(no_answer)?;
+        let answer = json::object(body).map_err(|what| no_answer(Flaw::NoEnvelope(what)))?;
         let metadata = match answer.member("ResponseMetadata") {
             Ok(Some(Value::Object(metadata))) => metadata,
             Ok(_) => return Ok(Answer::default()),
             Err(Unclear) => {
-                return Err(no_answer(
+                return Err(no_answer(Flaw::Unclear(
                     "its ResponseMetadata stands in it twice, or spelled otherwise",
-                ));
+                )));
             }
         };
         let request_id = metadata.text("RequestId");
-        let unreadable = |what| Unreadable {
-            what,
+        let unclear = |what| Unreadable {
+            flaw: Flaw::Unclear(what),
             request_id: request_id.0.to_string(),
         };
         let error = match metadata.member("Error") {
-            Ok(Some(Value::Object(error))) => Some(Refusal::of_any(error)),
+            Ok(Some(Value::Object(error))) => Some(Refusal::of_any(error).map_err(unclear)?),
             Ok(None) => None,
-            Ok(Some(_)) => return Err(unreadable("an Error that is no object")),
-            Err(Unclear) => return Err(unreadable("its Error stands in it twice, or spelled otherwise")),
+            Ok(Some(_)) => return Err(unclear("an Error that is no object")),
+            Err(Unclear) => return Err(unclear("its Error stands in it twice, or spelled otherwise")),
         };
         if metadata.member("Action").is_err() {
-            return Err(unreadable("its Action stands in it twice, or spelled otherwise"));
+            return Err(unclear("its Action stands in it twice, or spelled otherwise"));
         }
         let action = metadata.text("Action");
+        let result_is_odd = match answer.member("Result") {
+            Ok(Some(Value::Object(result))) => Taken::is_odd(result),
+            _ => answer.says("Result"),
+        };
         Ok(Answer {
+            misplaced: Misplaced(answer.says("P2PResult") || result_is_odd),
             metadata: Some(Metadata {
                 request_id,
                 action,
@@ -261,12 +278,16 @@ impl Answer<'static> {
 }
 
 impl Refusal<'static> {
-    fn of_any(error: &Object) -> Refusal<'static> {
-        Refusal {
+    /// Or why it is unclear what the vendor refuses.
+    fn of_any(error: &Object) -> Result<Refusal<'static>, &'static str> {
+        if ["Code", "CodeN"].iter().any(|name| error.member(name) == Err(Unclear)) {
+            return Err("the code of its Error stands in it twice, or spelled otherwise");
+        }
+        Ok(Refusal {
             name: error.text("Code"),
             number: error.integer("CodeN"),
             message: error.text("Message"),
-        }
+        })
     }
 }
 
@@ -282,6 +303,14 @@ impl Taken<'static> {
         }
     }
 
+    /// Whether something that says more than nothing stands where the rows belong, and is none.
+    fn is_odd(result: &Object) -> bool {
+        match result.member("P2PResult") {
+            Ok(Some(Value::List(rows))) => rows.iter().any(Push::is_odd),
+            _ => result.says("P2PResult"),
+        }
+    }
+
     /// As with a row that names nobody.
     fn of_another_shape() -> Taken<'static> {
         Taken {
@@ -292,14 +321,27 @@ impl Taken<'static> {
 }
 
 impl Taken<'_> {
-    /// Whether it has rows that say something.
-    fn speaks_of_users(&self) -> bool {
+    /// Whether it has rows that say something, or something stands where rows may have been meant.
+    fn speaks_of_users(&self, misplaced: &Misplaced) -> bool {
         let rows = self.pushed.as_deref().unwrap_or_default();
-        rows.iter().any(|row| *row != Push::default())
+        misplaced.0 || rows.iter().any(|row| *row != Push::default())
     }
 }
 
 impl Push<'static> {
+    /// Whether it says something that cannot be read as a row.
+    fn is_odd(row: &Value) -> bool {
+        match row {
+            Value::Object(members) => {
+                Push::of_any(row) == Push::default()
+                    && ["UserId", "Code", "DevicePlatform"]
+                        .iter()
+                        .any(|name| members.says(name))
+            }
+            row => !row.says_nothing(),
+        }
+    }
+
     fn of_any(row: &Value) -> Push<'static> {
         let Value::Object(row) = row else {
             return Push::default();
@@ -318,7 +360,8 @@ struct PushResults {
     users: Vec<(i64, Vec<Device>)>,
     /// Where each of them stands.
     places: HashMap<i64, usize>,
-    /// A row names a user who was not asked for, or nobody that can be read: whoever is missing may be that one.
+    /// A row names a user who was not asked for, or nobody that can be read, or the rows of a user do not go together:
+    /// whoever is missing may be meant.
     has_stranger: bool,
 }
 
@@ -342,7 +385,11 @@ impl PushResults {
             results.users[place].1.push(device(row));
         }
         results.has_stranger |= match asked {
-            Recipients::Ids(asked) => results.count_of(asked) < results.users.len(),
+            // The rows of a user may be those of two whose ids were rounded to one.
+            Recipients::Ids(asked) => {
+                results.count_of(asked) < results.users.len()
+                    || results.users.iter().any(|(_, devices)| are_of_several(devices))
+            }
             _ => results.count_of(left_out) > 0,
         };
         results
@@ -393,6 +440,20 @@ fn device(row: &Push) -> Device {
         delivery,
         vendor_text: row.word.kept(&["SUCCESS", "Success", "NOT_ONLINE"]),
     }
+}
+
+/// Whether these cannot all be rows of one user. There is one row for each user and device, and `Default`, for a user who is
+/// offline, stands alone. So ids that were rounded to the same one may have come together here.
+fn are_of_several(devices: &[Device]) -> bool {
+    if devices.len() < 2 {
+        return false;
+    }
+    let mut platforms: Vec<String> = devices
+        .iter()
+        .map(|device| device.platform.to_ascii_lowercase())
+        .collect();
+    platforms.sort_unstable();
+    platforms.iter().any(|platform| platform == "default") || platforms.windows(2).any(|pair| pair[0] == pair[1])
 }
 
 /// One device that has it is enough.

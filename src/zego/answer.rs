@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::codes;
 use crate::error::Code;
-use crate::json::{self, Text, Unclear, Value};
+use crate::json::{self, Misplaced, Text, Unclear, Value};
 use crate::message::Recipients;
-use crate::report::{Delivery, Outcome, Recipient, Request, User};
+use crate::report::{Delivery, Flaw, Outcome, Recipient, Request, User};
 
 json::shape! {
     /// What is read of an answer.
@@ -15,6 +15,8 @@ json::shape! {
         "Message" => message: Text<'a>,
         "RequestId" => request_id: Text<'a>,
         "Data" => data: Option<Data<'a>>,
+        // It belongs into Data.
+        "FailUsers" => misplaced: Misplaced,
     }
 }
 
@@ -59,25 +61,25 @@ pub(crate) fn read_call(status: u16, body: &[u8]) -> Outcome {
     judged(asked, status, answer_in(body))
 }
 
-fn answer_in(body: &[u8]) -> Result<Answer<'_>, &'static str> {
+fn answer_in(body: &[u8]) -> Result<Answer<'_>, Flaw> {
     match json::ordinary(body) {
         Some(answer) => Ok(answer),
         None => Answer::of_any(body),
     }
 }
 
-fn judged(asked: Asked, status: u16, answer: Result<Answer, &'static str>) -> Outcome {
+fn judged(asked: Asked, status: u16, answer: Result<Answer, Flaw>) -> Outcome {
     answer
         .and_then(|answer| readable(asked, status, answer))
-        .unwrap_or_else(|what| Outcome::unreadable(asked.recipients, status, what))
+        .unwrap_or_else(|flaw| Outcome::of_flaw(asked.recipients, status, flaw))
 }
 
-fn readable(asked: Asked, status: u16, answer: Answer) -> Result<Outcome, &'static str> {
+fn readable(asked: Asked, status: u16, answer: Answer) -> Result<Outcome, Flaw> {
     let recipients = asked.recipients;
     let code = answer.code.and_then(|code| i32::try_from(code).ok());
-    let code = code.ok_or("no Code in it")?;
+    let code = code.ok_or(Flaw::NoEnvelope("no Code in it"))?;
     let (mut request, concerns_all) = match code {
-        0 if !(200..300).contains(&status) => return Err("Code 0 with a status that is no success"),
+        0 if !(200..300).contains(&status) => return Err(Flaw::Unclear("Code 0 with a status that is no success")),
         0 => (Request::failed(Code::Ok, Delivery::Accepted, status, ""), false),
         code => {
             let class = codes::classify(code, status);
@@ -92,7 +94,10 @@ fn readable(asked: Asked, status: u16, answer: Answer) -> Result<Outcome, &'stat
     request.vendor_text = answer.message.kept(&["success"]);
     request.request_id = answer.request_id.0.into_owned();
     let fail_users = answer.data.and_then(|data| data.fail_users);
-    let fail_users = fail_users.filter(|_| !asked.is_call).unwrap_or_default();
+    let mut fail_users = fail_users.filter(|_| !asked.is_call).unwrap_or_default();
+    if answer.misplaced.0 && !asked.is_call {
+        fail_users.extend(FailUser::of_another_shape());
+    }
     let failed = Failed::of(&fail_users, recipients);
     let rows = recipients.users().map(|user| failed.row(user, &request)).collect();
     Ok(Outcome {
@@ -103,8 +108,8 @@ fn readable(asked: Asked, status: u16, answer: Answer) -> Result<Outcome, &'stat
 
 /// Any answer at all: each value as far as it can be read, and why it is none if it is none.
 impl Answer<'static> {
-    fn of_any(body: &[u8]) -> Result<Answer<'static>, &'static str> {
-        let answer = json::object(body)?;
+    fn of_any(body: &[u8]) -> Result<Answer<'static>, Flaw> {
+        let answer = json::object(body).map_err(Flaw::NoEnvelope)?;
         let data = match answer.member("Data") {
             Ok(None) => None,
             Ok(Some(Value::Object(data))) => match data.member("FailUsers") {
@@ -115,13 +120,14 @@ impl Answer<'static> {
             _ => Some(FailUser::of_another_shape()),
         };
         if answer.member("Code") == Err(Unclear) {
-            return Err("its Code stands in it twice, or spelled otherwise");
+            return Err(Flaw::Unclear("its Code stands in it twice, or spelled otherwise"));
         }
         Ok(Answer {
             code: answer.integer("Code"),
             message: answer.text("Message"),
             request_id: answer.text("RequestId"),
             data: Some(Data { fail_users: data }),
+            misplaced: Misplaced(answer.says("FailUsers")),
         })
     }
 }

@@ -219,6 +219,53 @@ fn what_is_no_answer_of_the_vendor_is_judged_by_its_status() {
 }
 
 #[test]
+fn a_success_with_a_status_that_is_none_settles_nothing() {
+    let success = r#"{"ResponseMetadata":{"RequestId":"r"},"Result":{"Message":"Success"}}"#;
+    let delivered = with_rows(r#"[{"UserId":1,"Code":"SUCCESS"}]"#);
+    for status in (300..=599).chain([199, 600, 999]) {
+        for body in [success, &delivered, r#"{"ResponseMetadata":{}}"#] {
+            assert_eq!(
+                verdict(status, body),
+                (Code::BadResponse, Delivery::Unknown),
+                "{status} {body}"
+            );
+        }
+        let call = read_call("ListRooms", status, success.as_bytes()).request;
+        assert_eq!((call.code, call.delivery), (Code::BadResponse, Delivery::Unknown));
+        assert_eq!(call.request_id, "r");
+    }
+    let refused = read(&BROADCAST, 403, success.as_bytes());
+    assert!(!refused.concerns_all, "the client's other messages are not refused");
+}
+
+#[test]
+fn an_envelope_that_is_unclear_settles_nothing_whatever_the_status() {
+    let error = |members: &str| format!(r#"{{"ResponseMetadata":{{"Error":{{{members}}}}}}}"#);
+    let bodies = [
+        r#"{"ResponseMetadata":{},"ResponseMetadata":{"Error":{"Code":"InvalidParam"}}}"#.to_owned(),
+        r#"{"responseMetadata":{"Error":{"Code":"InvalidParam"}}}"#.to_owned(),
+        r#"{"ResponseMetadata":{"Error":null,"Error":{"Code":"InvalidParam"}}}"#.to_owned(),
+        r#"{"ResponseMetadata":{"error":{"Code":"InvalidParam"}}}"#.to_owned(),
+        r#"{"ResponseMetadata":{"Error":"broken"}}"#.to_owned(),
+        r#"{"ResponseMetadata":{"Action":"a","Action":"b","Error":{"Code":"InvalidParam"}}}"#.to_owned(),
+        error(r#""Code":"InternalError","Code":"x""#),
+        error(r#""Code":"x","Code":"InternalError""#),
+        error(r#""Code":"InvalidParam","code":"InternalError""#),
+        error(r#""code":"InternalError""#),
+        error(r#""CodeN":100014,"CodeN":7"#),
+        error(r#""Code":"x","codeN":100014"#),
+    ];
+    for status in [200, 301, 400, 401, 403, 404, 408, 429, 500, 502] {
+        for body in &bodies {
+            let expected = (Code::BadResponse, Delivery::Unknown);
+            assert_eq!(verdict(status, body), expected, "{status} {body}");
+        }
+    }
+    let text_twice = error(r#""Code":"InvalidParam","Message":"a","Message":"b""#);
+    assert_eq!(verdict(400, &text_twice), (Code::Rejected, Delivery::NotDelivered));
+}
+
+#[test]
 fn only_the_metadata_is_needed_to_know_success() {
     for body in [
         r#"{"ResponseMetadata":{}}"#,
@@ -341,6 +388,95 @@ fn members_without_a_row_count_as_accepted_and_are_unknown_where_a_row_fits_nobo
     let left_out = with_rows(r#"[{"UserId":8,"Code":"SUCCESS"}]"#);
     assert_eq!(overall(&except, &left_out), (Code::Partial, Delivery::Unknown));
     assert_eq!(overall(&to_all, &left_out), (Code::Ok, Delivery::Accepted));
+}
+
+#[test]
+fn rows_that_cannot_all_be_of_one_user_leave_those_without_a_row_unknown() {
+    const ROUNDED: i64 = 9007199254740992;
+    let told = |rows: &[(&str, &str)], asked: &[i64]| {
+        let rows: Vec<String> = rows
+            .iter()
+            .map(|(word, platform)| format!(r#"{{"UserId":{ROUNDED},"Code":"{word}","DevicePlatform":"{platform}"}}"#))
+            .collect();
+        let body = with_rows(&format!("[{}]", rows.join(",")));
+        let (request, rows) = read_for(Recipients::Ids(asked), 200, &body);
+        let deliveries: Vec<_> = rows.iter().map(|row| row.delivery).collect();
+        (request.delivery, deliveries)
+    };
+    for rows in [
+        &[("NOT_ONLINE", "Default"), ("SUCCESS", "Web")][..],
+        &[("SUCCESS", "Web"), ("NOT_ONLINE", "default")],
+        &[("SUCCESS", "Web"), ("NOT_ONLINE", "web")],
+        &[("SUCCESS", "Web"), ("SUCCESS", "IOS"), ("SUCCESS", "Web")],
+        &[("SUCCESS", ""), ("NOT_ONLINE", "")],
+    ] {
+        assert_eq!(
+            told(rows, &[ROUNDED, ROUNDED + 1]),
+            (Delivery::Unknown, vec![Delivery::Delivered, Delivery::Unknown]),
+            "{rows:?}"
+        );
+        // Nobody is left whom one of the rows may mean.
+        assert_eq!(
+            told(rows, &[ROUNDED]),
+            (Delivery::Accepted, vec![Delivery::Delivered]),
+            "{rows:?}"
+        );
+    }
+    for rows in [
+        &[("NOT_ONLINE", "IOS"), ("SUCCESS", "Web"), ("SUCCESS", "Android")][..],
+        &[("SUCCESS", "Web"), ("SUCCESS", "")],
+    ] {
+        assert_eq!(
+            told(rows, &[ROUNDED, ROUNDED + 1]),
+            (Delivery::Accepted, vec![Delivery::Delivered, Delivery::Accepted]),
+            "{rows:?}"
+        );
+    }
+}
+
+#[test]
+fn what_stands_where_rows_may_have_been_meant_leaves_those_without_a_row_unknown() {
+    let row = r#"{"UserId":1,"Code":"NOT_ONLINE"}"#;
+    let refusal = r#"{"Error":{"Code":"FlowLimitExceeded"}}"#;
+    for rest in [
+        format!(r#""Result":[{row}]"#),
+        r#""Result":"NOT_ONLINE""#.to_owned(),
+        format!(r#""Result":{{"P2PResult":{row}}}"#),
+        r#""Result":{"P2PResult":"NOT_ONLINE"}"#.to_owned(),
+        r#""Result":{"P2PResult":[7]}"#.to_owned(),
+        r#""Result":{"P2PResult":[{"UserId":1e30}]}"#.to_owned(),
+        format!(r#""Result":{{"p2pResult":[{row}]}}"#),
+        format!(r#""Result":{{}},"Result":{{"P2PResult":[{row}]}}"#),
+        format!(r#""P2PResult":[{row}]"#),
+        format!(r#""Result":{{"Message":"Success"}},"p2pResult":[{row}]"#),
+        format!(r#""P2PResult":{row}"#),
+    ] {
+        let with = |metadata| format!(r#"{{"ResponseMetadata":{metadata},{rest}}}"#);
+        assert_eq!(
+            verdict(200, &with("{}")),
+            (Code::BadResponse, Delivery::Unknown),
+            "{rest}"
+        );
+        assert_eq!(
+            verdict(200, &with(refusal)),
+            (Code::Throttled, Delivery::Unknown),
+            "{rest}"
+        );
+        let (_, rows) = read_for(Recipients::Ids(&[1]), 200, &with("{}"));
+        assert_eq!(rows[0].delivery, Delivery::Unknown, "{rest}");
+        let call = read_call("ListRooms", 200, with("{}").as_bytes()).request;
+        assert_eq!((call.code, call.delivery), (Code::Ok, Delivery::Accepted), "{rest}");
+    }
+    for rest in [
+        r#""Result":[]"#,
+        r#""Result":{"P2PResult":{}}"#,
+        r#""Result":{"P2PResult":[]}"#,
+        r#""P2PResult":[]"#,
+        r#""P2PResult":null"#,
+    ] {
+        let body = format!(r#"{{"ResponseMetadata":{{}},{rest}}}"#);
+        assert_eq!(verdict(200, &body), (Code::Ok, Delivery::Accepted), "{rest}");
+    }
 }
 
 #[test]
@@ -473,8 +609,10 @@ fn a_gateway_that_may_have_passed_the_request_on_settles_nothing() {
     for status in [408, 409, 499] {
         assert_eq!(
             verdict(status, &error("NeverSeen")),
-            (Code::Rejected, Delivery::NotDelivered)
+            (Code::VendorFault, Delivery::Unknown)
         );
+        let without_code = r#"{"ResponseMetadata":{"Error":{"Message":"m"}}}"#;
+        assert_eq!(verdict(status, without_code), (Code::VendorFault, Delivery::Unknown));
         assert_eq!(
             verdict(status, &error("FlowLimitExceeded")),
             (Code::Throttled, Delivery::NotDelivered)

@@ -226,3 +226,73 @@ fn an_ordinary_answer_says_what_it_says_as_a_tree_of_values() {
         },
     );
 }
+
+#[test]
+fn a_success_with_a_status_that_is_none_and_an_unclear_code_settle_nothing_whatever_the_status() {
+    let bodies = [
+        r#"{"Code":0,"Message":"success"}"#,
+        r#"{"Code":0,"Code":7}"#,
+        r#"{"Code":7,"Code":7}"#,
+        r#"{"Code":7,"code":1}"#,
+        r#"{"code":7}"#,
+    ];
+    for status in [301, 400, 401, 403, 404, 408, 429, 499, 500, 502, 600] {
+        for body in bodies {
+            for to in [Recipients::Everybody, Recipients::Names(&["a", "b"])] {
+                let outcome = read(to, status, body.as_bytes());
+                let request = &outcome.request;
+                assert_eq!(
+                    (request.code, request.delivery),
+                    (Code::BadResponse, Delivery::Unknown),
+                    "{status} {body}"
+                );
+                assert!(outcome.recipients.iter().all(|row| row.delivery == Delivery::Unknown));
+                assert!(!outcome.concerns_all);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_code_that_no_table_knows_is_unknown_with_a_status_that_may_come_after_the_request_was_passed_on() {
+    for status in [408, 409, 499] {
+        for (code, expected) in [
+            (424242, (Code::VendorFault, Delivery::Unknown)),
+            (7, (Code::Throttled, Delivery::NotDelivered)),
+            (50012, (Code::Rejected, Delivery::NotDelivered)),
+        ] {
+            let body = format!(r#"{{"Code":{code}}}"#);
+            assert_eq!(
+                verdict(Recipients::Everybody, status, &body),
+                expected,
+                "{status} {body}"
+            );
+        }
+    }
+}
+
+#[test]
+fn fail_users_beside_data_leave_those_without_a_row_unknown() {
+    let names = Recipients::Names(&["a", "b"]);
+    let row = r#"{"Uid":"a","Code":50003}"#;
+    for rows in [
+        format!(r#""FailUsers":[{row}]"#),
+        format!(r#""failUsers":[{row}]"#),
+        format!(r#""FailUsers":{row}"#),
+    ] {
+        let body = format!(r#"{{"Code":0,{rows}}}"#);
+        let told = read(names, 200, body.as_bytes()).recipients;
+        assert_eq!(deliveries(&told), [Delivery::Unknown; 2], "{body}");
+        let to_room = verdict(Recipients::Everybody, 200, &body);
+        assert_eq!(to_room, (Code::BadResponse, Delivery::Unknown), "{body}");
+        assert_eq!(read_call(200, body.as_bytes()).request.code, Code::Ok, "{body}");
+        let body = format!(r#"{{"Code":0,"Data":{{"FailUsers":[{row}]}},{rows}}}"#);
+        let told = read(names, 200, body.as_bytes()).recipients;
+        let expected = [Delivery::NotDelivered, Delivery::Unknown];
+        assert_eq!(deliveries(&told), expected, "{body}");
+    }
+    for nothing in ["null", "[]", "{}"] {
+        let body = format!(r#"{{"Code":0,"FailUsers":{nothing}}}"#);
+        assert_eq!(verdict(names, 200, &body), (Code::Ok, Delivery::Accepted), "{body}");
+    }
+}
