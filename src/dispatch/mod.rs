@@ -1,10 +1,11 @@
 //! The queue beside the synchronous core, for callers with a tick, an event loop or many coroutines: submit never waits,
 //! poll gives one completion for each message.
 //!
-//! A fixed number of workers run the same `client` that the synchronous calls use. One with nothing to do listens for what
-//! is submitted, takes it in and carries it. While all are at work that is the dispatcher's, a thread that does no I/O; and
-//! always it keeps the time: it lets expire what is too late, and stands in the quota's lists for all that wait. Submit
-//! hands over without a lock; everything else of the queue stands under one lock, which nobody holds across I/O or a wait.
+//! A fixed number of workers run the same `client` that the synchronous calls use. A worker without a message listens for
+//! submitted ones, enqueues them and sends one. While all workers are busy the dispatcher's thread does that. It also keeps
+//! the time: it ends messages that have expired, calls the host's log function for them, and schedules those that wait for
+//! their quota. It sends a message itself only if the system gives no thread for a worker. Submit and completions use no
+//! lock; everything else of the queue is behind one lock, which no thread holds across I/O or a wait.
 
 mod completions;
 mod doorbell;
