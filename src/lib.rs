@@ -15,27 +15,21 @@
 //! # Ok::<(), rtcmsg::Error>(())
 //! ```
 
-mod ascii;
 mod client;
 mod config;
-mod current;
-mod deadline;
 mod dispatch;
 mod error;
 mod ffi;
 mod http;
-mod json;
 mod log;
 mod message;
 mod metrics;
 mod os;
-mod percent;
 mod quota;
 mod redact;
 mod report;
 mod secret;
-mod sync;
-mod text_file;
+mod util;
 mod volcengine;
 mod zego;
 
@@ -50,7 +44,7 @@ pub use secret::Secret;
 
 /// The signatures, pure: for tests, tools and the curious.
 pub mod sign {
-    pub use crate::ascii::Ascii;
+    pub use crate::util::ascii::Ascii;
     pub use crate::volcengine::sign as volcengine;
     pub use crate::zego::sign as zego;
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::sync::{Mutex, lock};
+use crate::util::sync::{Mutex, lock};
 
 /// How much a line matters. Lower is more urgent; a sink with a maximum of `Warn` gets `Error` and `Warn`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

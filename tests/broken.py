@@ -42,7 +42,7 @@ USE_AFTER_FREE = (
     "unsafe { drop(Box::from_raw(report)); (*report).report.code(); }",
 )
 SECRET = (
-    "src/client.rs",
+    "src/client/mod.rs",
     'format!("client made: {}", client.vendors.names().join(" and "))',
     'format!("client made: {} {}", client.vendors.names().join(" and "), config.text(&config::ZEGO_SERVER_SECRET))',
 )
@@ -53,8 +53,8 @@ STRUCT = (
     f"pub timeout_ms: i32,\n    {EXPIRY}\n    pub expires_in_ms: i32,",
     f"pub expires_in_ms: i32,\n    {EXPIRY}\n    pub timeout_ms: i32,",
 )
-NO_TIMEKEEPER = ("src/quota/waitlist.rs", "            self.wake(who);\n", "")
-OLD_SLOT = ("src/quota/bucket.rs", "waitlist.renew(slot, now)", "{ let _ = (slot, now); waitlist.len() < usize::MAX }")
+NO_TIMEKEEPER = ("src/quota/waitlist/mod.rs", "            self.wake(who);\n", "")
+OLD_SLOT = ("src/quota/bucket/mod.rs", "waitlist.renew(slot, now)", "{ let _ = (slot, now); waitlist.len() < usize::MAX }")
 
 DEFECTS = [
     Defect("a missing NULL check", *NULL_CHECK, f"{RUN_C} bad_input_arguments", r"exit code -\d+"),

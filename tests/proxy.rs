@@ -1,5 +1,5 @@
 //! Proxies, as programs meet them: which one a message goes through, and what is known when it does not let it through.
-//! The rules themselves are tested row by row beside src/http/proxy.rs.
+//! The rules themselves are tested row by row beside src/http/proxy/mod.rs.
 
 mod common;
 

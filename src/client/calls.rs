@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::deadline::Deadline;
-use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::{Condvar, Mutex, lock, wait_until};
+use crate::util::deadline::Deadline;
+use crate::util::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::util::sync::{Condvar, Mutex, lock, wait_until};
 
 #[derive(Debug, Default)]
 pub(super) struct Calls {

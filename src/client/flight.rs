@@ -7,7 +7,7 @@ use crate::error::Code;
 use crate::http::Progress;
 use crate::message::Recipients;
 use crate::report::{Attempt, Delivery, Outcome, Request};
-use crate::sync::{Arc, Mutex, lock};
+use crate::util::sync::{Arc, Mutex, lock};
 
 #[derive(Debug)]
 pub(crate) struct Flight {

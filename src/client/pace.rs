@@ -12,7 +12,7 @@ use crate::http::SendPermit;
 use crate::message::Message;
 use crate::quota::{Admission, Class, Demand, Limit, Load, Place, Priority, Refusal, SharedBucket, Slot, bucket_of};
 use crate::report::Request;
-use crate::sync::{Mutex, lock};
+use crate::util::sync::{Mutex, lock};
 use crate::volcengine::{self, actions::UserMessageReceivers};
 use crate::zego;
 

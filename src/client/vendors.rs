@@ -8,15 +8,16 @@ use http::Request;
 use time::{Duration, UtcDateTime};
 
 use crate::config::{self, Config, Endpoint, Setting};
-use crate::current::Current;
 use crate::error::Error;
 use crate::http::Answer;
 use crate::log::{Level, Logger};
 use crate::message::{Message, Recipients, Vendor};
 use crate::redact::{Cleaner, Hidden};
 use crate::report::Outcome;
-use crate::sync::Arc;
-use crate::{json, volcengine, zego};
+use crate::util::current::Current;
+use crate::util::json;
+use crate::util::sync::Arc;
+use crate::{volcengine, zego};
 
 /// A clock further off than this is not a clock that is off.
 const MAX_SKEW: Duration = Duration::DAY;

@@ -5,11 +5,11 @@
 
 use std::sync::OnceLock;
 
-use crate::deadline::Deadline;
 use crate::error::{Code, Error};
 use crate::os::Event;
-use crate::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering, fence};
-use crate::sync::{Condvar, Mutex, SegQueue, lock, wait_until};
+use crate::util::deadline::Deadline;
+use crate::util::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering, fence};
+use crate::util::sync::{Condvar, Mutex, SegQueue, lock, wait_until};
 
 /// Rows in the order in which they came.
 #[derive(Debug)]

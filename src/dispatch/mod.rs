@@ -29,13 +29,13 @@ use self::tray::Tray;
 use self::work::{ClassWaiter, Work};
 use crate::client::{CallOptions, Client};
 use crate::config::{self, Config};
-use crate::deadline::Deadline;
 use crate::error::{Code, Error, grouped};
 use crate::message::Message;
 use crate::metrics::{Counter, Histogram};
 use crate::quota::{Class, QueueWaiter};
 use crate::report::Report;
-use crate::sync::{Mutex, MutexGuard, SegQueue, lock};
+use crate::util::deadline::Deadline;
+use crate::util::sync::{Mutex, MutexGuard, SegQueue, lock};
 
 /// How a submitted message differs from the client's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

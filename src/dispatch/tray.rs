@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::doorbell::{Doorbell, KEEPER};
-use crate::sync::{Mutex, MutexGuard, lock};
+use crate::util::sync::{Mutex, MutexGuard, lock};
 
 #[derive(Debug)]
 pub(super) struct Tray<T> {
@@ -145,8 +145,8 @@ mod models {
     use loom::sync::Arc;
 
     use super::*;
-    use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-    use crate::sync::thread;
+    use crate::util::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use crate::util::sync::thread;
 
     const GO_HOME: usize = 0;
 

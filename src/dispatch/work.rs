@@ -15,7 +15,7 @@ use crate::log::Level;
 use crate::os;
 use crate::quota::{Class, Place, QueueWaiter, Slot, Ticket};
 use crate::report::Report;
-use crate::sync::{Arc as SharedArc, MutexGuard, lock};
+use crate::util::sync::{Arc as SharedArc, MutexGuard, lock};
 
 const DEFECT: &str = "a defect of the library ended it; please report what the log says";
 

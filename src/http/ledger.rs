@@ -18,10 +18,10 @@ use ureq::unversioned::transport::time::Duration as Wait;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 use super::traffic::Traffic;
-use crate::deadline::Deadline;
 use crate::report::Request;
-use crate::sync::Arc;
-use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::util::deadline::Deadline;
+use crate::util::sync::Arc;
+use crate::util::sync::atomic::{AtomicU8, Ordering};
 
 /// The steps of an attempt. A pooled connection skips the middle ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

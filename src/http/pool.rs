@@ -12,7 +12,7 @@ use ureq::unversioned::transport::time::{Duration as Wait, Instant as Moment};
 use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout, ShutdownHandle, Transport};
 
 use super::ledger::{self, HttpConnection, Recorded, Step};
-use crate::sync::{Mutex, MutexGuard, lock};
+use crate::util::sync::{Mutex, MutexGuard, lock};
 
 pub(super) struct Pool {
     max_idle: Duration,

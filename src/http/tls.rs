@@ -19,7 +19,7 @@ use ureq::unversioned::transport::{
 
 use crate::config;
 use crate::error;
-use crate::text_file;
+use crate::util::text_file;
 
 /// The timeout for a read of bytes that have arrived already. Such a read does not wait, but the thread may be suspended
 /// before it on a busy machine.

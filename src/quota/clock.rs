@@ -1,7 +1,7 @@
 //! The clock of a bucket, and how one waits on it: injected, so that tests hold time in their hands.
 
 use super::window::Nanos;
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::util::sync::{Condvar, Mutex, MutexGuard};
 
 /// Time, and waiting for it or for a signal.
 pub(crate) trait Clock: Send + Sync {

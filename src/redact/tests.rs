@@ -62,10 +62,10 @@ fn encoders() -> Vec<(&'static str, Encoder)> {
                 .replace("%7E", "~")
         }),
         ("a query in lower case", |bytes| {
-            crate::percent::encode(&text(bytes)).to_ascii_lowercase()
+            crate::util::percent::encode(&text(bytes)).to_ascii_lowercase()
         }),
         ("a form", |bytes| {
-            crate::percent::encode(&text(bytes))
+            crate::util::percent::encode(&text(bytes))
                 .replace("%20", "+")
                 .replace("%2A", "*")
                 .replace('~', "%7E")
@@ -74,9 +74,9 @@ fn encoders() -> Vec<(&'static str, Encoder)> {
             let kept = [
                 ";", ",", "/", "?", ":", "@", "&", "=", "+", "$", "#", "!", "'", "(", ")", "*",
             ];
-            let encoded = crate::percent::encode(&text(bytes));
+            let encoded = crate::util::percent::encode(&text(bytes));
             kept.iter().fold(encoded, |encoded, sign| {
-                encoded.replace(&crate::percent::encode(sign), sign)
+                encoded.replace(&crate::util::percent::encode(sign), sign)
             })
         }),
         ("base64", |bytes| STANDARD.encode(bytes)),

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use super::{Account, Call};
 use crate::config;
 use crate::error::Error;
-use crate::json;
 use crate::message::{Message, Payload, Signal};
+use crate::util::json;
 
 /// An action without a message of its own, whose quota is known.
 const P2P_SEND_USER_MESSAGE: &str = "P2PSendUserMessage";

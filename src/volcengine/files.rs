@@ -9,9 +9,9 @@ use configparser::ini::Ini;
 use super::Credentials;
 use crate::config::{VOLCENGINE_ACCESS_KEY, VOLCENGINE_CREDENTIALS, VOLCENGINE_SECRET_KEY, check_credential};
 use crate::error::Error;
-use crate::json;
 use crate::secret::Secret;
-use crate::text_file;
+use crate::util::json;
+use crate::util::text_file;
 
 pub(super) fn credentials() -> Result<Credentials, Error> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty());

@@ -12,9 +12,9 @@ use time::UtcDateTime;
 use zeroize::Zeroizing;
 
 use super::midstate::{Midstate, Text};
-use crate::ascii::Ascii;
-use crate::percent;
 use crate::secret::Secret;
+use crate::util::ascii::Ascii;
+use crate::util::percent;
 
 /// A canonical request up to the first value that is another in every message, hashed; and the texts between the values.
 ///

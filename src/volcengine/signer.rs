@@ -2,8 +2,8 @@
 
 use super::Credentials;
 use super::sign::DayKey;
-use crate::current::Current;
-use crate::sync::Arc;
+use crate::util::current::Current;
+use crate::util::sync::Arc;
 
 #[derive(Debug)]
 pub(crate) struct Signer {

@@ -130,7 +130,7 @@ fn a_request_is_signed_as_one_made_from_nothing_whatever_was_signed_before() {
 #[test]
 fn the_keys_of_a_day_are_made_once_and_go_with_the_day() {
     let signer = signer("AKLTdemo", "secret", "");
-    let same = |a: &crate::sync::Arc<_>, b: &crate::sync::Arc<_>| crate::sync::Arc::ptr_eq(a, b);
+    let same = |a: &crate::util::sync::Arc<_>, b: &crate::util::sync::Arc<_>| crate::util::sync::Arc::ptr_eq(a, b);
     let north = signer.key("20260102", "cn-north-1", "rtc");
     let south = signer.key("20260102", "ap-1", "rtc");
     assert!(same(&north, &signer.key("20260102", "cn-north-1", "rtc")));

@@ -55,7 +55,7 @@ pub(crate) fn parameters_of_json(json: &str) -> Result<Vec<(String, String)>, Er
         "SignatureVersion",
         "IsTest",
     ];
-    let members = crate::json::members(json).map_err(|why| Error::invalid("json", why))?;
+    let members = crate::util::json::members(json).map_err(|why| Error::invalid("json", why))?;
     let mut parameters: Vec<(String, String)> = Vec::new();
     for (name, value) in members {
         let refuse = |why: &str| Error::invalid("json", format!("\"{}\" {why}", name.escape_debug()));

@@ -16,8 +16,8 @@ use time::UtcDateTime;
 
 use crate::config::{self, Config, Endpoint};
 use crate::error::Error;
-use crate::percent;
 use crate::secret::Secret;
+use crate::util::percent;
 
 /// What stays the same for a client.
 #[derive(Clone, Debug)]

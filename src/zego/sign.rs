@@ -3,8 +3,8 @@
 
 use md5::{Digest, Md5};
 
-use crate::ascii::Ascii;
 use crate::secret::Secret;
+use crate::util::ascii::Ascii;
 
 /// Lower-hex md5 over the decimal and hex texts as they stand in the query, without separators.
 pub fn signature(app_id: &str, nonce: &str, server_secret: &Secret, timestamp: &str) -> Ascii<32> {

@@ -9,7 +9,7 @@ use std::thread;
 use super::*;
 use crate::config::Config;
 use crate::report::Delivery;
-use crate::sync::Arc as SharedArc;
+use crate::util::sync::Arc as SharedArc;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 

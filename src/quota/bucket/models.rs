@@ -7,7 +7,7 @@ use loom::thread;
 use super::super::waitlist::Priority;
 use super::super::window::Limit;
 use super::*;
-use crate::sync::Arc;
+use crate::util::sync::Arc;
 
 const SPAN: Nanos = 100;
 

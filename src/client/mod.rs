@@ -22,7 +22,6 @@ use self::plan::PartSizes;
 use self::retry::Retries;
 use self::vendors::{Errand, Vendors};
 use crate::config::{self, Config};
-use crate::deadline::Deadline;
 use crate::error::{self, Code, Error};
 use crate::http::{Agent, Answer, BrokenExchange, Failure, SendPermit, Settings, Traffic};
 use crate::log::{Level, Logger};
@@ -31,7 +30,8 @@ use crate::metrics::Counter;
 use crate::os;
 use crate::quota::{Class, Demand, Load, Place, Priority, SharedBucket, Slot};
 use crate::report::{Delivery, Outcome, Report, Request};
-use crate::sync::{Mutex, lock};
+use crate::util::deadline::Deadline;
+use crate::util::sync::{Mutex, lock};
 
 /// How a call differs from the client's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

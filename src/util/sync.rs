@@ -1,6 +1,6 @@
 //! What threads share, from the standard library; under loom from loom, so that models run every interleaving of it.
 
-use crate::deadline::Deadline;
+use crate::util::deadline::Deadline;
 
 #[cfg(not(feature = "loom"))]
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, atomic};

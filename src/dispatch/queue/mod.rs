@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::parcel::Parcel;
 use crate::client::{CallOptions, Flight};
-use crate::deadline::Deadline;
 use crate::quota::{Class, Demand, Ticket, URGENT_IN_A_ROW};
-use crate::sync::Arc as SharedArc;
+use crate::util::deadline::Deadline;
+use crate::util::sync::Arc as SharedArc;
 
 /// A message from submit to its completion.
 #[derive(Debug)]

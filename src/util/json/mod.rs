@@ -390,12 +390,12 @@ macro_rules! shape {
 
                     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                         $(let mut $field: Option<$type> = None;)+
-                        while let Some(name) = map.next_key::<$crate::json::Text>()? {
+                        while let Some(name) = map.next_key::<$crate::util::json::Text>()? {
                             let is_unclear = match &*name.0 {
                                 $($name => $field.replace(map.next_value()?).is_some(),)+
                                 other => {
-                                    map.next_value::<$crate::json::Passed>()?;
-                                    [$($name),+].iter().any(|name| $crate::json::is_alike(other, name))
+                                    map.next_value::<$crate::util::json::Passed>()?;
+                                    [$($name),+].iter().any(|name| $crate::util::json::is_alike(other, name))
                                 }
                             };
                             if is_unclear {

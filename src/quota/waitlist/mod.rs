@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc as StdArc;
 
 use super::window::{Limit, Nanos, SlotId, Window};
-use crate::sync::Condvar;
+use crate::util::sync::Condvar;
 
 /// Which waiters are admitted first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -10,7 +10,7 @@ use std::sync::Arc as StdArc;
 use super::clock::{Clock, Steady};
 use super::waitlist::{Demand, FULL, Place, QueueWaiter, Slot, Ticket, Waitlist, Who};
 use super::window::Nanos;
-use crate::sync::{Condvar, Mutex, MutexGuard, lock};
+use crate::util::sync::{Condvar, Mutex, MutexGuard, lock};
 
 /// Why a thread was not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 
 use super::codes;
 use crate::error::Code;
-use crate::json::{self, Misplaced, Object, Text, Unclear, Value};
 use crate::message::{Message, Recipients};
 use crate::report::{Delivery, Device, Flaw, Outcome, Recipient, Request, User};
+use crate::util::json::{self, Misplaced, Object, Text, Unclear, Value};
 
 json::shape! {
     /// What is read of an answer.

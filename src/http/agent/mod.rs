@@ -23,12 +23,12 @@ use super::tls_failure;
 use super::traffic::Traffic;
 use super::tunnel::ProxyFailure;
 use crate::config::{self, Config, Endpoint};
-use crate::deadline::Deadline;
 use crate::error::{Code, Error};
 use crate::log::Logger;
 use crate::os;
 use crate::report::Request;
-use crate::sync::Arc as SharedArc;
+use crate::util::deadline::Deadline;
+use crate::util::sync::Arc as SharedArc;
 
 /// An answer, read to its end.
 pub(crate) type Answer = Response<Vec<u8>>;

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::hash::{BuildHasher, Hash, RandomState};
 
 use crate::error::{Error, grouped};
-use crate::percent;
+use crate::util::percent;
 
 /// What a message carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! A value that can be replaced while others read it: each reader has one whole value, old or new, for as long as it
 //! likes.
 
-use crate::sync::{Arc, RwLock};
+use crate::util::sync::{Arc, RwLock};
 
 #[derive(Debug)]
 pub(crate) struct Current<T>(RwLock<Arc<T>>);

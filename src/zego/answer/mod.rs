@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::codes;
 use crate::error::Code;
-use crate::json::{self, Misplaced, Text, Unclear, Value};
 use crate::message::Recipients;
 use crate::report::{Delivery, Flaw, Outcome, Recipient, Request, User};
+use crate::util::json::{self, Misplaced, Text, Unclear, Value};
 
 json::shape! {
     /// What is read of an answer.
