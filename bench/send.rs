@@ -93,7 +93,7 @@ fn submitted(dispatcher: &Dispatcher, message: &Message, window: usize, count: u
         }
         let completion = dispatcher.poll(None).expect("open").expect("a completion");
         samples.push(nanoseconds(started[completion.user_data as usize]));
-        assert_eq!(completion.report.code(), Code::Ok, "{}", completion.report.text());
+        assert_eq!(completion.report.code(), Code::Ok, "{}", completion.report.summary());
     }
     samples
 }
@@ -118,7 +118,7 @@ fn print(mut samples: Vec<u64>, wall: u64, cpu: u64) {
 
 fn send(client: &Client, message: &Message) {
     let report = client.send(message, &CallOptions::default()).expect("taken in");
-    assert_eq!(report.code(), Code::Ok, "{}", report.text());
+    assert_eq!(report.code(), Code::Ok, "{}", report.summary());
 }
 
 fn message<'a>(case: &str, users: &'a [&'a str], text: &'a str) -> Message<'a> {

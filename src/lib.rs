@@ -11,7 +11,7 @@
 //! let client = Client::new(&config)?;
 //! let message = Message::SendUnicast { from: "server", to: "alice", payload: Payload::Text("dinner is ready") };
 //! let report = client.send(&message, &CallOptions::default())?;
-//! println!("{}", report.text());
+//! println!("{}", report.summary());
 //! # Ok::<(), rtcmsg::Error>(())
 //! ```
 

@@ -84,7 +84,7 @@ fn each_answer_comes_to_what_its_bytes_say() {
         let report = with_message(case, |message| send(&client, message));
         peer.join();
         if told(&report) != expected {
-            wrongs.push(format!("{case}\n  is {}\n  {}", told(&report), report.text()));
+            wrongs.push(format!("{case}\n  is {}\n  {}", told(&report), report.summary()));
         }
     }
     println!("{} cases", cases.len());

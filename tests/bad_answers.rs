@@ -89,8 +89,8 @@ fn wrongs(vendor: &Vendor, row: Row) -> Vec<String> {
     let second_id = second.requests()[0].request_id.as_str();
     [
         (outcome(&first) != row.expected)
-            .then(|| format!("{:?} for {:?}: {}", outcome(&first), row.expected, first.text())),
-        (outcome(&second) != TAKEN || second_id != "after").then(|| format!("the next send: {}", second.text())),
+            .then(|| format!("{:?} for {:?}: {}", outcome(&first), row.expected, first.summary())),
+        (outcome(&second) != TAKEN || second_id != "after").then(|| format!("the next send: {}", second.summary())),
         (count != 2).then(|| format!("{count} requests")),
     ]
     .into_iter()
@@ -102,7 +102,7 @@ fn wrongs(vendor: &Vendor, row: Row) -> Vec<String> {
 
 /// Where a report contradicts itself.
 fn contradictions(report: &Report) -> Vec<String> {
-    let (request, text) = (&report.requests()[0], report.text());
+    let (request, text) = (&report.requests()[0], report.summary());
     let rules = [
         ("one line", !text.contains(char::is_control)),
         ("one request", report.requests().len() == 1),
@@ -318,7 +318,7 @@ fn every_status_from_400_to_599_with_json_html_and_nothing() {
         let client = client(&peer.url);
         for (status, body, expected) in rows {
             let report = send(&client, &vendor.message);
-            assert_eq!(outcome(&report), expected, "{status} {body}: {}", report.text());
+            assert_eq!(outcome(&report), expected, "{status} {body}: {}", report.summary());
             assert_eq!(report.requests()[0].http_status, status);
             assert_eq!(contradictions(&report), [""; 0], "{status} {body}");
         }

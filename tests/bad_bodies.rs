@@ -31,10 +31,10 @@ fn hold_bodies(what: &str, message: Message, rows: &[(&str, &[u8], Outcome, &[De
     for (name, _, expected, deliveries) in rows {
         let report = send(&client, &message);
         let got: Vec<Delivery> = report.recipients().iter().map(|r| r.delivery).collect();
-        if outcome(&report) != *expected || got != *deliveries || report.text().contains(char::is_control) {
+        if outcome(&report) != *expected || got != *deliveries || report.summary().contains(char::is_control) {
             wrongs.push(format!(
                 "{name}: {got:?} for {deliveries:?}, not {expected:?}: {:?}",
-                report.text()
+                report.summary()
             ));
         }
     }

@@ -64,7 +64,7 @@ fn all_end(scope: &str, clients: usize, threads: usize, each: usize, settings: &
                 for message in 0..each {
                     let room = format!("thread-{thread}-{message}");
                     let report = client.send(&broadcast(&room), &CallOptions::default()).expect("sent");
-                    assert_eq!(report.code(), Code::Ok, "{}", report.text());
+                    assert_eq!(report.code(), Code::Ok, "{}", report.summary());
                 }
             });
         }
@@ -72,7 +72,7 @@ fn all_end(scope: &str, clients: usize, threads: usize, each: usize, settings: &
     for queue in &queues {
         for _ in 0..each {
             let done = queue.poll(NET).expect("not forked").expect("a completion");
-            assert_eq!(done.report.code(), Code::Ok, "{}", done.report.text());
+            assert_eq!(done.report.code(), Code::Ok, "{}", done.report.summary());
         }
         assert!(queue.poll(Some(Duration::ZERO)).expect("not forked").is_none());
     }
@@ -125,7 +125,7 @@ fn a_client_that_closes_in_the_middle_leaves_the_others_going() {
     drop(leaving);
     for _ in 0..8 {
         let done = staying.poll(NET).expect("not forked").expect("a completion");
-        assert_eq!(done.report.code(), Code::Ok, "{}", done.report.text());
+        assert_eq!(done.report.code(), Code::Ok, "{}", done.report.summary());
     }
 }
 

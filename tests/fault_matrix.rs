@@ -351,7 +351,7 @@ impl Lab {
                 "{action}, {}, {}: {why}: {}",
                 self.settings[0].1,
                 row.fault,
-                report.text()
+                report.summary()
             )
             .unwrap();
         }

@@ -212,14 +212,14 @@ fn check_truth(emulator: &Emulator, reports: &Reports) {
     for (content, report) in reports {
         match (report.delivery(), arrived.get(content).copied().unwrap_or(0)) {
             (Delivery::Accepted, 1) | (Delivery::NotSent | Delivery::NotDelivered, 0) | (Delivery::Unknown, 0 | 1) => {}
-            (_, times) => panic!("{content} arrived {times} times: {}", report.text()),
+            (_, times) => panic!("{content} arrived {times} times: {}", report.summary()),
         }
     }
 }
 
 fn check_all_accepted(emulator: &Emulator, reports: &Reports) {
     for (content, report) in reports {
-        assert_eq!(report.code(), Code::Ok, "{content}: {}", report.text());
+        assert_eq!(report.code(), Code::Ok, "{content}: {}", report.summary());
     }
     check_truth(emulator, reports);
 }
@@ -358,7 +358,7 @@ fn check_failures(emulator: &Emulator, middlebox: &Middlebox) {
         check_truth(emulator, &reports);
         let arrived = arrived(emulator);
         for (content, report) in &reports {
-            assert_eq!(report.delivery(), Delivery::Unknown, "{content}: {}", report.text());
+            assert_eq!(report.delivery(), Delivery::Unknown, "{content}: {}", report.summary());
             assert_eq!(arrived.contains_key(content), is_processed, "{content}");
         }
         assert_eq!(emulator.control("DELETE", "faults", "").0, 200);
@@ -397,11 +397,11 @@ fn the_answers_of_a_middlebox_without_a_vendor_are_reported_truly() {
         let reports = send_all(&sender, "alone", 4);
         check_truth(&emulator, &reports);
         for (content, report) in &reports {
-            assert_eq!(report.delivery(), Delivery::Unknown, "{content}: {}", report.text());
+            assert_eq!(report.delivery(), Delivery::Unknown, "{content}: {}", report.summary());
             assert!(
                 [502, 503].contains(&report.requests()[0].http_status),
                 "{}",
-                report.text()
+                report.summary()
             );
         }
     }

@@ -54,7 +54,13 @@ fn bytes_behind_an_answer_are_never_the_answer_to_the_next_request() {
                 let client = client(&peer.url);
                 for _ in 0..2 {
                     let report = send(&client, &vendor.message);
-                    assert_eq!(told_by(&report), (TAKEN, "fresh"), "{}: {}", vendor.name, report.text());
+                    assert_eq!(
+                        told_by(&report),
+                        (TAKEN, "fresh"),
+                        "{}: {}",
+                        vendor.name,
+                        report.summary()
+                    );
                     if go.send(()).is_ok() {
                         let _ = written.recv();
                     }
@@ -82,7 +88,7 @@ fn bytes_that_wait_on_a_fresh_connection_are_no_answer_and_nothing_is_sent() {
         let client = client_with(vendor_url, &[("http.proxy", &peer.url)]);
         let report = send(&client, &vendor.message);
         let expected = (Code::Connect, Delivery::NotSent);
-        assert_eq!(outcome(&report), expected, "{}: {}", vendor.name, report.text());
+        assert_eq!(outcome(&report), expected, "{}: {}", vendor.name, report.summary());
         drop(client);
         peer.join();
     }
@@ -142,10 +148,10 @@ fn an_answer_without_end_ends_by_the_deadline() {
                 )
                 .expect("taken in");
             if outcome(&report) != expected {
-                wrongs.push(format!("{}, {name}: {}", vendor.name, report.text()));
+                wrongs.push(format!("{}, {name}: {}", vendor.name, report.summary()));
             }
             let report = send(&client, &vendor.message);
-            assert_eq!(told_by(&report), (TAKEN, "fresh"), "after {name}: {}", report.text());
+            assert_eq!(told_by(&report), (TAKEN, "fresh"), "after {name}: {}", report.summary());
             drop(client);
             peer.join();
         }
@@ -180,7 +186,13 @@ fn an_answer_that_drips_byte_by_byte_is_read_like_any_other() {
         let client = client(&peer.url);
         for _ in 0..count {
             let report = send(&client, &vendor.message);
-            assert_eq!(told_by(&report), (TAKEN, "fresh"), "{}: {}", vendor.name, report.text());
+            assert_eq!(
+                told_by(&report),
+                (TAKEN, "fresh"),
+                "{}: {}",
+                vendor.name,
+                report.summary()
+            );
         }
         peer.join();
     }
@@ -279,10 +291,16 @@ fn over_tls_an_end_without_farewell_is_judged_by_what_came() {
                 });
                 let client = client_with(&url, &[("tls.ca_file", &ca_file)]);
                 let report = send(&client, &vendor.message);
-                assert_eq!(outcome(&report), expected, "{}, {name}: {}", vendor.name, report.text());
+                assert_eq!(
+                    outcome(&report),
+                    expected,
+                    "{}, {name}: {}",
+                    vendor.name,
+                    report.summary()
+                );
                 wait_ended.recv().expect("the peer");
                 let report = send(&client, &vendor.message);
-                assert_eq!(told_by(&report), (TAKEN, "fresh"), "after {name}: {}", report.text());
+                assert_eq!(told_by(&report), (TAKEN, "fresh"), "after {name}: {}", report.summary());
                 drop(client);
                 peer.join();
             }
@@ -366,7 +384,7 @@ fn an_answer_behind_an_answer_is_found_at_every_edge_of_buffers_and_records() {
                         told_by(&report),
                         (TAKEN, "fresh"),
                         "{row}, message {number}: {}",
-                        report.text()
+                        report.summary()
                     );
                 }
                 drop(client);
@@ -389,7 +407,7 @@ fn what_came_over_tls_before_the_request_is_no_answer_and_nothing_is_sent() {
             let client = client_with(&url, &[("tls.ca_file", &ca_file)]);
             let report = send(&client, &vendor.message);
             let expected = (Code::Connect, Delivery::NotSent);
-            assert_eq!(outcome(&report), expected, "{}: {}", vendor.name, report.text());
+            assert_eq!(outcome(&report), expected, "{}: {}", vendor.name, report.summary());
             drop(client);
             peer.join();
         }
@@ -442,7 +460,7 @@ fn what_arrives_over_tls_while_idle_ends_the_connection_unless_it_is_no_data() {
             for number in 0..2 {
                 let report = send(&client, &vendor.message);
                 let row = format!("{}, {name}, message {number}", vendor.name);
-                assert_eq!(told_by(&report), (TAKEN, "fresh"), "{row}: {}", report.text());
+                assert_eq!(told_by(&report), (TAKEN, "fresh"), "{row}: {}", report.summary());
                 if number == 0 {
                     go.send(()).expect("the peer waits");
                     acted.recv().expect("the peer acts");
@@ -468,7 +486,13 @@ fn a_later_connection_resumes_the_session_of_an_earlier_one() {
         let client = client_with(&url, &[("tls.ca_file", &ca_file)]);
         for expected in [HandshakeKind::Full, HandshakeKind::Resumed] {
             let report = send(&client, &vendor.message);
-            assert_eq!(told_by(&report), (TAKEN, "fresh"), "{}: {}", vendor.name, report.text());
+            assert_eq!(
+                told_by(&report),
+                (TAKEN, "fresh"),
+                "{}: {}",
+                vendor.name,
+                report.summary()
+            );
             assert_eq!(handshakes.recv(), Ok(Some(expected)));
         }
         drop(client);
@@ -489,7 +513,7 @@ fn a_server_whose_certificate_is_not_trusted_gets_an_alert_and_no_request() {
         // Without `tls.ca_file` the roots of Mozilla are trusted.
         let report = send(&client(&url), &vendor.message);
         let expected = (Code::Tls, Delivery::NotSent);
-        assert_eq!(outcome(&report), expected, "{}: {}", vendor.name, report.text());
+        assert_eq!(outcome(&report), expected, "{}: {}", vendor.name, report.summary());
         peer.join();
     }
 }
@@ -518,10 +542,10 @@ fn a_connection_whose_answer_names_another_action_is_not_used_again() {
             outcome(&late),
             (Code::BadResponse, Delivery::Unknown),
             "{}",
-            late.text()
+            late.summary()
         );
         let next = send(&client, &UNICAST);
-        assert_eq!(outcome(&next), (Code::Ok, Delivery::Accepted), "{}", next.text());
+        assert_eq!(outcome(&next), (Code::Ok, Delivery::Accepted), "{}", next.summary());
     }
     peer.join();
 }

@@ -30,7 +30,7 @@ fn flood(client: &Client, url: &str, message: &Message, count: usize, limit: usi
             scope.spawn(|| {
                 while next.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < count {
                     let report = send(client, message);
-                    assert_eq!(report.code(), Code::Ok, "{}", report.text());
+                    assert_eq!(report.code(), Code::Ok, "{}", report.summary());
                 }
             });
         }
@@ -103,10 +103,10 @@ fn clients_of_one_account_share_its_quota_and_other_accounts_do_not() {
         outcome(&report),
         (Code::RateLimited, Delivery::NotSent),
         "{}",
-        report.text()
+        report.summary()
     );
     let request = &report.requests()[0];
-    assert!((1..=11_000).contains(&request.retry_after_ms), "{}", report.text());
+    assert!((1..=11_000).contains(&request.retry_after_ms), "{}", report.summary());
     assert!(request.attempts.is_empty());
     assert_eq!(send(&other, &UNICAST).code(), Code::Ok);
     assert_eq!(get(emulator.url(), "stats")["requests"], 4);

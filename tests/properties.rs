@@ -208,7 +208,7 @@ impl Ear {
     /// What arrived of this message, once it was accepted.
     fn hear(&self, client: &Client, message: &Message) -> (String, Vec<u8>) {
         let report = send(client, message);
-        assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.text());
+        assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.summary());
         self.heard.recv().expect("a request")
     }
 

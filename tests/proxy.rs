@@ -150,20 +150,25 @@ fn a_refusal_of_the_proxy_is_not_repeated_and_a_failure_behind_it_is() {
         let refusal = Fault::Answers(format!("HTTP/1.1 {status} hunter2\r\nContent-Length: 0\r\n\r\n"));
         let (report, connects) = behind(refusal.clone(), "3");
         if is_final {
-            assert_eq!(outcome(&report), (Code::Proxy, Delivery::NotSent), "{}", report.text());
+            assert_eq!(
+                outcome(&report),
+                (Code::Proxy, Delivery::NotSent),
+                "{}",
+                report.summary()
+            );
         } else {
             assert_eq!(
                 outcome(&report),
                 (Code::Ok, Delivery::Accepted),
                 "{status}: {}",
-                report.text()
+                report.summary()
             );
         }
         assert_eq!(connects, if is_final { 1 } else { 2 }, "{status}");
         let (report, _) = behind(refusal, "1");
         let code = if is_final { Code::Proxy } else { Code::Connect };
-        assert_eq!(outcome(&report), (code, Delivery::NotSent), "{}", report.text());
-        let text = report.text();
+        assert_eq!(outcome(&report), (code, Delivery::NotSent), "{}", report.summary());
+        let text = report.summary();
         assert!(text.contains(&format!("status {status}")), "{text}");
         assert!(!text.contains("hunter2"), "{text}");
     }
@@ -185,7 +190,12 @@ fn a_proxy_that_wants_credentials_is_not_asked_for_another_endpoint() {
             &[("volcengine.endpoint", endpoints), ("http.proxy", &proxy.url)],
         );
         let report = send(&client, &UNICAST);
-        assert_eq!(outcome(&report), (Code::Proxy, Delivery::NotSent), "{}", report.text());
+        assert_eq!(
+            outcome(&report),
+            (Code::Proxy, Delivery::NotSent),
+            "{}",
+            report.summary()
+        );
         assert_eq!(proxy.requests().len(), connects, "{status}");
     }
 }
@@ -199,7 +209,12 @@ fn what_is_no_answer_of_a_proxy_is_refused() {
         "x".repeat(64 * 1024),
     ] {
         let (report, connects) = behind(Fault::AnswersInPieces(vec![answer]), "3");
-        assert_eq!(outcome(&report), (Code::Proxy, Delivery::NotSent), "{}", report.text());
+        assert_eq!(
+            outcome(&report),
+            (Code::Proxy, Delivery::NotSent),
+            "{}",
+            report.summary()
+        );
         assert_eq!(connects, 1);
     }
 }
@@ -208,11 +223,11 @@ fn what_is_no_answer_of_a_proxy_is_refused() {
 fn an_answer_in_pieces_and_with_many_headers_is_read() {
     let pieces = ESTABLISHED.chars().map(String::from).collect();
     let (report, _) = behind(Fault::AnswersInPieces(pieces), "1");
-    assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.text());
+    assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.summary());
     let headers: String = (0..100).map(|number| format!("X-{number}: y\r\n")).collect();
     let answer = format!("HTTP/1.0 204 Fine\r\n{headers}\r\n");
     let (report, _) = behind(Fault::AnswersInPieces(vec![answer]), "1");
-    assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.text());
+    assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.summary());
 }
 
 #[test]
@@ -246,14 +261,14 @@ fn where_no_proxy_listens_nothing_is_sent_and_the_text_names_the_proxy() {
         outcome(&report),
         (Code::Connect, Delivery::NotSent),
         "{}",
-        report.text()
+        report.summary()
     );
     assert!(
-        report.text().contains(&format!("the proxy {address}")),
+        report.summary().contains(&format!("the proxy {address}")),
         "{}",
-        report.text()
+        report.summary()
     );
-    assert!(!report.text().contains("hunter2"), "{}", report.text());
+    assert!(!report.summary().contains("hunter2"), "{}", report.summary());
 
     let client = client_with(emulator.url(), &[("http.proxy", "http://proxy.invalid:3128")]);
     let report = send(&client, &UNICAST);
@@ -261,9 +276,9 @@ fn where_no_proxy_listens_nothing_is_sent_and_the_text_names_the_proxy() {
         outcome(&report),
         (Code::Resolve, Delivery::NotSent),
         "{}",
-        report.text()
+        report.summary()
     );
-    assert!(report.text().contains("proxy.invalid"), "{}", report.text());
+    assert!(report.summary().contains("proxy.invalid"), "{}", report.summary());
 }
 
 #[test]
@@ -277,7 +292,7 @@ fn a_proxy_that_never_answers_holds_nobody_past_the_deadline() {
     };
     let report = client.send(&UNICAST, &options).unwrap();
     let expected = (Code::Timeout, Delivery::NotSent);
-    assert_eq!(outcome(&report), expected, "{}", report.text());
+    assert_eq!(outcome(&report), expected, "{}", report.summary());
 }
 
 #[test]
@@ -299,7 +314,12 @@ fn a_close_ends_the_wait_for_the_answer_of_a_proxy() {
         wait.recv().unwrap();
         client.close(Some(Duration::ZERO));
         let report = sending.join().unwrap();
-        assert_eq!(outcome(&report), (Code::Closed, Delivery::NotSent), "{}", report.text());
+        assert_eq!(
+            outcome(&report),
+            (Code::Closed, Delivery::NotSent),
+            "{}",
+            report.summary()
+        );
     });
     peer.join();
 }
@@ -348,7 +368,7 @@ impl Tinyproxy {
             &[("volcengine.endpoint", endpoint), ("http.proxy", &url)],
         );
         let report = send(&client, &UNICAST);
-        assert!(!report.text().contains("hunter"), "{}", report.text());
+        assert!(!report.summary().contains("hunter"), "{}", report.summary());
         outcome(&report)
     }
 }

@@ -431,7 +431,7 @@ fn numbered_messages_arrive_in_order(faults: &[&str], settings: &[(&str, &str)],
     let mut seen = HashSet::new();
     for _ in 0..count {
         let completion = next(&queue);
-        assert_eq!(completion.report.code(), Code::Ok, "{}", completion.report.text());
+        assert_eq!(completion.report.code(), Code::Ok, "{}", completion.report.summary());
         assert!(seen.insert(completion.id));
     }
     for user in &users {

@@ -56,7 +56,7 @@ fn retrying(url: &str, settings: &[(&str, &str)]) -> Client {
 /// The codes of the attempts of the only request.
 fn attempts(report: &Report) -> Vec<(Code, Delivery)> {
     let [request] = report.requests() else {
-        panic!("one request: {}", report.text())
+        panic!("one request: {}", report.summary())
     };
     request
         .attempts
@@ -73,7 +73,7 @@ fn what_the_vendor_did_not_process_is_repeated_until_it_does() {
         ok(SUCCESS),
     ]);
     let report = send(&retrying(&peer.url, &[]), &UNICAST);
-    assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.text());
+    assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.summary());
     assert_eq!(
         attempts(&report),
         [
@@ -82,7 +82,7 @@ fn what_the_vendor_did_not_process_is_repeated_until_it_does() {
             (Code::Ok, Delivery::Accepted)
         ]
     );
-    assert!(report.text().contains("3 attempts"));
+    assert!(report.summary().contains("3 attempts"));
     peer.join();
 }
 
@@ -123,7 +123,7 @@ fn a_refusal_and_an_unknown_outcome_are_not_repeated() {
     ] {
         let peer = scripted(vec![line]);
         let report = send(&retrying(&peer.url, &[]), &UNICAST);
-        assert_eq!(outcome(&report), expected, "{}", report.text());
+        assert_eq!(outcome(&report), expected, "{}", report.summary());
         assert_eq!(attempts(&report), [expected]);
         peer.join();
     }
@@ -145,7 +145,7 @@ fn an_unknown_outcome_is_repeated_only_when_asked_for_and_only_success_settles_i
     ] {
         let peer = scripted(script);
         let report = send(&retrying(&peer.url, &bold), &UNICAST);
-        assert_eq!(outcome(&report), expected, "{}", report.text());
+        assert_eq!(outcome(&report), expected, "{}", report.summary());
         peer.join();
     }
 }
@@ -159,7 +159,7 @@ fn what_the_vendor_answered_is_not_called_unsent_when_the_next_try_cannot_connec
         outcome(&report),
         (Code::VendorFault, Delivery::NotDelivered),
         "{}",
-        report.text()
+        report.summary()
     );
     let first = attempts(&report)[0];
     assert_eq!(first, (Code::VendorFault, Delivery::NotDelivered));
@@ -214,7 +214,7 @@ fn a_wrong_clock_is_set_by_the_vendors_date_once_and_kept() {
     });
     let client = retrying(&peer.url, &[]);
     let report = send(&client, &UNICAST);
-    assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.text());
+    assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.summary());
     assert_eq!(
         attempts(&report),
         [(Code::Clock, Delivery::NotDelivered), (Code::Ok, Delivery::Accepted)]
@@ -245,7 +245,7 @@ fn a_clock_that_is_a_day_off_or_without_a_date_is_not_followed() {
             outcome(&report),
             (Code::Clock, Delivery::NotDelivered),
             "{}",
-            report.text()
+            report.summary()
         );
         assert_eq!(attempts(&report).len(), 1);
         peer.join();
@@ -300,7 +300,7 @@ fn each_volcengine_endpoint_is_signed_for_its_own_region() {
         &client_with("http://127.0.0.1:1", &[("volcengine.endpoint", &list)]),
         &UNICAST,
     );
-    assert_eq!(report.code(), Code::Ok, "{}", report.text());
+    assert_eq!(report.code(), Code::Ok, "{}", report.summary());
     assert!(requests.recv().unwrap().contains("/ap-singapore-1/rtc/request"));
     peer.join();
 

@@ -61,7 +61,7 @@ fn the_rtc_sends_reach_those_who_are_there_and_are_accepted_for_all() {
         ),
     ] {
         let report = send(&client, &message);
-        assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.text());
+        assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.summary());
         assert!(
             deliveries(&report)
                 .iter()
@@ -151,7 +151,7 @@ fn a_zego_command_says_who_was_not_there() {
         outcome(&report),
         (Code::Partial, Delivery::NotDelivered),
         "{}",
-        report.text()
+        report.summary()
     );
     assert_eq!(deliveries(&report), [Delivery::NotDelivered, Delivery::Accepted]);
     assert_eq!(report.recipients()[0].vendor_code, 105);
@@ -212,8 +212,8 @@ fn what_the_vendor_refuses_is_not_delivered_and_says_why() {
         ),
     ] {
         let report = send(&client_with(url, settings), &message);
-        assert_eq!(outcome(&report), (code, Delivery::NotDelivered), "{}", report.text());
-        assert_eq!(report.requests()[0].vendor_name, name);
+        assert_eq!(outcome(&report), (code, Delivery::NotDelivered), "{}", report.summary());
+        assert_eq!(report.requests()[0].vendor_error, name);
         assert_eq!(report.error().map(|error| error.code), Some(code));
     }
 }
@@ -282,7 +282,7 @@ fn other_actions_go_through_call_with_the_raw_answer() {
     let report = client
         .call(Vendor::Volcengine, "P2PSendUserMessage", "2020-12-01", json, &options)
         .unwrap();
-    assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.text());
+    assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.summary());
     let body: serde_json::Value = serde_json::from_slice(report.body()).unwrap();
     assert_eq!(body["Result"]["P2PResult"][0]["UserId"], 10001);
 
@@ -290,7 +290,7 @@ fn other_actions_go_through_call_with_the_raw_answer() {
     let report = client
         .call(Vendor::Zego, "SendBroadcastMessage", "", json, &options)
         .unwrap();
-    assert_eq!(report.code(), Code::Ok, "{}", report.text());
+    assert_eq!(report.code(), Code::Ok, "{}", report.summary());
     assert!(!report.requests()[0].request_id.is_empty());
 
     let report = client

@@ -39,7 +39,7 @@ fn where_nobody_listens_nothing_is_sent() {
         outcome(&report),
         (Code::Connect, Delivery::NotSent),
         "{}",
-        report.text()
+        report.summary()
     );
     assert_eq!(report.recipients()[0].delivery, Delivery::NotSent);
     let request = &report.requests()[0];
@@ -56,7 +56,7 @@ fn a_name_without_an_address_is_not_sent() {
         outcome(&report),
         (Code::Resolve, Delivery::NotSent),
         "{}",
-        report.text()
+        report.summary()
     );
 }
 
@@ -69,7 +69,7 @@ fn a_connection_cut_after_the_request_leaves_the_outcome_unknown() {
             outcome(&report),
             (Code::Disconnected, Delivery::Unknown),
             "{}",
-            report.text()
+            report.summary()
         );
         peer.join();
     }
@@ -88,7 +88,7 @@ fn a_vendor_that_never_answers_leaves_the_outcome_unknown_at_the_deadline() {
         outcome(&report),
         (Code::Timeout, Delivery::Unknown),
         "{}",
-        report.text()
+        report.summary()
     );
 }
 
@@ -109,7 +109,7 @@ fn a_deadline_of_nothing_sends_nothing() {
         outcome(&report),
         (Code::Timeout, Delivery::NotSent),
         "{}",
-        report.text()
+        report.summary()
     );
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "nobody connected");
@@ -125,7 +125,7 @@ fn a_large_message_cut_in_the_middle_leaves_the_outcome_unknown() {
     };
     let peer = Peer::new(1, |mut stream| drop(stream.read_exact(&mut [0; 1000])));
     let report = send(&client(&peer.url), &message);
-    assert_eq!(report.delivery(), Delivery::Unknown, "{}", report.text());
+    assert_eq!(report.delivery(), Delivery::Unknown, "{}", report.summary());
     peer.join();
 }
 
@@ -166,7 +166,7 @@ fn an_answer_that_is_not_the_vendors_is_judged_by_its_status() {
         outcome(&report),
         (Code::BadResponse, Delivery::Unknown),
         "{}",
-        report.text()
+        report.summary()
     );
     let cut = format!("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{SUCCESS}");
     assert_eq!(answered_with(cut).delivery(), Delivery::Unknown);
@@ -233,7 +233,7 @@ fn a_connection_of_which_the_server_announces_the_end_is_not_used_in_its_last_se
                     report.requests()[0].http_status.to_string(),
                     status[..3],
                     "{}",
-                    report.text()
+                    report.summary()
                 );
             }
             drop(client);
@@ -325,11 +325,11 @@ fn over_tls_the_certificate_decides_whether_anything_is_sent() {
         assert_eq!(outcome(&send(&trusting, &UNICAST)), (Code::Ok, Delivery::Accepted));
     }
     let report = send(&client(&by_name), &UNICAST);
-    assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
-    assert!(report.text().contains("set tls.ca_file"), "{}", report.text());
+    assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.summary());
+    assert!(report.summary().contains("set tls.ca_file"), "{}", report.summary());
     let report = send(&client_with(emulator.url(), &[("tls.ca_file", ca_file)]), &UNICAST);
-    assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
-    assert!(report.text().contains("is for another host"), "{}", report.text());
+    assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.summary());
+    assert!(report.summary().contains("is for another host"), "{}", report.summary());
 }
 
 /// What a send comes to over TLS with this certificate, which is also the only one that is trusted.
@@ -361,8 +361,8 @@ fn a_certificate_that_cannot_serve_is_refused_in_a_sentence() {
         (expired, "has expired, or this machine's clock is wrong"),
         (early, "is not valid yet, or this machine's clock is wrong"),
     ] {
-        assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
-        assert!(report.text().contains(sentence), "{}", report.text());
+        assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.summary());
+        assert!(report.summary().contains(sentence), "{}", report.summary());
     }
 }
 
@@ -425,9 +425,13 @@ fn a_compressed_answer_is_named_and_judged_by_its_status() {
     ] {
         let headers = format!("Content-Encoding: {coding}\r\nRetry-After: 2\r\n");
         let report = answered_with(http(status, &headers, body));
-        assert_eq!(outcome(&report), expected, "{status} {coding}: {}", report.text());
-        assert!(report.text().contains(named), "{status} {coding}: {}", report.text());
-        assert!(!report.text().contains("hunter2"), "{}", report.text());
+        assert_eq!(outcome(&report), expected, "{status} {coding}: {}", report.summary());
+        assert!(
+            report.summary().contains(named),
+            "{status} {coding}: {}",
+            report.summary()
+        );
+        assert!(!report.summary().contains("hunter2"), "{}", report.summary());
         assert_eq!(report.requests()[0].retry_after_ms, 2000);
     }
 }
@@ -448,7 +452,7 @@ fn a_ca_file_with_byte_order_marks_is_read() {
         std::fs::write(&ca_file, text).unwrap();
         let client = client_with(&by_name, &[("tls.ca_file", ca_file.to_str().unwrap())]);
         let report = send(&client, &UNICAST);
-        assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.text());
+        assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.summary());
     }
 }
 
@@ -472,8 +476,12 @@ fn a_peer_that_speaks_no_tls_gets_no_request() {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     });
     let report = send(&client(&peer.url.replace("http://", "https://")), &UNICAST);
-    assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.text());
-    assert!(report.text().contains("the peer speaks no TLS"), "{}", report.text());
+    assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.summary());
+    assert!(
+        report.summary().contains("the peer speaks no TLS"),
+        "{}",
+        report.summary()
+    );
     peer.join();
 }
 
@@ -524,7 +532,7 @@ fn tls_bytes_after_the_handshake_count_as_sent() {
     });
     let url = peer.url.replace("http://127.0.0.1", "https://localhost");
     let report = send(&client_with(&url, &[("tls.ca_file", &ca_file)]), &UNICAST);
-    assert_eq!(report.delivery(), Delivery::Unknown, "{}", report.text());
+    assert_eq!(report.delivery(), Delivery::Unknown, "{}", report.summary());
     peer.join();
 }
 
@@ -538,7 +546,7 @@ fn over_tls_a_tunnel_through_a_proxy_serves_one_message_after_another() {
     let client = client_with(&url, &[("http.proxy", &proxy.url), ("tls.ca_file", ca_file)]);
     for _ in 0..3 {
         let report = send(&client, &UNICAST);
-        assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.text());
+        assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.summary());
     }
     assert_eq!(proxy.requests().len(), 1, "one tunnel serves all");
 }
@@ -553,7 +561,7 @@ fn a_peer_that_never_answers_in_the_handshake_gets_no_request_by_the_deadline() 
     };
     let report = client.send(&UNICAST, &options).unwrap();
     let expected = (Code::Timeout, Delivery::NotSent);
-    assert_eq!(outcome(&report), expected, "{}", report.text());
+    assert_eq!(outcome(&report), expected, "{}", report.summary());
 }
 
 #[test]
@@ -572,7 +580,12 @@ fn close_ends_a_handshake_and_nothing_is_sent() {
         wait.recv().unwrap();
         client.close(Some(Duration::ZERO));
         let report = sending.join().unwrap();
-        assert_eq!(outcome(&report), (Code::Closed, Delivery::NotSent), "{}", report.text());
+        assert_eq!(
+            outcome(&report),
+            (Code::Closed, Delivery::NotSent),
+            "{}",
+            report.summary()
+        );
     });
     peer.join();
 }
@@ -591,7 +604,12 @@ fn close_refuses_new_calls_and_cuts_the_ones_under_way() {
         wait.recv().unwrap();
         client.close(Some(Duration::ZERO));
         let report = sending.join().unwrap();
-        assert_eq!(outcome(&report), (Code::Closed, Delivery::Unknown), "{}", report.text());
+        assert_eq!(
+            outcome(&report),
+            (Code::Closed, Delivery::Unknown),
+            "{}",
+            report.summary()
+        );
     });
     assert_eq!(
         client.send(&UNICAST, &CallOptions::default()).unwrap_err().code,

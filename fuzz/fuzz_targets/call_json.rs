@@ -43,7 +43,7 @@ fuzz_target!(|input: &[u8]| {
                 (report.code(), report.delivery()),
                 (Code::Timeout, Delivery::NotSent),
                 "{}",
-                report.text()
+                report.summary()
             );
             assert!(report.body().is_empty() && report.recipients().is_empty());
             assert!(!action.is_empty() && action.bytes().all(|byte| byte.is_ascii_alphanumeric()));

@@ -19,15 +19,15 @@ fuzz_target!(|input: &[u8]| {
         let told = row
             .devices
             .iter()
-            .any(|device| device.vendor_text.eq_ignore_ascii_case("SUCCESS"));
+            .any(|device| device.vendor_message.eq_ignore_ascii_case("SUCCESS"));
         assert_eq!(row.delivery == Delivery::Delivered, told, "{row:?}");
         assert!(!told || says(&object["Result"]["P2PResult"], "SUCCESS"), "{row:?}");
     }
     assert!(report.delivery() != Delivery::Delivered || !report.recipients().is_empty());
     // An error inside HTTP 200 is an error.
     let has_error = !matches!(metadata["Error"], Value::Null);
-    assert!(!has_error || report.code() != Code::Ok, "{}", report.text());
-    assert!(metadata.is_object() || report.code() != Code::Ok, "{}", report.text());
+    assert!(!has_error || report.code() != Code::Ok, "{}", report.summary());
+    assert!(metadata.is_object() || report.code() != Code::Ok, "{}", report.summary());
     // Another action's answer says nothing of this one.
     let sent = match answer.recipients {
         Recipients::One(_) => "SendUnicast",
@@ -38,7 +38,7 @@ fuzz_target!(|input: &[u8]| {
         && !action.is_empty()
         && !action.eq_ignore_ascii_case(sent)
     {
-        assert_ne!(report.code(), Code::Ok, "{}", report.text());
+        assert_ne!(report.code(), Code::Ok, "{}", report.summary());
     }
     // A row for a user who was not asked for leaves those without a row unknown.
     if let (Value::Array(rows), Recipients::Ids(ids)) = (&object["Result"]["P2PResult"], answer.recipients)
@@ -48,7 +48,7 @@ fuzz_target!(|input: &[u8]| {
             .any(|row| !ids.iter().any(|id| says_id(&row["UserId"], *id)))
     {
         let named = |id: &i64| rows.iter().any(|row| says_id(&row["UserId"], *id));
-        assert!(ids.iter().all(named), "{}", report.text());
+        assert!(ids.iter().all(named), "{}", report.summary());
     }
     // A row that cannot be read is somebody's.
     if let Value::Array(rows) = &object["Result"]["P2PResult"] {
@@ -58,11 +58,11 @@ fuzz_target!(|input: &[u8]| {
         if unreadable && report.code() == Code::Ok {
             let Recipients::Ids(ids) = answer.recipients else {
                 // RTC sends have no such rows: nothing of theirs is read.
-                assert_ne!(answer.recipients, Recipients::Everybody, "{}", report.text());
+                assert_ne!(answer.recipients, Recipients::Everybody, "{}", report.summary());
                 return;
             };
             let named = |id: &i64| rows.iter().any(|row| says_id(&row["UserId"], *id));
-            assert!(ids.iter().all(named), "{}", report.text());
+            assert!(ids.iter().all(named), "{}", report.summary());
         }
     }
 });

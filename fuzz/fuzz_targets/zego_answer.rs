@@ -22,7 +22,7 @@ fuzz_target!(|input: &[u8]| {
     let object = answer.object().unwrap_or_default();
     if report.code() == Code::Ok {
         let zero = object["Code"] == 0 || object["Code"].as_str().is_some_and(|code| code.trim().parse() == Ok(0));
-        assert!(zero, "{}", report.text());
+        assert!(zero, "{}", report.summary());
     }
     // Whoever is named in FailUsers did not get it, and a row that cannot be read is somebody's.
     let Value::Array(failed) = &object["Data"]["FailUsers"] else {

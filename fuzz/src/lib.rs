@@ -147,7 +147,7 @@ pub fn hold(report: &Report, answer: &Answer) {
 
     // Code and delivery agree, in the whole and in each part.
     let agree = |code: Code, delivery: Delivery| (code == Code::Ok) == delivery.is_success();
-    assert!(agree(report.code(), report.delivery()), "{}", report.text());
+    assert!(agree(report.code(), report.delivery()), "{}", report.summary());
     assert!(agree(request.code, request.delivery), "{request:?}");
     assert!(rows.iter().all(|row| agree(row.code, row.delivery)), "{rows:?}");
     assert_eq!(
@@ -161,15 +161,15 @@ pub fn hold(report: &Report, answer: &Answer) {
         rows.iter()
             .all(|row| certainty(report.delivery()) <= certainty(row.delivery))
     );
-    assert!(parts().any(|part| part == report.delivery()), "{}", report.text());
+    assert!(parts().any(|part| part == report.delivery()), "{}", report.summary());
     let counted: usize = CERTAINTY.iter().map(|delivery| report.count(*delivery)).sum();
     assert_eq!(counted, rows.len());
 
     // An answer came, so something was sent; and no status but 2xx is a success.
     assert!(parts().all(|part| part != Delivery::NotSent));
     if !(200..300).contains(&answer.status) || answer.object().is_none() {
-        assert!(!report.delivery().is_success(), "{}", report.text());
-        assert!(parts().all(|part| !part.is_success()), "{}", report.text());
+        assert!(!report.delivery().is_success(), "{}", report.summary());
+        assert!(parts().all(|part| !part.is_success()), "{}", report.summary());
     }
     // What is no JSON is judged by its status.
     if answer.object().is_none() {
@@ -179,21 +179,21 @@ pub fn hold(report: &Report, answer: &Answer) {
         } else {
             Delivery::Unknown
         };
-        assert_eq!(report.delivery(), expected, "{}", report.text());
+        assert_eq!(report.delivery(), expected, "{}", report.summary());
     }
 
     // Texts that C and a log can take.
     let devices = || rows.iter().flat_map(|row| &row.devices);
     let texts = [
         &*request.request_id,
-        &*request.vendor_name,
-        &*request.vendor_text,
-        &*request.text,
+        &*request.vendor_error,
+        &*request.vendor_message,
+        &*request.error_message,
     ];
-    let texts = texts.into_iter().chain(rows.iter().map(|row| &*row.vendor_text));
-    let mut texts = texts.chain(devices().flat_map(|device| [&*device.platform, &*device.vendor_text]));
+    let texts = texts.into_iter().chain(rows.iter().map(|row| &*row.vendor_message));
+    let mut texts = texts.chain(devices().flat_map(|device| [&*device.platform, &*device.vendor_message]));
     assert!(texts.all(|text| !text.contains('\0')));
-    assert!(!report.text().contains(char::is_control), "{:?}", report.text());
+    assert!(!report.summary().contains(char::is_control), "{:?}", report.summary());
 }
 
 /// Whether this text stands anywhere in it, without case.

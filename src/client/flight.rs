@@ -56,7 +56,7 @@ impl Part {
             code: request.code,
             delivery: request.delivery,
             http_status: request.http_status,
-            text: request.text.clone(),
+            error_message: request.error_message.clone(),
         });
     }
 

@@ -647,7 +647,7 @@ impl Client {
         } else {
             Level::Warn
         };
-        self.logger.log(level, || report.text());
+        self.logger.log(level, || report.summary());
     }
 }
 

@@ -125,7 +125,7 @@ impl rtcmsg_report {
     }
 
     fn text(&self) -> &CStr {
-        self.text.get_or_init(|| c_string(&self.report.text()))
+        self.text.get_or_init(|| c_string(&self.report.summary()))
     }
 
     fn rows(&self) -> &Rows {
@@ -156,9 +156,9 @@ impl Rows {
         attempts.extend(request.attempts.iter().map(|attempt| attempt_row(attempt, texts)));
         self.requests.push(rtcmsg_request {
             request_id: texts.keep(&request.request_id),
-            vendor_name: texts.keep(&request.vendor_name),
-            vendor_text: texts.keep(&request.vendor_text),
-            text: texts.keep(&request.text),
+            vendor_name: texts.keep(&request.vendor_error),
+            vendor_text: texts.keep(&request.vendor_message),
+            text: texts.keep(&request.error_message),
             vendor_code: request.vendor_code,
             code: request.code as rtcmsg_code,
             delivery: request.delivery as u32,
@@ -187,14 +187,14 @@ impl Rows {
             request: recipient.request as u32,
             first_device,
             device_count: recipient.devices.len() as u32,
-            vendor_text: texts.keep(&recipient.vendor_text),
+            vendor_text: texts.keep(&recipient.vendor_message),
         });
     }
 }
 
 fn attempt_row(attempt: &Attempt, texts: &mut Texts) -> rtcmsg_attempt {
     rtcmsg_attempt {
-        text: texts.keep(&attempt.text),
+        text: texts.keep(&attempt.error_message),
         code: attempt.code as rtcmsg_code,
         delivery: attempt.delivery as u32,
         http_status: attempt.http_status.into(),
@@ -205,7 +205,7 @@ fn attempt_row(attempt: &Attempt, texts: &mut Texts) -> rtcmsg_attempt {
 fn device_row(device: &Device, texts: &mut Texts) -> rtcmsg_device {
     rtcmsg_device {
         platform: texts.keep(&device.platform),
-        vendor_text: texts.keep(&device.vendor_text),
+        vendor_text: texts.keep(&device.vendor_message),
         delivery: device.delivery as u32,
         reserved: 0,
     }
@@ -215,11 +215,11 @@ impl Texts {
     fn with_room_for(report: &Report) -> Texts {
         let size = |text: &str| if text.is_empty() { 0 } else { text.len() + 1 };
         let of_request = |request: &Request| {
-            let attempts = request.attempts.iter().map(|attempt| size(&attempt.text));
+            let attempts = request.attempts.iter().map(|attempt| size(&attempt.error_message));
             size(&request.request_id)
-                + size(&request.vendor_name)
-                + size(&request.vendor_text)
-                + size(&request.text)
+                + size(&request.vendor_error)
+                + size(&request.vendor_message)
+                + size(&request.error_message)
                 + attempts.sum::<usize>()
         };
         let of_recipient = |recipient: &Recipient| {
@@ -228,9 +228,9 @@ impl Texts {
                 User::Id(_) => 0,
             };
             let devices = recipient.devices.iter();
-            user + size(&recipient.vendor_text)
+            user + size(&recipient.vendor_message)
                 + devices
-                    .map(|device| size(&device.platform) + size(&device.vendor_text))
+                    .map(|device| size(&device.platform) + size(&device.vendor_message))
                     .sum::<usize>()
         };
         let requests = report.requests().iter().map(of_request).sum::<usize>();

@@ -2,7 +2,7 @@
 //!
 //! A report exists for every message taken in, and says for every recipient exactly one [`Delivery`].
 
-mod text;
+mod summary;
 mod user;
 
 use std::borrow::Cow;
@@ -81,7 +81,7 @@ impl Delivery {
 
 /// What a vendor's error code means: its class, and what it says about delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
+pub(crate) enum ErrorClass {
     InvalidRequest,
     Authentication,
     Clock,
@@ -98,16 +98,16 @@ pub(crate) enum Class {
     UnknownIfSeveral,
 }
 
-impl Class {
+impl ErrorClass {
     pub fn code(self) -> Code {
         match self {
-            Class::InvalidRequest | Class::Configuration => Code::Rejected,
-            Class::Authentication => Code::Unauthenticated,
-            Class::Clock => Code::Clock,
-            Class::Permission => Code::Forbidden,
-            Class::Throttled => Code::Throttled,
-            Class::NotDelivered => Code::Undelivered,
-            Class::NotProcessed | Class::OutcomeUnknown | Class::UnknownIfSeveral => Code::VendorFault,
+            ErrorClass::InvalidRequest | ErrorClass::Configuration => Code::Rejected,
+            ErrorClass::Authentication => Code::Unauthenticated,
+            ErrorClass::Clock => Code::Clock,
+            ErrorClass::Permission => Code::Forbidden,
+            ErrorClass::Throttled => Code::Throttled,
+            ErrorClass::NotDelivered => Code::Undelivered,
+            ErrorClass::NotProcessed | ErrorClass::OutcomeUnknown | ErrorClass::UnknownIfSeveral => Code::VendorFault,
         }
     }
 
@@ -115,14 +115,14 @@ impl Class {
     pub fn concerns_all(self) -> bool {
         matches!(
             self,
-            Class::Authentication | Class::Clock | Class::Configuration | Class::Permission
+            ErrorClass::Authentication | ErrorClass::Clock | ErrorClass::Configuration | ErrorClass::Permission
         )
     }
 
     pub fn delivery(self, recipients: Recipients) -> Delivery {
         match self {
-            Class::OutcomeUnknown => Delivery::Unknown,
-            Class::UnknownIfSeveral if recipients.len() != 1 => Delivery::Unknown,
+            ErrorClass::OutcomeUnknown => Delivery::Unknown,
+            ErrorClass::UnknownIfSeveral if recipients.len() != 1 => Delivery::Unknown,
             _ => Delivery::NotDelivered,
         }
     }
@@ -130,15 +130,15 @@ impl Class {
     /// The class of a gateway's answer, and of a vendor's error whose code no table knows, by HTTP status. Most of 3xx and
     /// 4xx refuse the request, but these may also be answered after it was passed on: 408 and 499 when something gave up
     /// waiting, 409 when the same request seems to be on its way already. docs/DELIVERY.md, Answers of a gateway.
-    pub fn by_status(status: u16) -> Class {
+    pub fn by_status(status: u16) -> ErrorClass {
         match status {
-            408 | 409 | 499 => Class::OutcomeUnknown,
-            401 => Class::Authentication,
-            403 => Class::Permission,
-            404 | 405 => Class::Configuration,
-            429 => Class::Throttled,
-            300..=499 => Class::InvalidRequest,
-            _ => Class::OutcomeUnknown,
+            408 | 409 | 499 => ErrorClass::OutcomeUnknown,
+            401 => ErrorClass::Authentication,
+            403 => ErrorClass::Permission,
+            404 | 405 => ErrorClass::Configuration,
+            429 => ErrorClass::Throttled,
+            300..=499 => ErrorClass::InvalidRequest,
+            _ => ErrorClass::OutcomeUnknown,
         }
     }
 }
@@ -149,11 +149,11 @@ pub struct Request {
     /// The vendor's id of it, for its support; empty if no answer gave one.
     pub request_id: String,
     /// The vendor's error code as text (`FlowLimitExceeded.QPSOverLimit`), empty if none.
-    pub vendor_name: String,
+    pub vendor_error: String,
     /// The vendor's error code as a number, 0 if none.
     pub vendor_code: i32,
     /// What the vendor says of it.
-    pub vendor_text: Cow<'static, str>,
+    pub vendor_message: Cow<'static, str>,
     pub code: Code,
     pub delivery: Delivery,
     /// 0 if no answer came.
@@ -163,7 +163,7 @@ pub struct Request {
     /// When it may be tried again, in milliseconds: the vendor's `Retry-After`, or our own pacing's; 0 if nobody says.
     pub retry_after_ms: u32,
     /// Why it ended like this, in a sentence of ours; empty on success.
-    pub text: Cow<'static, str>,
+    pub error_message: Cow<'static, str>,
 }
 
 /// One try of a request, and why it ended.
@@ -174,7 +174,7 @@ pub struct Attempt {
     /// 0 if no answer came.
     pub http_status: u16,
     /// In a sentence; empty on success.
-    pub text: Cow<'static, str>,
+    pub error_message: Cow<'static, str>,
 }
 
 /// One recipient.
@@ -186,7 +186,7 @@ pub struct Recipient {
     /// The vendor's code for this recipient, 0 if none.
     pub vendor_code: i32,
     /// The vendor's word for this recipient (`NOT_ONLINE`), empty if none.
-    pub vendor_text: Cow<'static, str>,
+    pub vendor_message: Cow<'static, str>,
     /// Which of the report's requests carried it.
     pub request: usize,
     /// One row per device, where the vendor tells (IM).
@@ -199,7 +199,7 @@ pub struct Device {
     /// `Android`, `IOS`, `Web`, or `Default` for a user who is offline.
     pub platform: Cow<'static, str>,
     pub delivery: Delivery,
-    pub vendor_text: Cow<'static, str>,
+    pub vendor_message: Cow<'static, str>,
 }
 
 /// What became of a message.
@@ -223,15 +223,15 @@ impl Request {
     ) -> Request {
         Request {
             request_id: String::new(),
-            vendor_name: String::new(),
+            vendor_error: String::new(),
             vendor_code: 0,
-            vendor_text: Cow::Borrowed(""),
+            vendor_message: Cow::Borrowed(""),
             code,
             delivery,
             http_status,
             attempts: Vec::new(),
             retry_after_ms: 0,
-            text: text.into(),
+            error_message: text.into(),
         }
     }
 
@@ -240,9 +240,9 @@ impl Request {
     pub(crate) fn left_unknown(mut self, what: &str) -> Request {
         if self.code == Code::Ok {
             self.code = Code::BadResponse;
-            self.text = what.to_owned().into();
+            self.error_message = what.to_owned().into();
         } else {
-            self.text = format!("{}; {what}", self.text).into();
+            self.error_message = format!("{}; {what}", self.error_message).into();
         }
         self.delivery = Delivery::Unknown;
         self
@@ -264,7 +264,7 @@ impl Recipient {
             delivery,
             code,
             vendor_code: 0,
-            vendor_text: Cow::Borrowed(""),
+            vendor_message: Cow::Borrowed(""),
             request: 0,
             devices: Vec::new(),
         }
@@ -314,8 +314,8 @@ impl Outcome {
     /// An answer that is not this vendor's: a gateway's page, nothing, a body cut off. Most of 3xx and 4xx say that it was
     /// refused; after a 2xx or 5xx nothing is known.
     pub fn unreadable(recipients: Recipients, http_status: u16, what: &str) -> Outcome {
-        let class = Class::by_status(http_status);
-        let code = if class == Class::OutcomeUnknown {
+        let class = ErrorClass::by_status(http_status);
+        let code = if class == ErrorClass::OutcomeUnknown {
             Code::BadResponse
         } else {
             class.code()
@@ -366,18 +366,18 @@ impl Outcome {
         let request = &self.request;
         let of_request = [
             Some((request.request_id.as_str(), LONGEST_NAME)),
-            Some((request.vendor_name.as_str(), LONGEST_NAME)),
-            unless_known(&request.vendor_text, LONGEST_TEXT),
-            unless_known(&request.text, LONGEST_TEXT),
+            Some((request.vendor_error.as_str(), LONGEST_NAME)),
+            unless_known(&request.vendor_message, LONGEST_TEXT),
+            unless_known(&request.error_message, LONGEST_TEXT),
         ];
         let of_rows = self.recipients.iter().flat_map(|recipient| {
             let of_devices = recipient.devices.iter().flat_map(|device| {
                 [
                     unless_known(&device.platform, LONGEST_WORD),
-                    unless_known(&device.vendor_text, LONGEST_WORD),
+                    unless_known(&device.vendor_message, LONGEST_WORD),
                 ]
             });
-            of_devices.chain([unless_known(&recipient.vendor_text, LONGEST_WORD)])
+            of_devices.chain([unless_known(&recipient.vendor_message, LONGEST_WORD)])
         });
         of_request.into_iter().chain(of_rows).flatten()
     }
@@ -396,14 +396,14 @@ impl Outcome {
         };
         let request = &mut self.request;
         change(&mut request.request_id, LONGEST_NAME);
-        change(&mut request.vendor_name, LONGEST_NAME);
-        change_unless_known(&mut request.vendor_text, LONGEST_TEXT);
-        change_unless_known(&mut request.text, LONGEST_TEXT);
+        change(&mut request.vendor_error, LONGEST_NAME);
+        change_unless_known(&mut request.vendor_message, LONGEST_TEXT);
+        change_unless_known(&mut request.error_message, LONGEST_TEXT);
         for recipient in &mut self.recipients {
-            change_unless_known(&mut recipient.vendor_text, LONGEST_WORD);
+            change_unless_known(&mut recipient.vendor_message, LONGEST_WORD);
             for device in &mut recipient.devices {
                 change_unless_known(&mut device.platform, LONGEST_WORD);
-                change_unless_known(&mut device.vendor_text, LONGEST_WORD);
+                change_unless_known(&mut device.vendor_message, LONGEST_WORD);
             }
         }
     }
@@ -506,7 +506,7 @@ impl Report {
 
     /// The failure as an error, for those who want one; `None` if the code is `Ok`.
     pub fn error(&self) -> Option<Error> {
-        (self.code != Code::Ok).then(|| Error::new(self.code, "", self.text()))
+        (self.code != Code::Ok).then(|| Error::new(self.code, "", self.summary()))
     }
 }
 

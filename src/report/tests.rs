@@ -38,14 +38,14 @@ fn the_whole_is_as_certain_as_its_least_certain_part() {
 }
 
 #[test]
-fn the_text_is_one_line_with_the_counts_and_the_vendors_words() {
+fn the_summary_is_one_line_with_the_counts_and_the_vendors_words() {
     let mut request = accepted();
     request.request_id = "r1".to_owned();
     let rows = vec![
         Recipient::new(User::Name("a".into()), OK.0, OK.1),
         Recipient::new(User::Name("b".into()), OFFLINE.0, OFFLINE.1),
     ];
-    let text = Report::merged("SendCustomCommand", vec![Outcome::new(request, rows)]).text();
+    let text = Report::merged("SendCustomCommand", vec![Outcome::new(request, rows)]).summary();
     let expected =
         "SendCustomCommand: RTCMSG_PARTIAL, not delivered (1 accepted, 1 not delivered); HTTP 200; request r1";
     assert_eq!(text, expected);
@@ -56,9 +56,9 @@ fn the_text_is_one_line_with_the_counts_and_the_vendors_words() {
         429,
         "Volcengine refused".to_owned(),
     );
-    refused.vendor_name = "FlowLimitExceeded.QPSOverLimit".to_owned();
-    refused.vendor_text = "too many\nrequests".into();
-    let text = Report::merged("SendUnicast", vec![Outcome::new(refused, Vec::new())]).text();
+    refused.vendor_error = "FlowLimitExceeded.QPSOverLimit".to_owned();
+    refused.vendor_message = "too many\nrequests".into();
+    let text = Report::merged("SendUnicast", vec![Outcome::new(refused, Vec::new())]).summary();
     assert!(
         text.contains("FlowLimitExceeded.QPSOverLimit: too many requests"),
         "{text}"
@@ -76,7 +76,7 @@ fn parts_become_one_report_in_their_order() {
     assert_eq!((report.code(), report.delivery()), (Code::Partial, Delivery::NotSent));
     let requests: Vec<_> = report.recipients().iter().map(|recipient| recipient.request).collect();
     assert_eq!((requests, report.requests().len()), (vec![0, 0, 1], 2));
-    let text = report.text();
+    let text = report.summary();
     assert!(text.contains("2 requests, 1 of them failed; nobody listens"), "{text}");
 }
 
@@ -94,9 +94,9 @@ fn counts_are_by_delivery() {
 fn the_text_stays_one_line_whatever_the_vendor_says() {
     let mut refused = Request::failed(Code::Rejected, Delivery::NotDelivered, 400, "refused: a\nb".to_owned());
     refused.request_id = "r\nINFO forged\u{1b}[2J".to_owned();
-    refused.vendor_name = "Never\r\nSeen\u{85}".to_owned();
-    refused.vendor_text = "a\nb".into();
-    let text = Report::merged("SendUnicast", vec![Outcome::new(refused, Vec::new())]).text();
+    refused.vendor_error = "Never\r\nSeen\u{85}".to_owned();
+    refused.vendor_message = "a\nb".into();
+    let text = Report::merged("SendUnicast", vec![Outcome::new(refused, Vec::new())]).summary();
     assert!(!text.contains(char::is_control), "{text:?}");
     assert!(text.ends_with("request r INFO forged [2J"), "{text}");
 }

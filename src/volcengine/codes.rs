@@ -1,10 +1,10 @@
 //! Volcengine's error codes, as data: VENDORS.md, the code table and the codes of RTC and IM below it.
 
-use crate::report::Class;
-use crate::report::Class::*;
+use crate::report::ErrorClass;
+use crate::report::ErrorClass::*;
 
 /// A code, its number if it has one, and what it means. A name that ends in `.*` stands for all that begin so.
-struct Row(&'static str, i32, Class);
+struct Row(&'static str, i32, ErrorClass);
 
 const NO_NUMBER: i32 = 0;
 
@@ -50,7 +50,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// The class of an error: by its name, then by its number, then by the HTTP status.
-pub(super) fn classify(name: &str, number: i32, status: u16) -> Class {
+pub(super) fn classify(name: &str, number: i32, status: u16) -> ErrorClass {
     let by_name = ROWS.iter().find(|row| row.0 == name).or_else(|| {
         let family = name.split('.').next();
         ROWS.iter()
@@ -59,7 +59,7 @@ pub(super) fn classify(name: &str, number: i32, status: u16) -> Class {
     let by_number = || ROWS.iter().find(|row| row.1 == number && number != NO_NUMBER);
     match by_name.or_else(by_number) {
         Some(row) => row.2,
-        None => Class::by_status(status),
+        None => ErrorClass::by_status(status),
     }
 }
 

@@ -1,10 +1,10 @@
 //! ZEGO's codes, as data: VENDORS.md, the table below SendCustomCommand.
 
-use crate::report::Class;
-use crate::report::Class::*;
+use crate::report::ErrorClass;
+use crate::report::ErrorClass::*;
 
 /// From one code to another, both included, and what they mean.
-struct Row(i32, i32, Class);
+struct Row(i32, i32, ErrorClass);
 
 const ROWS: &[Row] = &[
     Row(1, 1, OutcomeUnknown),
@@ -32,9 +32,9 @@ const ROWS: &[Row] = &[
 ];
 
 /// The class of a code that is not 0: by the table, then by the HTTP status.
-pub(super) fn classify(code: i32, status: u16) -> Class {
+pub(super) fn classify(code: i32, status: u16) -> ErrorClass {
     let row = ROWS.iter().find(|row| (row.0..=row.1).contains(&code));
-    row.map_or_else(|| Class::by_status(status), |row| row.2)
+    row.map_or_else(|| ErrorClass::by_status(status), |row| row.2)
 }
 
 #[cfg(test)]

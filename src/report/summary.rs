@@ -7,7 +7,7 @@ use crate::error::Code;
 
 impl Report {
     /// One line for a log: no secret, no payload.
-    pub fn text(&self) -> String {
+    pub fn summary(&self) -> String {
         let mut line = format!("{}: ", self.action);
         if self.code == Code::Ok {
             line.push_str(self.delivery.text());
@@ -49,16 +49,16 @@ impl Report {
 }
 
 fn write_request(line: &mut String, request: &Request) {
-    if !request.vendor_name.is_empty() {
-        let _ = write!(line, "; {}", one_line(&request.vendor_name));
+    if !request.vendor_error.is_empty() {
+        let _ = write!(line, "; {}", one_line(&request.vendor_error));
     } else if request.vendor_code != 0 {
         let _ = write!(line, "; code {}", request.vendor_code);
     }
-    if request.code != Code::Ok && !request.vendor_text.is_empty() {
-        let _ = write!(line, ": {}", one_line(&request.vendor_text));
+    if request.code != Code::Ok && !request.vendor_message.is_empty() {
+        let _ = write!(line, ": {}", one_line(&request.vendor_message));
     }
-    if !request.text.is_empty() {
-        let _ = write!(line, "; {}", one_line(&request.text));
+    if !request.error_message.is_empty() {
+        let _ = write!(line, "; {}", one_line(&request.error_message));
     }
     if request.http_status != 0 {
         let _ = write!(line, "; HTTP {}", request.http_status);
