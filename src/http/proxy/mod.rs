@@ -16,6 +16,7 @@ use percent_encoding::percent_decode_str;
 use crate::config::{self, Endpoint};
 use crate::error::Error;
 use crate::secret::Secret;
+use crate::util::host::{self, without_brackets};
 
 /// A CONNECT proxy, reached by plain HTTP.
 #[derive(Clone, Debug)]
@@ -172,8 +173,9 @@ impl Proxies {
     pub fn of(&self, uri: &Uri) -> Option<&Proxy> {
         let is_https = uri.scheme_str() == Some("https");
         let proxy = if is_https { &self.for_https } else { &self.for_http };
-        let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-        let is_direct = uri.host().is_some_and(|host| self.no_proxy.covers(host, port));
+        let is_direct = uri
+            .host()
+            .is_some_and(|name| self.no_proxy.covers(name, host::port(uri)));
         proxy.as_ref().filter(|_| !is_direct)
     }
 }
@@ -265,7 +267,7 @@ impl NoProxy {
     }
 
     fn covers(&self, host: &str, port: u16) -> bool {
-        let host = bare(host);
+        let host = without_brackets(host);
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         let is_covered =
             |exception: &Exception| exception.port.is_none_or(|only| only == port) && exception.hosts.contain(&host);
@@ -273,18 +275,11 @@ impl NoProxy {
     }
 }
 
-/// Without the brackets around an IPv6 address.
-fn bare(host: &str) -> &str {
-    host.strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host)
-}
-
 impl Exception {
     fn parse(entry: &str) -> Option<Exception> {
         let (host, port) = split_port(entry)?;
         Some(Exception {
-            hosts: Hosts::parse(bare(host))?,
+            hosts: Hosts::parse(without_brackets(host))?,
             port,
         })
     }
@@ -302,7 +297,7 @@ fn split_port(entry: &str) -> Option<(&str, Option<u16>)> {
 impl Hosts {
     fn parse(entry: &str) -> Option<Hosts> {
         if let Some((address, bits)) = entry.split_once('/') {
-            let (address, bits) = (bare(address).parse().ok()?, bits.parse().ok()?);
+            let (address, bits) = (without_brackets(address).parse().ok()?, bits.parse().ok()?);
             return (bits <= width(&address)).then_some(Hosts::Network { address, bits });
         }
         if let Ok(address) = entry.parse() {
