@@ -2,14 +2,15 @@
 
 use std::fmt::Write;
 
-use super::{Kind, SETTINGS, Setting, variable_of};
+use super::names::variable_of;
+use super::settings::{Kind, SETTINGS, Setting};
 use crate::error::grouped;
 
 /// The page as it is checked in; `make check` holds the two together.
 pub fn configuration_md() -> String {
     let mut page = String::from(
         "# Configuration\n\n\
-         Generated from `src/config/mod.rs` by `make header`; not to be edited by hand.\n\n\
+         Generated from `src/config/settings.rs` by `make header`; not to be edited by hand.\n\n\
          Settings are text by key: `rtcmsg_config_set(config, \"zego.app_id\", \"1234567890\", &error)`. An unknown key or a value \
          out of range is an error that names the key. An empty value sets a key back to its default. Keys and defaults are part \
          of the ABI.\n\n\

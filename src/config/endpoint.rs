@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use http::Uri;
 
-use super::shown;
+use super::quote::quoted;
 use crate::error::Error;
 use crate::util::host::{default_port, without_brackets};
 
@@ -39,7 +39,7 @@ impl Endpoint {
             // Not repeated in the text: what stands before the @ may be a password.
             return Err(Error::invalid(key, "an endpoint takes no user name and no password"));
         }
-        let refuse = |why: &str| Error::invalid(key, format!("{} {why}", shown(text)));
+        let refuse = |why: &str| Error::invalid(key, format!("{} {why}", quoted(text)));
         if text.contains('#') {
             return Err(refuse("has a fragment"));
         }
