@@ -48,7 +48,8 @@ const PROXIES: &str = "
 Every request behind a proxy goes through a tunnel (CONNECT), also one to an `http://` endpoint; TLS is between the library and the \
 vendor. The connection to the proxy itself is plain: proxies that are reached by TLS (`https://`) or SOCKS are not supported. Without a \
 port it is 80. User and password are percent-encoded, above all `/`, `?`, `#`, `@`, `:` and `%`. The proxy looks up the vendor's name. \
-What cannot be used is refused by `rtcmsg_client_new`; it is never passed over for a direct connection.
+A URL that cannot be used is refused by `rtcmsg_config_set`, and a variable of the environment by `rtcmsg_client_new`: the library never \
+falls back to a direct connection.
 
 With a URL in `http.proxy` every request goes through that proxy: the environment is not read, and `NO_PROXY` does not count.
 
@@ -82,6 +83,7 @@ fn value_of(setting: &Setting) -> String {
         Kind::Text => "text".to_owned(),
         Kind::Ascii => "text, ASCII".to_owned(),
         Kind::Secret => "text, ASCII, secret".to_owned(),
+        Kind::Proxy => "URL or `env`, secret".to_owned(),
         Kind::FixedSecret(length) => format!("{length} characters, ASCII, secret"),
         Kind::Integer { min, max, unit } => format!("{} to {} {unit}", grouped(min), grouped(max))
             .trim_end()

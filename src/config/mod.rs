@@ -3,6 +3,7 @@
 mod docs;
 mod endpoint;
 mod names;
+mod proxy;
 mod quote;
 mod service_links;
 mod settings;
@@ -18,6 +19,7 @@ use names::{find, key_of_variable};
 
 pub use docs::configuration_md;
 pub(crate) use endpoint::Endpoint;
+pub(crate) use proxy::Proxy;
 pub use settings::*;
 pub(crate) use values::check_credential;
 

@@ -18,6 +18,8 @@ pub enum Kind {
     Integer { min: i64, max: i64, unit: &'static str },
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// `env`, or the URL of a proxy, which may hold a password and is never shown.
+    Proxy,
     /// One or more of `scheme://host[:port][@region]`, separated by commas.
     Endpoints,
 }
@@ -35,10 +37,12 @@ pub struct Setting {
 impl Setting {
     /// Whether its value must never be shown.
     pub fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret | Kind::FixedSecret(_))
+        matches!(self.kind, Kind::Secret | Kind::FixedSecret(_) | Kind::Proxy)
     }
 }
 
+/// The longest value of a setting, in bytes.
+pub(super) const MAX_TEXT: usize = 4096;
 const BOOL: Kind = Kind::Choice(&["false", "true"]);
 
 macro_rules! settings {
@@ -103,7 +107,7 @@ settings! {
         "Addresses older than this are looked up again, in the background: until that succeeds the old ones serve.";
     HTTP_ALLOW_PLAINTEXT: "http.allow_plaintext", BOOL, "false",
         "Allows `http://` endpoints that are not on this machine's loopback. Signatures and messages can then be read on the way.";
-    HTTP_PROXY: "http.proxy", Kind::Secret, "",
+    HTTP_PROXY: "http.proxy", Kind::Proxy, "",
         "`http://[user:password@]host[:port]` of a CONNECT proxy, or `env`: see [Proxies](#proxies). Not given: no proxy, whatever the environment says.";
     RETRY_MAX_ATTEMPTS: "retry.max_attempts", Kind::Integer { min: 1, max: 100, unit: "attempts" }, "3",
         "How often a request is tried in all, within its deadline; 1 is once. Only what is safe is repeated: nothing was sent, the vendor throttled, or it says that it did not process.";

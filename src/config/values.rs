@@ -1,12 +1,10 @@
 //! The check of a setting's value, for the kind that the table gives it.
 
 use super::endpoint::Endpoint;
+use super::proxy::Proxy;
 use super::quote::quoted;
-use super::settings::{Kind, Setting};
+use super::settings::{Kind, MAX_TEXT, Setting};
 use crate::error::{Error, grouped};
-
-/// The longest value of a setting, in bytes.
-pub(super) const MAX_TEXT: usize = 4096;
 
 impl Setting {
     pub(super) fn check(&self, value: &str) -> Result<(), Error> {
@@ -39,6 +37,13 @@ impl Setting {
                 field,
                 format!("{} is none of {}", quoted(value), words.join(", ")),
             )),
+            Kind::Proxy => {
+                ascii(field, value)?;
+                match value {
+                    "env" => Ok(()),
+                    url => Proxy::from_setting(field, url).map(drop),
+                }
+            }
             Kind::Endpoints => {
                 printable(field, value)?;
                 Endpoint::parse_list(field, value).map(drop)

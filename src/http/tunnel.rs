@@ -5,8 +5,8 @@ use http::Uri;
 use ureq::Error;
 use ureq::unversioned::transport::Transport;
 
-use super::proxy::Proxy;
 use super::tcp::{Connection, Until};
+use crate::config::Proxy;
 use crate::error::Code;
 use crate::util::host;
 
