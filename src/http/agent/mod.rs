@@ -280,6 +280,10 @@ fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
             (Code::NoResources, format!("the system gives no socket: {error}"))
         }
         Step::Connecting => (Code::Connect, format!("cannot connect: {error}")),
+        Step::TlsHandshake if tls_failure::is_disconnect(error) => (
+            Code::Connect,
+            format!("the connection ended during the TLS handshake: {error}"),
+        ),
         Step::TlsHandshake => (Code::Tls, tls_failure::describe(error)),
         Step::Connected => (
             Code::Connect,
