@@ -1,87 +1,110 @@
-//! The files in which the vendor's own tools keep their keys: `~/.volc/credentials` (INI), then `~/.volc/config` (JSON).
-//! docs/VENDORS.md, Quotas. Read when a client is made, and only when asked for.
+//! The files in which Volcengine's own tools keep their keys: `~/.volc/credentials` (INI), or else `~/.volc/config` (JSON).
+//! docs/VENDORS.md, Quotas. They are read when a client is made, and only if the settings ask for them.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use configparser::ini::Ini;
 
-use super::Credentials;
-use crate::config::{VOLCENGINE_ACCESS_KEY, VOLCENGINE_CREDENTIALS, VOLCENGINE_SECRET_KEY, check_credential};
+use super::settings::{VOLCENGINE_ACCESS_KEY, VOLCENGINE_CREDENTIALS, VOLCENGINE_SECRET_KEY};
+use super::values::check_credential;
 use crate::error::Error;
 use crate::secret::Secret;
 use crate::util::json;
 use crate::util::text_file;
 
-pub(super) fn credentials() -> Result<Credentials, Error> {
-    let home = env::var_os("HOME").filter(|home| !home.is_empty());
-    let home = home.ok_or_else(|| refuse("HOME is not set, so there is no ~/.volc to read"))?;
-    in_folder(&PathBuf::from(home).join(".volc"))
+/// The two keys of a file, each a valid value of its setting.
+#[derive(Debug)]
+pub(crate) struct FileKeys {
+    path: PathBuf,
+    pub access_key: String,
+    pub secret_key: Secret,
 }
 
-fn in_folder(folder: &Path) -> Result<Credentials, Error> {
-    let (ini, json) = (folder.join("credentials"), folder.join("config"));
-    let (path, pair) = if ini.is_file() {
-        let pair = of_ini(&read(&ini)?);
-        (ini, pair)
-    } else if json.is_file() {
-        let pair = of_json(&read(&json)?);
-        (json, pair)
-    } else {
-        return Err(refuse(format!(
-            "neither {} nor {} is there",
-            ini.display(),
-            json.display()
-        )));
-    };
-    // The texts of parsers may quote the file, so the errors below have none of it.
-    let (access_key, secret_key) = pair.map_err(|why| refuse(format!("{}: {why}", path.display())))?;
-    let credentials = Credentials {
-        access_key: access_key.expose().to_owned(),
-        secret_key,
-        session_token: Secret::default(),
-    };
-    check(&credentials).map_err(|error| refuse(format!("{}: {}: {}", path.display(), error.field, error.text)))?;
-    Ok(credentials)
+impl FileKeys {
+    /// Reads the file in the home folder of this process.
+    pub fn read() -> Result<FileKeys, Error> {
+        let home = env::var_os("HOME").filter(|home| !home.is_empty());
+        let home = home.ok_or_else(|| refuse("HOME is not set, so the library cannot find ~/.volc"))?;
+        FileKeys::read_from(&PathBuf::from(home).join(".volc"))
+    }
+
+    fn read_from(folder: &Path) -> Result<FileKeys, Error> {
+        let (ini, json) = (folder.join("credentials"), folder.join("config"));
+        let (path, pair) = if ini.is_file() {
+            let pair = parse_ini(&read(&ini)?);
+            (ini, pair)
+        } else if json.is_file() {
+            let pair = parse_json(&read(&json)?);
+            (json, pair)
+        } else {
+            return Err(refuse(format!(
+                "neither {} nor {} exists",
+                ini.display(),
+                json.display()
+            )));
+        };
+        // The error of a parser may quote the file, so the reasons are texts of our own.
+        let (access_key, secret_key) = pair.map_err(|why| refuse(format!("{}: {why}", path.display())))?;
+        let keys = FileKeys {
+            path,
+            access_key: access_key.expose().to_owned(),
+            secret_key,
+        };
+        keys.check().map_err(|error| keys.refusal(&error))?;
+        Ok(keys)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        check_credential(&VOLCENGINE_ACCESS_KEY, "access key", &self.access_key)?;
+        check_credential(&VOLCENGINE_SECRET_KEY, "secret key", self.secret_key.expose())
+    }
+
+    /// The error of a client whose keys are these, if `error` says what is wrong with one of them.
+    pub fn refusal(&self, error: &Error) -> Error {
+        refuse(format!("{}: {}: {}", self.path.display(), error.field, error.text))
+    }
+
+    #[cfg(test)]
+    pub fn for_test(access_key: &str, secret_key: &str) -> FileKeys {
+        FileKeys {
+            path: PathBuf::from("test"),
+            access_key: access_key.to_owned(),
+            secret_key: Secret::new(secret_key),
+        }
+    }
 }
 
-fn check(credentials: &Credentials) -> Result<(), Error> {
-    const SECRET_KEY: &str = "secret key";
-    check_credential(&VOLCENGINE_ACCESS_KEY, "access key", &credentials.access_key)?;
-    check_credential(&VOLCENGINE_SECRET_KEY, SECRET_KEY, credentials.secret_key.expose())?;
-    credentials.check_places(SECRET_KEY, "session token")
-}
-
-fn of_ini(text: &Secret) -> Result<(Secret, Secret), &'static str> {
+fn parse_ini(text: &Secret) -> Result<(Secret, Secret), &'static str> {
     let mut ini = Ini::new_cs();
-    // As the vendor's tools read it: a comment has a line of its own, so that a key may hold any character.
+    // The vendor's tools know comments only on lines of their own, so a key may hold any character.
     ini.set_inline_comment_symbols(Some(&[]));
-    ini.read(text.expose().to_owned()).map_err(|_| "no INI file")?;
+    ini.read(text.expose().to_owned()).map_err(|_| "not an INI file")?;
     let value = |name| ini.get("default", name).map(Secret::new);
-    let access_key = value("access_key_id").ok_or("no access_key_id in [default]")?;
+    let access_key = value("access_key_id").ok_or("access_key_id is missing in [default]")?;
     Ok((
         access_key,
-        value("secret_access_key").ok_or("no secret_access_key in [default]")?,
+        value("secret_access_key").ok_or("secret_access_key is missing in [default]")?,
     ))
 }
 
-fn of_json(text: &Secret) -> Result<(Secret, Secret), &'static str> {
-    // Read as it is: a secret with a character replaced would be another secret.
-    let members = json::members(text.expose()).map_err(|_| "no JSON object")?;
+fn parse_json(text: &Secret) -> Result<(Secret, Secret), &'static str> {
+    // A damaged character is not replaced, since the result would be another secret.
+    let members = json::members(text.expose()).map_err(|_| "not a JSON object")?;
     let value = |name| {
         let (_, value) = members.iter().find(|(key, _)| key == name)?;
         serde_json::from_str::<String>(value.get()).ok().map(Secret::new)
     };
     Ok((
-        value("ak").ok_or("no \"ak\" in it")?,
-        value("sk").ok_or("no \"sk\" in it")?,
+        value("ak").ok_or("\"ak\" is missing")?,
+        value("sk").ok_or("\"sk\" is missing")?,
     ))
 }
 
 fn read(path: &Path) -> Result<Secret, Error> {
     text_file::read(path)
         .and_then(|bytes| {
-            // Without taking the bytes: they are wiped also if they are not UTF-8.
+            // The bytes are borrowed, so that they are wiped also if they are not UTF-8.
             let text = std::str::from_utf8(&bytes).map_err(|_| "the file is not in UTF-8".to_owned())?;
             Ok(Secret::new(text))
         })
@@ -111,12 +134,12 @@ mod tests {
     #[test]
     fn the_ini_file_goes_before_the_json_file() {
         let json = r#"{"ak": "AKLT2", "sk": "hunter2", "region": "x"}"#;
-        let both = in_folder(folder(&[("credentials", INI), ("config", json)]).path()).unwrap();
+        let both = FileKeys::read_from(folder(&[("credentials", INI), ("config", json)]).path()).unwrap();
         assert_eq!(
             (both.access_key.as_str(), both.secret_key.expose()),
             ("AKLT1", "WkR;#+/==")
         );
-        let one = in_folder(folder(&[("config", json)]).path()).unwrap();
+        let one = FileKeys::read_from(folder(&[("config", json)]).path()).unwrap();
         assert_eq!((one.access_key.as_str(), one.secret_key.expose()), ("AKLT2", "hunter2"));
     }
 
@@ -127,7 +150,7 @@ mod tests {
             ("config", r#"{"ak": "AKLT1", "sk": "WkR;#+/=="}"#),
         ] {
             let marked = format!("\u{FEFF}{text}");
-            let read = in_folder(folder(&[(name, &marked)]).path()).unwrap();
+            let read = FileKeys::read_from(folder(&[(name, &marked)]).path()).unwrap();
             assert_eq!(
                 (read.access_key.as_str(), read.secret_key.expose()),
                 ("AKLT1", "WkR;#+/=="),
@@ -142,32 +165,13 @@ mod tests {
             let folder = folder(&[]);
             let bytes: Vec<u8> = "\u{FEFF}hunter2".encode_utf16().flat_map(u16::to_le_bytes).collect();
             fs::write(folder.path().join(name), bytes).unwrap();
-            let error = in_folder(folder.path()).unwrap_err();
+            let error = FileKeys::read_from(folder.path()).unwrap_err();
             assert!(error.text.contains("UTF-16"), "{error}");
         }
     }
 
     #[test]
-    fn exchanged_keys_are_refused_and_not_repeated() {
-        for (name, text) in [
-            (
-                "credentials",
-                "[default]\naccess_key_id = hunter2\nsecret_access_key = AKLT1\n",
-            ),
-            ("config", r#"{"ak": "hunter2", "sk": "AKTP1"}"#),
-        ] {
-            let error = in_folder(folder(&[(name, text)]).path()).unwrap_err();
-            assert_eq!(error.field, "volcengine.credentials");
-            assert!(error.text.contains("secret key: begins with AKLT or AKTP"), "{error}");
-            assert!(
-                !error.text.contains("hunter2") && !error.text.contains("AKTP1"),
-                "{error}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_file_is_told_without_what_is_in_it() {
+    fn an_error_about_a_file_repeats_nothing_of_it() {
         for (test, name, text) in [
             ("none", "unrelated", ""),
             ("no-section", "credentials", "[x]\naccess_key_id = hunter2\n"),
@@ -181,7 +185,7 @@ mod tests {
             ("no-json", "config", "{hunter2"),
             ("no-sk", "config", r#"{"ak": "hunter2"}"#),
         ] {
-            let error = in_folder(folder(&[(name, text)]).path()).expect_err(test);
+            let error = FileKeys::read_from(folder(&[(name, text)]).path()).expect_err(test);
             assert_eq!(error.field, "volcengine.credentials", "{test}");
             assert!(!error.text.contains("hunter2"), "{test}: {error}");
         }

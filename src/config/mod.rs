@@ -1,5 +1,6 @@
 //! The configuration of a client: text by key, from calls or the environment.
 
+mod credentials_file;
 mod docs;
 mod endpoint;
 mod names;
@@ -17,6 +18,7 @@ use crate::log::Logger;
 use crate::secret::Secret;
 use names::{find, key_of_variable};
 
+pub(crate) use credentials_file::FileKeys;
 pub use docs::configuration_md;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use proxy::Proxy;
@@ -127,6 +129,14 @@ impl Config {
     /// Each with the region behind its `@`.
     pub(crate) fn endpoints(&self, setting: &Setting) -> Result<Vec<(Endpoint, Option<String>)>, Error> {
         Endpoint::parse_list(setting.key, self.text(setting))
+    }
+
+    /// The keys in the file of Volcengine's own tools, if the settings say that the keys come from there.
+    pub(crate) fn volcengine_file_keys(&self) -> Result<Option<FileKeys>, Error> {
+        match self.text(&VOLCENGINE_CREDENTIALS) {
+            "file" => FileKeys::read().map(Some),
+            _ => Ok(None),
+        }
     }
 
     pub(crate) fn is_given(&self, setting: &Setting) -> bool {
