@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use rtcmsg::Secret;
-use rtcmsg::sign::volcengine::{DayKey, Opening, canonical_query, sha256_hex, x_date};
+use rtcmsg::sign::volcengine::{RequestPrefix, SigningKey, canonical_query, sha256_hex, x_date};
 use time::UtcDateTime;
 
 const BODY: &str = concat!(
@@ -26,12 +26,12 @@ fn main() {
         return;
     };
     let count: u32 = count.parse().expect("a number");
-    let (opening, key) = (opening(), key());
+    let (prefix, key) = (prefix(), key());
     let blocks = blocks();
     let start = Instant::now();
     for _ in 0..count {
         match what.as_str() {
-            "ours" => drop(black_box(signed(black_box(BODY), &opening, &key))),
+            "ours" => drop(black_box(signed(black_box(BODY), &prefix, &key))),
             _ => compress(black_box(&blocks)),
         }
     }
@@ -39,21 +39,21 @@ fn main() {
     println!("{{\"sign_ns\": {nanoseconds:.1}, \"blocks\": {}}}", blocks.len());
 }
 
-/// All that a send signs, from the clock to the header. A client keeps the opening and the key of the day.
-fn signed(body: &str, opening: &Opening, key: &DayKey) -> String {
+/// All that a send signs, from the clock to the header. A client keeps the prefix and the key of the day.
+fn signed(body: &str, prefix: &RequestPrefix, key: &SigningKey) -> String {
     let x_date = x_date(UtcDateTime::now());
     let body_sha256 = sha256_hex(body.as_bytes());
-    opening.authorization("AKLTdemo", key, &x_date, &[&body_sha256, &x_date], &body_sha256)
+    prefix.authorization("AKLTdemo", key, &x_date, &[&body_sha256, &x_date], &body_sha256)
 }
 
-fn opening() -> Opening {
+fn prefix() -> RequestPrefix {
     let headers = [("content-type", "application/json"), ("host", HOST)];
-    Opening::new("POST", "/", &query(), &headers, &["x-content-sha256", "x-date"])
+    RequestPrefix::new("POST", "/", &query(), &headers, &["x-content-sha256", "x-date"])
 }
 
-fn key() -> DayKey {
+fn key() -> SigningKey {
     let secret = Secret::new("demo-secret-key==");
-    DayKey::new(&secret, &x_date(UtcDateTime::now())[..8], "cn-north-1", "rtc")
+    SigningKey::new(&secret, &x_date(UtcDateTime::now())[..8], "cn-north-1", "rtc")
 }
 
 fn query() -> String {

@@ -18,7 +18,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{RngSeed, TestRunner};
-use rtcmsg::sign::volcengine::{DayKey, Opening, canonical_query, sha256_hex};
+use rtcmsg::sign::volcengine::{RequestPrefix, SigningKey, canonical_query, sha256_hex};
 use rtcmsg::{Client, Code, Config, Delivery, Level, Logger, Message, Payload, SETTINGS, Secret, Signal};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -141,17 +141,17 @@ fn a_canonical_request_and_its_signature_are_those_of_an_independent_formatter()
             let pairs: Vec<(&str, &str)> = query.iter().rev().map(|(name, value)| (&**name, &**value)).collect();
             let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
             let body_sha256 = sha256_hex(&body);
-            let key = DayKey::new(&Secret::new(secret), day, &region, &service);
+            let key = SigningKey::new(&Secret::new(secret), day, &region, &service);
             // However much of it was hashed before.
             for known in 0..headers.len() {
                 let (known, later) = headers.split_at(known);
                 let (later, values): (Vec<_>, Vec<_>) = later.iter().copied().unzip();
-                let opening = Opening::new(method, "/", &canonical_query(&pairs), known, &later);
-                let canonical = opening.canonical_sha256(&values, &body_sha256);
+                let prefix = RequestPrefix::new(method, "/", &canonical_query(&pairs), known, &later);
+                let canonical = prefix.canonical_sha256(&values, &body_sha256);
                 prop_assert_eq!(&*canonical, hex(&Sha256::digest(&expected)), "{}", expected);
                 prop_assert_eq!(&*key.signature(&x_date, &canonical), hex(&keyed(&signing, &to_sign)));
                 prop_assert_eq!(
-                    opening.authorization("AK", &key, &x_date, &values, &body_sha256),
+                    prefix.authorization("AK", &key, &x_date, &values, &body_sha256),
                     format!(
                         "HMAC-SHA256 Credential=AK/{credential}, SignedHeaders={names}, Signature={}",
                         hex(&keyed(&signing, &to_sign))

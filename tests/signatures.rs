@@ -26,18 +26,18 @@ fn volcengine_requests_are_signed_as_the_vendor_signs_them() {
         let secret = Secret::new(text(&vector, "secret_key"));
         let x_date = text(&vector, "x_date");
         let (region, service) = (text(&vector, "region"), text(&vector, "service"));
-        let key = volcengine::DayKey::new(&secret, &x_date[..8], region, service);
+        let key = volcengine::SigningKey::new(&secret, &x_date[..8], region, service);
         // Whatever part of it was hashed before.
         for known in 0..headers.len() {
             let (known, later) = headers.split_at(known);
             let (later, values): (Vec<_>, Vec<_>) = later.iter().copied().unzip();
-            let opening =
-                volcengine::Opening::new(text(&vector, "method"), text(&vector, "path"), &query, known, &later);
-            let canonical = opening.canonical_sha256(&values, &body_sha256);
+            let prefix =
+                volcengine::RequestPrefix::new(text(&vector, "method"), text(&vector, "path"), &query, known, &later);
+            let canonical = prefix.canonical_sha256(&values, &body_sha256);
             assert_eq!(&*canonical, text(&vector, "canonical_request_sha256"), "{name}");
             let signature = text(&vector, "signature");
             assert_eq!(&*key.signature(x_date, &canonical), signature, "{name}");
-            let authorization = opening.authorization("AK", &key, x_date, &values, &body_sha256);
+            let authorization = prefix.authorization("AK", &key, x_date, &values, &body_sha256);
             assert!(authorization.ends_with(&format!(", Signature={signature}")), "{name}");
         }
     }

@@ -124,7 +124,7 @@ mod models {
     use loom::thread;
 
     use super::*;
-    use crate::http::model_of_a_write;
+    use crate::http::write_for_model;
 
     const TO: Recipients = Recipients::One("alice");
 
@@ -136,7 +136,7 @@ mod models {
             let closing = flight.clone();
             let closer = thread::spawn(move || closing.parts()[0].outcome(TO, Code::Closed, "closed"));
             let part = &flight.parts()[0];
-            let was_written = model_of_a_write(&part.progress);
+            let was_written = write_for_model(&part.progress);
             if was_written {
                 let answer = Request::failed(Code::Ok, Delivery::Accepted, 200, String::new());
                 part.settle(Outcome::of(answer, TO));

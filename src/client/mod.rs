@@ -277,7 +277,7 @@ impl Client {
     /// Opens a connection to the endpoint of each vendor and keeps it for the next request.
     pub(crate) fn open_ahead(&self) {
         for endpoint in self.vendors.endpoints() {
-            if let Err(why) = self.agent.open_ahead(&endpoint) {
+            if let Err(why) = self.agent.prewarm(&endpoint) {
                 self.logger.log(Level::Warn, || format!("no connection ahead: {why}"));
             }
         }
@@ -462,7 +462,7 @@ impl Client {
     fn give_back(&self, message: &Message, terms: &SendTerms, slot: Slot, place: Place) {
         if let Some(permit) = self.pacing.permit(&Errand::Message(*message), terms, &self.calls) {
             permit.adopt(slot, place);
-            permit.give_back();
+            permit.release();
         }
     }
 
@@ -570,7 +570,7 @@ impl Client {
                             }
                             outcome
                         }
-                        Err(Failure::Withheld(request)) => {
+                        Err(Failure::NotPermitted(request)) => {
                             is_withheld = true;
                             Outcome::of(*request, errand.recipients())
                         }
@@ -663,7 +663,7 @@ fn kept_level(config: &Config) -> Option<Level> {
 }
 
 fn note_outcome(permit: &RatePermit, request: &Request) {
-    permit.give_back();
+    permit.release();
     match request.code {
         Code::Throttled => permit.throttled(),
         Code::Ok => permit.succeeded(),

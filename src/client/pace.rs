@@ -369,11 +369,11 @@ impl SendPermit for RatePermit {
         }
     }
 
-    fn was_used(&self) {
+    fn mark_used(&self) {
         lock(&self.state).held.iter_mut().for_each(|held| held.slot = None);
     }
 
-    fn give_back(&self) {
+    fn release(&self) {
         let mut state = lock(&self.state);
         for (claim, held) in self.claims.iter().zip(state.held.iter_mut()) {
             if let Some((claim, slot)) = claim.as_ref().zip(held.slot.take()) {
@@ -385,6 +385,6 @@ impl SendPermit for RatePermit {
 
 impl Drop for RatePermit {
     fn drop(&mut self) {
-        self.give_back();
+        self.release();
     }
 }

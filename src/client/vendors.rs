@@ -14,8 +14,8 @@ use crate::log::{Level, Logger};
 use crate::message::{Message, Recipients, Vendor};
 use crate::redact::{Cleaner, Hidden};
 use crate::report::Outcome;
-use crate::util::current::Current;
 use crate::util::json;
+use crate::util::swap::Swap;
 use crate::util::sync::Arc;
 use crate::{volcengine, zego};
 
@@ -53,7 +53,7 @@ pub(super) struct Vendors {
 #[derive(Debug)]
 struct Side<A, C> {
     account: A,
-    credentials: Current<C>,
+    credentials: Swap<C>,
     /// The endpoint that worked last; the others are tried after it.
     site: AtomicUsize,
     site_count: usize,
@@ -65,7 +65,7 @@ impl<A, C> Side<A, C> {
     fn new(account: A, credentials: C, site_count: usize) -> Side<A, C> {
         Side {
             account,
-            credentials: Current::new(credentials),
+            credentials: Swap::new(credentials),
             site: AtomicUsize::new(0),
             site_count,
             skew_seconds: AtomicI64::new(0),
@@ -145,7 +145,7 @@ impl Vendors {
     pub fn volcengine_account(&self) -> Option<String> {
         self.volcengine
             .as_ref()
-            .map(|side| side.credentials.get().credentials().access_key.clone())
+            .map(|side| side.credentials.load().credentials().access_key.clone())
     }
 
     /// What ZEGO counts quotas by.
@@ -195,11 +195,11 @@ impl Vendors {
             Vendor::Volcengine => {
                 let credentials = volcengine::Credentials::new(key_id, secret, token)?;
                 let signer = volcengine::Signer::new(credentials);
-                self.volcengine()?.credentials.replace(signer);
+                self.volcengine()?.credentials.store(signer);
             }
             Vendor::Zego => {
                 let credentials = zego::Credentials::new(key_id, secret, token)?;
-                self.zego()?.credentials.replace(credentials);
+                self.zego()?.credentials.store(credentials);
             }
         }
         Ok(())
@@ -248,7 +248,7 @@ impl Vendors {
                 let side = self.volcengine().map_err(told)?;
                 let call = match errand {
                     Errand::Message(message) => volcengine::actions::call(&side.account, message).map_err(told)?,
-                    Errand::VolcengineCall { action, version, json } => volcengine::Call {
+                    Errand::VolcengineCall { action, version, json } => volcengine::UnsignedRequest {
                         action,
                         version,
                         body: json.as_bytes().to_vec(),
@@ -256,7 +256,7 @@ impl Vendors {
                     Errand::ZegoCall { action, .. } => return Err(format!("{action} is no action of Volcengine")),
                 };
                 let site = &side.account.sites[site];
-                let signer = side.credentials.get();
+                let signer = side.credentials.load();
                 let request = volcengine::request(&side.account, site, &signer, call, side.now());
                 let request = request.map_err(|error| error.to_string())?;
                 Ok((request, Keys::Volcengine(signer)))
@@ -275,7 +275,7 @@ impl Vendors {
                 getrandom::getrandom(&mut random).map_err(|error| format!("no random bytes for the nonce: {error}"))?;
                 let nonce = zego::sign::nonce(random);
                 let site = &side.account.sites[site];
-                let credentials = side.credentials.get();
+                let credentials = side.credentials.load();
                 let request = zego::request(
                     &side.account,
                     site,

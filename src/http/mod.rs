@@ -3,8 +3,8 @@
 mod agent;
 mod connect;
 mod keep_alive;
-mod ledger;
 mod pool;
+mod progress;
 mod proxy;
 mod resolver;
 mod tcp;
@@ -15,6 +15,6 @@ mod tunnel;
 
 pub(crate) use agent::{Agent, Answer, BrokenExchange, Failure, Settings};
 #[cfg(all(test, feature = "loom"))]
-pub(crate) use ledger::model_of_a_write;
-pub(crate) use ledger::{Progress, SendPermit};
+pub(crate) use progress::write_for_model;
+pub(crate) use progress::{Progress, SendPermit};
 pub(crate) use traffic::Traffic;

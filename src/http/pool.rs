@@ -11,7 +11,7 @@ use ureq::unversioned::resolver::Resolver;
 use ureq::unversioned::transport::time::{Duration as Wait, Instant as Moment};
 use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout, ShutdownHandle, Transport};
 
-use super::ledger::{self, HttpConnection, Recorded, Step};
+use super::progress::{self, HttpConnection, Step, TrackedTransport};
 use crate::util::sync::{Mutex, MutexGuard, lock};
 
 pub(super) struct Pool {
@@ -108,36 +108,36 @@ impl Pool {
 }
 
 /// Takes a connection from the pool, or makes one with the chain of connectors.
-pub(super) struct Pooled<C>(Arc<Inner<C>>);
+pub(super) struct PooledConnector<C>(Arc<Inner<C>>);
 
 struct Inner<C> {
     chain: C,
     pool: Arc<Pool>,
 }
 
-impl<C> Clone for Pooled<C> {
-    fn clone(&self) -> Pooled<C> {
-        Pooled(self.0.clone())
+impl<C> Clone for PooledConnector<C> {
+    fn clone(&self) -> PooledConnector<C> {
+        PooledConnector(self.0.clone())
     }
 }
 
-impl<C> Pooled<C> {
-    pub fn new(chain: C, pool: Arc<Pool>) -> Pooled<C> {
-        Pooled(Arc::new(Inner { chain, pool }))
+impl<C> PooledConnector<C> {
+    pub fn new(chain: C, pool: Arc<Pool>) -> PooledConnector<C> {
+        PooledConnector(Arc::new(Inner { chain, pool }))
     }
 }
 
-impl<C: Connector<(), Out = Recorded>> Connector<()> for Pooled<C> {
-    type Out = Recorded;
+impl<C: Connector<(), Out = TrackedTransport>> Connector<()> for PooledConnector<C> {
+    type Out = TrackedTransport;
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<()>) -> Result<Option<Recorded>, Error> {
+    fn connect(&self, details: &ConnectionDetails, chained: Option<()>) -> Result<Option<TrackedTransport>, Error> {
         match self.0.pool.take(details.uri, Instant::now()) {
             Some(connection) => {
-                ledger::reach(Step::Connected);
-                Ok(Some(Recorded::new(connection)))
+                progress::record_step(Step::Connected);
+                Ok(Some(TrackedTransport::new(connection)))
             }
             None => {
-                ledger::give_back_permit();
+                progress::release_permit();
                 self.0.chain.connect(details, chained)
             }
         }
@@ -145,11 +145,11 @@ impl<C: Connector<(), Out = Recorded>> Connector<()> for Pooled<C> {
 }
 
 /// Opens connections before there is a request for them; hides the type of the chain.
-pub(super) trait OpenAhead: Send + Sync {
+pub(super) trait Prewarm: Send + Sync {
     fn open(&self, uri: &Uri, config: &Config, resolver: &dyn Resolver, timeout: Duration) -> Result<(), Error>;
 }
 
-impl<C: Connector<(), Out = Recorded>> OpenAhead for Pooled<C> {
+impl<C: Connector<(), Out = TrackedTransport>> Prewarm for PooledConnector<C> {
     fn open(&self, uri: &Uri, config: &Config, resolver: &dyn Resolver, timeout: Duration) -> Result<(), Error> {
         let timeout = NextTimeout {
             after: Wait::from(timeout),
@@ -174,7 +174,7 @@ impl<C: Connector<(), Out = Recorded>> OpenAhead for Pooled<C> {
             register_shutdown: Arc::new(move |handle| registry.register(handle)),
         };
         let opened = self.0.chain.connect(&details, None)?;
-        let connection = opened.and_then(Recorded::into_connection);
+        let connection = opened.and_then(TrackedTransport::into_connection);
         self.0
             .pool
             .put(connection.ok_or(Error::ConnectionFailed)?, Instant::now(), None);
@@ -182,9 +182,9 @@ impl<C: Connector<(), Out = Recorded>> OpenAhead for Pooled<C> {
     }
 }
 
-impl<C> std::fmt::Debug for Pooled<C> {
+impl<C> std::fmt::Debug for PooledConnector<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Pooled")
+        f.write_str("PooledConnector")
     }
 }
 
@@ -246,7 +246,10 @@ mod tests {
             buffers: LazyBuffers::new(16, 16),
         };
         change(&mut transport);
-        (HttpConnection::of_test(Box::new(transport), &uri(to), too_old_at), name)
+        (
+            HttpConnection::for_test(Box::new(transport), &uri(to), too_old_at),
+            name,
+        )
     }
 
     fn is_open(name: &Arc<()>) -> bool {

@@ -12,30 +12,30 @@ use ureq::unversioned::transport::time::Duration as Wait;
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 use ureq::{Error, Timeout};
 
-use super::ledger;
+use super::progress;
 use crate::os;
 
 /// How long the system waits at a time; then the clock is looked at.
-const SLICE: Duration = Duration::from_secs(1);
-const SHORTEST: Duration = Duration::from_millis(1);
+const MAX_SOCKET_TIMEOUT: Duration = Duration::from_secs(1);
+const MIN_SOCKET_TIMEOUT: Duration = Duration::from_millis(1);
 /// With less room than this behind what waits to be written, it is written.
-const ROOM: usize = 2048;
+const MIN_OUTPUT_ROOM: usize = 2048;
 
 #[derive(Debug)]
 pub(super) struct Connection {
     /// Shared with the handle by which another thread ends it.
     stream: Arc<TcpStream>,
-    buffers: Held,
+    buffers: BatchingBuffers,
     /// As they are set on the socket.
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
 }
 
-/// ureq's buffers; in the output the first bytes are held back until there is a reason to write them.
+/// ureq's buffers; in the output the first bytes are pending back until there is a reason to write them.
 #[derive(Debug)]
-struct Held {
+struct BatchingBuffers {
     inner: LazyBuffers,
-    held: usize,
+    pending: usize,
 }
 
 impl Connection {
@@ -43,9 +43,9 @@ impl Connection {
         stream.set_nodelay(true)?;
         Ok(Connection {
             stream,
-            buffers: Held {
+            buffers: BatchingBuffers {
                 inner: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
-                held: 0,
+                pending: 0,
             },
             read_timeout: None,
             write_timeout: None,
@@ -54,21 +54,21 @@ impl Connection {
 
     fn flush(&mut self, until: &Until) -> Result<(), Error> {
         let mut written = 0;
-        while written < self.buffers.held {
-            let wait = until.slice(self.write_timeout)?;
+        while written < self.buffers.pending {
+            let wait = until.socket_timeout(self.write_timeout)?;
             if let Some(wait) = wait {
                 self.stream.set_write_timeout(Some(wait))?;
                 self.write_timeout = Some(wait);
             }
-            let output = &self.buffers.inner.output()[written..self.buffers.held];
+            let output = &self.buffers.inner.output()[written..self.buffers.pending];
             match (&*self.stream).write(output) {
                 Ok(0) => return Err(Error::Io(io::ErrorKind::WriteZero.into())),
                 Ok(count) => written += count,
-                Err(error) if is_worth_another(&error) => {}
+                Err(error) if may_retry(&error) => {}
                 Err(error) => return Err(Error::Io(error)),
             }
         }
-        self.buffers.held = 0;
+        self.buffers.pending = 0;
         Ok(())
     }
 }
@@ -79,8 +79,8 @@ impl Transport for Connection {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.buffers.held += amount;
-        if self.buffers.output().len() < ROOM {
+        self.buffers.pending += amount;
+        if self.buffers.output().len() < MIN_OUTPUT_ROOM {
             self.flush(&Until::new(timeout))?;
         }
         Ok(())
@@ -90,7 +90,7 @@ impl Transport for Connection {
         let until = Until::new(timeout);
         self.flush(&until)?;
         loop {
-            let wait = until.slice(self.read_timeout)?;
+            let wait = until.socket_timeout(self.read_timeout)?;
             if let Some(wait) = wait {
                 self.stream.set_read_timeout(Some(wait))?;
                 self.read_timeout = Some(wait);
@@ -100,7 +100,7 @@ impl Transport for Connection {
                     self.buffers.inner.input_appended(count);
                     return Ok(count > 0);
                 }
-                Err(error) if is_worth_another(&error) => {}
+                Err(error) if may_retry(&error) => {}
                 Err(error) => return Err(Error::Io(error)),
             }
         }
@@ -109,7 +109,7 @@ impl Transport for Connection {
     fn is_open(&mut self) -> bool {
         // A handshake may have ended with a write. It fits into the socket's buffer, so the timeout is for a thread that is
         // suspended before it.
-        if self.buffers.held > 0 && self.flush(&Until::at(Instant::now() + SLICE)).is_err() {
+        if self.buffers.pending > 0 && self.flush(&Until::at(Instant::now() + MAX_SOCKET_TIMEOUT)).is_err() {
             return false;
         }
         os::is_quiet(&self.stream)
@@ -117,15 +117,15 @@ impl Transport for Connection {
 }
 
 /// Interrupted, or a slice of the wait is over.
-fn is_worth_another(error: &io::Error) -> bool {
+fn may_retry(error: &io::Error) -> bool {
     use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }
 
-impl Buffers for Held {
+impl Buffers for BatchingBuffers {
     fn output(&mut self) -> &mut [u8] {
-        let held = self.held;
-        &mut self.inner.output()[held..]
+        let pending = self.pending;
+        &mut self.inner.output()[pending..]
     }
 
     fn input(&self) -> &[u8] {
@@ -145,9 +145,9 @@ impl Buffers for Held {
     }
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
-        let held = self.held;
+        let pending = self.pending;
         let (tmp, output) = self.inner.tmp_and_output();
-        (tmp, &mut output[held..])
+        (tmp, &mut output[pending..])
     }
 
     fn can_use_input(&self) -> bool {
@@ -163,10 +163,10 @@ pub(super) struct Until {
 
 impl Until {
     pub fn new(timeout: NextTimeout) -> Until {
-        let steps_own = (!timeout.after.is_not_happening())
+        let own = (!timeout.after.is_not_happening())
             .then(|| Instant::now().checked_add(*timeout.after))
             .flatten();
-        match (steps_own, ledger::due()) {
+        match (own, progress::step_deadline()) {
             (Some(own), Some(due)) if due < own => Until::at(due),
             (Some(own), _) => Until {
                 at: Some(own),
@@ -206,10 +206,12 @@ impl Until {
     }
 
     /// What the socket's timeout is to be, if it has to change: never past the end, and not so short that it spins.
-    fn slice(&self, set: Option<Duration>) -> Result<Option<Duration>, Error> {
-        let longest = self.left()?.map_or(SLICE, |left| left.min(SLICE));
-        let fits = set.is_some_and(|set| set <= longest && (set == SLICE || set * 2 > longest));
-        Ok((!fits).then(|| longest.max(SHORTEST)))
+    fn socket_timeout(&self, set: Option<Duration>) -> Result<Option<Duration>, Error> {
+        let longest = self
+            .left()?
+            .map_or(MAX_SOCKET_TIMEOUT, |left| left.min(MAX_SOCKET_TIMEOUT));
+        let fits = set.is_some_and(|set| set <= longest && (set == MAX_SOCKET_TIMEOUT || set * 2 > longest));
+        Ok((!fits).then(|| longest.max(MIN_SOCKET_TIMEOUT)))
     }
 }
 
@@ -220,22 +222,25 @@ mod tests {
     #[test]
     fn the_sockets_timeout_changes_only_when_it_has_to() {
         let far = Until::at(Instant::now() + Duration::from_secs(600));
-        assert_eq!(far.slice(None).unwrap(), Some(SLICE));
-        assert_eq!(far.slice(Some(SLICE)).unwrap(), None);
+        assert_eq!(far.socket_timeout(None).unwrap(), Some(MAX_SOCKET_TIMEOUT));
+        assert_eq!(far.socket_timeout(Some(MAX_SOCKET_TIMEOUT)).unwrap(), None);
         assert_eq!(
-            far.slice(Some(SHORTEST)).unwrap(),
-            Some(SLICE),
+            far.socket_timeout(Some(MIN_SOCKET_TIMEOUT)).unwrap(),
+            Some(MAX_SOCKET_TIMEOUT),
             "a short one would spin"
         );
         let near = Until::at(Instant::now() + Duration::from_millis(500));
-        let slice = near.slice(Some(SLICE)).unwrap().unwrap();
-        assert!(slice <= Duration::from_millis(500), "never past the end");
+        let timeout = near.socket_timeout(Some(MAX_SOCKET_TIMEOUT)).unwrap().unwrap();
+        assert!(timeout <= Duration::from_millis(500), "never past the end");
         let never = Until {
             at: None,
             reason: Timeout::Global,
         };
-        assert_eq!(never.slice(Some(SLICE)).unwrap(), None);
+        assert_eq!(never.socket_timeout(Some(MAX_SOCKET_TIMEOUT)).unwrap(), None);
         let over = Until::at(Instant::now());
-        assert!(matches!(over.slice(Some(SLICE)), Err(Error::Timeout(_))));
+        assert!(matches!(
+            over.socket_timeout(Some(MAX_SOCKET_TIMEOUT)),
+            Err(Error::Timeout(_))
+        ));
     }
 }

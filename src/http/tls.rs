@@ -147,7 +147,7 @@ impl<T: Transport> TlsStream<T> {
 
     /// Whether the connection is open and nothing has arrived on it that is left for a reader. Session tickets and key
     /// updates may arrive at any time; rustls processes them here.
-    fn is_in_step(&mut self) -> Result<bool, Error> {
+    fn is_quiet(&mut self) -> Result<bool, Error> {
         let timeout = NextTimeout {
             after: Wait::from(ARRIVED),
             ..NextTimeout::default()
@@ -199,7 +199,7 @@ impl<T: Transport> Transport for TlsStream<T> {
     }
 
     fn is_open(&mut self) -> bool {
-        self.is_in_step().unwrap_or(false)
+        self.is_quiet().unwrap_or(false)
     }
 
     fn is_tls(&self) -> bool {

@@ -4,17 +4,17 @@ use rustls::{AlertDescription, CertificateError, Error};
 
 /// The sentence for what ended a handshake.
 pub(super) fn describe(error: &ureq::Error) -> String {
-    sentence_of(error).unwrap_or_else(|| format!("the TLS handshake failed: {error}"))
+    known_cause(error).unwrap_or_else(|| format!("the TLS handshake failed: {error}"))
 }
 
 /// The same, if the error is one of TLS that has a sentence.
-pub(super) fn sentence_of(error: &ureq::Error) -> Option<String> {
-    let why = of_rustls(error).and_then(sentence)?;
+pub(super) fn known_cause(error: &ureq::Error) -> Option<String> {
+    let why = rustls_error(error).and_then(sentence)?;
     Some(format!("the TLS handshake failed: {why}"))
 }
 
 /// rustls's own error, also where it came as an error of I/O.
-fn of_rustls(error: &ureq::Error) -> Option<&Error> {
+fn rustls_error(error: &ureq::Error) -> Option<&Error> {
     match error {
         ureq::Error::Io(error) => error.get_ref()?.downcast_ref(),
         _ => None,

@@ -1,9 +1,9 @@
 //! Helpers without a domain.
 
 pub(crate) mod ascii;
-pub(crate) mod current;
 pub(crate) mod deadline;
 pub(crate) mod json;
 pub(crate) mod percent;
+pub(crate) mod swap;
 pub(crate) mod sync;
 pub(crate) mod text_file;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Account, Call};
+use super::{Account, UnsignedRequest};
 use crate::config;
 use crate::error::Error;
 use crate::message::{Message, Payload, Signal};
@@ -94,9 +94,9 @@ pub(super) fn names_and_versions(rtc_version: &str) -> [(&'static str, &str); 5]
 ///
 /// # Errors
 /// `NotConfigured` if the account lacks the app this action needs; `Unsupported` for a message of another vendor.
-pub(crate) fn call<'a>(account: &'a Account, message: &Message<'a>) -> Result<Call<'a>, Error> {
+pub(crate) fn call<'a>(account: &'a Account, message: &Message<'a>) -> Result<UnsignedRequest<'a>, Error> {
     let action = message.action();
-    let rtc = |room_id, from, to: Option<To<'a>>, payload| -> Result<Call<'a>, Error> {
+    let rtc = |room_id, from, to: Option<To<'a>>, payload| -> Result<UnsignedRequest<'a>, Error> {
         let app_id = rtc_app_id(account, action)?;
         let payload_len = match payload {
             Payload::Text(text) => text.len(),
@@ -114,13 +114,16 @@ pub(crate) fn call<'a>(account: &'a Account, message: &Message<'a>) -> Result<Ca
             binary: matches!(payload, Payload::Binary(_)),
             message: payload,
         };
-        Ok(Call {
+        Ok(UnsignedRequest {
             action,
             version: &account.rtc_version,
             body: json(&body, payload_len + to_len)?,
         })
     };
-    let im = |signal: Signal<'a>, receiver_user_id: Option<&'a [i64]>, ignore_user_ids| -> Result<Call<'a>, Error> {
+    let im = |signal: Signal<'a>,
+              receiver_user_id: Option<&'a [i64]>,
+              ignore_user_ids|
+     -> Result<UnsignedRequest<'a>, Error> {
         let ids = receiver_user_id.or(ignore_user_ids).unwrap_or_default().len();
         let body = ImBody {
             app_id: im_app_id(account, action)?,
@@ -131,7 +134,7 @@ pub(crate) fn call<'a>(account: &'a Account, message: &Message<'a>) -> Result<Ca
             receiver_user_id,
             ignore_user_ids,
         };
-        Ok(Call {
+        Ok(UnsignedRequest {
             action,
             version: IM_VERSION,
             body: json(&body, signal.content.len() + ids * DIGITS)?,

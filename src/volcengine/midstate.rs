@@ -36,21 +36,21 @@ impl Midstate {
     }
 
     /// The beginning, to be gone on with. `N` blocks of memory are one more than are compressed at once.
-    // Inlined, all that Text does is done in place: it is too large to be moved.
+    // Inlined, all that Hasher does is done in place: it is too large to be moved.
     #[inline(always)]
-    pub fn text<const N: usize>(&self) -> Text<N> {
-        let mut text = Text {
+    pub fn hasher<const N: usize>(&self) -> Hasher<N> {
+        let mut hasher = Hasher {
             state: *self.state,
             hashed: self.hashed,
-            ..Text::new()
+            ..Hasher::new()
         };
-        text.push(&self.rest);
-        text
+        hasher.update(&self.rest);
+        hasher
     }
 }
 
 /// A text on its way into the hash.
-pub(super) struct Text<const N: usize> {
+pub(super) struct Hasher<const N: usize> {
     state: [u32; 8],
     hashed: usize,
     /// One more than is ever full, for the padding.
@@ -58,13 +58,13 @@ pub(super) struct Text<const N: usize> {
     filled: usize,
 }
 
-impl<const N: usize> Text<N> {
+impl<const N: usize> Hasher<N> {
     const FULL: usize = (N - 1) * BLOCK;
 
     /// One with no beginning.
     #[inline(always)]
-    pub fn new() -> Text<N> {
-        Text {
+    pub fn new() -> Hasher<N> {
+        Hasher {
             state: START,
             hashed: 0,
             blocks: [[0; BLOCK]; N],
@@ -73,7 +73,7 @@ impl<const N: usize> Text<N> {
     }
 
     #[inline]
-    pub fn push(&mut self, mut piece: &[u8]) {
+    pub fn update(&mut self, mut piece: &[u8]) {
         while !piece.is_empty() {
             let (now, later) = piece.split_at(piece.len().min(Self::FULL - self.filled));
             self.blocks.as_flattened_mut()[self.filled..][..now.len()].copy_from_slice(now);
@@ -89,7 +89,7 @@ impl<const N: usize> Text<N> {
 
     /// FIPS 180-4, 5.1.1: a one bit, zeros, and the length in bits at the end of a block.
     #[inline(always)]
-    pub fn finish(&mut self) -> [u8; 32] {
+    pub fn finalize(&mut self) -> [u8; 32] {
         let bits = (self.hashed + self.filled) as u64 * 8;
         let blocks = (self.filled + 1 + size_of::<u64>()).div_ceil(BLOCK);
         let text = self.blocks[..blocks].as_flattened_mut();
@@ -121,16 +121,16 @@ mod tests {
             let (first, second) = rest.split_at(rest.len() / 3);
             let hash: [u8; 32] = Sha256::digest(text).into();
             let hashed = |beginning: &[u8], pieces: [&[u8]; 2]| {
-                let mut text = Midstate::new(beginning).text::<3>();
+                let mut hasher = Midstate::new(beginning).hasher::<3>();
                 for piece in pieces {
-                    text.push(piece);
+                    hasher.update(piece);
                 }
-                text.finish()
+                hasher.finalize()
             };
             assert_eq!(hashed(beginning, [first, second]), hash, "{len}");
-            let mut whole = Text::<5>::new();
-            whole.push(text);
-            assert_eq!(whole.finish(), hash, "{len}");
+            let mut whole = Hasher::<5>::new();
+            whole.update(text);
+            assert_eq!(whole.finalize(), hash, "{len}");
         }
     }
 }

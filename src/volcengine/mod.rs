@@ -52,7 +52,7 @@ pub(crate) struct Credentials {
 }
 
 /// An action ready to be signed: the body's bytes are the ones sent.
-pub(crate) struct Call<'a> {
+pub(crate) struct UnsignedRequest<'a> {
     pub action: &'a str,
     pub version: &'a str,
     pub body: Vec<u8>,
@@ -203,7 +203,7 @@ pub(crate) fn request(
     account: &Account,
     site: &Site,
     signer: &Signer,
-    call: Call,
+    call: UnsignedRequest,
     now: UtcDateTime,
 ) -> Result<Request<Vec<u8>>, http::Error> {
     let of_this_call;

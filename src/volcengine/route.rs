@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::{HeaderValue, Uri};
 
-use super::sign::{self, DayKey, Opening};
+use super::sign::{self, RequestPrefix, SigningKey};
 use super::{CONTENT_SHA256, Credentials, DATE, SECURITY_TOKEN};
 use crate::config::Endpoint;
 
@@ -16,8 +16,8 @@ pub(super) struct Route {
     version: String,
     pub uri: Uri,
     pub host: HeaderValue,
-    without_token: Opening,
-    with_token: Opening,
+    without_token: RequestPrefix,
+    with_token: RequestPrefix,
 }
 
 impl Route {
@@ -30,21 +30,27 @@ impl Route {
             action: action.to_owned(),
             version: version.to_owned(),
             uri: Uri::try_from(format!("{}/?{query}", endpoint.origin()))?,
-            without_token: Opening::new("POST", "/", &query, &headers, &[CONTENT_SHA256, DATE]),
-            with_token: Opening::new("POST", "/", &query, &headers, &[CONTENT_SHA256, DATE, SECURITY_TOKEN]),
+            without_token: RequestPrefix::new("POST", "/", &query, &headers, &[CONTENT_SHA256, DATE]),
+            with_token: RequestPrefix::new("POST", "/", &query, &headers, &[CONTENT_SHA256, DATE, SECURITY_TOKEN]),
             host: HeaderValue::try_from(host)?,
         })
     }
 
     /// The Authorization header of a request that goes this way.
-    pub fn authorization(&self, credentials: &Credentials, key: &DayKey, x_date: &str, body_sha256: &str) -> String {
+    pub fn authorization(
+        &self,
+        credentials: &Credentials,
+        key: &SigningKey,
+        x_date: &str,
+        body_sha256: &str,
+    ) -> String {
         let access_key = &credentials.access_key;
         let values = [body_sha256, x_date, credentials.session_token.expose()];
-        let (opening, values) = match credentials.session_token.is_empty() {
+        let (prefix, values) = match credentials.session_token.is_empty() {
             true => (&self.without_token, &values[..2]),
             false => (&self.with_token, &values[..]),
         };
-        opening.authorization(access_key, key, x_date, values, body_sha256)
+        prefix.authorization(access_key, key, x_date, values, body_sha256)
     }
 
     pub fn is_to(&self, action: &str, version: &str) -> bool {

@@ -1,7 +1,7 @@
 //! The signature of Volcengine's API: HMAC-SHA256 over a canonical request, like AWS V4 without its "AWS4" prefix.
 //! VENDORS.md, Signature. Pure functions of request, credentials and time; held to the vendor's own signers by vectors.
 //!
-//! What stays the same is hashed once: an [`Opening`] for an action at a host, a [`DayKey`] for a day. The canonical
+//! What stays the same is hashed once: an [`RequestPrefix`] for an action at a host, a [`SigningKey`] for a day. The canonical
 //! request itself is never put together: its pieces go into the hash one after the other, and nothing is allocated.
 
 use std::fmt;
@@ -11,66 +11,66 @@ use sha2::Sha256;
 use time::UtcDateTime;
 use zeroize::Zeroizing;
 
-use super::midstate::{Midstate, Text};
+use super::midstate::{Hasher, Midstate};
 use crate::secret::Secret;
 use crate::util::ascii::Ascii;
 use crate::util::percent;
 
-/// A canonical request up to the first value that is another in every message, hashed; and the texts between the values.
+/// A canonical request up to the first value that is another in every message, hashed; and the texts separators the values.
 ///
 /// Headers have names in lower case, sorted, and values without space around them.
 #[derive(Clone)]
-pub struct Opening {
+pub struct RequestPrefix {
     hash: Midstate,
-    /// As `\nx-date:`, before every value that comes later but the first.
-    between: Vec<String>,
+    /// As `\nx-date:`, before every value that comes varying but the first.
+    separators: Vec<String>,
     /// As the canonical request lists the headers: `content-type;host;x-date`.
     signed_headers: String,
-    /// What stands between the last value and the body's hash.
-    closing: String,
+    /// What stands separators the last value and the body's hash.
+    suffix: String,
 }
 
-impl Opening {
-    /// The headers of `known` begin the list, those named by `later` end it, and are one at least: X-Date changes.
+impl RequestPrefix {
+    /// The headers of `fixed` begin the list, those named by `varying` end it, and are one at least: X-Date changes.
     /// `query` is as [`canonical_query`] makes it, and as it stands in the URL.
-    pub fn new(method: &str, path: &str, query: &str, known: &[(&str, &str)], later: &[&str]) -> Opening {
+    pub fn new(method: &str, path: &str, query: &str, fixed: &[(&str, &str)], varying: &[&str]) -> RequestPrefix {
         let mut text = format!("{method}\n{path}\n{query}\n");
-        for (name, value) in known {
+        for (name, value) in fixed {
             text += &format!("{name}:{value}\n");
         }
-        let (first, others) = later.split_first().expect("a header whose value changes");
+        let (first, others) = varying.split_first().expect("a header whose value changes");
         text += &format!("{first}:");
-        let names: Vec<&str> = known.iter().map(|(name, _)| name).chain(later).copied().collect();
+        let names: Vec<&str> = fixed.iter().map(|(name, _)| name).chain(varying).copied().collect();
         let signed_headers = names.join(";");
-        Opening {
+        RequestPrefix {
             hash: Midstate::new(text.as_bytes()),
-            between: others.iter().map(|name| format!("\n{name}:")).collect(),
+            separators: others.iter().map(|name| format!("\n{name}:")).collect(),
             // The line of the last header ends, an empty one follows.
-            closing: format!("\n\n{signed_headers}\n"),
+            suffix: format!("\n\n{signed_headers}\n"),
             signed_headers,
         }
     }
 
-    /// The hash of the whole canonical request, with the values of the headers that were named as later ones.
+    /// The hash of the whole canonical request, with the values of the headers that were named as varying ones.
     pub fn canonical_sha256(&self, values: &[&str], body_sha256: &str) -> Ascii<64> {
-        debug_assert_eq!(values.len(), self.between.len() + 1);
+        debug_assert_eq!(values.len(), self.separators.len() + 1);
         // Enough for all but a session token.
-        let mut text = self.hash.text::<7>();
-        let before = std::iter::once("").chain(self.between.iter().map(String::as_str));
+        let mut hasher = self.hash.hasher::<7>();
+        let before = std::iter::once("").chain(self.separators.iter().map(String::as_str));
         for (before, value) in before.zip(values) {
-            text.push(before.as_bytes());
-            text.push(value.as_bytes());
+            hasher.update(before.as_bytes());
+            hasher.update(value.as_bytes());
         }
-        text.push(self.closing.as_bytes());
-        text.push(body_sha256.as_bytes());
-        Ascii::hex(&text.finish())
+        hasher.update(self.suffix.as_bytes());
+        hasher.update(body_sha256.as_bytes());
+        Ascii::hex(&hasher.finalize())
     }
 
     /// The value of the Authorization header. `x_date` is the value of the header of that name.
     pub fn authorization(
         &self,
         access_key: &str,
-        key: &DayKey,
+        key: &SigningKey,
         x_date: &str,
         values: &[&str],
         body_sha256: &str,
@@ -95,7 +95,7 @@ impl Opening {
 ///
 /// The key is kept as the two hashes that HMAC begins with, which is a third of its work on so short a text. It is wiped
 /// when dropped: it signs for the rest of its day.
-pub struct DayKey {
+pub struct SigningKey {
     /// `YYYYMMDD/region/service/request`, as a line and the end of the one before it.
     scope_line: String,
     /// The string to sign is begun: its first line is always the same.
@@ -103,9 +103,9 @@ pub struct DayKey {
     outer: Midstate,
 }
 
-impl DayKey {
+impl SigningKey {
     /// `date` is `YYYYMMDD`. The secret key looks like base64 but is used as it is.
-    pub fn new(secret_key: &Secret, date: &str, region: &str, service: &str) -> DayKey {
+    pub fn new(secret_key: &Secret, date: &str, region: &str, service: &str) -> SigningKey {
         let mut key = Zeroizing::new(secret_key.expose().as_bytes().to_vec());
         for text in [date, region, service, "request"] {
             let mut hmac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes a key of any length");
@@ -122,7 +122,7 @@ impl DayKey {
         };
         let mut beginning = keyed(0x36);
         beginning.extend_from_slice(b"HMAC-SHA256\n");
-        DayKey {
+        SigningKey {
             scope_line: format!("\n{date}/{region}/{service}/request\n"),
             inner: Midstate::new(&beginning),
             outer: Midstate::new(&keyed(0x5c)),
@@ -148,17 +148,17 @@ impl DayKey {
 
     /// Over the hash of a canonical request, at a time of this day: `YYYYMMDDTHHMMSSZ`.
     pub fn signature(&self, x_date: &str, canonical_sha256: &str) -> Ascii<64> {
-        let mut inner = self.inner.text::<4>();
+        let mut inner = self.inner.hasher::<4>();
         for piece in [x_date, &self.scope_line, canonical_sha256] {
-            inner.push(piece.as_bytes());
+            inner.update(piece.as_bytes());
         }
-        let mut outer = self.outer.text::<2>();
-        outer.push(&inner.finish());
-        Ascii::hex(&outer.finish())
+        let mut outer = self.outer.hasher::<2>();
+        outer.update(&inner.finalize());
+        Ascii::hex(&outer.finalize())
     }
 }
 
-impl fmt::Debug for DayKey {
+impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
@@ -185,7 +185,7 @@ pub fn x_date(now: UtcDateTime) -> Ascii<16> {
 }
 
 pub fn sha256_hex(bytes: &[u8]) -> Ascii<64> {
-    let mut text = Text::<5>::new();
-    text.push(bytes);
-    Ascii::hex(&text.finish())
+    let mut hasher = Hasher::<5>::new();
+    hasher.update(bytes);
+    Ascii::hex(&hasher.finalize())
 }

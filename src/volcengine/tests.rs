@@ -98,7 +98,7 @@ fn a_request_is_signed_as_one_made_from_nothing_whatever_was_signed_before() {
         for ((action, version), site, body, now) in calls {
             let (host, region) = [("a.example", "cn-north-1"), ("127.0.0.1:8089", "ap-1")][site];
             let site = &account.sites[site];
-            let call = Call { action, version, body };
+            let call = UnsignedRequest { action, version, body };
             let request = request(&account, site, &signer, call, now).unwrap();
             let query = format!("Action={action}&Version={version}");
             let header = |name: &str| request.headers()[name].to_str().unwrap();

@@ -14,10 +14,10 @@ use ureq::unversioned::transport::Connector;
 
 use super::connect::Connect;
 use super::keep_alive;
-use super::ledger::{HttpConnection, Ledger, Progress, Reached, SendPermit, Step, UnderWay};
-use super::pool::{OpenAhead, Pool, Pooled};
+use super::pool::{Pool, PooledConnector, Prewarm};
+use super::progress::{AttemptGuard, HttpConnection, Progress, SendPermit, Step, StepProbe, TrackedConnector};
 use super::proxy::Proxies;
-use super::resolver::{CachedResolver, Unresolved};
+use super::resolver::{CachedResolver, ResolveError};
 use super::tls::{self, Tls};
 use super::tls_failure;
 use super::traffic::Traffic;
@@ -45,7 +45,7 @@ pub(super) const USER_AGENT: &str = concat!("rtcmsg/", env!("CARGO_PKG_VERSION")
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Its permit was refused: nothing was sent, and the request says why.
-    Withheld(Box<Request>),
+    NotPermitted(Box<Request>),
     Broken(BrokenExchange),
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct Agent {
     resolver: CachedResolver,
     connect_timeout: Duration,
     pool: Arc<Pool>,
-    opener: Box<dyn OpenAhead>,
+    prewarmer: Box<dyn Prewarm>,
     pub traffic: Arc<Traffic>,
 }
 
@@ -119,24 +119,24 @@ impl Agent {
             .timeout_connect(Some(settings.connect_timeout))
             .build();
         let connector = ()
-            .chain(Reached { step: Step::Connecting })
+            .chain(StepProbe { step: Step::Connecting })
             .chain(Connect {
                 resolver: resolver.clone(),
                 proxies,
             })
-            .chain(Reached {
+            .chain(StepProbe {
                 step: Step::TlsHandshake,
             })
             .chain(Tls(settings.tls))
-            .chain(Ledger {
+            .chain(TrackedConnector {
                 max_age: settings.max_age,
                 traffic: traffic.clone(),
             });
         let pool = Arc::new(Pool::new(settings.max_idle, settings.max_connections));
-        let connector = Pooled::new(connector, pool.clone());
+        let connector = PooledConnector::new(connector, pool.clone());
         Agent {
             pool,
-            opener: Box::new(connector.clone()),
+            prewarmer: Box::new(connector.clone()),
             agent: ureq::Agent::with_parts(config, connector, resolver.clone()),
             resolver,
             connect_timeout: settings.connect_timeout,
@@ -145,12 +145,12 @@ impl Agent {
     }
 
     /// Opens a connection and keeps it for the next request to this host.
-    pub fn open_ahead(&self, uri: &http::Uri) -> Result<(), String> {
+    pub fn prewarm(&self, uri: &http::Uri) -> Result<(), String> {
         let opened = self
-            .opener
+            .prewarmer
             .open(uri, self.agent.config(), &self.resolver, self.connect_timeout);
         opened.map_err(|error| {
-            let what = tls_failure::sentence_of(&error).unwrap_or_else(|| error.to_string());
+            let what = tls_failure::known_cause(&error).unwrap_or_else(|| error.to_string());
             format!("{}: {what}", authority(uri))
         })
     }
@@ -167,12 +167,12 @@ impl Agent {
     ) -> Result<(Answer, Reusable<'_>), Failure> {
         let uri = request.uri().clone();
         let started = Instant::now();
-        let under_way = UnderWay::begin(progress, deadline, expires, permit);
+        let attempt = AttemptGuard::begin(progress, deadline, expires, permit);
         let response = self.agent.run(request).map_err(|error| {
-            if let Some(request) = under_way.withheld() {
-                return Failure::Withheld(request);
+            if let Some(request) = attempt.not_permitted() {
+                return Failure::NotPermitted(request);
             }
-            let step = under_way.step();
+            let step = attempt.step();
             let failure = failure(&error, &uri, step, None);
             // A lack of descriptors, the caller's own deadline or a refusal of the proxy says nothing against the addresses.
             let says_nothing = matches!(
@@ -199,13 +199,13 @@ impl Agent {
                 self.traffic.wire.record(ended - started);
                 let reusable = Reusable {
                     pool: &self.pool,
-                    connection: under_way.take_returned(),
+                    connection: attempt.take_connection(),
                     idle_since: ended,
                     limit: keep_alive::reuse_limit(&head.headers),
                 };
                 Ok((Response::from_parts(head, body), reusable))
             }
-            Err(error) => Err(Failure::Broken(failure(&error, &uri, under_way.step(), Some(status)))),
+            Err(error) => Err(Failure::Broken(failure(&error, &uri, attempt.step(), Some(status)))),
         }
     }
 
@@ -259,7 +259,7 @@ fn failure(error: &ureq::Error, uri: &http::Uri, step: Step, status: Option<u16>
         may_have_left: step == Step::RequestWritten,
         status,
         text: format!("{}: {what}", authority(uri)),
-        is_proxy_locked: of_type::<ProxyFailure>(error).is_some_and(|failure| failure.wants_credentials),
+        is_proxy_locked: own_error::<ProxyFailure>(error).is_some_and(|failure| failure.wants_credentials),
     }
 }
 
@@ -267,16 +267,16 @@ fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
     if let ureq::Error::Timeout(_) = error {
         return (Code::Timeout, format!("the deadline passed while {}", doing(step)));
     }
-    if let Some(failure) = of_type::<ProxyFailure>(error) {
+    if let Some(failure) = own_error::<ProxyFailure>(error) {
         return (failure.code, failure.text.clone());
     }
     match step {
-        Step::Resolving => match of_type::<Unresolved>(error) {
-            Some(Unresolved {
+        Step::Resolving => match own_error::<ResolveError>(error) {
+            Some(ResolveError {
                 code: Code::NoResources,
                 why,
             }) => (Code::NoResources, why.clone()),
-            Some(Unresolved { why, .. }) => (Code::Resolve, format!("no address: {why}")),
+            Some(ResolveError { why, .. }) => (Code::Resolve, format!("no address: {why}")),
             None => (Code::Resolve, format!("no address: {error}")),
         },
         Step::Connecting if matches!(error, ureq::Error::Io(error) if os::is_lack_of_resources(error)) => {
@@ -312,7 +312,7 @@ fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
 }
 
 /// An error of our own that ureq handed on.
-fn of_type<E: std::error::Error + 'static>(error: &ureq::Error) -> Option<&E> {
+fn own_error<E: std::error::Error + 'static>(error: &ureq::Error) -> Option<&E> {
     match error {
         ureq::Error::Other(other) => other.downcast_ref(),
         _ => None,

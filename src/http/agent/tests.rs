@@ -72,7 +72,7 @@ type Step = Box<dyn FnMut() -> Result<bool, Box<Request>> + Send>;
 /// A permit that does as the test says.
 struct Permit {
     acquire: Mutex<Step>,
-    given_back: Mutex<usize>,
+    released: Mutex<usize>,
     used: Mutex<usize>,
 }
 
@@ -80,13 +80,13 @@ impl Permit {
     fn that(acquire: impl FnMut() -> Result<bool, Box<Request>> + Send + 'static) -> Arc<Permit> {
         Arc::new(Permit {
             acquire: Mutex::new(Box::new(acquire)),
-            given_back: Mutex::default(),
+            released: Mutex::default(),
             used: Mutex::default(),
         })
     }
 
-    fn given_back(&self) -> MutexGuard<'_, usize> {
-        self.given_back.lock().expect("no panic")
+    fn released(&self) -> MutexGuard<'_, usize> {
+        self.released.lock().expect("no panic")
     }
 }
 
@@ -95,12 +95,12 @@ impl SendPermit for Permit {
         (self.acquire.lock().expect("no panic"))()
     }
 
-    fn was_used(&self) {
+    fn mark_used(&self) {
         *self.used.lock().expect("no panic") += 1;
     }
 
-    fn give_back(&self) {
-        *self.given_back() += 1;
+    fn release(&self) {
+        *self.released() += 1;
     }
 }
 
@@ -129,7 +129,7 @@ fn send(agent: &Agent, url: &str, deadline: Deadline, progress: &SharedArc<Progr
             let (code, may_have_left) = (Code::Ok, true);
             Sent { code, may_have_left }
         }
-        Err(Failure::Withheld(request)) => Sent {
+        Err(Failure::NotPermitted(request)) => Sent {
             code: request.code,
             may_have_left: request.delivery != Delivery::NotSent,
         },
@@ -151,7 +151,7 @@ fn a_permit_is_given_back_for_a_new_connection_and_kept_for_an_idle_one() {
     for _ in 0..3 {
         assert_eq!(send(&agent, &server.url, never(), &progress(), &permit).code, Code::Ok);
     }
-    assert_eq!(*permit.given_back(), 1);
+    assert_eq!(*permit.released(), 1);
     assert_eq!(*permit.used.lock().unwrap(), 3, "each counts from its first byte on");
 }
 

@@ -47,13 +47,13 @@ impl<In: Transport> Connector<In> for Connect {
 impl Connect {
     fn stream(&self, details: &ConnectionDetails, until: &Until) -> Result<Arc<TcpStream>, Error> {
         let addresses = self.resolver.addresses(details.uri, until.left()?)?;
-        let finish = race(&Sockets { details }, &addresses, until.at);
-        let winner = finish.outcome.as_ref().ok().map(|(address, _)| *address);
-        self.resolver.note_race(details.uri, &finish.failed, winner);
-        match finish.outcome {
+        let result = race(&Sockets { details }, &addresses, until.at);
+        let winner = result.outcome.as_ref().ok().map(|(address, _)| *address);
+        self.resolver.record_race(details.uri, &result.failed, winner);
+        match result.outcome {
             Ok((_, stream)) => Ok(stream),
-            Err(Lost::Failed(error)) => Err(error),
-            Err(Lost::TimedOut) => Err(Error::Timeout(until.reason)),
+            Err(RaceError::Failed(error)) => Err(error),
+            Err(RaceError::TimedOut) => Err(Error::Timeout(until.reason)),
         }
     }
 }
@@ -63,20 +63,20 @@ fn unreachable_proxy(proxy: &Proxy, error: &io::Error) -> Error {
 }
 
 /// How a race ended.
-struct Finish<S> {
-    outcome: Result<(SocketAddr, S), Lost>,
+struct RaceResult<S> {
+    outcome: Result<(SocketAddr, S), RaceError>,
     /// The addresses that failed, or had not answered when one that was begun later did, or when the time was over.
     failed: Vec<SocketAddr>,
 }
 
 #[derive(Debug)]
-enum Lost {
+enum RaceError {
     Failed(Error),
     TimedOut,
 }
 
 /// Why a connect could not be begun.
-enum Refused {
+enum BeginError {
     /// This address cannot be reached.
     Address(io::Error),
     /// No other can be begun either.
@@ -89,7 +89,7 @@ trait Network {
 
     fn now(&self) -> Instant;
 
-    fn begin(&self, address: SocketAddr) -> Result<Self::Socket, Refused>;
+    fn begin(&self, address: SocketAddr) -> Result<Self::Socket, BeginError>;
 
     /// Waits until one of these connects has ended, and says how it did. Without an end it returns when `at_most` has
     /// passed, or sooner.
@@ -97,7 +97,7 @@ trait Network {
     -> io::Result<Option<EndedConnect>>;
 }
 
-fn race<N: Network>(network: &N, addresses: &[SocketAddr], by: Option<Instant>) -> Finish<N::Socket> {
+fn race<N: Network>(network: &N, addresses: &[SocketAddr], by: Option<Instant>) -> RaceResult<N::Socket> {
     let stagger = stagger(
         by.map(|by| by.saturating_duration_since(network.now())),
         addresses.len(),
@@ -115,8 +115,8 @@ fn race<N: Network>(network: &N, addresses: &[SocketAddr], by: Option<Instant>) 
             if now.duration_since(started) >= STAGGER {
                 failed.extend(begun.iter().map(|(address, _)| *address));
             }
-            return Finish {
-                outcome: Err(Lost::TimedOut),
+            return RaceResult {
+                outcome: Err(RaceError::TimedOut),
                 failed,
             };
         }
@@ -127,11 +127,11 @@ fn race<N: Network>(network: &N, addresses: &[SocketAddr], by: Option<Instant>) 
                         begun.push((address, socket));
                         next_begins_at = now + stagger;
                     }
-                    Err(Refused::Address(error)) => {
+                    Err(BeginError::Address(error)) => {
                         failed.push(address);
                         last_error = Error::Io(error);
                     }
-                    Err(Refused::All(error)) => {
+                    Err(BeginError::All(error)) => {
                         waiting = [].iter();
                         last_error = error;
                     }
@@ -139,8 +139,8 @@ fn race<N: Network>(network: &N, addresses: &[SocketAddr], by: Option<Instant>) 
                 continue;
             }
             if begun.is_empty() {
-                return Finish {
-                    outcome: Err(Lost::Failed(last_error)),
+                return RaceResult {
+                    outcome: Err(RaceError::Failed(last_error)),
                     failed,
                 };
             }
@@ -154,7 +154,7 @@ fn race<N: Network>(network: &N, addresses: &[SocketAddr], by: Option<Instant>) 
                 let winner = begun.swap_remove(index);
                 begun.truncate(index);
                 failed.extend(begun.iter().map(|(address, _)| *address));
-                return Finish {
+                return RaceResult {
                     outcome: Ok(winner),
                     failed,
                 };
@@ -165,8 +165,8 @@ fn race<N: Network>(network: &N, addresses: &[SocketAddr], by: Option<Instant>) 
                 next_begins_at = now;
             }
             Err(error) => {
-                return Finish {
-                    outcome: Err(Lost::Failed(Error::Io(error))),
+                return RaceResult {
+                    outcome: Err(RaceError::Failed(Error::Io(error))),
                     failed,
                 };
             }
@@ -194,13 +194,13 @@ impl Network for Sockets<'_> {
     }
 
     /// The socket is known to those who may end it before it connects, so that a close ends every socket of the race.
-    fn begin(&self, address: SocketAddr) -> Result<Arc<TcpStream>, Refused> {
+    fn begin(&self, address: SocketAddr) -> Result<Arc<TcpStream>, BeginError> {
         let (socket, begun) = begin_connect(address).map_err(no_socket)?;
         let stream = Arc::new(TcpStream::from(socket));
         let handle: Arc<dyn ShutdownHandle> = stream.clone();
-        (self.details.register_shutdown)(Arc::downgrade(&handle)).map_err(Refused::All)?;
+        (self.details.register_shutdown)(Arc::downgrade(&handle)).map_err(BeginError::All)?;
         match begun {
-            Err(error) if !is_in_progress(&error) => Err(Refused::Address(error)),
+            Err(error) if !is_in_progress(&error) => Err(BeginError::Address(error)),
             _ => Ok(stream),
         }
     }
@@ -217,11 +217,11 @@ impl Network for Sockets<'_> {
 }
 
 /// Another address may be of a family that the system has sockets for, unless there are none left at all.
-fn no_socket(error: io::Error) -> Refused {
+fn no_socket(error: io::Error) -> BeginError {
     if os::is_lack_of_resources(&error) {
-        Refused::All(Error::Io(error))
+        BeginError::All(Error::Io(error))
     } else {
-        Refused::Address(error)
+        BeginError::Address(error)
     }
 }
 

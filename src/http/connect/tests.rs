@@ -47,14 +47,14 @@ impl Network for Simulated {
         self.start + Duration::from_millis(self.now.get())
     }
 
-    fn begin(&self, address: SocketAddr) -> Result<Self::Socket, Refused> {
+    fn begin(&self, address: SocketAddr) -> Result<Self::Socket, BeginError> {
         let now = self.now.get();
         self.begun.borrow_mut().push((now, usize::from(address.port()) - 1));
         match self.hosts[&address] {
             Connected(after) => Ok(Some((now + after, true))),
             Failed(after) => Ok(Some((now + after, false))),
-            Unreachable => Err(Refused::Address(io::ErrorKind::NetworkUnreachable.into())),
-            NoSocket => Err(Refused::All(Error::ConnectionFailed)),
+            Unreachable => Err(BeginError::Address(io::ErrorKind::NetworkUnreachable.into())),
+            NoSocket => Err(BeginError::All(Error::ConnectionFailed)),
             Unanswered => Ok(None),
         }
     }
@@ -102,18 +102,18 @@ fn story(hosts: &[Becomes], by: Option<u64>) -> Story {
         begun: RefCell::default(),
     };
     let by = by.map(|by| network.start + Duration::from_millis(by));
-    let finish = race(&network, &addresses, by);
+    let result = race(&network, &addresses, by);
     let index = |address: &SocketAddr| usize::from(address.port()) - 1;
     Story {
-        winner: match &finish.outcome {
+        winner: match &result.outcome {
             Ok((address, _)) => Ok(index(address)),
-            Err(Lost::TimedOut) => Err("timed out"),
-            Err(Lost::Failed(Error::Io(_))) => Err("failed"),
-            Err(Lost::Failed(_)) => Err("stopped"),
+            Err(RaceError::TimedOut) => Err("timed out"),
+            Err(RaceError::Failed(Error::Io(_))) => Err("failed"),
+            Err(RaceError::Failed(_)) => Err("stopped"),
         },
         ended_at: network.now.get(),
         begun: network.begun.into_inner(),
-        failed: finish.failed.iter().map(index).collect(),
+        failed: result.failed.iter().map(index).collect(),
     }
 }
 
@@ -357,9 +357,9 @@ fn a_close_ends_every_socket_of_a_race() {
 #[test]
 fn a_family_without_sockets_does_not_end_the_race() {
     let refused = no_socket(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
-    assert!(matches!(refused, Refused::Address(_)));
+    assert!(matches!(refused, BeginError::Address(_)));
     let refused = no_socket(io::Error::from_raw_os_error(libc::EMFILE));
-    assert!(matches!(refused, Refused::All(_)));
+    assert!(matches!(refused, BeginError::All(_)));
     let story = story(&[Unreachable, Connected(1)], Some(1000));
     assert_eq!(story.winner, Ok(1));
 }

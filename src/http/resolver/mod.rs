@@ -18,7 +18,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use super::ledger;
+use super::progress;
 use super::proxy::Proxies;
 use super::traffic::Traffic;
 use crate::error::Code;
@@ -43,11 +43,11 @@ struct Cache {
     lookup: Box<Lookup>,
     now: Box<Now>,
     entries: Mutex<HashMap<(String, u16), Entry>>,
-    settled: Condvar,
+    lookup_done: Condvar,
     /// Nobody waits any more.
     is_closed: AtomicBool,
     /// Held while the host's log function runs, and to close: after that it is not called any more.
-    gate: Mutex<()>,
+    log_lock: Mutex<()>,
     traffic: Arc<Traffic>,
 }
 
@@ -61,33 +61,33 @@ struct Entry {
     looking_up: bool,
     /// How many lookups have ended: a waiter sees by it that its own has.
     lookups: u64,
-    failure: Unresolved,
+    failure: ResolveError,
 }
 
 /// Why a name has no address.
 #[derive(Clone, Debug)]
-pub(super) struct Unresolved {
+pub(super) struct ResolveError {
     /// `Resolve`, or `NoResources` if the system lacked what a lookup needs.
     pub code: Code,
     pub why: String,
 }
 
-impl Default for Unresolved {
-    fn default() -> Unresolved {
-        Unresolved {
+impl Default for ResolveError {
+    fn default() -> ResolveError {
+        ResolveError {
             code: Code::Resolve,
             why: String::new(),
         }
     }
 }
 
-impl std::fmt::Display for Unresolved {
+impl std::fmt::Display for ResolveError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.why)
     }
 }
 
-impl std::error::Error for Unresolved {}
+impl std::error::Error for ResolveError {}
 
 impl CachedResolver {
     pub fn new(proxies: Arc<Proxies>, ttl: Duration, logger: Logger, traffic: Arc<Traffic>) -> CachedResolver {
@@ -110,20 +110,20 @@ impl CachedResolver {
             lookup,
             now,
             entries: Mutex::default(),
-            settled: Condvar::new(),
+            lookup_done: Condvar::new(),
             is_closed: AtomicBool::new(false),
-            gate: Mutex::new(()),
+            log_lock: Mutex::new(()),
             traffic,
         }))
     }
 
     /// Nobody waits for a lookup any more, since nothing can interrupt one; and what still comes back logs nothing.
     pub fn shut_down(&self) {
-        let gate = self.0.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let log_lock = self.0.log_lock.lock().unwrap_or_else(PoisonError::into_inner);
         let entries = self.0.entries();
         self.0.is_closed.store(true, Ordering::SeqCst);
-        drop((entries, gate));
-        self.0.settled.notify_all();
+        drop((entries, log_lock));
+        self.0.lookup_done.notify_all();
     }
 
     /// After a failed connect the addresses are not to be trusted.
@@ -138,16 +138,16 @@ impl CachedResolver {
     /// The addresses of the peer for this URI, in the order in which they are to be tried.
     pub fn addresses(&self, uri: &Uri, timeout: Option<Duration>) -> Result<Vec<SocketAddr>, Error> {
         let (host, port) = self.peer(uri)?;
-        if let Some(address) = literal(host, port) {
+        if let Some(address) = address_literal(host, port) {
             return Ok(vec![address]);
         }
         let now = (self.0.now)();
         let name = (host.to_owned(), port);
-        self.0.clone().of_name(name, timeout, |entry| entry.in_order(now))
+        self.0.clone().with_entry(name, timeout, |entry| entry.ordered(now))
     }
 
     /// Remembers which addresses of the peer for this URI failed, and which one did not.
-    pub fn note_race(&self, uri: &Uri, failed: &[SocketAddr], winner: Option<SocketAddr>) {
+    pub fn record_race(&self, uri: &Uri, failed: &[SocketAddr], winner: Option<SocketAddr>) {
         let Ok((host, port)) = self.peer(uri) else { return };
         let now = (self.0.now)();
         let mut entries = self.0.entries();
@@ -170,7 +170,7 @@ impl CachedResolver {
 }
 
 /// The address of a host that is one, and needs no lookup.
-fn literal(host: &str, port: u16) -> Option<SocketAddr> {
+fn address_literal(host: &str, port: u16) -> Option<SocketAddr> {
     Some(SocketAddr::new(bare(host).parse().ok()?, port))
 }
 
@@ -184,13 +184,13 @@ fn is_recent(now: Instant, failed_at: Instant) -> bool {
 
 impl Entry {
     /// The families in turn, as RFC 8305 has it; those that failed lately behind the others, the longest ago first.
-    fn in_order(&self, now: Instant) -> Vec<SocketAddr> {
+    fn ordered(&self, now: Instant) -> Vec<SocketAddr> {
         let failed_at = |address: &SocketAddr| self.failed_at.get(address).filter(|at| is_recent(now, **at));
-        let (mut late, good): (Vec<_>, Vec<_>) =
+        let (mut demoted, good): (Vec<_>, Vec<_>) =
             self.addresses.iter().partition(|address| failed_at(address).is_some());
-        late.sort_by_key(failed_at);
+        demoted.sort_by_key(failed_at);
         let mut order = alternating(&good);
-        order.extend(late);
+        order.extend(demoted);
         order
     }
 }
@@ -217,7 +217,7 @@ impl Cache {
     }
 
     /// What `take` takes of the entry of this name, once there are addresses in it.
-    fn of_name<T>(
+    fn with_entry<T>(
         self: Arc<Cache>,
         name: (String, u16),
         timeout: Option<Duration>,
@@ -237,7 +237,7 @@ impl Cache {
                 entry.looking_up = false;
                 if entry.addresses.is_empty() {
                     let why = format!("the system gives no thread for the DNS lookup: {error}");
-                    return Err(unresolved(Code::NoResources, why));
+                    return Err(resolve_error(Code::NoResources, why));
                 }
             }
         }
@@ -246,7 +246,7 @@ impl Cache {
         }
         let ended_before = entry.lookups;
         drop(entries);
-        ledger::give_back_permit();
+        progress::release_permit();
         let entries = self.entries();
         let in_flight = |entries: &mut HashMap<_, Entry>| {
             let is_open = !self.is_closed.load(Ordering::SeqCst);
@@ -254,11 +254,11 @@ impl Cache {
         };
         let entries = match timeout {
             None => self
-                .settled
+                .lookup_done
                 .wait_while(entries, in_flight)
                 .unwrap_or_else(PoisonError::into_inner),
             Some(timeout) => {
-                let waited = self.settled.wait_timeout_while(entries, timeout, in_flight);
+                let waited = self.lookup_done.wait_timeout_while(entries, timeout, in_flight);
                 let (entries, result) = waited.unwrap_or_else(PoisonError::into_inner);
                 if result.timed_out() {
                     return Err(Error::Timeout(ureq::Timeout::Resolve));
@@ -267,7 +267,7 @@ impl Cache {
             }
         };
         if self.is_closed.load(Ordering::SeqCst) {
-            return Err(unresolved(Code::Resolve, "the client was closed".to_owned()));
+            return Err(resolve_error(Code::Resolve, "the client was closed".to_owned()));
         }
         match entries.get(&name) {
             Some(entry) if !entry.addresses.is_empty() => Ok(take(entry)),
@@ -294,7 +294,7 @@ impl Cache {
                 let error = failed.err();
                 let lacks_resources = error.as_ref().is_some_and(os::is_lack_of_resources);
                 let why = error.map_or_else(|| "no address".to_owned(), |error| error.to_string());
-                entry.failure = Unresolved {
+                entry.failure = ResolveError {
                     code: if lacks_resources {
                         Code::NoResources
                     } else {
@@ -308,10 +308,10 @@ impl Cache {
             }
         }
         drop(entries);
-        self.settled.notify_all();
+        self.lookup_done.notify_all();
         // The host's log function runs without the lock that others wait for: it may take its time, or locks of its own.
         if let Some(why) = trouble {
-            let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+            let _log_lock = self.log_lock.lock().unwrap_or_else(PoisonError::into_inner);
             if !self.is_closed.load(Ordering::SeqCst) {
                 self.logger
                     .log(Level::Warn, || format!("DNS lookup failed: {host}: {why}"));
@@ -320,8 +320,8 @@ impl Cache {
     }
 }
 
-fn unresolved(code: Code, why: String) -> Error {
-    Error::Other(Box::new(Unresolved { code, why }))
+fn resolve_error(code: Code, why: String) -> Error {
+    Error::Other(Box::new(ResolveError { code, why }))
 }
 
 fn host_and_port(uri: &Uri) -> Result<(&str, u16), Error> {
@@ -335,12 +335,12 @@ impl Resolver for CachedResolver {
     /// [`Connect`](super::connect::Connect) takes them: ureq has room for 16.
     fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let steps_own = (!timeout.after.is_not_happening()).then_some(*timeout.after);
-        let attempts = ledger::due().map(|due| due.saturating_duration_since(Instant::now()));
+        let attempts = progress::step_deadline().map(|due| due.saturating_duration_since(Instant::now()));
         let timeout = steps_own.into_iter().chain(attempts).min();
         let (host, port) = self.peer(uri)?;
-        if literal(host, port).is_none() {
+        if address_literal(host, port).is_none() {
             let name = (host.to_owned(), port);
-            self.0.clone().of_name(name, timeout, |_| ())?;
+            self.0.clone().with_entry(name, timeout, |_| ())?;
         }
         Ok(self.empty())
     }

@@ -65,7 +65,7 @@ impl Fixture {
     fn wait_for_lookups(&self, count: u64) {
         let entries = self.resolver.0.entries();
         let pending = |entries: &mut HashMap<(String, u16), Entry>| entries.values().all(|entry| entry.lookups < count);
-        drop(self.resolver.0.settled.wait_while(entries, pending).unwrap());
+        drop(self.resolver.0.lookup_done.wait_while(entries, pending).unwrap());
     }
 }
 
@@ -143,7 +143,7 @@ fn a_lookup_that_lacks_descriptors_is_no_fault_of_the_name() {
         let fixture = fixture();
         fixture.answer.send(Err(failure)).unwrap();
         match fixture.get().unwrap_err() {
-            Error::Other(error) => error.downcast_ref::<Unresolved>().unwrap().code,
+            Error::Other(error) => error.downcast_ref::<ResolveError>().unwrap().code,
             other => panic!("{other}"),
         }
     };
@@ -217,17 +217,17 @@ fn an_address_that_failed_goes_last_for_ten_minutes_across_lookups() {
     answer();
     assert_eq!(fixture.get().unwrap(), order([0, 2, 1, 3]));
 
-    fixture.resolver.note_race(&vendor(), &[found[0]], Some(found[2]));
+    fixture.resolver.record_race(&vendor(), &[found[0]], Some(found[2]));
     assert_eq!(fixture.get().unwrap(), order([1, 2, 3, 0]));
     fixture.pass(Duration::from_secs(1));
-    fixture.resolver.note_race(&vendor(), &[found[1]], Some(found[2]));
+    fixture.resolver.record_race(&vendor(), &[found[1]], Some(found[2]));
     assert_eq!(fixture.get().unwrap(), order([2, 3, 0, 1]), "the longest ago first");
 
     fixture.resolver.forget(&vendor());
     answer();
     assert_eq!(fixture.get().unwrap(), order([2, 3, 0, 1]), "after another lookup");
 
-    fixture.resolver.note_race(&vendor(), &[], Some(found[1]));
+    fixture.resolver.record_race(&vendor(), &[], Some(found[1]));
     assert_eq!(fixture.get().unwrap(), order([1, 2, 3, 0]), "it answered again");
 
     // The clock passes the time to live, too.
@@ -247,7 +247,7 @@ fn with_more_addresses_than_ureq_keeps_none_is_lost() {
         .collect();
     fixture.answer.send(Ok(found.clone())).unwrap();
     assert_eq!(fixture.get().unwrap(), found);
-    fixture.resolver.note_race(&vendor(), &found[..39], Some(found[39]));
+    fixture.resolver.record_race(&vendor(), &found[..39], Some(found[39]));
     assert_eq!(fixture.get().unwrap()[0], found[39]);
 }
 

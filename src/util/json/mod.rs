@@ -1,7 +1,7 @@
 //! Reading vendors' JSON without trusting its types: a number where text belongs, text where a number belongs.
 //!
 //! Each answer has two readers that fill the same structs. The one for ordinary answers borrows from the body and takes
-//! nothing odd: [`ordinary`]. What it does not take goes through a tree of values, which takes everything: [`object`]. Codes
+//! nothing unexpected: [`parse_strict`]. What it does not take goes through a tree of values, which takes everything: [`parse_lenient`]. Codes
 //! decide what an answer says: a text that was damaged on the way destroys none.
 
 use std::borrow::Cow;
@@ -26,11 +26,11 @@ pub(crate) enum Value {
 
 impl Value {
     /// Whether it is null, or an empty text or object, or a list of nothing else.
-    pub fn says_nothing(&self) -> bool {
+    pub fn is_blank(&self) -> bool {
         match self {
             Value::Null => true,
             Value::Text(text) => text.is_empty(),
-            Value::List(items) => items.iter().all(Value::says_nothing),
+            Value::List(items) => items.iter().all(Value::is_blank),
             Value::Object(Object(members)) => members.is_empty(),
             Value::Bool(_) | Value::Whole(_) | Value::Inexact => false,
         }
@@ -49,7 +49,7 @@ impl Object {
     /// The value of this member; `None` if it is not there, or null. Where an answer may hold the member under a name
     /// that is not exactly this one, or holds it twice, neither its value nor its absence is certain.
     pub fn member(&self, name: &str) -> Result<Option<&Value>, Unclear> {
-        let mut alike = self.0.iter().filter(|(key, _)| is_alike(key, name));
+        let mut alike = self.0.iter().filter(|(key, _)| may_mean(key, name));
         match (alike.next(), alike.next()) {
             (None, _) => Ok(None),
             (Some((key, value)), None) if key == name => Ok(Some(value).filter(|value| !matches!(value, Value::Null))),
@@ -60,7 +60,7 @@ impl Object {
     /// Whether a member that may be meant by this name says anything.
     pub fn says(&self, name: &str) -> bool {
         self.member(name)
-            .map_or(true, |value| value.is_some_and(|value| !value.says_nothing()))
+            .map_or(true, |value| value.is_some_and(|value| !value.is_blank()))
     }
 
     /// Text that is shown and decides nothing: empty if it is not there, or unclear.
@@ -76,7 +76,7 @@ impl Object {
 
 /// Whether a member's name may be meant for this one: it has the same letters and digits in any case, or is this name with
 /// characters lost on the way.
-pub(crate) fn is_alike(key: &str, name: &str) -> bool {
+pub(crate) fn may_mean(key: &str, name: &str) -> bool {
     fn letters(text: &str) -> impl Iterator<Item = u8> {
         let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
         letters.map(|letter| letter.to_ascii_lowercase())
@@ -90,12 +90,12 @@ pub(crate) fn is_alike(key: &str, name: &str) -> bool {
     letters(key).eq(letters(name)) || is_damaged()
 }
 
-/// The body of an answer as an object, or why it is none. Damaged texts in it are mended: see [`repaired`].
-pub(crate) fn object(body: &[u8]) -> Result<Object, &'static str> {
+/// The body of an answer as an object, or why it is none. Damaged texts in it are mended: see [`repair`].
+pub(crate) fn parse_lenient(body: &[u8]) -> Result<Object, &'static str> {
     if body.is_empty() {
         return Err("an empty body");
     }
-    match serde_json::from_str(&repaired(body)) {
+    match serde_json::from_str(&repair(body)) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("JSON, but no object"),
         Err(_) => Err("no JSON"),
@@ -105,7 +105,7 @@ pub(crate) fn object(body: &[u8]) -> Result<Object, &'static str> {
 /// The body with its texts as JSON has them: what is no UTF-8, half a surrogate pair or no escape becomes U+FFFD, and a
 /// bare control character becomes its escape. Between texts a byte order mark is left out, and a number beyond a double
 /// becomes another that is not exact. Nothing else is changed, so that what is cut off, or no JSON for another reason, stays so.
-fn repaired(body: &[u8]) -> String {
+fn repair(body: &[u8]) -> String {
     let body = String::from_utf8_lossy(body);
     let mut repaired = String::with_capacity(body.len());
     let mut rest = &*body;
@@ -253,8 +253,8 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// The body in one pass, if it is as the vendor's pages have it. `None` says nothing of it: then it is [`object`]'s to read.
-pub(crate) fn ordinary<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+/// The body in one pass, if it is as the vendor's pages have it. `None` says nothing of it: then it is [`parse_lenient`]'s to read.
+pub(crate) fn parse_strict<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
     serde_json::from_slice(body).ok()
 }
 
@@ -283,13 +283,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
 
             fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
-                is_plain(text).then_some(Text(Cow::Borrowed(text))).ok_or_else(odd)
+                is_plain(text)
+                    .then_some(Text(Cow::Borrowed(text)))
+                    .ok_or_else(unexpected)
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
                 is_plain(text)
                     .then(|| Text(Cow::Owned(text.to_owned())))
-                    .ok_or_else(odd)
+                    .ok_or_else(unexpected)
             }
         }
         deserializer.deserialize_str(Plain)
@@ -312,55 +314,55 @@ fn is_plain(text: &str) -> bool {
     !text.contains('\0')
 }
 
-fn odd<E: de::Error>() -> E {
+fn unexpected<E: de::Error>() -> E {
     E::custom("not ordinary")
 }
 
 /// A value that nobody asks for. It is checked as strictly as one that is read: an answer is readable as a whole or not.
-pub(crate) struct Passed;
+pub(crate) struct Ignored;
 
-impl<'de> Deserialize<'de> for Passed {
+impl<'de> Deserialize<'de> for Ignored {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Any;
         impl<'de> Visitor<'de> for Any {
-            type Value = Passed;
+            type Value = Ignored;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 f.write_str("any value")
             }
 
-            fn visit_unit<E>(self) -> Result<Passed, E> {
-                Ok(Passed)
+            fn visit_unit<E>(self) -> Result<Ignored, E> {
+                Ok(Ignored)
             }
 
-            fn visit_bool<E>(self, _: bool) -> Result<Passed, E> {
-                Ok(Passed)
+            fn visit_bool<E>(self, _: bool) -> Result<Ignored, E> {
+                Ok(Ignored)
             }
 
-            fn visit_i64<E>(self, _: i64) -> Result<Passed, E> {
-                Ok(Passed)
+            fn visit_i64<E>(self, _: i64) -> Result<Ignored, E> {
+                Ok(Ignored)
             }
 
-            fn visit_u64<E>(self, _: u64) -> Result<Passed, E> {
-                Ok(Passed)
+            fn visit_u64<E>(self, _: u64) -> Result<Ignored, E> {
+                Ok(Ignored)
             }
 
-            fn visit_f64<E>(self, _: f64) -> Result<Passed, E> {
-                Ok(Passed)
+            fn visit_f64<E>(self, _: f64) -> Result<Ignored, E> {
+                Ok(Ignored)
             }
 
-            fn visit_str<E>(self, _: &str) -> Result<Passed, E> {
-                Ok(Passed)
+            fn visit_str<E>(self, _: &str) -> Result<Ignored, E> {
+                Ok(Ignored)
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Passed, A::Error> {
-                while list.next_element::<Passed>()?.is_some() {}
-                Ok(Passed)
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Ignored, A::Error> {
+                while list.next_element::<Ignored>()?.is_some() {}
+                Ok(Ignored)
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Passed, A::Error> {
-                while map.next_entry::<Text, Passed>()?.is_some() {}
-                Ok(Passed)
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ignored, A::Error> {
+                while map.next_entry::<Text, Ignored>()?.is_some() {}
+                Ok(Ignored)
             }
         }
         deserializer.deserialize_any(Any)
@@ -394,8 +396,8 @@ macro_rules! shape {
                             let is_unclear = match &*name.0 {
                                 $($name => $field.replace(map.next_value()?).is_some(),)+
                                 other => {
-                                    map.next_value::<$crate::util::json::Passed>()?;
-                                    [$($name),+].iter().any(|name| $crate::util::json::is_alike(other, name))
+                                    map.next_value::<$crate::util::json::Ignored>()?;
+                                    [$($name),+].iter().any(|name| $crate::util::json::may_mean(other, name))
                                 }
                             };
                             if is_unclear {
@@ -412,10 +414,10 @@ macro_rules! shape {
 }
 pub(crate) use shape;
 
-/// Every text in this JSON but the names, mended as those of an answer: see [`repaired`]. It takes what [`members`] takes,
+/// Every text in this JSON but the names, mended as those of an answer: see [`repair`]. It takes what [`members`] takes,
 /// also where no tree can be made of it: half a surrogate pair, a number out of range, a depth without end.
 pub(crate) fn texts(json: &str) -> Vec<String> {
-    let json = repaired(json.as_bytes());
+    let json = repair(json.as_bytes());
     let mut texts = Vec::new();
     let mut rest = &*json;
     while let Some(start) = rest.find('"') {

@@ -47,7 +47,7 @@ enum Change {
 
 /// Answers like these, and answers that are not quite: names and values are exchanged and replaced, members come to
 /// them, and now and then a sign or a byte is wrong.
-fn odd_answers(pages: &[&'static str]) -> impl Strategy<Value = Vec<u8>> + use<> {
+fn unexpected_answers(pages: &[&'static str]) -> impl Strategy<Value = Vec<u8>> + use<> {
     let change = prop_oneof![
         12 => select(VALUES).prop_map(Change::Value),
         6 => select(MEMBERS).prop_map(Change::Member),
@@ -102,15 +102,15 @@ fn pieces(page: &str) -> Vec<&str> {
     pieces
 }
 
-/// Holds that the reader of ordinary answers takes these, and that it says of each that it takes, odd ones too, what
-/// the tree of values says. Each reader gives what it makes of an answer, the first nothing of one that it does not take.
+/// Checks that the strict reader accepts these pages, and that it says the same as the lenient one about every answer that it
+/// accepts, also about unexpected ones. The strict reader returns `None` for an answer that it does not accept.
 pub(crate) fn hold_readers_together<T: PartialEq + fmt::Debug>(
     pages: &[&'static str],
-    ordinary: impl Fn(&[u8]) -> Option<T>,
-    any: impl Fn(&[u8]) -> T,
+    strict: impl Fn(&[u8]) -> Option<T>,
+    lenient: impl Fn(&[u8]) -> T,
 ) {
     for page in pages {
-        assert_eq!(ordinary(page.as_bytes()), Some(any(page.as_bytes())), "{page}");
+        assert_eq!(strict(page.as_bytes()), Some(lenient(page.as_bytes())), "{page}");
     }
     const CASES: u32 = 5_000;
     let config = ProptestConfig {
@@ -120,10 +120,10 @@ pub(crate) fn hold_readers_together<T: PartialEq + fmt::Debug>(
         ..ProptestConfig::default()
     };
     let taken = Cell::new(0);
-    let holds = TestRunner::new(config).run(&odd_answers(pages), |body| {
-        if let Some(told) = ordinary(&body) {
+    let holds = TestRunner::new(config).run(&unexpected_answers(pages), |body| {
+        if let Some(told) = strict(&body) {
             taken.set(taken.get() + 1);
-            prop_assert_eq!(told, any(&body), "{}", String::from_utf8_lossy(&body));
+            prop_assert_eq!(told, lenient(&body), "{}", String::from_utf8_lossy(&body));
         }
         Ok(())
     });
@@ -161,11 +161,11 @@ fn scalars_are_read_across_types_and_never_rounded() {
 
 #[test]
 fn what_is_no_object_says_why() {
-    assert_eq!(object(b"").unwrap_err(), "an empty body");
-    assert_eq!(object(b"[]").unwrap_err(), "JSON, but no object");
-    assert_eq!(object(b"<html>").unwrap_err(), "no JSON");
-    assert_eq!(object(&b"[".repeat(100_000)).unwrap_err(), "no JSON");
-    assert!(object(b"{}").is_ok());
+    assert_eq!(parse_lenient(b"").unwrap_err(), "an empty body");
+    assert_eq!(parse_lenient(b"[]").unwrap_err(), "JSON, but no object");
+    assert_eq!(parse_lenient(b"<html>").unwrap_err(), "no JSON");
+    assert_eq!(parse_lenient(&b"[".repeat(100_000)).unwrap_err(), "no JSON");
+    assert!(parse_lenient(b"{}").is_ok());
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn a_member_is_certain_only_under_its_name_and_once() {
 
 /// What the text of this answer is shown as; `None` if the answer is not readable.
 fn shown(body: &[u8]) -> Option<String> {
-    let object = object(body).ok()?;
+    let object = parse_lenient(body).ok()?;
     assert_eq!(object.integer("Code"), Some(7), "{}", String::from_utf8_lossy(body));
     Some(object.text("Message").0.into_owned())
 }
@@ -242,7 +242,7 @@ fn an_answer_that_is_cut_off_stays_unreadable() {
         br#"{'Code':7}"#,
         br#"{"Message":"a"b","Code":7}"#,
     ] {
-        assert_eq!(object(body).unwrap_err(), "no JSON", "{}", body.escape_ascii());
+        assert_eq!(parse_lenient(body).unwrap_err(), "no JSON", "{}", body.escape_ascii());
     }
 }
 
@@ -289,16 +289,16 @@ fn a_number_beyond_a_double_does_not_hide_the_code_beside_it() {
             format!("{{\"Code\":7,\"New\":[{number},{{\"a\":{number}}}]}}"),
             format!("{{\"Code\":7,\"Message\":{number}}}"),
         ] {
-            let answer = object(body.as_bytes()).expect("JSON");
+            let answer = parse_lenient(body.as_bytes()).expect("JSON");
             assert_eq!(answer.integer("Code"), Some(7), "{body}");
             assert_eq!(answer.text("Message").0, "", "{body}");
         }
-        let as_code = object(format!("{{\"Code\":{number}}}").as_bytes()).expect("JSON");
+        let as_code = parse_lenient(format!("{{\"Code\":{number}}}").as_bytes()).expect("JSON");
         assert_eq!(as_code.member("Code"), Ok(Some(&Value::Inexact)), "{number}");
-        let text = object(format!("{{\"Message\":\"{number}\"}}").as_bytes()).expect("JSON");
+        let text = parse_lenient(format!("{{\"Message\":\"{number}\"}}").as_bytes()).expect("JSON");
         assert_eq!(text.text("Message").0, number.as_str());
         assert_eq!(
-            object(format!("{{\"Code\":{number}").as_bytes()).unwrap_err(),
+            parse_lenient(format!("{{\"Code\":{number}").as_bytes()).unwrap_err(),
             "no JSON"
         );
     }
@@ -314,10 +314,10 @@ fn a_number_beyond_a_double_does_not_hide_the_code_beside_it() {
         "+1e400",
     ] {
         let body = format!("{{\"Code\":{number}}}");
-        assert_eq!(object(body.as_bytes()).unwrap_err(), "no JSON", "{body}");
+        assert_eq!(parse_lenient(body.as_bytes()).unwrap_err(), "no JSON", "{body}");
     }
     // What a double holds stays as it is.
-    let whole = object(br#"{"Code":9007199254740993,"CodeN":18446744073709551615}"#).expect("JSON");
+    let whole = parse_lenient(br#"{"Code":9007199254740993,"CodeN":18446744073709551615}"#).expect("JSON");
     assert_eq!(whole.integer("Code"), Some(9007199254740993));
     assert_eq!(whole.member("CodeN"), Ok(Some(&Value::Whole(u64::MAX.into()))));
 }

@@ -14,7 +14,7 @@ json::shape! {
     /// What is read of an answer.
     Answer<'a> {
         "ResponseMetadata" => metadata: Option<Metadata<'a>>,
-        "Result" => result: Option<Taken<'a>>,
+        "Result" => result: Option<ResultBody<'a>>,
         // It belongs into Result. Also set for what stands in another shape where the rows belong.
         "P2PResult" => misplaced: Misplaced,
     }
@@ -37,7 +37,7 @@ json::shape! {
 }
 
 json::shape! {
-    Taken<'a> {
+    ResultBody<'a> {
         "Message" => message: Text<'a>,
         "P2PResult" => pushed: Option<Vec<Push<'a>>>,
     }
@@ -61,7 +61,7 @@ struct Unreadable {
 
 /// What the answer has to fit.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+struct Expectation<'a> {
     action: &'a str,
     recipients: Recipients<'a>,
     rows: Rows<'a>,
@@ -75,11 +75,11 @@ enum Rows<'a> {
     /// RTC gives none: they are of another request.
     Unexpected,
     /// The caller of a raw call reads them.
-    Passed,
+    Ignored,
 }
 
-impl<'a> Asked<'a> {
-    fn by(message: &Message<'a>) -> Asked<'a> {
+impl<'a> Expectation<'a> {
+    fn of(message: &Message<'a>) -> Expectation<'a> {
         let rows = match *message {
             Message::P2PSendMessageToUsers { .. } | Message::P2PSendMessageToAll { .. } => {
                 Rows::Expected { left_out: &[] }
@@ -92,7 +92,7 @@ impl<'a> Asked<'a> {
             | Message::SendCustomCommandToUsers { .. }
             | Message::SendCustomCommandToRoom { .. } => Rows::Unexpected,
         };
-        Asked {
+        Expectation {
             action: message.action(),
             recipients: message.recipients(),
             rows,
@@ -102,27 +102,27 @@ impl<'a> Asked<'a> {
 
 /// The answer to a message: `status` and `body` as they came.
 pub(crate) fn read(message: &Message, status: u16, body: &[u8]) -> Outcome {
-    judged(Asked::by(message), status, answer_in(body))
+    judge(Expectation::of(message), status, parse(body))
 }
 
 /// The answer to a raw call of this action: whether it was accepted. The rest is the caller's to read.
 pub(crate) fn read_call(action: &str, status: u16, body: &[u8]) -> Outcome {
-    let asked = Asked {
+    let asked = Expectation {
         action,
         recipients: Recipients::Everybody,
-        rows: Rows::Passed,
+        rows: Rows::Ignored,
     };
-    judged(asked, status, answer_in(body))
+    judge(asked, status, parse(body))
 }
 
-fn answer_in(body: &[u8]) -> Result<Answer<'_>, Unreadable> {
-    match json::ordinary(body) {
+fn parse(body: &[u8]) -> Result<Answer<'_>, Unreadable> {
+    match json::parse_strict(body) {
         Some(answer) => Ok(answer),
-        None => Answer::of_any(body),
+        None => Answer::parse_lenient(body),
     }
 }
 
-fn judged(asked: Asked, status: u16, answer: Result<Answer, Unreadable>) -> Outcome {
+fn judge(asked: Expectation, status: u16, answer: Result<Answer, Unreadable>) -> Outcome {
     let flawed = |flaw| Outcome::of_flaw(asked.recipients, status, flaw);
     let (mut outcome, request_id) = match answer {
         Err(Unreadable { flaw, request_id }) => (flawed(flaw), request_id),
@@ -136,9 +136,9 @@ fn judged(asked: Asked, status: u16, answer: Result<Answer, Unreadable>) -> Outc
             let result = result.unwrap_or_default();
             let outcome = match metadata.error {
                 _ if !(action.is_empty() || action.eq_ignore_ascii_case(asked.action)) => {
-                    of_another_request(asked, status, action)
+                    answer_to_another_request(asked, status, action)
                 }
-                Some(error) => refused(asked, status, error, result.speaks_of_users(&misplaced)),
+                Some(error) => refused(asked, status, error, result.names_users(&misplaced)),
                 None if !(200..300).contains(&status) => {
                     flawed(Flaw::Unclear("no error in it, with a status that is no success"))
                 }
@@ -152,7 +152,7 @@ fn judged(asked: Asked, status: u16, answer: Result<Answer, Unreadable>) -> Outc
 }
 
 /// The action is compared without case, as the vendor may spell that of a raw call otherwise than its caller.
-fn of_another_request(asked: Asked, status: u16, action: &str) -> Outcome {
+fn answer_to_another_request(asked: Expectation, status: u16, action: &str) -> Outcome {
     let text = format!("the answer belongs to {action}, but {} was sent", asked.action);
     let request = Request::failed(Code::BadResponse, Delivery::Unknown, status, text);
     Outcome {
@@ -161,7 +161,7 @@ fn of_another_request(asked: Asked, status: u16, action: &str) -> Outcome {
     }
 }
 
-fn refused(asked: Asked, status: u16, error: Refusal, speaks_of_users: bool) -> Outcome {
+fn refused(asked: Expectation, status: u16, error: Refusal, names_users: bool) -> Outcome {
     let vendor_error = error.name.0.into_owned();
     // The number may stand where the name belongs.
     let number = error.number.or_else(|| json::whole(&vendor_error));
@@ -181,7 +181,7 @@ fn refused(asked: Asked, status: u16, error: Refusal, speaks_of_users: bool) -> 
         vendor_message: error.message.kept(&[]),
         ..Request::failed(class.code(), class.delivery(asked.recipients), status, text)
     };
-    if !matches!(asked.rows, Rows::Passed) && speaks_of_users {
+    if !matches!(asked.rows, Rows::Ignored) && names_users {
         request = request.left_unknown("the answer also says what became of users");
     }
     Outcome {
@@ -190,8 +190,8 @@ fn refused(asked: Asked, status: u16, error: Refusal, speaks_of_users: bool) -> 
     }
 }
 
-fn accepted(asked: Asked, status: u16, result: Taken, misplaced: &Misplaced) -> Outcome {
-    let speaks_of_users = result.speaks_of_users(misplaced);
+fn accepted(asked: Expectation, status: u16, result: ResultBody, misplaced: &Misplaced) -> Outcome {
+    let names_users = result.names_users(misplaced);
     let mut request = Request::failed(Code::Ok, Delivery::Accepted, status, "");
     request.vendor_message = result.message.kept(&["Success"]);
     match asked.rows {
@@ -202,37 +202,37 @@ fn accepted(asked: Asked, status: u16, result: Taken, misplaced: &Misplaced) -> 
             }
             pushed(asked.recipients, left_out, request, &rows)
         }
-        Rows::Unexpected if speaks_of_users => {
+        Rows::Unexpected if names_users => {
             let request =
                 request.left_unknown("the answer says what became of users, which this action's answers do not");
             Outcome::of(request, asked.recipients)
         }
-        Rows::Unexpected | Rows::Passed => Outcome::of(request, asked.recipients),
+        Rows::Unexpected | Rows::Ignored => Outcome::of(request, asked.recipients),
     }
 }
 
 /// IM's rows, laid over those who were asked for.
 fn pushed(asked: Recipients, left_out: &[i64], request: Request, rows: &[Push]) -> Outcome {
-    let results = PushResults::of(rows, asked, left_out);
+    let results = PushResults::from_rows(rows, asked, left_out);
     let mut request = request;
-    if results.has_stranger && results.leaves_somebody(asked) {
+    if results.has_unexpected_user && results.lacks_rows_for(asked) {
         request = request
             .left_unknown("the answer names a user who was not asked for, or who cannot be read, or two by one id");
     }
     Outcome {
         has_others: asked == Recipients::Everybody,
-        ..Outcome::new(request, results.lay_over(asked))
+        ..Outcome::new(request, results.rows_for(asked))
     }
 }
 
 /// Any answer at all: each value as far as it can be read, and why it is none if it is none.
 impl Answer<'static> {
-    fn of_any(body: &[u8]) -> Result<Answer<'static>, Unreadable> {
+    fn parse_lenient(body: &[u8]) -> Result<Answer<'static>, Unreadable> {
         let no_answer = |flaw| Unreadable {
             flaw,
             request_id: String::new(),
         };
-        let answer = json::object(body).map_err(|what| no_answer(Flaw::NoEnvelope(what)))?;
+        let answer = json::parse_lenient(body).map_err(|what| no_answer(Flaw::NoEnvelope(what)))?;
         let metadata = match answer.member("ResponseMetadata") {
             Ok(Some(Value::Object(metadata))) => metadata,
             Ok(_) => return Ok(Answer::default()),
@@ -248,7 +248,7 @@ impl Answer<'static> {
             request_id: request_id.0.to_string(),
         };
         let error = match metadata.member("Error") {
-            Ok(Some(Value::Object(error))) => Some(Refusal::of_any(error).map_err(unclear)?),
+            Ok(Some(Value::Object(error))) => Some(Refusal::from_object(error).map_err(unclear)?),
             Ok(None) => None,
             Ok(Some(_)) => return Err(unclear("an Error that is no object")),
             Err(Unclear) => return Err(unclear("its Error stands in it twice, or spelled otherwise")),
@@ -257,21 +257,21 @@ impl Answer<'static> {
             return Err(unclear("its Action stands in it twice, or spelled otherwise"));
         }
         let action = metadata.text("Action");
-        let result_is_odd = match answer.member("Result") {
-            Ok(Some(Value::Object(result))) => Taken::is_odd(result),
+        let result_is_unreadable = match answer.member("Result") {
+            Ok(Some(Value::Object(result))) => ResultBody::has_unreadable_rows(result),
             _ => answer.says("Result"),
         };
         Ok(Answer {
-            misplaced: Misplaced(answer.says("P2PResult") || result_is_odd),
+            misplaced: Misplaced(answer.says("P2PResult") || result_is_unreadable),
             metadata: Some(Metadata {
                 request_id,
                 action,
                 error,
             }),
             result: match answer.member("Result") {
-                Ok(Some(Value::Object(result))) => Some(Taken::of_any(result)),
+                Ok(Some(Value::Object(result))) => Some(ResultBody::from_object(result)),
                 Ok(None) => None,
-                _ => Some(Taken::of_another_shape()),
+                _ => Some(ResultBody::unreadable()),
             },
         })
     }
@@ -279,7 +279,7 @@ impl Answer<'static> {
 
 impl Refusal<'static> {
     /// Or why it is unclear what the vendor refuses.
-    fn of_any(error: &Object) -> Result<Refusal<'static>, &'static str> {
+    fn from_object(error: &Object) -> Result<Refusal<'static>, &'static str> {
         if ["Code", "CodeN"].iter().any(|name| error.member(name) == Err(Unclear)) {
             return Err("the code of its Error stands in it twice, or spelled otherwise");
         }
@@ -291,38 +291,38 @@ impl Refusal<'static> {
     }
 }
 
-impl Taken<'static> {
-    fn of_any(result: &Object) -> Taken<'static> {
-        Taken {
+impl ResultBody<'static> {
+    fn from_object(result: &Object) -> ResultBody<'static> {
+        ResultBody {
             message: result.text("Message"),
             pushed: match result.member("P2PResult") {
                 Ok(None) => None,
-                Ok(Some(Value::List(rows))) => Some(rows.iter().map(Push::of_any).collect()),
-                _ => Taken::of_another_shape().pushed,
+                Ok(Some(Value::List(rows))) => Some(rows.iter().map(Push::from_value).collect()),
+                _ => ResultBody::unreadable().pushed,
             },
         }
     }
 
     /// Whether something that says more than nothing stands where the rows belong, and is none.
-    fn is_odd(result: &Object) -> bool {
+    fn has_unreadable_rows(result: &Object) -> bool {
         match result.member("P2PResult") {
-            Ok(Some(Value::List(rows))) => rows.iter().any(Push::is_odd),
+            Ok(Some(Value::List(rows))) => rows.iter().any(Push::has_unreadable_rows),
             _ => result.says("P2PResult"),
         }
     }
 
     /// As with a row that names nobody.
-    fn of_another_shape() -> Taken<'static> {
-        Taken {
+    fn unreadable() -> ResultBody<'static> {
+        ResultBody {
             message: Text::default(),
             pushed: Some(vec![Push::default()]),
         }
     }
 }
 
-impl Taken<'_> {
+impl ResultBody<'_> {
     /// Whether it has rows that say something, or something stands where rows may have been meant.
-    fn speaks_of_users(&self, misplaced: &Misplaced) -> bool {
+    fn names_users(&self, misplaced: &Misplaced) -> bool {
         let rows = self.pushed.as_deref().unwrap_or_default();
         misplaced.0 || rows.iter().any(|row| *row != Push::default())
     }
@@ -330,19 +330,19 @@ impl Taken<'_> {
 
 impl Push<'static> {
     /// Whether it says something that cannot be read as a row.
-    fn is_odd(row: &Value) -> bool {
+    fn has_unreadable_rows(row: &Value) -> bool {
         match row {
             Value::Object(members) => {
-                Push::of_any(row) == Push::default()
+                Push::from_value(row) == Push::default()
                     && ["UserId", "Code", "DevicePlatform"]
                         .iter()
                         .any(|name| members.says(name))
             }
-            row => !row.says_nothing(),
+            row => !row.is_blank(),
         }
     }
 
-    fn of_any(row: &Value) -> Push<'static> {
+    fn from_value(row: &Value) -> Push<'static> {
         let Value::Object(row) = row else {
             return Push::default();
         };
@@ -362,20 +362,20 @@ struct PushResults {
     places: HashMap<i64, usize>,
     /// A row names a user who was not asked for, or nobody that can be read, or the rows of a user do not go together:
     /// whoever is missing may be meant.
-    has_stranger: bool,
+    has_unexpected_user: bool,
 }
 
 impl PushResults {
-    fn of(rows: &[Push], asked: Recipients, left_out: &[i64]) -> PushResults {
+    fn from_rows(rows: &[Push], asked: Recipients, left_out: &[i64]) -> PushResults {
         let mut results = PushResults {
             users: Vec::with_capacity(rows.len()),
             places: HashMap::with_capacity(rows.len()),
-            has_stranger: false,
+            has_unexpected_user: false,
         };
         for row in rows {
             // Ids are positive.
             let Some(id) = row.user.filter(|id| *id > 0) else {
-                results.has_stranger = true;
+                results.has_unexpected_user = true;
                 continue;
             };
             let place = *results.places.entry(id).or_insert_with(|| {
@@ -384,11 +384,11 @@ impl PushResults {
             });
             results.users[place].1.push(device(row));
         }
-        results.has_stranger |= match asked {
+        results.has_unexpected_user |= match asked {
             // The rows of a user may be those of two whose ids were rounded to one.
             Recipients::Ids(asked) => {
                 results.count_of(asked) < results.users.len()
-                    || results.users.iter().any(|(_, devices)| are_of_several(devices))
+                    || results.users.iter().any(|(_, devices)| may_mix_users(devices))
             }
             _ => results.count_of(left_out) > 0,
         };
@@ -401,24 +401,24 @@ impl PushResults {
     }
 
     /// Whether somebody who was asked for has no row.
-    fn leaves_somebody(&self, asked: Recipients) -> bool {
+    fn lacks_rows_for(&self, asked: Recipients) -> bool {
         match asked {
             Recipients::Ids(asked) => self.count_of(asked) < asked.len(),
             _ => true,
         }
     }
 
-    fn lay_over(mut self, recipients: Recipients) -> Vec<Recipient> {
+    fn rows_for(mut self, recipients: Recipients) -> Vec<Recipient> {
         let Recipients::Ids(asked) = recipients else {
             return self
                 .users
                 .into_iter()
-                .map(|(id, devices)| reached(id, devices))
+                .map(|(id, devices)| recipient_row(id, devices))
                 .collect();
         };
         let row_of = |id: &i64| match self.places.remove(id) {
-            Some(place) => reached(*id, std::mem::take(&mut self.users[place].1)),
-            None if self.has_stranger => Recipient::new(User::Id(*id), Delivery::Unknown, Code::BadResponse),
+            Some(place) => recipient_row(*id, std::mem::take(&mut self.users[place].1)),
+            None if self.has_unexpected_user => Recipient::new(User::Id(*id), Delivery::Unknown, Code::BadResponse),
             None => Recipient::new(User::Id(*id), Delivery::Accepted, Code::Ok),
         };
         asked.iter().map(row_of).collect()
@@ -444,7 +444,7 @@ fn device(row: &Push) -> Device {
 
 /// Whether these cannot all be rows of one user. There is one row for each user and device, and `Default`, for a user who is
 /// offline, stands alone. So ids that were rounded to the same one may have come together here.
-fn are_of_several(devices: &[Device]) -> bool {
+fn may_mix_users(devices: &[Device]) -> bool {
     if devices.len() < 2 {
         return false;
     }
@@ -457,7 +457,7 @@ fn are_of_several(devices: &[Device]) -> bool {
 }
 
 /// One device that has it is enough.
-fn reached(id: i64, devices: Vec<Device>) -> Recipient {
+fn recipient_row(id: i64, devices: Vec<Device>) -> Recipient {
     let is = |delivery| devices.iter().find(|device: &&Device| device.delivery == delivery);
     let decisive = is(Delivery::Delivered)
         .or_else(|| is(Delivery::Unknown))

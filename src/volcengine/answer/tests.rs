@@ -629,8 +629,8 @@ fn an_ordinary_answer_says_what_it_says_as_a_tree_of_values() {
         r#"{"ResponseMetadata":{"Error":null,"New":{"a":[1.5,true,null]}},"Result":{"P2PResult":[{"UserId":10001},
            {"UserId":10008,"Code":"not_online","DevicePlatform":"\u0057eb"},{"UserId":10008,"Code":"Success"}]}}"#,
     ];
-    fn asked_of(to: Recipients) -> Asked {
-        Asked::by(&Message::any_to(to))
+    fn asked_of(to: Recipients) -> Expectation {
+        Expectation::of(&Message::any_to(to))
     }
     let asked = [
         (Recipients::One("alice"), 200),
@@ -641,12 +641,12 @@ fn an_ordinary_answer_says_what_it_says_as_a_tree_of_values() {
     json::tests::hold_readers_together(
         &pages,
         |body| {
-            let told = |(to, status)| Some(judged(asked_of(to), status, Ok(json::ordinary(body)?)));
+            let told = |(to, status)| Some(judge(asked_of(to), status, Ok(json::parse_strict(body)?)));
             asked.into_iter().map(told).collect::<Option<Vec<_>>>()
         },
         |body| {
             asked
-                .map(|(to, status)| judged(asked_of(to), status, Answer::of_any(body)))
+                .map(|(to, status)| judge(asked_of(to), status, Answer::parse_lenient(body)))
                 .to_vec()
         },
     );

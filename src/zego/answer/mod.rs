@@ -37,7 +37,7 @@ json::shape! {
 
 /// What the answer has to fit.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+struct Expectation<'a> {
     recipients: Recipients<'a>,
     /// What is in the answer beyond its code is the caller's to read.
     is_call: bool,
@@ -45,36 +45,36 @@ struct Asked<'a> {
 
 /// The answer to a message: `status` and `body` as they came.
 pub(crate) fn read(recipients: Recipients, status: u16, body: &[u8]) -> Outcome {
-    let asked = Asked {
+    let asked = Expectation {
         recipients,
         is_call: false,
     };
-    judged(asked, status, answer_in(body))
+    judge(asked, status, parse(body))
 }
 
 /// The answer to a raw call: whether it was accepted. The rest is the caller's to read.
 pub(crate) fn read_call(status: u16, body: &[u8]) -> Outcome {
-    let asked = Asked {
+    let asked = Expectation {
         recipients: Recipients::Everybody,
         is_call: true,
     };
-    judged(asked, status, answer_in(body))
+    judge(asked, status, parse(body))
 }
 
-fn answer_in(body: &[u8]) -> Result<Answer<'_>, Flaw> {
-    match json::ordinary(body) {
+fn parse(body: &[u8]) -> Result<Answer<'_>, Flaw> {
+    match json::parse_strict(body) {
         Some(answer) => Ok(answer),
-        None => Answer::of_any(body),
+        None => Answer::parse_lenient(body),
     }
 }
 
-fn judged(asked: Asked, status: u16, answer: Result<Answer, Flaw>) -> Outcome {
+fn judge(asked: Expectation, status: u16, answer: Result<Answer, Flaw>) -> Outcome {
     answer
         .and_then(|answer| readable(asked, status, answer))
         .unwrap_or_else(|flaw| Outcome::of_flaw(asked.recipients, status, flaw))
 }
 
-fn readable(asked: Asked, status: u16, answer: Answer) -> Result<Outcome, Flaw> {
+fn readable(asked: Expectation, status: u16, answer: Answer) -> Result<Outcome, Flaw> {
     let recipients = asked.recipients;
     let code = answer.code.and_then(|code| i32::try_from(code).ok());
     let code = code.ok_or(Flaw::NoEnvelope("no Code in it"))?;
@@ -96,9 +96,9 @@ fn readable(asked: Asked, status: u16, answer: Answer) -> Result<Outcome, Flaw> 
     let fail_users = answer.data.and_then(|data| data.fail_users);
     let mut fail_users = fail_users.filter(|_| !asked.is_call).unwrap_or_default();
     if answer.misplaced.0 && !asked.is_call {
-        fail_users.extend(FailUser::of_another_shape());
+        fail_users.extend(FailUser::unreadable());
     }
-    let failed = Failed::of(&fail_users, recipients);
+    let failed = FailUsers::from_rows(&fail_users, recipients);
     let rows = recipients.users().map(|user| failed.row(user, &request)).collect();
     Ok(Outcome {
         concerns_all,
@@ -108,16 +108,16 @@ fn readable(asked: Asked, status: u16, answer: Answer) -> Result<Outcome, Flaw> 
 
 /// Any answer at all: each value as far as it can be read, and why it is none if it is none.
 impl Answer<'static> {
-    fn of_any(body: &[u8]) -> Result<Answer<'static>, Flaw> {
-        let answer = json::object(body).map_err(Flaw::NoEnvelope)?;
+    fn parse_lenient(body: &[u8]) -> Result<Answer<'static>, Flaw> {
+        let answer = json::parse_lenient(body).map_err(Flaw::NoEnvelope)?;
         let data = match answer.member("Data") {
             Ok(None) => None,
             Ok(Some(Value::Object(data))) => match data.member("FailUsers") {
                 Ok(None) => None,
-                Ok(Some(Value::List(rows))) => Some(rows.iter().map(FailUser::of_any).collect()),
-                _ => Some(FailUser::of_another_shape()),
+                Ok(Some(Value::List(rows))) => Some(rows.iter().map(FailUser::from_value).collect()),
+                _ => Some(FailUser::unreadable()),
             },
-            _ => Some(FailUser::of_another_shape()),
+            _ => Some(FailUser::unreadable()),
         };
         if answer.member("Code") == Err(Unclear) {
             return Err(Flaw::Unclear("its Code stands in it twice, or spelled otherwise"));
@@ -133,7 +133,7 @@ impl Answer<'static> {
 }
 
 impl FailUser<'static> {
-    fn of_any(row: &Value) -> FailUser<'static> {
+    fn from_value(row: &Value) -> FailUser<'static> {
         let Value::Object(row) = row else {
             return FailUser::default();
         };
@@ -145,7 +145,7 @@ impl FailUser<'static> {
     }
 
     /// As with a row that names nobody.
-    fn of_another_shape() -> Vec<FailUser<'static>> {
+    fn unreadable() -> Vec<FailUser<'static>> {
         vec![FailUser::default()]
     }
 }
@@ -165,16 +165,16 @@ impl FailUser<'_> {
 }
 
 /// Those the vendor says it did not reach.
-struct Failed<'a> {
+struct FailUsers<'a> {
     codes: HashMap<&'a str, i32>,
     /// A row names nobody who was asked for, or nobody that can be read: whoever is not named may be that one.
-    has_stranger: bool,
+    has_unexpected_user: bool,
     /// Everybody who was asked for has a row.
-    is_about_all: bool,
+    covers_all: bool,
 }
 
-impl<'a> Failed<'a> {
-    fn of(rows: &'a [FailUser], asked: Recipients) -> Failed<'a> {
+impl<'a> FailUsers<'a> {
+    fn from_rows(rows: &'a [FailUser], asked: Recipients) -> FailUsers<'a> {
         let code_of = |row: &FailUser| row.code.and_then(|code| i32::try_from(code).ok()).unwrap_or(0);
         let codes: HashMap<&str, i32> = rows.iter().map(|row| (row.name(), code_of(row))).collect();
         // Each was asked for once.
@@ -183,18 +183,20 @@ impl<'a> Failed<'a> {
             Recipients::Names(names) => names.iter().filter(|name| codes.contains_key(**name)).count(),
             Recipients::Everybody | Recipients::Ids(_) => 0,
         };
-        Failed {
-            has_stranger: known < codes.len(),
-            is_about_all: known > 0 && known == asked.len(),
+        FailUsers {
+            has_unexpected_user: known < codes.len(),
+            covers_all: known > 0 && known == asked.len(),
             codes,
         }
     }
 
     /// Why those whom it does not name are unknown, if they are.
-    fn leaves_unknown(&self, request: &Request) -> Option<&'static str> {
+    fn unknown_reason(&self, request: &Request) -> Option<&'static str> {
         match () {
-            () if self.is_about_all => None,
-            () if self.has_stranger => Some("the answer names a user who was not asked for, or who cannot be read"),
+            () if self.covers_all => None,
+            () if self.has_unexpected_user => {
+                Some("the answer names a user who was not asked for, or who cannot be read")
+            }
             // A refusal concerns all of them; one that names some does not say what became of the others.
             () if request.code != Code::Ok && !self.codes.is_empty() => {
                 Some("the answer names some of the users, and refuses all")
@@ -204,7 +206,7 @@ impl<'a> Failed<'a> {
     }
 
     fn judge(&self, request: Request) -> Request {
-        match self.leaves_unknown(&request) {
+        match self.unknown_reason(&request) {
             Some(why) => request.left_unknown(why),
             None => request,
         }
@@ -218,7 +220,7 @@ impl<'a> Failed<'a> {
         let (delivery, code, vendor_code) = match failed {
             Some(vendor_code) if request.code == Code::Ok => (Delivery::NotDelivered, Code::Undelivered, vendor_code),
             Some(vendor_code) => (Delivery::NotDelivered, request.code, vendor_code),
-            None if self.leaves_unknown(request).is_some() => (Delivery::Unknown, Code::BadResponse, 0),
+            None if self.unknown_reason(request).is_some() => (Delivery::Unknown, Code::BadResponse, 0),
             None => (request.delivery, request.code, 0),
         };
         Recipient {

@@ -201,8 +201,8 @@ fn an_ordinary_answer_says_what_it_says_as_a_tree_of_values() {
         r#"{"Code":50013,"Message":"m","Data":{"FailUsers":[{"Uid":"alice","Code":50003},{"Uid":"1111"},{"Code":7}]},"New":[{}]}"#,
         r#"{"Code":7,"Data":null}"#,
     ];
-    fn asked_of(recipients: Recipients) -> Asked {
-        Asked {
+    fn asked_of(recipients: Recipients) -> Expectation {
+        Expectation {
             recipients,
             is_call: false,
         }
@@ -216,12 +216,12 @@ fn an_ordinary_answer_says_what_it_says_as_a_tree_of_values() {
     json::tests::hold_readers_together(
         &pages,
         |body| {
-            let told = |(to, status)| Some(judged(asked_of(to), status, Ok(json::ordinary(body)?)));
+            let told = |(to, status)| Some(judge(asked_of(to), status, Ok(json::parse_strict(body)?)));
             asked.into_iter().map(told).collect::<Option<Vec<_>>>()
         },
         |body| {
             asked
-                .map(|(to, status)| judged(asked_of(to), status, Answer::of_any(body)))
+                .map(|(to, status)| judge(asked_of(to), status, Answer::parse_lenient(body)))
                 .to_vec()
         },
     );

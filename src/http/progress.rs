@@ -50,7 +50,7 @@ impl Progress {
 
     /// Back to the beginning, for the next attempt.
     pub fn reset(&self) {
-        self.reach(Step::Resolving);
+        self.advance(Step::Resolving);
     }
 
     /// Whether request bytes may have left; if not, none will.
@@ -60,7 +60,7 @@ impl Progress {
     }
 
     /// False if it was stopped.
-    fn reach(&self, step: Step) -> bool {
+    fn advance(&self, step: Step) -> bool {
         let unless_stopped = |now: u8| (now & STOPPED == 0).then_some(step as u8);
         self.0
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, unless_stopped)
@@ -75,13 +75,13 @@ pub(crate) trait SendPermit: Send + Sync {
     fn acquire(&self) -> Result<bool, Box<Request>>;
 
     /// Called when the first byte is written: from here it counts, whatever happens.
-    fn was_used(&self);
+    fn mark_used(&self);
 
     /// Called when the attempt has to wait for a host name or for a new connection: others may send meanwhile.
-    fn give_back(&self);
+    fn release(&self);
 }
 
-struct Current {
+struct AttemptState {
     /// For others to look at, and to stop.
     progress: Arc<Progress>,
     /// How far this attempt itself has come, whatever others did to the record.
@@ -90,100 +90,100 @@ struct Current {
     expires: Deadline,
     permit: Option<StdArc<dyn SendPermit>>,
     /// Why the permit was refused.
-    withheld: Option<Box<Request>>,
+    not_permitted: Option<Box<Request>>,
     /// The connection, after the answer was read to its end, if both sides keep it open.
-    returned: Cell<Option<HttpConnection>>,
+    connection: Cell<Option<HttpConnection>>,
 }
 
 thread_local! {
     /// Without a destructor, so that it is there until the very end of a thread: `atexit` handlers send, too. What it holds
-    /// is dropped with [`UnderWay`].
-    static CURRENT: RefCell<ManuallyDrop<Option<Current>>> = const { RefCell::new(ManuallyDrop::new(None)) };
+    /// is dropped with [`AttemptGuard`].
+    static ATTEMPT: RefCell<ManuallyDrop<Option<AttemptState>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// The attempt of this thread, from here to the drop of what this gives.
-pub(super) struct UnderWay;
+pub(super) struct AttemptGuard;
 
-impl UnderWay {
+impl AttemptGuard {
     pub fn begin(
         progress: &Arc<Progress>,
         deadline: Deadline,
         expires: Deadline,
         permit: Option<StdArc<dyn SendPermit>>,
-    ) -> UnderWay {
+    ) -> AttemptGuard {
         progress.reset();
-        let current = Current {
+        let attempt = AttemptState {
             progress: progress.clone(),
             step: Cell::new(Step::Resolving),
             deadline,
             expires,
             permit,
-            withheld: None,
-            returned: Cell::new(None),
+            not_permitted: None,
+            connection: Cell::new(None),
         };
-        CURRENT.with_borrow_mut(|now| **now = Some(current));
-        UnderWay
+        ATTEMPT.with_borrow_mut(|now| **now = Some(attempt));
+        AttemptGuard
     }
 
     pub fn step(&self) -> Step {
-        CURRENT.with_borrow(|current| current.as_ref().map_or(Step::Resolving, |current| current.step.get()))
+        ATTEMPT.with_borrow(|attempt| attempt.as_ref().map_or(Step::Resolving, |attempt| attempt.step.get()))
     }
 
     /// The request that was not sent because its permit was refused.
-    pub fn withheld(&self) -> Option<Box<Request>> {
-        CURRENT.with_borrow_mut(|current| current.as_mut()?.withheld.take())
+    pub fn not_permitted(&self) -> Option<Box<Request>> {
+        ATTEMPT.with_borrow_mut(|attempt| attempt.as_mut()?.not_permitted.take())
     }
 
     /// Returns the connection of an answer that was read to its end, if both sides keep it open.
-    pub fn take_returned(&self) -> Option<HttpConnection> {
-        CURRENT.with_borrow(|current| current.as_ref()?.returned.take())
+    pub fn take_connection(&self) -> Option<HttpConnection> {
+        ATTEMPT.with_borrow(|attempt| attempt.as_ref()?.connection.take())
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for AttemptGuard {
     fn drop(&mut self) {
         // What it holds is dropped when the record is free again.
-        let ended = CURRENT.with_borrow_mut(|now| now.take());
+        let ended = ATTEMPT.with_borrow_mut(|now| now.take());
         drop(ended);
     }
 }
 
 /// Stores a connection in this thread's attempt. Without an attempt it is closed.
-fn give_back(connection: Option<HttpConnection>) {
-    CURRENT.with_borrow(|current| {
-        if let Some(current) = &**current {
-            current.returned.set(connection);
+fn return_connection(connection: Option<HttpConnection>) {
+    ATTEMPT.with_borrow(|attempt| {
+        if let Some(attempt) = &**attempt {
+            attempt.connection.set(connection);
         }
     });
 }
 
 /// By when this thread's attempt has to have come further: until the request is written by its expiry, too.
-pub(super) fn due() -> Option<Instant> {
-    CURRENT.with_borrow(|current| {
-        let current = current.as_ref()?;
-        let due = if current.step.get() == Step::RequestWritten {
-            current.deadline
+pub(super) fn step_deadline() -> Option<Instant> {
+    ATTEMPT.with_borrow(|attempt| {
+        let attempt = attempt.as_ref()?;
+        let due = if attempt.step.get() == Step::RequestWritten {
+            attempt.deadline
         } else {
-            current.deadline.or_sooner(current.expires)
+            attempt.deadline.or_sooner(attempt.expires)
         };
         due.at()
     })
 }
 
 /// Notes that this thread's attempt has come this far.
-pub(super) fn reach(step: Step) {
-    CURRENT.with_borrow(|current| {
-        if let Some(current) = &**current {
-            current.step.set(step);
-            current.progress.reach(step);
+pub(super) fn record_step(step: Step) {
+    ATTEMPT.with_borrow(|attempt| {
+        if let Some(attempt) = &**attempt {
+            attempt.step.set(step);
+            attempt.progress.advance(step);
         }
     });
 }
 
 /// This thread's attempt has to wait before it can send.
-pub(super) fn give_back_permit() {
+pub(super) fn release_permit() {
     if let Some(permit) = permit() {
-        permit.give_back();
+        permit.release();
     }
 }
 
@@ -192,84 +192,84 @@ fn acquire_permit() -> Result<bool, Error> {
     let Some(permit) = permit() else { return Ok(false) };
     // The lock of the thread's record is not held while it waits.
     permit.acquire().map_err(|request| {
-        CURRENT.with_borrow_mut(|current| {
-            if let Some(current) = current.as_mut() {
-                current.withheld = Some(request);
+        ATTEMPT.with_borrow_mut(|attempt| {
+            if let Some(attempt) = attempt.as_mut() {
+                attempt.not_permitted = Some(request);
             }
         });
-        refused("it may not be sent")
+        not_sent("it may not be sent")
     })
 }
 
 fn permit() -> Option<StdArc<dyn SendPermit>> {
-    CURRENT.with_borrow(|current| current.as_ref()?.permit.clone())
+    ATTEMPT.with_borrow(|attempt| attempt.as_ref()?.permit.clone())
 }
 
 /// Whether bytes of this thread's request may have left.
 fn is_written() -> bool {
-    CURRENT.with_borrow(|current| {
-        let current = current.as_ref();
-        current.is_some_and(|current| current.step.get() == Step::RequestWritten)
+    ATTEMPT.with_borrow(|attempt| {
+        let attempt = attempt.as_ref();
+        attempt.is_some_and(|attempt| attempt.step.get() == Step::RequestWritten)
     })
 }
 
 /// Before a write of the request, of which the first makes everything uncertain. Whether this is the first.
-fn reach_the_write() -> Result<bool, Error> {
-    CURRENT.with_borrow(|current| {
-        let Some(current) = &**current else { return Ok(false) };
-        if current.step.get() == Step::RequestWritten {
+fn begin_request_write() -> Result<bool, Error> {
+    ATTEMPT.with_borrow(|attempt| {
+        let Some(attempt) = &**attempt else { return Ok(false) };
+        if attempt.step.get() == Step::RequestWritten {
             return Ok(false);
         }
-        if current.deadline.has_passed() {
+        if attempt.deadline.has_passed() {
             return Err(Error::Timeout(ureq::Timeout::Global));
         }
-        if current.expires.has_passed() {
-            return Err(refused("it expired before it was sent"));
+        if attempt.expires.has_passed() {
+            return Err(not_sent("it expired before it was sent"));
         }
-        if !current.progress.reach(Step::RequestWritten) {
-            return Err(refused("it was given up before it was sent"));
+        if !attempt.progress.advance(Step::RequestWritten) {
+            return Err(not_sent("it was given up before it was sent"));
         }
-        current.step.set(Step::RequestWritten);
+        attempt.step.set(Step::RequestWritten);
         Ok(true)
     })
 }
 
-fn refused(what: &'static str) -> Error {
+fn not_sent(what: &'static str) -> Error {
     Error::Io(io::Error::new(io::ErrorKind::ConnectionAborted, what))
 }
 
 /// A probe in the chain: notes that the attempt has come this far.
 #[derive(Debug)]
-pub(super) struct Reached {
+pub(super) struct StepProbe {
     pub step: Step,
 }
 
-impl<In: Transport> Connector<In> for Reached {
+impl<In: Transport> Connector<In> for StepProbe {
     type Out = In;
 
     fn connect(&self, _: &ConnectionDetails, chained: Option<In>) -> Result<Option<In>, Error> {
-        reach(self.step);
+        record_step(self.step);
         Ok(chained)
     }
 }
 
 /// The last of the chain, after TLS: wraps the finished connection.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(super) struct TrackedConnector {
     pub max_age: Duration,
     pub traffic: StdArc<Traffic>,
 }
 
-impl<In: Transport> Connector<In> for Ledger {
-    type Out = Recorded;
+impl<In: Transport> Connector<In> for TrackedConnector {
+    type Out = TrackedTransport;
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Recorded>, Error> {
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<TrackedTransport>, Error> {
         let Some(mut transport) = chained else { return Ok(None) };
-        reach(Step::Connected);
+        record_step(Step::Connected);
         self.traffic.opened.add(1);
         // What the handshake ended with leaves now, and what it read is no answer.
         transport.is_open();
-        Ok(Some(Recorded::new(HttpConnection {
+        Ok(Some(TrackedTransport::new(HttpConnection {
             transport: Box::new(transport),
             origin: Origin::of(details.uri),
             is_fresh: true,
@@ -315,7 +315,7 @@ pub(super) struct HttpConnection {
 
 impl HttpConnection {
     #[cfg(test)]
-    pub fn of_test(transport: Box<dyn Transport>, uri: &Uri, too_old_at: Option<Instant>) -> HttpConnection {
+    pub fn for_test(transport: Box<dyn Transport>, uri: &Uri, too_old_at: Option<Instant>) -> HttpConnection {
         HttpConnection {
             transport,
             origin: Origin::of(uri),
@@ -333,7 +333,7 @@ impl HttpConnection {
 
     /// Whether another request may be sent on it now.
     pub fn is_usable(&mut self, now: Instant) -> bool {
-        !self.has_expired(now) && self.is_in_step()
+        !self.has_expired(now) && self.is_quiet()
     }
 
     /// Whether something was read from the socket that is not part of the answer, or the end of the connection. A read with
@@ -348,25 +348,25 @@ impl HttpConnection {
 
     /// Whether the peer has neither closed the connection nor sent anything without a request. Such bytes must not be taken
     /// for the answer to the next request.
-    fn is_in_step(&mut self) -> bool {
+    fn is_quiet(&mut self) -> bool {
         self.transport.buffers().input().is_empty() && self.transport.is_open()
     }
 
     /// After the first write of a request its outcome is uncertain, so the connection is examined before it. A connection
     /// from the pool was examined when it was taken.
-    fn before_a_write_of_the_request(&mut self) -> Result<(), Error> {
+    fn prepare_request_write(&mut self) -> Result<(), Error> {
         let has_waited = !is_written() && acquire_permit()?;
         if has_waited && self.has_expired(Instant::now()) {
-            return Err(refused(
+            return Err(not_sent(
                 "the time of the connection ended while the request waited for its quota",
             ));
         }
-        if (self.is_fresh || has_waited) && !self.is_in_step() {
-            return Err(refused("the peer hung up or sent something before it was asked"));
+        if (self.is_fresh || has_waited) && !self.is_quiet() {
+            return Err(not_sent("the peer hung up or sent something before it was asked"));
         }
-        if reach_the_write()? {
+        if begin_request_write()? {
             if let Some(permit) = permit() {
-                permit.was_used();
+                permit.mark_used();
             }
             self.traffic.requests.add(1);
             self.traffic.reused.add(u64::from(!self.is_fresh));
@@ -384,11 +384,11 @@ impl Drop for HttpConnection {
 
 /// A connection that ureq uses for one request.
 #[derive(Debug)]
-pub(super) struct Recorded(Option<HttpConnection>);
+pub(super) struct TrackedTransport(Option<HttpConnection>);
 
-impl Recorded {
-    pub fn new(connection: HttpConnection) -> Recorded {
-        Recorded(Some(connection))
+impl TrackedTransport {
+    pub fn new(connection: HttpConnection) -> TrackedTransport {
+        TrackedTransport(Some(connection))
     }
 
     pub fn into_connection(self) -> Option<HttpConnection> {
@@ -400,7 +400,7 @@ impl Recorded {
     }
 }
 
-impl Transport for Recorded {
+impl Transport for TrackedTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.connection().transport.buffers()
     }
@@ -408,7 +408,7 @@ impl Transport for Recorded {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let connection = self.connection();
         if amount > 0 {
-            connection.before_a_write_of_the_request()?;
+            connection.prepare_request_write()?;
         }
         connection.transport.transmit_output(amount, timeout)
     }
@@ -427,7 +427,7 @@ impl Transport for Recorded {
     /// ureq calls this when the answer was read to its end and both sides keep the connection open, to return it to its own
     /// pool. The client decides about that when it has judged the answer, so the connection is taken away from ureq here.
     fn is_open(&mut self) -> bool {
-        give_back(self.0.take());
+        return_connection(self.0.take());
         false
     }
 
@@ -438,8 +438,8 @@ impl Transport for Recorded {
 
 /// The one step of an attempt that a stop may come before or behind: whether the request was written.
 #[cfg(all(test, feature = "loom"))]
-pub(crate) fn model_of_a_write(progress: &Progress) -> bool {
+pub(crate) fn write_for_model(progress: &Progress) -> bool {
     progress.reset();
-    progress.reach(Step::Connected);
-    progress.reach(Step::RequestWritten)
+    progress.advance(Step::Connected);
+    progress.advance(Step::RequestWritten)
 }
