@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rtcmsg::{CallOptions, Client, Config, Message, Payload, Signal};
+use rtcmsg::{Client, Config, Message, Payload, SendOptions, Signal};
 use rtcmsg_emulator::{Emulator, Options};
 
 const SECONDS: u64 = 10;
@@ -56,7 +56,7 @@ fn measure(class: &str, limit: u64, message: &Message, settings: &[(&str, &str)]
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     // Refused once the client is closed, and then it is done.
-                    let _ = client.send(message, &CallOptions::default());
+                    let _ = client.send(message, &SendOptions::default());
                 }
             });
         }
@@ -86,7 +86,7 @@ fn warm_up(client: &Client, message: &Message) {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 together.wait();
-                client.send(message, &CallOptions::default()).expect("taken in");
+                client.send(message, &SendOptions::default()).expect("taken in");
             });
         }
     });

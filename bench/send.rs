@@ -5,7 +5,7 @@
 use std::sync::Barrier;
 use std::time::Instant;
 
-use rtcmsg::{CallOptions, Client, Code, Config, Dispatcher, Message, Order, Payload, SubmitOptions};
+use rtcmsg::{Client, Code, Config, Dispatcher, Message, Order, Payload, SendOptions, SubmitOptions};
 
 /// Sends of each thread, not measured.
 const WARM_UP: usize = 50;
@@ -117,7 +117,7 @@ fn print(mut samples: Vec<u64>, wall: u64, cpu: u64) {
 }
 
 fn send(client: &Client, message: &Message) {
-    let report = client.send(message, &CallOptions::default()).expect("taken in");
+    let report = client.send(message, &SendOptions::default()).expect("taken in");
     assert_eq!(report.code(), Code::Ok, "{}", report.summary());
 }
 

@@ -4,20 +4,20 @@
 //! `include/rtcmsg.h`.
 //!
 //! ```no_run
-//! use rtcmsg::{CallOptions, Client, Config, Message, Payload};
+//! use rtcmsg::{SendOptions, Client, Config, Message, Payload};
 //!
 //! let mut config = Config::new();
 //! config.load_env()?; // or config.set("volcengine.access_key", "…")? and so on
 //! let client = Client::new(&config)?;
 //! let message = Message::SendUnicast { from: "server", to: "alice", payload: Payload::Text("dinner is ready") };
-//! let report = client.send(&message, &CallOptions::default())?;
+//! let report = client.send(&message, &SendOptions::default())?;
 //! println!("{}", report.summary());
 //! # Ok::<(), rtcmsg::Error>(())
 //! ```
 
-mod client;
 mod config;
 mod dispatch;
+mod engine;
 mod error;
 mod ffi;
 mod http;
@@ -33,9 +33,9 @@ mod util;
 mod volcengine;
 mod zego;
 
-pub use client::{CallOptions, CallTimeout, Client};
 pub use config::{Config, Kind, SETTINGS, Setting, configuration_md};
 pub use dispatch::{Completion, Dispatcher, Order, SubmitOptions};
+pub use engine::{Engine as Client, SendOptions, SendTimeout};
 pub use error::{Code, Error};
 pub use log::{Level, Logger};
 pub use message::{Message, Payload, Recipients, Signal, Vendor};

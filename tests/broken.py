@@ -42,9 +42,9 @@ USE_AFTER_FREE = (
     "unsafe { drop(Box::from_raw(report)); (*report).report.code(); }",
 )
 SECRET = (
-    "src/client/mod.rs",
-    'format!("client made: {}", client.vendors.names().join(" and "))',
-    'format!("client made: {} {}", client.vendors.names().join(" and "), config.text(&config::ZEGO_SERVER_SECRET))',
+    "src/engine/mod.rs",
+    'format!("client made: {}", engine.vendors.names().join(" and "))',
+    'format!("client made: {} {}", engine.vendors.names().join(" and "), config.text(&config::ZEGO_SERVER_SECRET))',
 )
 EXPIRY = """/// In milliseconds from the call to the first byte of a request, waiting for quota included: what has not left by then
     /// is not sent, RTCMSG_EXPIRED. 0: it does not expire."""
@@ -53,7 +53,7 @@ STRUCT = (
     f"pub timeout_ms: i32,\n    {EXPIRY}\n    pub expires_in_ms: i32,",
     f"pub expires_in_ms: i32,\n    {EXPIRY}\n    pub timeout_ms: i32,",
 )
-NO_TIMEKEEPER = ("src/quota/waitlist/mod.rs", "            self.wake(who);\n", "")
+NO_LEADER = ("src/quota/waitlist/mod.rs", "            self.wake(who);\n", "")
 OLD_SLOT = ("src/quota/bucket/mod.rs", "waitlist.renew(slot, now)", "{ let _ = (slot, now); waitlist.len() < usize::MAX }")
 
 DEFECTS = [
@@ -70,7 +70,7 @@ DEFECTS = [
     Defect("a changed struct, against the table", *STRUCT, "cargo test --lib ffi::layout", "is out of date"),
     Defect("a changed struct, by its behaviour", *STRUCT, f"{RUN_C} dns", "failures: [1-9]"),
     Defect("a changed struct, all pages written again", *STRUCT, "make header check-abi", "not compatible"),
-    Defect("a timekeeper that is not woken", *NO_TIMEKEEPER, "cargo test --lib quota", "FAILED"),
+    Defect("a leader that is not woken", *NO_LEADER, "cargo test --lib quota", "FAILED"),
     Defect("a slot that is not moved to its first byte", *OLD_SLOT, "cargo test --lib quota", "FAILED"),
 ]
 

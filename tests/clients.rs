@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{config, get};
-use rtcmsg::{CallOptions, Client, Code, Config, Dispatcher, Message, Payload, SubmitOptions};
+use rtcmsg::{Client, Code, Config, Dispatcher, Message, Payload, SendOptions, SubmitOptions};
 use rtcmsg_emulator::{Emulator, Options};
 
 /// Longer than anything here takes: what runs into it has gone wrong.
@@ -63,7 +63,7 @@ fn all_end(scope: &str, clients: usize, threads: usize, each: usize, settings: &
             scope.spawn(move || {
                 for message in 0..each {
                     let room = format!("thread-{thread}-{message}");
-                    let report = client.send(&broadcast(&room), &CallOptions::default()).expect("sent");
+                    let report = client.send(&broadcast(&room), &SendOptions::default()).expect("sent");
                     assert_eq!(report.code(), Code::Ok, "{}", report.summary());
                 }
             });

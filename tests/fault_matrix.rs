@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::proxy::{ConnectProxy, Cut, ESTABLISHED, Fault};
 use common::{SIGNAL, client_with, outcome};
-use rtcmsg::{CallOptions, CallTimeout, Client, Code, Delivery, Message, Payload, Report};
+use rtcmsg::{Client, Code, Delivery, Message, Payload, Report, SendOptions, SendTimeout};
 use rtcmsg_emulator::{Emulator, Options, TlsFiles};
 use serde_json::Value;
 
@@ -259,13 +259,13 @@ impl Lab {
 
     fn send(&self, client: &Client) -> Report {
         // Long for what answers, short for what stalls.
-        let timeout = CallTimeout::After(Duration::from_millis(if self.is_stalling() { 250 } else { 60_000 }));
+        let timeout = SendTimeout::After(Duration::from_millis(if self.is_stalling() { 250 } else { 60_000 }));
         client
             .send(
                 &self.message,
-                &CallOptions {
+                &SendOptions {
                     timeout,
-                    ..CallOptions::default()
+                    ..SendOptions::default()
                 },
             )
             .unwrap()

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use common::{Peer, UNICAST, answer, client, client_with, outcome, read_request, send};
-use rtcmsg::{CallOptions, CallTimeout, Code, Delivery};
+use rtcmsg::{Code, Delivery, SendOptions, SendTimeout};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 use vendors::{CUT, TAKEN, UNREADABLE, VENDORS, Vendor, chunk, chunked, fresh, http, stale, told_by};
@@ -135,15 +135,15 @@ fn an_answer_without_end_ends_by_the_deadline() {
             });
             let client = client_with(&peer.url, &[("http.timeout_ms", "60000")]);
             let options = match expected.0 {
-                Code::Timeout => CallTimeout::After(Duration::from_millis(500)),
-                _ => CallTimeout::Default,
+                Code::Timeout => SendTimeout::After(Duration::from_millis(500)),
+                _ => SendTimeout::Default,
             };
             let report = client
                 .send(
                     &vendor.message,
-                    &CallOptions {
+                    &SendOptions {
                         timeout: options,
-                        ..CallOptions::default()
+                        ..SendOptions::default()
                     },
                 )
                 .expect("taken in");

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{COMMAND, SIGNAL, UNICAST, client_with, emulator, get, outcome, post, send};
-use rtcmsg::{CallOptions, CallTimeout, Client, Code, Delivery, Message, Payload, Vendor};
+use rtcmsg::{Client, Code, Delivery, Message, Payload, SendOptions, SendTimeout, Vendor};
 use serde_json::json;
 
 /// Each test has an account of its own in the process's buckets.
@@ -121,9 +121,9 @@ fn a_turn_after_the_deadline_is_refused_at_once() {
         &[("quota.rtc_per_second", "1"), ("quota.jitter_ms", "10000")],
     );
     assert_eq!(send(&client, &UNICAST).code(), Code::Ok);
-    let options = CallOptions {
-        timeout: CallTimeout::After(Duration::from_secs(5)),
-        ..CallOptions::default()
+    let options = SendOptions {
+        timeout: SendTimeout::After(Duration::from_secs(5)),
+        ..SendOptions::default()
     };
     let report = client.send(&UNICAST, &options).unwrap();
     assert_eq!(outcome(&report), (Code::RateLimited, Delivery::NotSent));
@@ -172,7 +172,7 @@ fn close_ends_the_wait_for_a_turn_and_what_waited_is_not_sent() {
     assert_eq!(send(&client, &UNICAST).code(), Code::Ok);
     std::thread::scope(|scope| {
         let waiting: Vec<_> = (0..4)
-            .map(|_| scope.spawn(|| client.send(&UNICAST, &CallOptions::default())))
+            .map(|_| scope.spawn(|| client.send(&UNICAST, &SendOptions::default())))
             .collect();
         client.close(Some(Duration::ZERO));
         for call in waiting {
@@ -202,7 +202,7 @@ fn off_means_off() {
 /// What a raw call comes to; the emulator knows none of these actions, and its refusal is an answer.
 fn call(client: &Client, vendor: Vendor, action: &str, json: &str) -> Code {
     let version = if vendor == Vendor::Volcengine { "2020-12-01" } else { "" };
-    let report = client.call(vendor, action, version, json, &CallOptions::default());
+    let report = client.call(vendor, action, version, json, &SendOptions::default());
     report.expect("sent").code()
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::proxy::{ConnectProxy, ESTABLISHED, Fault};
 use common::{Peer, UNICAST, client_with, emulator, outcome, read_request, send};
-use rtcmsg::{CallOptions, CallTimeout, Client, Code, Delivery, Report};
+use rtcmsg::{Client, Code, Delivery, Report, SendOptions, SendTimeout};
 use rtcmsg_emulator::{Emulator, Options};
 
 /// Where a message went.
@@ -286,9 +286,9 @@ fn a_proxy_that_never_answers_holds_nobody_past_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let client = client_with("http://127.0.0.1:1", &[("http.proxy", &url)]);
-    let options = CallOptions {
-        timeout: CallTimeout::After(Duration::from_millis(50)),
-        ..CallOptions::default()
+    let options = SendOptions {
+        timeout: SendTimeout::After(Duration::from_millis(50)),
+        ..SendOptions::default()
     };
     let report = client.send(&UNICAST, &options).unwrap();
     let expected = (Code::Timeout, Delivery::NotSent);

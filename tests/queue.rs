@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{COMMAND, SIGNAL, UNICAST, config, emulator, get, inbox, post};
 use rtcmsg::{
-    CallOptions, Code, Completion, Config, Delivery, Dispatcher, Error, Logger, Message, Order, Payload, SubmitOptions,
+    Code, Completion, Config, Delivery, Dispatcher, Error, Logger, Message, Order, Payload, SendOptions, SubmitOptions,
 };
 use rtcmsg_emulator::{Emulator, Options};
 use serde_json::{Value, json};
@@ -52,9 +52,9 @@ fn unicast<'a>(to: &'a str, text: &'a str) -> Message<'a> {
 
 fn expiring(millis: u64) -> SubmitOptions {
     SubmitOptions {
-        call: CallOptions {
+        call: SendOptions {
             expires: Some(Duration::from_millis(millis)),
-            ..CallOptions::default()
+            ..SendOptions::default()
         },
         ..SubmitOptions::default()
     }
@@ -132,7 +132,7 @@ fn each_message_gives_one_completion_with_its_report() {
     for (completion, (id, message)) in completions(&queue, 9).iter().zip(ids.iter().zip(&messages)) {
         assert_eq!((completion.id, completion.user_data), (*id, 99 + id));
         assert_eq!(completion.report.action(), message.action());
-        let sync = queue.client().send(message, &CallOptions::default()).unwrap();
+        let sync = queue.client().send(message, &SendOptions::default()).unwrap();
         assert_eq!(
             (completion.report.code(), completion.report.delivery()),
             (sync.code(), sync.delivery())
@@ -344,9 +344,9 @@ fn an_urgent_message_leaves_next_among_a_thousand() {
         next(&queue); // the burst is out, and the rest waits for its turn
     }
     let urgent = SubmitOptions {
-        call: CallOptions {
+        call: SendOptions {
             urgent: true,
-            ..CallOptions::default()
+            ..SendOptions::default()
         },
         ..SubmitOptions::default()
     };
@@ -392,9 +392,9 @@ fn synchronous_callers_stand_in_the_same_list() {
     while stats(&queue)["quota"]["zego"]["waiting"] != 2 {
         std::thread::yield_now();
     }
-    let urgent = CallOptions {
+    let urgent = SendOptions {
         urgent: true,
-        ..CallOptions::default()
+        ..SendOptions::default()
     };
     queue.client().send(&COMMAND, &urgent).unwrap();
     queue.flush(NET).unwrap();
@@ -553,7 +553,7 @@ fn close_drains_within_its_time_and_refuses_what_comes_after() {
     assert_eq!(
         queue
             .client()
-            .send(&UNICAST, &CallOptions::default())
+            .send(&UNICAST, &SendOptions::default())
             .map_err(refused)
             .err(),
         Some(Code::Closed)
@@ -601,7 +601,7 @@ fn warm_up_serves_over_tls_too_where_the_server_sends_tickets_behind_its_handsha
     queue.warm_up(0).unwrap();
     queue.flush(NET).unwrap();
     // The tickets are there by the time that another connection has been made and used.
-    queue.client().send(&UNICAST, &CallOptions::default()).unwrap();
+    queue.client().send(&UNICAST, &SendOptions::default()).unwrap();
     let opened = |queue: &Dispatcher| stats(queue)["http"]["connections_opened"].as_u64().unwrap();
     assert_eq!(opened(&queue), 4);
     submit(&queue, &COMMAND);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::{Peer, SIGNAL, config, read_request};
-use rtcmsg::{CallOptions, Client, Code, Level, Logger, Message, Payload, Report, Vendor};
+use rtcmsg::{Client, Code, Level, Logger, Message, Payload, Report, SendOptions, Vendor};
 use serde_json::{Value, json};
 
 const PAYLOAD: &str = r#"{"text":"meet at the old bridge","to":"小明"}"#;
@@ -147,7 +147,7 @@ fn what_a_vendor_repeats_is_in_no_report_error_or_log_line() {
                     stream.write_all((head + &body).as_bytes()).expect("written");
                 });
                 let told = told(&peer.url);
-                let report = told.client.send(&message, &CallOptions::default()).expect("enqueued");
+                let report = told.client.send(&message, &SendOptions::default()).expect("enqueued");
                 peer.join();
                 told.hold(&report, &echo);
             }
@@ -183,7 +183,7 @@ fn a_raw_call_is_cleaned_too_but_for_its_body() {
         };
         let report = told
             .client
-            .call(vendor, "SomeAction", version, &json, &CallOptions::default())
+            .call(vendor, "SomeAction", version, &json, &SendOptions::default())
             .expect("enqueued");
         peer.join();
         assert_eq!(report.code(), code);
@@ -217,7 +217,7 @@ fn an_answer_of_many_rows_that_repeat_a_long_payload_is_cleaned_and_its_words_ar
         },
         user_ids: &[1, 2],
     };
-    let report = client.send(&message, &CallOptions::default()).expect("enqueued");
+    let report = client.send(&message, &SendOptions::default()).expect("enqueued");
     peer.join();
     let [first, second] = report.recipients() else {
         panic!("{} rows", report.recipients().len())
@@ -244,7 +244,7 @@ fn a_raw_call_with_half_a_surrogate_pair_hides_its_texts_too() {
         "SomeAction",
         "2020-12-01",
         json,
-        &CallOptions::default(),
+        &SendOptions::default(),
     );
     peer.join();
     told.hold(&report.expect("enqueued"), "hunter22");

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::time::{Duration, SystemTime};
 
 use common::{COMMAND, Peer, UNICAST, answer, client_with, outcome, read_request, send};
-use rtcmsg::{CallOptions, CallTimeout, Client, Code, Delivery, Report};
+use rtcmsg::{Client, Code, Delivery, Report, SendOptions, SendTimeout};
 
 const SUCCESS: &str = r#"{"ResponseMetadata":{"RequestId":"r"},"Result":{"Message":"Success"}}"#;
 const ACCEPTED: &str = r#"{"Code":0,"Message":"success","RequestId":"r"}"#;
@@ -324,9 +324,9 @@ fn close_ends_a_pause_between_tries() {
         answered.send(()).unwrap();
     });
     let client = retrying(&peer.url, &[]);
-    let options = CallOptions {
-        timeout: CallTimeout::Never,
-        ..CallOptions::default()
+    let options = SendOptions {
+        timeout: SendTimeout::Never,
+        ..SendOptions::default()
     };
     std::thread::scope(|scope| {
         let sending = scope.spawn(|| client.send(&UNICAST, &options).unwrap());

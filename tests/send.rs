@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use common::{COMMAND, SIGNAL, UNICAST, client, client_with, emulator, get, inbox, outcome, post, send};
-use rtcmsg::{CallOptions, Code, Delivery, Message, Payload, Report, User, Vendor};
+use rtcmsg::{Code, Delivery, Message, Payload, Report, SendOptions, User, Vendor};
 use rtcmsg_emulator::{Emulator, Options};
 use serde_json::json;
 
@@ -277,7 +277,7 @@ fn other_actions_go_through_call_with_the_raw_answer() {
         "zego/join",
         json!({"room_id": "lobby", "user_id": "alice"}),
     );
-    let options = CallOptions::default();
+    let options = SendOptions::default();
     let json = r#"{"AppId":666675,"MsgType":1,"Sender":10008,"Receivers":[10001],"Content":"hi"}"#;
     let report = client
         .call(Vendor::Volcengine, "P2PSendUserMessage", "2020-12-01", json, &options)

@@ -5,7 +5,7 @@ mod common;
 use std::collections::HashMap;
 
 use common::{Peer, SIGNAL, answer, client_with, emulator, get, outcome, post, send};
-use rtcmsg::{CallOptions, CallTimeout, Code, Delivery, Message, Payload, Report, User};
+use rtcmsg::{Code, Delivery, Message, Payload, Report, SendOptions, SendTimeout, User};
 use serde_json::{Value, json};
 
 fn names(count: usize) -> Vec<String> {
@@ -291,10 +291,10 @@ fn what_the_deadline_has_no_time_for_is_not_sent() {
         &[("split.concurrency", "1")],
     );
     let names = names(41);
-    let timeout = CallTimeout::After(std::time::Duration::from_millis(50));
-    let options = CallOptions {
+    let timeout = SendTimeout::After(std::time::Duration::from_millis(50));
+    let options = SendOptions {
         timeout,
-        ..CallOptions::default()
+        ..SendOptions::default()
     };
     let report = client.send(&command(&borrowed(&names)), &options).unwrap();
     let parts: Vec<_> = report.requests().iter().map(|r| (r.code, r.delivery)).collect();

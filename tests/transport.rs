@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::proxy::ConnectProxy;
 use common::{COMMAND, Peer, UNICAST, answer, client, client_with, outcome, read_request, send};
-use rtcmsg::{CallOptions, CallTimeout, Code, Delivery, Message, Payload, Report};
+use rtcmsg::{Code, Delivery, Message, Payload, Report, SendOptions, SendTimeout};
 use rtcmsg_emulator::{Emulator, Options, TlsFiles};
 
 const SUCCESS: &str = r#"{"ResponseMetadata":{"RequestId":"r1"},"Result":{"Message":"Success"}}"#;
@@ -79,9 +79,9 @@ fn a_connection_cut_after_the_request_leaves_the_outcome_unknown() {
 fn a_vendor_that_never_answers_leaves_the_outcome_unknown_at_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = client(&format!("http://{}", listener.local_addr().unwrap()));
-    let options = CallOptions {
-        timeout: CallTimeout::After(Duration::from_millis(50)),
-        ..CallOptions::default()
+    let options = SendOptions {
+        timeout: SendTimeout::After(Duration::from_millis(50)),
+        ..SendOptions::default()
     };
     let report = client.send(&UNICAST, &options).unwrap();
     assert_eq!(
@@ -99,9 +99,9 @@ fn a_deadline_of_nothing_sends_nothing() {
     let report = client
         .send(
             &UNICAST,
-            &CallOptions {
-                timeout: CallTimeout::After(Duration::ZERO),
-                ..CallOptions::default()
+            &SendOptions {
+                timeout: SendTimeout::After(Duration::ZERO),
+                ..SendOptions::default()
             },
         )
         .unwrap();
@@ -555,9 +555,9 @@ fn over_tls_a_tunnel_through_a_proxy_serves_one_message_after_another() {
 fn a_peer_that_never_answers_in_the_handshake_gets_no_request_by_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = client(&format!("https://{}", listener.local_addr().unwrap()));
-    let options = CallOptions {
-        timeout: CallTimeout::After(Duration::from_millis(50)),
-        ..CallOptions::default()
+    let options = SendOptions {
+        timeout: SendTimeout::After(Duration::from_millis(50)),
+        ..SendOptions::default()
     };
     let report = client.send(&UNICAST, &options).unwrap();
     let expected = (Code::Timeout, Delivery::NotSent);
@@ -612,7 +612,7 @@ fn close_refuses_new_calls_and_cuts_the_ones_under_way() {
         );
     });
     assert_eq!(
-        client.send(&UNICAST, &CallOptions::default()).unwrap_err().code,
+        client.send(&UNICAST, &SendOptions::default()).unwrap_err().code,
         Code::Closed
     );
     assert_eq!(client.check(&UNICAST).unwrap_err().code, Code::Closed);

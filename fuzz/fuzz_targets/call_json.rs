@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use rtcmsg::{CallOptions, CallTimeout, Client, Code, Config, Delivery, Vendor};
+use rtcmsg::{SendOptions, SendTimeout, Client, Code, Config, Delivery, Vendor};
 use rtcmsg_fuzz::{abi::DEMO, head_and_rest};
 use serde_json::Value;
 
@@ -19,8 +19,8 @@ static CLIENT: LazyLock<Client> = LazyLock::new(|| {
     Client::new(&config).unwrap()
 });
 
-const OVER: CallOptions = CallOptions {
-    timeout: CallTimeout::After(Duration::ZERO),
+const OVER: SendOptions = SendOptions {
+    timeout: SendTimeout::After(Duration::ZERO),
     expires: None,
     urgent: false,
 };

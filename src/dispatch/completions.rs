@@ -26,7 +26,7 @@ pub(super) struct Completions<T> {
     lock: Mutex<()>,
     /// There is a row, or there will be none any more.
     arrived: Condvar,
-    /// Nothing is in flight.
+    /// Nothing is in in_flight.
     idle: Condvar,
 }
 
@@ -107,7 +107,7 @@ impl<T> Completions<T> {
         }
     }
 
-    /// Waits until nothing is in flight; false if the deadline passed before.
+    /// Waits until nothing is in in_flight; false if the deadline passed before.
     pub fn wait_until_idle(&self, deadline: Deadline, is_idle: impl Fn() -> bool) -> bool {
         self.flushers.fetch_add(1, Ordering::SeqCst);
         let mut guard = lock(&self.lock);
@@ -125,8 +125,8 @@ impl<T> Completions<T> {
         was_idle
     }
 
-    /// Tells those who wait that nothing is in flight.
-    pub fn tell_idle(&self) {
+    /// Tells those who wait that nothing is in in_flight.
+    pub fn notify_idle(&self) {
         if are_any(&self.flushers) {
             self.notify(&self.idle);
         }
@@ -135,7 +135,7 @@ impl<T> Completions<T> {
         }
     }
 
-    /// From here those who wait for a row wait only while something is in flight.
+    /// From here those who wait for a row wait only while something is in in_flight.
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
         self.notify(&self.arrived);
@@ -226,16 +226,16 @@ mod models {
     fn the_last_row_or_the_close_wakes_whoever_waits_without_limit() {
         model().check(|| {
             let completions = Arc::new(Completions::new());
-            let on_the_way = Arc::new(AtomicUsize::new(1));
-            let (ending, left) = (completions.clone(), on_the_way.clone());
+            let outstanding = Arc::new(AtomicUsize::new(1));
+            let (ending, left) = (completions.clone(), outstanding.clone());
             let worker = thread::spawn(move || {
                 ending.push(7);
                 left.fetch_sub(1, Ordering::SeqCst);
-                ending.tell_idle();
+                ending.notify_idle();
             });
             let closing = completions.clone();
             let closer = thread::spawn(move || closing.close());
-            let is_more_to_come = || on_the_way.load(Ordering::SeqCst) > 0;
+            let is_more_to_come = || outstanding.load(Ordering::SeqCst) > 0;
             assert_eq!(completions.take(Deadline::after(None), is_more_to_come), Some(7));
             assert_eq!(completions.take(Deadline::after(None), is_more_to_come), None);
             worker.join().unwrap();
@@ -247,18 +247,18 @@ mod models {
     fn a_flush_wakes_when_the_last_has_ended() {
         model().check(|| {
             let completions = Arc::new(Completions::<u8>::new());
-            let on_the_way = Arc::new(AtomicUsize::new(2));
+            let outstanding = Arc::new(AtomicUsize::new(2));
             let workers: Vec<_> = (0..2)
                 .map(|_| {
-                    let (completions, on_the_way) = (completions.clone(), on_the_way.clone());
+                    let (completions, outstanding) = (completions.clone(), outstanding.clone());
                     thread::spawn(move || {
-                        if on_the_way.fetch_sub(1, Ordering::SeqCst) == 1 {
-                            completions.tell_idle();
+                        if outstanding.fetch_sub(1, Ordering::SeqCst) == 1 {
+                            completions.notify_idle();
                         }
                     })
                 })
                 .collect();
-            assert!(completions.wait_until_idle(Deadline::after(None), || on_the_way.load(Ordering::SeqCst) == 0));
+            assert!(completions.wait_until_idle(Deadline::after(None), || outstanding.load(Ordering::SeqCst) == 0));
             for worker in workers {
                 worker.join().unwrap();
             }

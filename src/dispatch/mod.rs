@@ -5,15 +5,15 @@
 //! submitted ones, enqueues them and sends one. While all workers are busy the dispatcher's thread does that. It also keeps
 //! the time: it ends messages that have expired, calls the host's log function for them, and schedules those that wait for
 //! their quota. It sends a message itself only if the system gives no thread for a worker. Submit and completions use no
-//! lock; everything else of the queue is behind one lock, which no thread holds across I/O or a wait.
+//! lock; everything else of the queue is blocked one lock, which no thread holds across I/O or a wait.
 
 mod completions;
-mod doorbell;
-mod parcel;
+mod owned_message;
 mod queue;
+mod scheduler;
 mod stats;
-mod tray;
-mod work;
+mod waker;
+mod work_queue;
 
 use std::hash::RandomState;
 use std::io;
@@ -23,16 +23,16 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::completions::Completions;
-use self::parcel::Parcel;
-use self::queue::{Ended, Gauges, Job, Key, Queue, Stage};
-use self::tray::Tray;
-use self::work::{ClassWaiter, Work};
-use crate::client::{CallOptions, Client};
+use self::owned_message::OwnedMessage;
+use self::queue::{Gauges, Job, Key, Queue, Removed, Stage};
+use self::scheduler::{ClassWaiter, Work};
+use self::work_queue::WorkQueue;
 use crate::config::{self, Config};
+use crate::engine::{Engine, SendOptions};
 use crate::error::{Code, Error, grouped};
 use crate::message::Message;
 use crate::metrics::{Counter, Histogram};
-use crate::quota::{Class, QueueWaiter};
+use crate::quota::{QueueWaiter, QuotaClass};
 use crate::report::Report;
 use crate::util::deadline::Deadline;
 use crate::util::sync::{Mutex, MutexGuard, SegQueue, lock};
@@ -41,7 +41,7 @@ use crate::util::sync::{Mutex, MutexGuard, SegQueue, lock};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SubmitOptions {
     /// The timeout runs from the first attempt, the expiry from the submit.
-    pub call: CallOptions,
+    pub call: SendOptions,
     /// Comes back in the completion.
     pub user_data: u64,
     /// Messages of one key leave one after another: the next begins when the one before has its report.
@@ -77,7 +77,7 @@ pub struct Dispatcher {
 
 /// What the handle, the dispatcher's thread and the workers share.
 struct Shared {
-    client: Client,
+    engine: Engine,
     capacity: usize,
     max_bytes: u64,
     workers: usize,
@@ -89,13 +89,13 @@ struct Shared {
     /// Of the messages accepted and not polled.
     bytes: AtomicU64,
     /// Messages and warm-ups that have not ended.
-    on_the_way: AtomicUsize,
+    outstanding: AtomicUsize,
     /// Submitted, and not enqueued yet. `capacity` bounds it.
     inbox: SegQueue<Arc<Job>>,
     queue: Mutex<Queue>,
     gauges: Arc<Gauges>,
     /// How the buckets of the quota reach this queue, by class.
-    waiters: [Arc<dyn QueueWaiter>; Class::ALL.len()],
+    waiters: [Arc<dyn QueueWaiter>; QuotaClass::ALL.len()],
     /// Each with what it takes of `queue.bytes` until it is polled.
     completions: Completions<(Completion, u64)>,
     starting: Mutex<()>,
@@ -104,12 +104,12 @@ struct Shared {
     free_workers: AtomicUsize,
     threads: AtomicUsize,
     /// The last number of a worker.
-    numbers: AtomicUsize,
+    last_worker_number: AtomicUsize,
     handles: Mutex<Vec<JoinHandle<()>>>,
-    tray: Tray<Work>,
+    work_queue: WorkQueue<Work>,
     /// Nothing new begins any more.
-    is_abandoned: AtomicBool,
-    has_left: AtomicBool,
+    is_aborted: AtomicBool,
+    is_stopping: AtomicBool,
     submitted: Counter,
     refused: Counter,
     /// From submit to completion.
@@ -117,11 +117,11 @@ struct Shared {
 }
 
 /// So many messages are looked at while the queue's lock is held; then others get it.
-const STEP: usize = 64;
+const PER_LOCK: usize = 64;
 /// Longer than the last steps of a message take.
-const LAST_STEPS: Duration = Duration::from_secs(1);
+const COMPLETION_GRACE: Duration = Duration::from_secs(1);
 /// What a message takes beside its texts.
-const OVERHEAD: u64 = 256;
+const MESSAGE_OVERHEAD: u64 = 256;
 
 impl Dispatcher {
     /// As [`Client::new`]; the threads are started by the first submit.
@@ -129,12 +129,12 @@ impl Dispatcher {
     /// # Errors
     /// As [`Client::new`].
     pub fn new(config: &Config) -> Result<Dispatcher, Error> {
-        let client = Client::new(config)?;
+        let engine = Engine::new(config)?;
         let workers = config.integer(&config::WORKER_THREADS) as usize;
         let queue = Queue::default();
         let gauges = queue.gauges();
         let shared = Arc::new_cyclic(|shared| Shared {
-            client,
+            engine,
             capacity: config.integer(&config::QUEUE_CAPACITY) as usize,
             max_bytes: config.integer(&config::QUEUE_BYTES),
             workers,
@@ -143,21 +143,21 @@ impl Dispatcher {
             next_id: AtomicU64::new(1),
             pending: AtomicUsize::new(0),
             bytes: AtomicU64::new(0),
-            on_the_way: AtomicUsize::new(0),
+            outstanding: AtomicUsize::new(0),
             inbox: SegQueue::new(),
             queue: Mutex::new(queue),
             gauges,
-            waiters: Class::ALL.map(|class| ClassWaiter::of(shared, class)),
+            waiters: QuotaClass::ALL.map(|class| ClassWaiter::of(shared, class)),
             completions: Completions::new(),
             starting: Mutex::new(()),
             is_running: AtomicBool::new(false),
             free_workers: AtomicUsize::new(workers),
             threads: AtomicUsize::new(0),
-            numbers: AtomicUsize::new(0),
+            last_worker_number: AtomicUsize::new(0),
             handles: Mutex::new(Vec::new()),
-            tray: Tray::new(workers),
-            is_abandoned: AtomicBool::new(false),
-            has_left: AtomicBool::new(false),
+            work_queue: WorkQueue::new(workers),
+            is_aborted: AtomicBool::new(false),
+            is_stopping: AtomicBool::new(false),
             submitted: Counter::default(),
             refused: Counter::default(),
             latency: Histogram::default(),
@@ -166,8 +166,8 @@ impl Dispatcher {
     }
 
     /// The client beneath, for sends that wait.
-    pub fn client(&self) -> &Client {
-        &self.shared.client
+    pub fn client(&self) -> &Engine {
+        &self.shared.engine
     }
 
     /// Takes a message in and returns its id. Waits for nothing: no network, no quota, no worker.
@@ -177,15 +177,15 @@ impl Dispatcher {
     pub fn submit(&self, message: &Message, options: &SubmitOptions) -> Result<u64, Error> {
         let shared = &*self.shared;
         let submitted = Instant::now();
-        shared.client.check(message)?;
-        let parcel = Parcel::pack(message);
-        let len = parcel.len() as u64 + OVERHEAD;
+        shared.engine.check(message)?;
+        let parcel = OwnedMessage::from_message(message);
+        let len = parcel.len() as u64 + MESSAGE_OVERHEAD;
         shared.reserve(len)?;
         // Counted before the last look at whether it is closed, so that a close that sees nothing on the way misses none.
-        if let Err(error) = shared.client.usable().and_then(|()| self.start()) {
+        if let Err(error) = shared.engine.usable().and_then(|()| self.start()) {
             shared.release(len);
             shared.pending.fetch_sub(1, Ordering::SeqCst);
-            shared.left();
+            shared.finish_one();
             return Err(error);
         }
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
@@ -194,10 +194,13 @@ impl Dispatcher {
             user_data: options.user_data,
             parcel,
             options: options.call,
-            demand: shared.client.demand(message, &options.call),
+            demand: shared.engine.demand(message, &options.call),
             expires: Deadline::after_from(submitted, options.call.expires),
             key: match options.order {
-                Order::Destination => Some(Key::Destination(parcel::destination(message, &shared.hasher))),
+                Order::Destination => Some(Key::Destination(owned_message::destination_key(
+                    message,
+                    &shared.hasher,
+                ))),
                 Order::Key(key) => Some(Key::Given(key)),
                 Order::Unordered => None,
             },
@@ -206,10 +209,10 @@ impl Dispatcher {
         };
         shared.submitted.add(1);
         shared.inbox.push(Arc::new(job));
-        if shared.is_abandoned.load(Ordering::SeqCst) {
+        if shared.is_aborted.load(Ordering::SeqCst) {
             shared.end_all(); // closed meanwhile: nobody else would find it
         } else {
-            shared.tray.ring();
+            shared.work_queue.wake();
         }
         Ok(id)
     }
@@ -220,9 +223,9 @@ impl Dispatcher {
     /// # Errors
     /// `Forked`.
     pub fn poll(&self, timeout: Option<Duration>) -> Result<Option<Completion>, Error> {
-        self.shared.client.not_forked()?;
+        self.shared.engine.not_forked()?;
         let shared = &*self.shared;
-        let is_more_to_come = || shared.on_the_way.load(Ordering::SeqCst) > 0;
+        let is_more_to_come = || shared.outstanding.load(Ordering::SeqCst) > 0;
         let taken = shared.completions.take(Deadline::after(timeout), is_more_to_come);
         Ok(taken.map(|(completion, len)| {
             shared.release(len);
@@ -236,7 +239,7 @@ impl Dispatcher {
     /// # Errors
     /// `NoResources` if the system gives none; `Forked`, `Closed`.
     pub fn event_handle(&self) -> Result<isize, Error> {
-        self.shared.client.usable()?;
+        self.shared.engine.usable()?;
         self.shared.completions.event_handle()
     }
 
@@ -245,7 +248,7 @@ impl Dispatcher {
     /// # Errors
     /// `NotFound` if it is on its way, or done: then it runs on. `Forked`, `Closed`.
     pub fn cancel(&self, id: u64) -> Result<(), Error> {
-        self.shared.client.usable()?;
+        self.shared.engine.usable()?;
         if self.shared.cancel(id) {
             return Ok(());
         }
@@ -258,7 +261,7 @@ impl Dispatcher {
 
     /// How many messages are accepted and not polled.
     pub fn pending(&self) -> usize {
-        if self.shared.client.is_forked() {
+        if self.shared.engine.is_forked() {
             return 0;
         }
         self.shared.pending.load(Ordering::SeqCst)
@@ -269,11 +272,11 @@ impl Dispatcher {
     /// # Errors
     /// `Timeout` if something still is; `Forked`, `Closed`.
     pub fn flush(&self, timeout: Option<Duration>) -> Result<(), Error> {
-        self.shared.client.usable()?;
+        self.shared.engine.usable()?;
         if self.shared.wait_until_idle(Deadline::after(timeout)) {
             return Ok(());
         }
-        let left = self.shared.on_the_way.load(Ordering::SeqCst);
+        let left = self.shared.outstanding.load(Ordering::SeqCst);
         Err(Error::new(
             Code::Timeout,
             "",
@@ -288,24 +291,24 @@ impl Dispatcher {
     /// `InvalidArgument`: more than `http.max_connections`. `NoResources`, `Forked`, `Closed`.
     pub fn warm_up(&self, connections: usize) -> Result<(), Error> {
         let shared = &*self.shared;
-        shared.client.usable()?;
-        shared.client.check_connections(connections)?;
+        shared.engine.usable()?;
+        shared.engine.check_connections(connections)?;
         let connections = if connections == 0 { shared.workers } else { connections };
         // Counted before the last look at whether it is closed, as a submit is.
-        shared.on_the_way.fetch_add(connections, Ordering::SeqCst);
-        if let Err(error) = shared.client.usable().and_then(|()| self.start()) {
-            (0..connections).for_each(|_| shared.left());
+        shared.outstanding.fetch_add(connections, Ordering::SeqCst);
+        if let Err(error) = shared.engine.usable().and_then(|()| self.start()) {
+            (0..connections).for_each(|_| shared.finish_one());
             return Err(error);
         }
         let too_many = {
             let mut queue = shared.queue();
             let all = queue.warm_ups + connections;
-            queue.warm_ups = all.min(shared.client.max_connections());
+            queue.warm_ups = all.min(shared.engine.max_connections());
             all - queue.warm_ups
         };
-        (0..too_many).for_each(|_| shared.left());
-        shared.tray.ring();
-        if shared.is_abandoned.load(Ordering::SeqCst) {
+        (0..too_many).for_each(|_| shared.finish_one());
+        shared.work_queue.wake();
+        if shared.is_aborted.load(Ordering::SeqCst) {
             shared.end_all();
         }
         Ok(())
@@ -316,7 +319,7 @@ impl Dispatcher {
     /// # Errors
     /// `Forked`.
     pub fn stats(&self) -> Result<String, Error> {
-        self.shared.client.not_forked()?;
+        self.shared.engine.not_forked()?;
         Ok(stats::snapshot(&self.shared))
     }
 
@@ -324,23 +327,23 @@ impl Dispatcher {
     /// their way not sent or unknown. Poll still gives their completions. Any thread, as often as one likes.
     pub fn close(&self, timeout: Option<Duration>) {
         let shared = &*self.shared;
-        if shared.client.is_forked() {
+        if shared.engine.is_forked() {
             return;
         }
         let deadline = Deadline::after(timeout);
-        shared.client.end_intake();
-        let is_drained = shared.wait_until_idle(deadline) && shared.client.wait_for_calls(deadline);
+        shared.engine.end_intake();
+        let is_drained = shared.wait_until_idle(deadline) && shared.engine.wait_for_calls(deadline);
         if !is_drained {
-            shared.is_abandoned.store(true, Ordering::SeqCst);
-            shared.client.abandon();
+            shared.is_aborted.store(true, Ordering::SeqCst);
+            shared.engine.abort();
             shared.end_all();
-            shared.client.cut();
-            shared.client.tell_that_it_was_cut();
+            shared.engine.cut();
+            shared.engine.log_cut_calls();
             // What had just ended may still be on its way to its completion.
-            shared.wait_until_idle(Deadline::after(Some(LAST_STEPS)));
+            shared.wait_until_idle(Deadline::after(Some(COMPLETION_GRACE)));
         }
         shared.completions.close();
-        shared.send_threads_home();
+        shared.stop_threads();
     }
 
     /// The dispatcher's thread, once.
@@ -364,11 +367,11 @@ fn no_thread(error: &io::Error) -> Error {
 
 impl Drop for Dispatcher {
     fn drop(&mut self) {
-        if self.shared.client.is_forked() {
+        if self.shared.engine.is_forked() {
             return;
         }
         self.close(Some(Duration::ZERO));
-        self.shared.client.cut();
+        self.shared.engine.cut();
         self.shared.wait_for_threads();
     }
 }
@@ -410,7 +413,7 @@ impl Shared {
             );
             return full(config::QUEUE_BYTES.key, text);
         }
-        self.on_the_way.fetch_add(1, Ordering::SeqCst);
+        self.outstanding.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 
@@ -419,21 +422,21 @@ impl Shared {
     }
 
     /// One less on the way.
-    fn left(&self) {
-        if self.on_the_way.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.completions.tell_idle();
+    fn finish_one(&self) {
+        if self.outstanding.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.completions.notify_idle();
         }
     }
 
     fn wait_until_idle(&self, deadline: Deadline) -> bool {
-        let is_idle = || self.on_the_way.load(Ordering::SeqCst) == 0;
+        let is_idle = || self.outstanding.load(Ordering::SeqCst) == 0;
         self.completions.wait_until_idle(deadline, is_idle)
     }
 
     /// Enqueues some of what was submitted, at most so many; gives how many there were.
     fn enqueue(&self, queue: &mut Queue, at_most: usize) -> usize {
         let jobs = std::iter::from_fn(|| self.inbox.pop()).take(at_most);
-        jobs.map(|job| queue.take_in(job)).count()
+        jobs.map(|job| queue.insert(job)).count()
     }
 
     fn cancel(&self, id: u64) -> bool {
@@ -441,16 +444,16 @@ impl Shared {
         let mut submitted = self.inbox.len();
         loop {
             let mut queue = self.queue();
-            let ended = self.take_out(&mut queue, id);
+            let ended = self.remove_if_queued(&mut queue, id);
             if ended.is_none() && !queue.contains(id) && submitted > 0 {
-                let enqueued = self.enqueue(&mut queue, STEP.min(submitted));
+                let enqueued = self.enqueue(&mut queue, PER_LOCK.min(submitted));
                 submitted = if enqueued == 0 { 0 } else { submitted - enqueued };
                 continue;
             }
-            let has_next = queue.has_due();
+            let has_next = queue.has_unscheduled();
             drop(queue);
             if has_next {
-                self.tray.ring();
+                self.work_queue.wake();
             }
             let Some(ended) = ended else { return false };
             self.complete(ended, Code::Cancelled, "it was cancelled before it was sent");
@@ -459,19 +462,19 @@ impl Shared {
     }
 
     /// Takes a message out that no worker has.
-    fn take_out(&self, queue: &mut Queue, id: u64) -> Option<Ended> {
+    fn remove_if_queued(&self, queue: &mut Queue, id: u64) -> Option<Removed> {
         match queue.stage(id)? {
-            Stage::HandedOut | Stage::InFlight(_) => return None,
+            Stage::Assigned | Stage::InFlight(_) => return None,
             Stage::RateLimited(class, ticket) => {
-                let bucket = self.client.bucket(*class)?;
+                let bucket = self.engine.bucket(*class)?;
                 // Once it is admitted a worker is about to have it.
                 if !bucket.leave(*ticket) {
                     return None;
                 }
             }
-            Stage::Behind | Stage::Due | Stage::Ready => {}
+            Stage::Blocked | Stage::Unscheduled | Stage::Ready => {}
         }
-        queue.end(id)
+        queue.remove(id)
     }
 
     /// Nothing begins any more: whatever is left ends here, with what is known of it. In steps, so that those who need the
@@ -480,29 +483,29 @@ impl Shared {
         loop {
             let mut ended = Vec::new();
             let mut queue = self.queue();
-            let mut is_empty = self.enqueue(&mut queue, STEP) == 0;
-            while let Some(id) = queue.first_id().filter(|_| ended.len() < STEP) {
+            let mut is_empty = self.enqueue(&mut queue, PER_LOCK) == 0;
+            while let Some(id) = queue.first_id().filter(|_| ended.len() < PER_LOCK) {
                 is_empty = false;
                 if let Some(Stage::RateLimited(class, ticket)) = queue.stage(id) {
-                    if let Some(bucket) = self.client.bucket(*class) {
+                    if let Some(bucket) = self.engine.bucket(*class) {
                         bucket.leave(*ticket);
                     }
                 }
-                ended.extend(queue.end(id));
+                ended.extend(queue.remove(id));
             }
             let warm_ups = std::mem::take(&mut queue.warm_ups);
-            let overdue = std::mem::take(&mut queue.overdue);
+            let expired = std::mem::take(&mut queue.expired);
             drop(queue);
-            self.complete_expired(overdue);
+            self.complete_expired(expired);
             ended.into_iter().for_each(|ended| self.complete_closed(ended));
-            (0..warm_ups).for_each(|_| self.left());
+            (0..warm_ups).for_each(|_| self.finish_one());
             if is_empty {
                 return;
             }
         }
     }
 
-    fn complete_closed(&self, ended: Ended) {
+    fn complete_closed(&self, ended: Removed) {
         let text = match ended.stage {
             Stage::InFlight(_) => "the client was closed while it was on its way",
             _ => "the client was closed before it was sent",
@@ -511,20 +514,20 @@ impl Shared {
     }
 
     /// The one completion of a message that has left the queue. If it is still on its way, it ends for that reason.
-    fn complete(&self, ended: Ended, why: Code, text: &str) {
-        let Ended { job, stage } = ended;
-        let flight = match &stage {
-            Stage::InFlight(flight) => Some(&**flight),
+    fn complete(&self, ended: Removed, why: Code, text: &str) {
+        let Removed { job, stage } = ended;
+        let in_flight = match &stage {
+            Stage::InFlight(in_flight) => Some(&**in_flight),
             _ => None,
         };
         let report = || {
             job.parcel
-                .open(|message| self.client.report(message, flight, why, text))
+                .with_message(|message| self.engine.report(message, in_flight, why, text))
         };
-        let report = self.guarded(report).unwrap_or_else(Report::lost);
-        self.tell(&report);
+        let report = self.catch_panic(report).unwrap_or_else(Report::lost);
+        self.log_report(&report);
         self.latency.record(job.submitted.elapsed());
-        let len = job.parcel.len() as u64 + OVERHEAD;
+        let len = job.parcel.len() as u64 + MESSAGE_OVERHEAD;
         if job.wants_completion {
             let completion = Completion {
                 id: job.id,
@@ -536,14 +539,14 @@ impl Shared {
             self.release(len);
             self.pending.fetch_sub(1, Ordering::SeqCst);
         }
-        self.left();
+        self.finish_one();
     }
 }
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shared")
-            .field("client", &self.client)
+            .field("engine", &self.engine)
             .finish_non_exhaustive()
     }
 }

@@ -8,14 +8,14 @@ use serde_json::{Map, Value, json};
 use super::Shared;
 use crate::error::Code;
 use crate::metrics::{Counter, Histogram};
-use crate::quota::Class;
+use crate::quota::QuotaClass;
 use crate::report::Delivery;
 
 pub(super) fn snapshot(shared: &Shared) -> String {
     let gauges = &shared.gauges;
     let (in_flight, oldest) = (gauges.in_flight(), gauges.oldest());
-    let tally = &shared.client.tally;
-    let traffic = shared.client.traffic();
+    let counters = &shared.engine.counters;
+    let traffic = shared.engine.traffic();
     let free = shared.free_workers.load(Ordering::SeqCst).min(shared.workers);
     let codes = Code::ALL.iter().map(|code| code.name());
     let deliveries = Delivery::ALL
@@ -39,15 +39,15 @@ pub(super) fn snapshot(shared: &Shared) -> String {
             "threads": shared.threads.load(Ordering::SeqCst),
             "busy": shared.workers - free,
         },
-        "messages": by_name(codes, &tally.codes),
-        "deliveries": by_name(deliveries, &tally.deliveries),
-        "retries": tally.retries.get(),
+        "messages": by_name(codes, &counters.codes),
+        "deliveries": by_name(deliveries, &counters.deliveries),
+        "retries": counters.retries.get(),
         "quota": {
-            "waits": tally.quota_waits.get(),
-            "volcengine_rtc": quota(shared, Class::VolcengineRtc),
-            "volcengine_im": quota(shared, Class::VolcengineIm),
-            "volcengine_im_user": quota(shared, Class::VolcengineImUser),
-            "zego": quota(shared, Class::Zego),
+            "waits": counters.quota_waits.get(),
+            "volcengine_rtc": quota(shared, QuotaClass::VolcengineRtc),
+            "volcengine_im": quota(shared, QuotaClass::VolcengineIm),
+            "volcengine_im_user": quota(shared, QuotaClass::VolcengineImUser),
+            "zego": quota(shared, QuotaClass::Zego),
         },
         "http": {
             "connections_open": traffic.opened.get().saturating_sub(traffic.closed.get()),
@@ -72,8 +72,8 @@ fn by_name<'a>(names: impl Iterator<Item = &'a str>, counters: &[Counter]) -> Va
     Value::Object(pairs.collect::<Map<_, _>>())
 }
 
-fn quota(shared: &Shared, class: Class) -> Value {
-    let Some((limit, load)) = shared.client.quota(class) else {
+fn quota(shared: &Shared, class: QuotaClass) -> Value {
+    let Some((limit, load)) = shared.engine.quota(class) else {
         return Value::Null;
     };
     json!({ "per_second": limit, "present_per_second": limit * load.thousandths / 1000, "waiting": load.waiting })

@@ -10,8 +10,8 @@ use super::error::rtcmsg_error;
 use super::message::{Fields, rtcmsg_message};
 use super::report::rtcmsg_report;
 use super::{input, rtcmsg_str};
-use crate::client::{CallOptions, CallTimeout, Client};
 use crate::dispatch::Dispatcher;
+use crate::engine::{Engine, SendOptions, SendTimeout};
 use crate::error::Error;
 use crate::log::Logger;
 use crate::message::Vendor;
@@ -274,10 +274,10 @@ pub(super) unsafe fn known<'a>(client: *const rtcmsg_client) -> Result<&'a Dispa
 ///
 /// # Safety
 /// `call` is NULL or an `rtcmsg_call` of any version.
-unsafe fn options(call: *const rtcmsg_call) -> Result<CallOptions, Error> {
+unsafe fn options(call: *const rtcmsg_call) -> Result<SendOptions, Error> {
     // SAFETY: the caller's promise.
     let Some(call) = (unsafe { read_call(call) })? else {
-        return Ok(CallOptions::default());
+        return Ok(SendOptions::default());
     };
     let given = [
         ("flags", call.flags != 0),
@@ -303,7 +303,7 @@ pub(super) unsafe fn read_call(call: *const rtcmsg_call) -> Result<Option<rtcmsg
     unsafe { input::versioned(call, "call") }.map(Some)
 }
 
-pub(super) fn call_options(call: &rtcmsg_call) -> Result<CallOptions, Error> {
+pub(super) fn call_options(call: &rtcmsg_call) -> Result<SendOptions, Error> {
     let urgent = match call.priority {
         RTCMSG_PRIORITY_NORMAL => false,
         RTCMSG_PRIORITY_URGENT => true,
@@ -313,8 +313,8 @@ pub(super) fn call_options(call: &rtcmsg_call) -> Result<CallOptions, Error> {
         }
     };
     let timeout = match call.timeout_ms {
-        0 => CallTimeout::Default,
-        timeout_ms => input::wait(timeout_ms)?.map_or(CallTimeout::Never, CallTimeout::After),
+        0 => SendTimeout::Default,
+        timeout_ms => input::wait(timeout_ms)?.map_or(SendTimeout::Never, SendTimeout::After),
     };
     let expires = match call.expires_in_ms {
         0 => None,
@@ -324,7 +324,7 @@ pub(super) fn call_options(call: &rtcmsg_call) -> Result<CallOptions, Error> {
             return Err(Error::invalid("expires_in_ms", text));
         }
     };
-    Ok(CallOptions {
+    Ok(SendOptions {
         timeout,
         expires,
         urgent,
@@ -332,7 +332,7 @@ pub(super) fn call_options(call: &rtcmsg_call) -> Result<CallOptions, Error> {
 }
 
 /// The report goes to the caller, its failure into the code and the error.
-fn hand_over(client: &Client, report: Report, out: &mut *mut rtcmsg_report) -> Result<(), Error> {
+fn hand_over(client: &Engine, report: Report, out: &mut *mut rtcmsg_report) -> Result<(), Error> {
     let error = report.error();
     *out = Box::into_raw(Box::new(rtcmsg_report::new(report, client.logger.clone())));
     error.map_or(Ok(()), Err)

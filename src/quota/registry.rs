@@ -10,7 +10,7 @@ use crate::os;
 
 /// What a vendor counts together. docs/VENDORS.md, Quotas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Class {
+pub(crate) enum QuotaClass {
     /// The four RTC sends of Volcengine.
     VolcengineRtc,
     /// P2PSendMessage.
@@ -22,14 +22,14 @@ pub(crate) enum Class {
     Zego,
 }
 
-impl Class {
-    pub const ALL: [Class; 6] = [
-        Class::VolcengineRtc,
-        Class::VolcengineIm,
-        Class::VolcengineImUser,
-        Class::VolcengineImUserReceivers,
-        Class::VolcengineImUserToAll,
-        Class::Zego,
+impl QuotaClass {
+    pub const ALL: [QuotaClass; 6] = [
+        QuotaClass::VolcengineRtc,
+        QuotaClass::VolcengineIm,
+        QuotaClass::VolcengineImUser,
+        QuotaClass::VolcengineImUserReceivers,
+        QuotaClass::VolcengineImUserToAll,
+        QuotaClass::Zego,
     ];
 }
 
@@ -37,7 +37,7 @@ struct Registry {
     /// Which process it belongs to, see [`os::fork_generation`].
     generation: u32,
     /// A few: one for each account and class in use.
-    buckets: Mutex<Vec<(Class, String, Weak<Bucket>)>>,
+    buckets: Mutex<Vec<(QuotaClass, String, Weak<Bucket>)>>,
 }
 
 /// A client's hold on a bucket that others may share. The last one gone takes it out of the registry.
@@ -45,7 +45,7 @@ struct Registry {
 pub(crate) struct SharedBucket(Option<Arc<Bucket>>);
 
 /// The bucket of an account's class; it lives as long as a client has it.
-pub(crate) fn bucket_of(class: Class, scope: &str) -> SharedBucket {
+pub(crate) fn bucket_of(class: QuotaClass, scope: &str) -> SharedBucket {
     let mut buckets = registry().buckets.lock().unwrap_or_else(PoisonError::into_inner);
     let known = buckets.iter().find(|(c, s, _)| *c == class && s == scope);
     if let Some(bucket) = known.and_then(|(.., bucket)| bucket.upgrade()) {
@@ -74,7 +74,7 @@ impl Drop for SharedBucket {
     }
 }
 
-/// After a fork the parent's lock may be held by a thread that is not there: the child begins with a registry of its
+/// After a fork the parent's lock may be set_aside by a thread that is not there: the child begins with a registry of its
 /// own, and leaves the parent's alone.
 fn registry() -> &'static Registry {
     static REGISTRY: AtomicPtr<Registry> = AtomicPtr::new(ptr::null_mut());
@@ -106,11 +106,11 @@ mod tests {
 
     #[test]
     fn one_account_and_class_has_one_bucket_and_others_have_their_own() {
-        let bucket = bucket_of(Class::Zego, "registry-test");
+        let bucket = bucket_of(QuotaClass::Zego, "registry-test");
         let is_same = |other: SharedBucket| ptr::eq::<Bucket>(&*other, &*bucket);
-        assert!(is_same(bucket_of(Class::Zego, "registry-test")));
-        assert!(!is_same(bucket_of(Class::Zego, "another")));
-        assert!(!is_same(bucket_of(Class::VolcengineIm, "registry-test")));
+        assert!(is_same(bucket_of(QuotaClass::Zego, "registry-test")));
+        assert!(!is_same(bucket_of(QuotaClass::Zego, "another")));
+        assert!(!is_same(bucket_of(QuotaClass::VolcengineIm, "registry-test")));
     }
 
     #[test]
@@ -120,8 +120,8 @@ mod tests {
             buckets.iter().filter(|(_, scope, _)| scope == "short-lived").count()
         };
         let (one, two) = (
-            bucket_of(Class::Zego, "short-lived"),
-            bucket_of(Class::Zego, "short-lived"),
+            bucket_of(QuotaClass::Zego, "short-lived"),
+            bucket_of(QuotaClass::Zego, "short-lived"),
         );
         drop(one);
         assert_eq!(known(), 1);

@@ -10,7 +10,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
-use rtcmsg::{CallOptions, Client, Code, Config, Delivery, Message, Payload, Report, Signal};
+use rtcmsg::{Client, Code, Config, Delivery, Message, Payload, Report, SendOptions, Signal};
 use rtcmsg_emulator::{Emulator, Options, TlsFiles};
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ pub const SIGNAL: Signal = Signal {
 };
 
 pub fn send(client: &Client, message: &Message) -> Report {
-    client.send(message, &CallOptions::default()).expect("taken in")
+    client.send(message, &SendOptions::default()).expect("taken in")
 }
 
 /// Code and delivery of the whole.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::parcel::Parcel;
-use crate::client::{CallOptions, Flight};
-use crate::quota::{Class, Demand, Ticket, URGENT_IN_A_ROW};
+use super::owned_message::OwnedMessage;
+use crate::engine::{InFlight, SendOptions};
+use crate::quota::{Demand, QuotaClass, Ticket, URGENT_IN_A_ROW};
 use crate::util::deadline::Deadline;
 use crate::util::sync::Arc as SharedArc;
 
@@ -16,10 +16,10 @@ use crate::util::sync::Arc as SharedArc;
 pub(super) struct Job {
     pub id: u64,
     pub user_data: u64,
-    pub parcel: Parcel,
-    pub options: CallOptions,
+    pub parcel: OwnedMessage,
+    pub options: SendOptions,
     /// What its first request needs of its quota.
-    pub demand: Option<(Class, Demand)>,
+    pub demand: Option<(QuotaClass, Demand)>,
     pub expires: Deadline,
     /// Those of one key leave one after another; `None` is bound to nobody.
     pub key: Option<Key>,
@@ -37,21 +37,21 @@ pub(super) enum Key {
 #[derive(Debug)]
 pub(super) enum Stage {
     /// Waits for the one before it of the same key.
-    Behind,
+    Blocked,
     /// May go, and was not looked at yet.
-    Due,
+    Unscheduled,
     /// Waits for a worker alone.
     Ready,
     /// Waits for its quota.
-    RateLimited(Class, Ticket),
+    RateLimited(QuotaClass, Ticket),
     /// Given to a worker.
-    HandedOut,
-    InFlight(SharedArc<Flight>),
+    Assigned,
+    InFlight(SharedArc<InFlight>),
 }
 
 /// A message that has left the queue.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(super) struct Removed {
     pub job: Arc<Job>,
     pub stage: Stage,
 }
@@ -59,18 +59,18 @@ pub(super) struct Ended {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     entries: BTreeMap<u64, Entry>,
-    chains: HashMap<Key, Chain>,
-    due: VecDeque<u64>,
+    groups: HashMap<Key, OrderGroup>,
+    unscheduled: VecDeque<u64>,
     /// By priority.
     ready: [BTreeSet<u64>; 2],
     urgent_in_a_row: u32,
-    rate_limited: [usize; Class::ALL.len()],
+    rate_limited: [usize; QuotaClass::ALL.len()],
     gauges: Arc<Gauges>,
     expiries: BTreeSet<(Instant, u64)>,
     /// When the dispatcher looks again by itself. Who knows of an earlier time notes it here, and calls it.
-    pub looks_again_at: Option<Instant>,
+    pub next_wakeup: Option<Instant>,
     /// Expired, and not completed yet. The dispatcher does that: it takes as long as the host's log function.
-    pub overdue: Vec<Ended>,
+    pub expired: Vec<Removed>,
     /// Connections to open ahead, not begun yet.
     pub warm_ups: usize,
     times_asked: u32,
@@ -100,7 +100,7 @@ impl Default for Gauges {
 }
 
 impl Gauges {
-    /// Messages that have not ended, those in flight among them.
+    /// Messages that have not ended, those in in_flight among them.
     pub fn messages(&self) -> usize {
         self.messages.load(Ordering::SeqCst)
     }
@@ -122,11 +122,11 @@ struct Entry {
     stage: Stage,
 }
 
-/// The messages of a key: one is on its way or next, the others behind it.
+/// The messages of a key: one is on its way or next, the others blocked it.
 #[derive(Debug, Default)]
-struct Chain {
+struct OrderGroup {
     first: u64,
-    behind: BTreeSet<u64>,
+    blocked: BTreeSet<u64>,
 }
 
 impl Queue {
@@ -134,26 +134,26 @@ impl Queue {
         self.gauges.clone()
     }
 
-    pub fn take_in(&mut self, job: Arc<Job>) {
+    pub fn insert(&mut self, job: Arc<Job>) {
         let id = job.id;
         if let Some(at) = job.expires.at() {
             self.expiries.insert((at, id));
         }
-        let mut stage = Stage::Due;
+        let mut stage = Stage::Unscheduled;
         if let Some(key) = job.key {
-            match self.chains.get_mut(&key) {
-                Some(chain) => {
-                    chain.behind.insert(id);
-                    stage = Stage::Behind;
+            match self.groups.get_mut(&key) {
+                Some(group) => {
+                    group.blocked.insert(id);
+                    stage = Stage::Blocked;
                 }
                 None => {
-                    let behind = BTreeSet::new();
-                    self.chains.insert(key, Chain { first: id, behind });
+                    let blocked = BTreeSet::new();
+                    self.groups.insert(key, OrderGroup { first: id, blocked });
                 }
             }
         }
-        if matches!(stage, Stage::Due) {
-            self.due.push_back(id);
+        if matches!(stage, Stage::Unscheduled) {
+            self.unscheduled.push_back(id);
         }
         self.entries.insert(id, Entry { job, stage });
         self.note_messages(id);
@@ -174,8 +174,8 @@ impl Queue {
     }
 
     /// One that may go and was not placed yet.
-    pub fn next_due(&mut self) -> Option<Arc<Job>> {
-        while let Some(id) = self.due.pop_front() {
+    pub fn next_unscheduled(&mut self) -> Option<Arc<Job>> {
+        while let Some(id) = self.unscheduled.pop_front() {
             if let Some(entry) = self.entries.get(&id) {
                 return Some(entry.job.clone());
             }
@@ -183,8 +183,8 @@ impl Queue {
         None
     }
 
-    pub fn has_due(&self) -> bool {
-        !self.due.is_empty()
+    pub fn has_unscheduled(&self) -> bool {
+        !self.unscheduled.is_empty()
     }
 
     pub fn set_ready(&mut self, job: &Job) {
@@ -194,22 +194,22 @@ impl Queue {
         }
     }
 
-    pub fn set_rate_limited(&mut self, id: u64, class: Class, ticket: Ticket) {
+    pub fn set_rate_limited(&mut self, id: u64, class: QuotaClass, ticket: Ticket) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.stage = Stage::RateLimited(class, ticket);
             self.rate_limited[class as usize] += 1;
         }
     }
 
-    pub fn is_rate_limited(&self, class: Class) -> bool {
+    pub fn is_rate_limited(&self, class: QuotaClass) -> bool {
         self.rate_limited[class as usize] > 0
     }
 
     /// All classes, another one first each time; and whether it is a time when urgency does not count.
-    pub fn classes(&mut self) -> ([Class; Class::ALL.len()], bool) {
-        let mut classes = Class::ALL;
+    pub fn classes(&mut self) -> ([QuotaClass; QuotaClass::ALL.len()], bool) {
+        let mut classes = QuotaClass::ALL;
         self.times_asked = self.times_asked.wrapping_add(1);
-        classes.rotate_left(self.times_asked as usize % Class::ALL.len());
+        classes.rotate_left(self.times_asked as usize % QuotaClass::ALL.len());
         (classes, self.times_asked % (URGENT_IN_A_ROW + 1) == 0)
     }
 
@@ -218,7 +218,7 @@ impl Queue {
     }
 
     /// The next of those that wait for a worker alone: urgent ones first, but for a normal one's turn.
-    pub fn hand_out(&mut self) -> Option<u64> {
+    pub fn assign(&mut self) -> Option<u64> {
         let [urgent, normal] = &self.ready;
         let is_normals_turn = self.urgent_in_a_row >= URGENT_IN_A_ROW && !normal.is_empty();
         let rank = usize::from(urgent.is_empty() || is_normals_turn);
@@ -229,7 +229,7 @@ impl Queue {
         };
         let id = self.ready[rank].pop_first()?;
         if let Some(entry) = self.entries.get_mut(&id) {
-            entry.stage = Stage::HandedOut;
+            entry.stage = Stage::Assigned;
         }
         Some(id)
     }
@@ -239,11 +239,11 @@ impl Queue {
     }
 
     /// A worker has it now. False if it ended before.
-    pub fn begin(&mut self, id: u64, flight: &SharedArc<Flight>) -> bool {
+    pub fn begin(&mut self, id: u64, in_flight: &SharedArc<InFlight>) -> bool {
         let Some(entry) = self.entries.get_mut(&id) else {
             return false;
         };
-        let before = std::mem::replace(&mut entry.stage, Stage::InFlight(flight.clone()));
+        let before = std::mem::replace(&mut entry.stage, Stage::InFlight(in_flight.clone()));
         if let Some(at) = entry.job.expires.at() {
             self.expiries.remove(&(at, id));
         }
@@ -259,7 +259,7 @@ impl Queue {
     }
 
     /// Takes a message out, and lets the next of its key go. Only the first who asks gets it.
-    pub fn end(&mut self, id: u64) -> Option<Ended> {
+    pub fn remove(&mut self, id: u64) -> Option<Removed> {
         let Entry { job, stage } = self.entries.remove(&id)?;
         if let Some(at) = job.expires.at() {
             self.expiries.remove(&(at, id));
@@ -272,31 +272,31 @@ impl Queue {
             Stage::InFlight(_) => {
                 self.gauges.in_flight.fetch_sub(1, Ordering::SeqCst);
             }
-            Stage::Behind | Stage::Due | Stage::HandedOut => {}
+            Stage::Blocked | Stage::Unscheduled | Stage::Assigned => {}
         }
         if let Some(key) = job.key {
-            self.leave_chain(key, id);
+            self.leave_group(key, id);
         }
         self.note_messages(id);
-        Some(Ended { job, stage })
+        Some(Removed { job, stage })
     }
 
-    fn leave_chain(&mut self, key: Key, id: u64) {
-        let Some(chain) = self.chains.get_mut(&key) else { return };
-        if chain.first != id {
-            chain.behind.remove(&id);
+    fn leave_group(&mut self, key: Key, id: u64) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        if group.first != id {
+            group.blocked.remove(&id);
             return;
         }
-        match chain.behind.pop_first() {
+        match group.blocked.pop_first() {
             Some(next) => {
-                chain.first = next;
-                self.due.push_back(next);
+                group.first = next;
+                self.unscheduled.push_back(next);
                 if let Some(entry) = self.entries.get_mut(&next) {
-                    entry.stage = Stage::Due;
+                    entry.stage = Stage::Unscheduled;
                 }
             }
             None => {
-                self.chains.remove(&key);
+                self.groups.remove(&key);
             }
         }
     }

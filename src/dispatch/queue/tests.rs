@@ -14,10 +14,10 @@ fn job(id: u64, key: Option<u64>, urgent: bool, expires: Deadline) -> Job {
     Job {
         id,
         user_data: 0,
-        parcel: Parcel::pack(&message),
-        options: CallOptions {
+        parcel: OwnedMessage::from_message(&message),
+        options: SendOptions {
             urgent,
-            ..CallOptions::default()
+            ..SendOptions::default()
         },
         demand: None,
         expires,
@@ -33,14 +33,14 @@ fn never() -> Deadline {
 
 /// Everything that is due becomes ready.
 fn place(queue: &mut Queue) {
-    while let Some(job) = queue.next_due() {
+    while let Some(job) = queue.next_unscheduled() {
         queue.set_ready(&job);
     }
 }
 
-fn handed_out(queue: &mut Queue) -> Vec<u64> {
+fn assigned(queue: &mut Queue) -> Vec<u64> {
     place(queue);
-    std::iter::from_fn(|| queue.hand_out()).collect()
+    std::iter::from_fn(|| queue.assign()).collect()
 }
 
 #[test]
@@ -54,37 +54,37 @@ fn those_of_one_key_leave_one_after_another_and_others_at_once() {
         (5, Some(7)),
         (6, None),
     ] {
-        queue.take_in(job(id, key, false, never()).into());
+        queue.insert(job(id, key, false, never()).into());
     }
-    assert_eq!(handed_out(&mut queue), [1, 3, 4, 6]);
-    assert!(queue.end(1).is_some() && queue.end(1).is_none(), "once");
-    assert_eq!(handed_out(&mut queue), [2]);
-    queue.end(2);
-    assert_eq!(handed_out(&mut queue), [5]);
+    assert_eq!(assigned(&mut queue), [1, 3, 4, 6]);
+    assert!(queue.remove(1).is_some() && queue.remove(1).is_none(), "once");
+    assert_eq!(assigned(&mut queue), [2]);
+    queue.remove(2);
+    assert_eq!(assigned(&mut queue), [5]);
 }
 
 #[test]
 fn who_leaves_the_middle_of_a_chain_does_not_break_it() {
     let mut queue = Queue::default();
     for id in 1..=4 {
-        queue.take_in(job(id, Some(7), false, never()).into());
+        queue.insert(job(id, Some(7), false, never()).into());
     }
-    assert_eq!(handed_out(&mut queue), [1]);
-    queue.end(2);
-    queue.end(1);
-    assert_eq!(handed_out(&mut queue), [3]);
-    queue.end(3);
-    queue.end(4);
-    assert!(queue.chains.is_empty() && queue.entries.is_empty());
+    assert_eq!(assigned(&mut queue), [1]);
+    queue.remove(2);
+    queue.remove(1);
+    assert_eq!(assigned(&mut queue), [3]);
+    queue.remove(3);
+    queue.remove(4);
+    assert!(queue.groups.is_empty() && queue.entries.is_empty());
 }
 
 #[test]
 fn urgent_ones_go_first_and_normal_ones_get_every_ninth_turn() {
     let mut queue = Queue::default();
     for id in 1..=40 {
-        queue.take_in(job(id, None, id > 10, never()).into());
+        queue.insert(job(id, None, id > 10, never()).into());
     }
-    let order = handed_out(&mut queue);
+    let order = assigned(&mut queue);
     assert_eq!(order[..10], [11, 12, 13, 14, 15, 16, 17, 18, 1, 19]);
     assert_eq!(order[17], 2);
 }
@@ -95,13 +95,13 @@ fn the_soonest_to_expire_are_told_in_order() {
     let now = Instant::now();
     for (id, seconds) in [(1, 30), (2, 10), (3, 20)] {
         let expires = Deadline::after_from(now, Some(Duration::from_secs(seconds)));
-        queue.take_in(job(id, None, false, expires).into());
+        queue.insert(job(id, None, false, expires).into());
     }
-    queue.take_in(job(4, None, false, never()).into());
+    queue.insert(job(4, None, false, never()).into());
     assert_eq!(queue.next_expiry(), Some(now + Duration::from_secs(10)));
     let after = |seconds| now + Duration::from_secs(seconds);
     assert_eq!(queue.next_expired(after(20)), Some(2));
-    queue.end(2);
+    queue.remove(2);
     assert_eq!(queue.next_expired(after(20)), Some(3));
     queue.forget_expiry(3);
     assert_eq!(queue.next_expired(after(20)), None);
@@ -112,7 +112,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Messages come, are handed out, end or are taken out in any order: each leaves once, those of a key in the order in
-    /// which they came and never two at a time, and nothing is left behind.
+    /// which they came and never two at a time, and nothing is left blocked.
     #[test]
     fn order_holds_and_nothing_is_lost_whatever_happens(
         steps in prop::collection::vec((0..4u8, 0..4u64, any::<bool>(), any::<prop::sample::Index>()), 1..300),
@@ -124,12 +124,12 @@ proptest! {
             match step {
                 0 | 1 => {
                     let key = (key > 0).then_some(key);
-                    queue.take_in(job(next_id, key, urgent, never()).into());
+                    queue.insert(job(next_id, key, urgent, never()).into());
                     next_id += 1;
                 }
                 2 => {
                     place(&mut queue);
-                    let Some(id) = queue.hand_out() else { continue };
+                    let Some(id) = queue.assign() else { continue };
                     let key = queue.job(id).and_then(|job| job.key);
                     if let Some(key) = key {
                         let rival = out.iter().any(|other| queue.job(*other).and_then(|job| job.key) == Some(key));
@@ -145,7 +145,7 @@ proptest! {
                         continue;
                     }
                     let id = *which.get(&ids);
-                    prop_assert!(queue.end(id).is_some());
+                    prop_assert!(queue.remove(id).is_some());
                     out.retain(|other| *other != id);
                     ended.push(id);
                 }
@@ -153,18 +153,18 @@ proptest! {
         }
         loop {
             place(&mut queue);
-            out.extend(std::iter::from_fn(|| queue.hand_out()));
+            out.extend(std::iter::from_fn(|| queue.assign()));
             if out.is_empty() {
                 break;
             }
             for id in out.drain(..) {
-                prop_assert!(queue.end(id).is_some());
+                prop_assert!(queue.remove(id).is_some());
                 ended.push(id);
             }
         }
         ended.sort_unstable();
         prop_assert_eq!(ended, (1..next_id).collect::<Vec<_>>());
-        prop_assert!(queue.chains.is_empty() && queue.entries.is_empty());
+        prop_assert!(queue.groups.is_empty() && queue.entries.is_empty());
         prop_assert!(queue.ready.iter().all(BTreeSet::is_empty));
     }
 }

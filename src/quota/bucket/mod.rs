@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc as StdArc;
 
 use super::clock::{Clock, Steady};
-use super::waitlist::{Demand, FULL, Place, QueueWaiter, Slot, Ticket, Waitlist, Who};
+use super::waitlist::{Demand, FULL, Place, QueueWaiter, Slot, Ticket, WaiterId, Waitlist};
 use super::window::Nanos;
 use crate::util::sync::{Condvar, Mutex, MutexGuard, lock};
 
@@ -18,7 +18,7 @@ pub(crate) enum Refusal {
     /// Not in time; as things are, it would be possible after so many nanoseconds.
     TooLate { possible_in: Nanos },
     /// The caller gave up.
-    Abandoned,
+    Aborted,
 }
 
 /// What a thread got.
@@ -57,13 +57,13 @@ impl<C: Clock> Bucket<C> {
     }
 
     /// Waits for permits, at most so long; 0 takes them now or not at all. `place` is the one from before, for a message
-    /// whose slot is gone. `abandoned` is asked after every wake-up, see [`wake`](Bucket::wake).
+    /// whose slot is gone. `aborted` is asked after every wake-up, see [`wake`](Bucket::wake).
     pub fn acquire(
         &self,
         demand: &Demand,
         place: Option<Place>,
         wait: Option<Nanos>,
-        abandoned: impl Fn() -> bool,
+        aborted: impl Fn() -> bool,
     ) -> Result<Admission, Refusal> {
         let mut waitlist = self.lock();
         let mut now = self.clock.now();
@@ -80,7 +80,7 @@ impl<C: Clock> Bucket<C> {
         }
         let signal = StdArc::new(Condvar::new());
         let mut ticket = waitlist.enqueue_thread(demand, place, signal.clone());
-        let this = Who::Thread(place);
+        let this = WaiterId::Thread(place);
         let mut has_waited = false;
         loop {
             waitlist.schedule(now, Some(this));
@@ -100,14 +100,14 @@ impl<C: Clock> Bucket<C> {
                 ticket = waitlist.enqueue_thread(demand, place, signal.clone());
                 continue;
             }
-            if is_too_late || abandoned() {
+            if is_too_late || aborted() {
                 waitlist.take_thread(ticket);
                 waitlist.schedule(now, None);
                 let possible_in = possible_at.saturating_sub(now);
                 return Err(if is_too_late {
                     Refusal::TooLate { possible_in }
                 } else {
-                    Refusal::Abandoned
+                    Refusal::Aborted
                 });
             }
             let until = deadline.into_iter().chain(waitlist.wakes_at(this)).min();
@@ -159,18 +159,18 @@ impl<C: Clock> Bucket<C> {
     pub fn schedule(&self, queue: &StdArc<dyn QueueWaiter>) -> Option<Nanos> {
         let mut waitlist = self.lock();
         let now = self.clock.now();
-        let this = Who::queue(queue);
+        let this = WaiterId::queue(queue);
         waitlist.clear_busy(queue);
-        waitlist.set_away(queue, false);
+        waitlist.set_busy_elsewhere(queue, false);
         waitlist.schedule(now, Some(this));
         Some(waitlist.wakes_at(this)?.saturating_sub(now))
     }
 
     /// A queue does something else before it calls [`schedule`](Bucket::schedule) again: another waiter keeps the time.
-    pub fn stop_keeping_time(&self, queue: &StdArc<dyn QueueWaiter>) {
+    pub fn step_down(&self, queue: &StdArc<dyn QueueWaiter>) {
         let mut waitlist = self.lock();
         let now = self.clock.now();
-        waitlist.set_away(queue, true);
+        waitlist.set_busy_elsewhere(queue, true);
         waitlist.schedule(now, None);
     }
 
@@ -187,7 +187,7 @@ impl<C: Clock> Bucket<C> {
         }
     }
 
-    /// Wakes all threads that wait, so that they ask whether they are abandoned.
+    /// Wakes all threads that wait, so that they ask whether they are aborted.
     pub fn wake(&self) {
         self.lock().wake_threads();
     }

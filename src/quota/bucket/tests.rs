@@ -117,7 +117,7 @@ fn a_caller_that_gives_up_leaves_and_uses_no_permit() {
     let (clock, bucket) = bucket();
     acquire(&bucket, 1, None).unwrap();
     let refused = bucket.acquire(&demand(1), None, None, || true);
-    assert_eq!(refused.unwrap_err(), Refusal::Abandoned);
+    assert_eq!(refused.unwrap_err(), Refusal::Aborted);
     assert_eq!(bucket.load().waiting, 0);
     clock.0.store(SPAN, Ordering::SeqCst);
     acquire(&bucket, 1, Some(0)).unwrap();
@@ -260,7 +260,7 @@ fn a_queue_that_does_something_else_does_not_keep_the_time() {
     bucket.enqueue(&demand(1), &other.1, 2);
     assert_eq!(bucket.schedule(&busy.1), Some(SPAN));
     assert_eq!(bucket.schedule(&other.1), None, "the first keeps the time");
-    bucket.stop_keeping_time(&busy.1);
+    bucket.step_down(&busy.1);
     assert_eq!(*other.0.1.0.lock().unwrap(), 1);
     assert_eq!(bucket.schedule(&other.1), Some(SPAN));
     clock.0.store(SPAN, Ordering::SeqCst);

@@ -7,7 +7,7 @@
 //! - the first of all other heads is admitted as soon as the account's window allows it. Nothing overtakes it.
 //!
 //! Whenever waiters or permits change, [`schedule`](Waitlist::schedule) follows. It admits what may be admitted, and makes
-//! sure that exactly one waiter, the timekeeper, wakes up when the next one may be.
+//! sure that exactly one waiter, the leader, wakes up when the next one may be.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc as StdArc;
@@ -67,7 +67,7 @@ pub(crate) trait QueueWaiter: Send + Sync {
     /// Takes a free worker, if there still is one; [`admitted`](QueueWaiter::admitted) follows then.
     fn claim_worker(&self) -> bool;
     fn admitted(&self, message: u64, slot: Slot, place: Place);
-    /// Asks the queue to call [`schedule`](super::bucket::Bucket::schedule) soon: it is the timekeeper now.
+    /// Asks the queue to call [`schedule`](super::bucket::Bucket::schedule) soon: it is the leader now.
     fn wake_timer(&self);
 }
 
@@ -88,7 +88,7 @@ pub(crate) const URGENT_IN_A_ROW: u32 = 8;
 /// A thousandth: how the limit of a throttled account is lowered.
 pub(super) const FULL: u64 = 1000;
 
-/// A timekeeper that is so late is replaced by the next one that schedules.
+/// A leader that is so late is replaced by the next one that schedules.
 const LATE: Nanos = 50_000_000;
 
 /// Quiet rooms are forgotten when there are more than this.
@@ -126,7 +126,7 @@ struct List {
     key: ListKey,
     head: Place,
     /// Until when the head is set aside, because its room is full.
-    held_until: Option<Nanos>,
+    set_aside_until: Option<Nanos>,
 }
 
 struct ClientHeads {
@@ -140,32 +140,32 @@ struct ClientHeads {
     /// No worker was free when the bucket asked.
     is_busy: bool,
     /// The queue's thread does something else, and cannot keep the time.
-    is_away: bool,
+    is_busy_elsewhere: bool,
 }
 
 #[derive(Debug, Default)]
 struct Room {
     window: Window,
     /// The lists that are set aside because this room is full.
-    held: Vec<ListId>,
+    set_aside: Vec<ListId>,
 }
 
 /// The one waiter who wakes up in time for the next admission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Timekeeper {
-    who: Who,
+struct Leader {
+    who: WaiterId,
     wakes_at: Nanos,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Who {
+pub(super) enum WaiterId {
     Thread(Place),
     Queue(ClientId),
 }
 
-impl Who {
-    pub fn queue(queue: &StdArc<dyn QueueWaiter>) -> Who {
-        Who::Queue(id_of(queue))
+impl WaiterId {
+    pub fn queue(queue: &StdArc<dyn QueueWaiter>) -> WaiterId {
+        WaiterId::Queue(id_of(queue))
     }
 }
 
@@ -183,8 +183,8 @@ pub(super) struct Waitlist {
     /// The first head of each client and priority, of clients that are not busy.
     candidates: BTreeMap<Place, ListId>,
     /// The heads that wait for their rooms, by when these have a permit.
-    held: BTreeMap<(Nanos, Place), ListId>,
-    timekeeper: Option<Timekeeper>,
+    set_aside: BTreeMap<(Nanos, Place), ListId>,
+    leader: Option<Leader>,
     /// By priority.
     waiting: [usize; Priority::ALL.len()],
     arrivals: u64,
@@ -253,8 +253,15 @@ impl Waitlist {
         self.next_list += 1;
         let id = self.next_list;
         self.list_ids.insert(key.clone(), id);
-        let held_until = None;
-        self.lists.insert(id, List { key, head, held_until });
+        let set_aside_until = None;
+        self.lists.insert(
+            id,
+            List {
+                key,
+                head,
+                set_aside_until,
+            },
+        );
         self.link(id, head);
         id
     }
@@ -325,10 +332,10 @@ impl Waitlist {
     /// A list that is set aside stays there: its room has a permit at the same time as before.
     fn replace_head(&mut self, list: ListId, head: Place) {
         let Some(known) = self.lists.get_mut(&list) else { return };
-        match known.held_until {
+        match known.set_aside_until {
             Some(until) => {
-                self.held.remove(&(until, known.head));
-                self.held.insert((until, head), list);
+                self.set_aside.remove(&(until, known.head));
+                self.set_aside.insert((until, head), list);
                 known.head = head;
             }
             None => {
@@ -349,7 +356,7 @@ impl Waitlist {
     fn link(&mut self, list: ListId, head: Place) {
         let Some(known) = self.lists.get_mut(&list) else { return };
         known.head = head;
-        known.held_until = None;
+        known.set_aside_until = None;
         let client = known.key.client;
         if let Some(heads) = self.clients.get_mut(&client) {
             heads.heads.insert(head, list);
@@ -360,11 +367,11 @@ impl Waitlist {
     fn unlink(&mut self, list: ListId) {
         let Some(known) = self.lists.get_mut(&list) else { return };
         let head = known.head;
-        if let Some(until) = known.held_until.take() {
-            self.held.remove(&(until, head));
+        if let Some(until) = known.set_aside_until.take() {
+            self.set_aside.remove(&(until, head));
             let room = known.key.room.as_ref().and_then(|(room, _)| self.rooms.get_mut(room));
             if let Some(room) = room {
-                room.held.retain(|held| *held != list);
+                room.set_aside.retain(|set_aside| *set_aside != list);
             }
         } else if let Some(heads) = self.clients.get_mut(&known.key.client) {
             heads.heads.remove(&head);
@@ -373,14 +380,14 @@ impl Waitlist {
     }
 
     /// Sets a list aside until its room has a permit.
-    fn hold(&mut self, list: ListId, until: Nanos) {
+    fn set_aside(&mut self, list: ListId, until: Nanos) {
         self.unlink(list);
         let Some(known) = self.lists.get_mut(&list) else { return };
-        known.held_until = Some(until);
-        self.held.insert((until, known.head), list);
+        known.set_aside_until = Some(until);
+        self.set_aside.insert((until, known.head), list);
         let room = known.key.room.as_ref().and_then(|(room, _)| self.rooms.get_mut(room));
         if let Some(room) = room {
-            room.held.push(list);
+            room.set_aside.push(list);
         }
     }
 
@@ -391,9 +398,9 @@ impl Waitlist {
         }
     }
 
-    pub fn set_away(&mut self, queue: &StdArc<dyn QueueWaiter>, is_away: bool) {
+    pub fn set_busy_elsewhere(&mut self, queue: &StdArc<dyn QueueWaiter>, is_busy_elsewhere: bool) {
         if let Some(client) = self.clients.get_mut(&id_of(queue)) {
-            client.is_away = is_away;
+            client.is_busy_elsewhere = is_busy_elsewhere;
         }
     }
 
@@ -407,14 +414,14 @@ impl Waitlist {
     }
 }
 
-// Who is admitted, and when.
+// WaiterId is admitted, and when.
 impl Waitlist {
     /// A slot at once, if there is no waiter that could be admitted before.
     pub fn try_admit(&mut self, demand: &Demand, priority: Priority, now: Nanos) -> Option<Slot> {
         let room = demand.room.as_ref();
-        let is_held = |((due, _), _): (&(Nanos, Place), &ListId)| *due > now;
+        let is_set_aside = |((due, _), _): (&(Nanos, Place), &ListId)| *due > now;
         let may_be_sent = self.candidates.is_empty()
-            && self.held.first_key_value().is_none_or(is_held)
+            && self.set_aside.first_key_value().is_none_or(is_set_aside)
             && self.own_due(demand.limit, demand.permits, now) <= now
             && room.is_none_or(|room| self.room_due(room, now) <= now);
         may_be_sent.then(|| {
@@ -428,10 +435,10 @@ impl Waitlist {
         self.set_busy(id_of(queue), false);
     }
 
-    /// Admits every waiter that may be sent now, in order, and appoints the timekeeper. `caller` is the one who calls this,
+    /// Admits every waiter that may be sent now, in order, and appoints the leader. `caller` is the one who calls this,
     /// and asks [`wakes_at`](Waitlist::wakes_at) before it sleeps: it needs no signal.
-    pub fn schedule(&mut self, now: Nanos, caller: Option<Who>) {
-        while let Some((_, list)) = self.held.first_key_value().filter(|((due, _), _)| *due <= now) {
+    pub fn schedule(&mut self, now: Nanos, caller: Option<WaiterId>) {
+        while let Some((_, list)) = self.set_aside.first_key_value().filter(|((due, _), _)| *due <= now) {
             let list = *list;
             self.release(list);
         }
@@ -442,7 +449,7 @@ impl Waitlist {
                 break;
             }
         }
-        let room_due = self.held.first_key_value().map(|((due, _), _)| *due);
+        let room_due = self.set_aside.first_key_value().map(|((due, _), _)| *due);
         let next = account_due.into_iter().chain(room_due).min();
         self.appoint(next, now, caller);
     }
@@ -459,7 +466,7 @@ impl Waitlist {
         let (permits, limit, message) = (waiter.permits, waiter.limit, waiter.message);
         let room_due = key.room.as_ref().map_or(now, |room| self.room_due(room, now));
         if room_due > now {
-            self.hold(list, room_due);
+            self.set_aside(list, room_due);
             return None;
         }
         let queue = self.clients.get(&key.client).and_then(|client| client.queue.clone());
@@ -538,70 +545,71 @@ impl Waitlist {
         known.map_or(now, |room| room.window.due(now, *limit, 1))
     }
 
-    /// When the caller has to be back, if it is the timekeeper.
-    pub fn wakes_at(&self, caller: Who) -> Option<Nanos> {
-        let timekeeper = self.timekeeper.filter(|timekeeper| timekeeper.who == caller)?;
-        Some(timekeeper.wakes_at)
+    /// When the caller has to be back, if it is the leader.
+    pub fn wakes_at(&self, caller: WaiterId) -> Option<Nanos> {
+        let leader = self.leader.filter(|leader| leader.who == caller)?;
+        Some(leader.wakes_at)
     }
 
-    /// The timekeeper stays the same as long as it waits, and is woken only for an earlier time.
-    fn appoint(&mut self, next: Option<Nanos>, now: Nanos, caller: Option<Who>) {
+    /// The leader stays the same as long as it waits, and is woken only for an earlier time.
+    fn appoint(&mut self, next: Option<Nanos>, now: Nanos, caller: Option<WaiterId>) {
         let Some(next) = next else {
-            self.timekeeper = None;
+            self.leader = None;
             return;
         };
         // One that is late has no time, whatever holds it up.
-        let can_keep = |timekeeper: &Timekeeper| {
-            self.can_keep_time(timekeeper.who) && timekeeper.wakes_at.saturating_add(LATE) > now
-        };
-        let present = self.timekeeper.filter(can_keep);
+        let can_lead = |leader: &Leader| self.can_lead(leader.who) && leader.wakes_at.saturating_add(LATE) > now;
+        let present = self.leader.filter(can_lead);
         // The caller asks for its time again before it sleeps. Every other waiter sleeps until the time that it knows.
         let is_in_time = present.is_some_and(|present| present.wakes_at <= next && caller != Some(present.who));
         if is_in_time {
             return;
         }
-        let able = caller.filter(|caller| self.can_keep_time(*caller));
+        let able = caller.filter(|caller| self.can_lead(*caller));
         let present = present.map(|present| present.who);
         let Some(who) = present.or(able).or_else(|| self.next_waiter()) else {
             // All who wait are away: each of them schedules when it is back.
-            self.timekeeper = None;
+            self.leader = None;
             return;
         };
-        self.timekeeper = Some(Timekeeper { who, wakes_at: next });
+        self.leader = Some(Leader { who, wakes_at: next });
         if caller != Some(who) {
             self.wake(who);
         }
     }
 
-    fn can_keep_time(&self, who: Who) -> bool {
+    fn can_lead(&self, who: WaiterId) -> bool {
         match who {
-            Who::Thread(place) => self.threads.get(&place).is_some_and(|thread| thread.slot.is_none()),
-            Who::Queue(client) => self.clients.get(&client).is_some_and(|client| !client.is_away),
+            WaiterId::Thread(place) => self.threads.get(&place).is_some_and(|thread| thread.slot.is_none()),
+            WaiterId::Queue(client) => self
+                .clients
+                .get(&client)
+                .is_some_and(|client| !client.is_busy_elsewhere),
         }
     }
 
     /// The first waiter that can keep the time; it is probably admitted next.
-    fn next_waiter(&self) -> Option<Who> {
+    fn next_waiter(&self) -> Option<WaiterId> {
         let candidates = self.candidates.iter().map(|(place, list)| (*place, *list));
-        let held = self.held.iter().map(|((_, place), list)| (*place, *list));
+        let set_aside = self.set_aside.iter().map(|((_, place), list)| (*place, *list));
         let who = |(place, list)| match self.lists.get(&list)?.key.client {
-            THREADS => Some(Who::Thread(place)),
-            client => Some(Who::Queue(client)),
+            THREADS => Some(WaiterId::Thread(place)),
+            client => Some(WaiterId::Queue(client)),
         };
         candidates
-            .chain(held)
+            .chain(set_aside)
             .filter_map(who)
-            .find(|who| self.can_keep_time(*who))
+            .find(|who| self.can_lead(*who))
     }
 
-    fn wake(&self, who: Who) {
+    fn wake(&self, who: WaiterId) {
         match who {
-            Who::Thread(place) => {
+            WaiterId::Thread(place) => {
                 if let Some(thread) = self.threads.get(&place) {
                     thread.signal.notify();
                 }
             }
-            Who::Queue(client) => {
+            WaiterId::Queue(client) => {
                 if let Some(queue) = self.clients.get(&client).and_then(|client| client.queue.as_ref()) {
                     queue.wake_timer();
                 }
@@ -656,7 +664,7 @@ impl Waitlist {
     pub fn give_back(&mut self, slot: &Slot) {
         self.remove_slot(slot);
         if let Some(room) = slot.room.as_ref().and_then(|room| self.rooms.get_mut(room)) {
-            for list in std::mem::take(&mut room.held) {
+            for list in std::mem::take(&mut room.set_aside) {
                 self.release(list);
             }
         }
@@ -674,7 +682,7 @@ impl Waitlist {
         if !self.rooms.contains_key(name) && self.rooms.len() >= self.sweep_rooms_at.max(FEW_ROOMS) {
             self.rooms.retain(|_, room| {
                 room.window.forget(now);
-                !room.window.is_empty() || !room.held.is_empty()
+                !room.window.is_empty() || !room.set_aside.is_empty()
             });
             self.sweep_rooms_at = 2 * self.rooms.len();
         }
@@ -690,7 +698,7 @@ impl ClientHeads {
             heads: BTreeMap::new(),
             candidates: [None; Priority::ALL.len()],
             is_busy: false,
-            is_away: false,
+            is_busy_elsewhere: false,
         }
     }
 

@@ -167,7 +167,7 @@ impl World<'_> {
         }
         assert_eq!(self.list.len(), 0, "every waiter has ended");
         assert!(self.list.lists.is_empty() && self.list.clients.is_empty() && self.list.candidates.is_empty());
-        assert!(self.list.held.is_empty() && self.list.threads.is_empty() && self.list.timekeeper.is_none());
+        assert!(self.list.set_aside.is_empty() && self.list.threads.is_empty() && self.list.leader.is_none());
         self.log
     }
 
@@ -288,7 +288,7 @@ impl World<'_> {
     fn run_queue(&mut self, queue: usize, now: Nanos) {
         let waiter = self.as_waiter(queue);
         self.list.clear_busy(&waiter);
-        let this = Who::queue(&waiter);
+        let this = WaiterId::queue(&waiter);
         self.list.schedule(now, Some(this));
         self.alarms[queue] = self.list.wakes_at(this);
     }
@@ -301,7 +301,7 @@ impl World<'_> {
             deadline,
             ..
         } = self.threads[position];
-        let this = Who::Thread(ticket.place);
+        let this = WaiterId::Thread(ticket.place);
         self.list.schedule(now, Some(this));
         self.collect(now);
         let possible_at = self.list.due(&self.demand(index), now);
@@ -646,16 +646,16 @@ fn a_new_timekeeper_of_another_client_is_woken_when_the_old_one_is_admitted() {
     for (message, waiter) in [(1, &one_waiter), (2, &one_waiter), (3, &two_waiter)] {
         list.enqueue_message(&only_one, waiter, message);
     }
-    list.schedule(0, Some(Who::queue(&one_waiter)));
-    list.schedule(0, Some(Who::queue(&two_waiter)));
-    assert_eq!(list.wakes_at(Who::queue(&one_waiter)), Some(SPAN));
-    assert_eq!(list.wakes_at(Who::queue(&two_waiter)), None);
+    list.schedule(0, Some(WaiterId::queue(&one_waiter)));
+    list.schedule(0, Some(WaiterId::queue(&two_waiter)));
+    assert_eq!(list.wakes_at(WaiterId::queue(&one_waiter)), Some(SPAN));
+    assert_eq!(list.wakes_at(WaiterId::queue(&two_waiter)), None);
     // The last message of the first client is admitted: the other one has to keep the time from here.
-    list.schedule(SPAN, Some(Who::queue(&one_waiter)));
+    list.schedule(SPAN, Some(WaiterId::queue(&one_waiter)));
     assert_eq!(admitted(&one), [1, 2]);
     assert!(two.is_woken.load(Ordering::SeqCst));
-    assert_eq!(list.wakes_at(Who::queue(&two_waiter)), Some(2 * SPAN));
-    list.schedule(2 * SPAN, Some(Who::queue(&two_waiter)));
+    assert_eq!(list.wakes_at(WaiterId::queue(&two_waiter)), Some(2 * SPAN));
+    list.schedule(2 * SPAN, Some(WaiterId::queue(&two_waiter)));
     assert_eq!(admitted(&two), [3]);
 }
 
@@ -702,7 +702,7 @@ fn only_the_heads_of_lists_are_looked_at() {
     list.schedule(0, None);
     assert_eq!((admitted(&free).len(), admitted(&busy).len()), (1, 1));
     assert!(list.candidates.is_empty(), "nothing is left to be looked at");
-    assert_eq!(list.held.len(), 1, "one head stands for the whole room");
+    assert_eq!(list.set_aside.len(), 1, "one head stands for the whole room");
     assert!(
         list.try_admit(&demand(Priority::Normal, Some("other")), Priority::Normal, 0)
             .is_some()

@@ -2,8 +2,8 @@
 //!
 //! The call runs on the caller's thread. Any number of threads may use one client.
 
-mod calls;
-mod flight;
+mod active_calls;
+mod in_flight;
 mod pace;
 mod plan;
 mod retry;
@@ -14,13 +14,13 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use self::calls::Calls;
-pub(crate) use self::flight::Flight;
-use self::flight::Part;
+use self::active_calls::ActiveCalls;
+pub(crate) use self::in_flight::InFlight;
+use self::in_flight::PartState;
 use self::pace::{Pacing, RatePermit};
 use self::plan::PartSizes;
 use self::retry::Retries;
-use self::vendors::{Errand, Vendors};
+use self::vendors::{ApiRequest, Vendors};
 use crate::config::{self, Config};
 use crate::error::{self, Code, Error};
 use crate::http::{Agent, Answer, BrokenExchange, Failure, SendPermit, Settings, Traffic};
@@ -28,15 +28,15 @@ use crate::log::{Level, Logger};
 use crate::message::{self, Limits, Message, Recipients, Vendor};
 use crate::metrics::Counter;
 use crate::os;
-use crate::quota::{Class, Demand, Load, Place, Priority, SharedBucket, Slot};
+use crate::quota::{Demand, Load, Place, Priority, QuotaClass, SharedBucket, Slot};
 use crate::report::{Delivery, Outcome, Report, Request};
 use crate::util::deadline::Deadline;
 use crate::util::sync::{Mutex, lock};
 
 /// How a call differs from the client's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CallOptions {
-    pub timeout: CallTimeout,
+pub struct SendOptions {
+    pub timeout: SendTimeout,
     /// From the call to the first byte of a request, waiting for quota included: what has not left by then stays. `None`:
     /// it does not expire.
     pub expires: Option<Duration>,
@@ -46,14 +46,14 @@ pub struct CallOptions {
 
 /// How a message travels: by when, and before whom.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SendTerms {
+pub(crate) struct ResolvedOptions {
     pub priority: Priority,
     pub deadline: Deadline,
     /// After this no attempt begins to write.
     pub expires: Deadline,
 }
 
-impl SendTerms {
+impl ResolvedOptions {
     /// Until when a request may begin.
     fn by(&self) -> Deadline {
         self.deadline.or_sooner(self.expires)
@@ -62,7 +62,7 @@ impl SendTerms {
 
 /// What a client has done, counted.
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub(crate) struct Counters {
     /// Messages by what their report says, in the order of [`Code::ALL`] and [`Delivery::ALL`].
     pub codes: Vec<Counter>,
     pub deliveries: Vec<Counter>,
@@ -73,7 +73,7 @@ pub(crate) struct Tally {
 
 /// The deadline of one call: quota, DNS, connect, TLS, answer and every retry share it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CallTimeout {
+pub enum SendTimeout {
     /// `http.timeout_ms`.
     #[default]
     Default,
@@ -84,7 +84,7 @@ pub enum CallTimeout {
 
 /// Sends messages; made from a [`Config`], which it copies.
 #[derive(Debug)]
-pub struct Client {
+pub struct Engine {
     vendors: Vendors,
     limits: Limits,
     part_sizes: PartSizes,
@@ -95,14 +95,14 @@ pub struct Client {
     retries: Retries,
     agent: Agent,
     pub(crate) logger: Logger,
-    pub(crate) tally: Tally,
-    calls: Arc<Calls>,
-    made_in: u32,
+    pub(crate) counters: Counters,
+    calls: Arc<ActiveCalls>,
+    created_in: u32,
 }
 
-impl Tally {
-    fn new() -> Tally {
-        Tally {
+impl Counters {
+    fn new() -> Counters {
+        Counters {
             codes: Code::ALL.iter().map(|_| Counter::default()).collect(),
             deliveries: Delivery::ALL.iter().map(|_| Counter::default()).collect(),
             retries: Counter::default(),
@@ -119,12 +119,12 @@ impl Tally {
     }
 }
 
-impl Client {
+impl Engine {
     /// Checks every setting, the CA file too; does no network I/O.
     ///
     /// # Errors
     /// `NotConfigured` if no vendor's credentials are set or they are incomplete; `InvalidArgument` naming the setting.
-    pub fn new(config: &Config) -> Result<Client, Error> {
+    pub fn new(config: &Config) -> Result<Engine, Error> {
         os::watch_forks().map_err(|error| Error::new(Code::NoResources, "", format!("pthread_atfork: {error}")))?;
         let vendors = Vendors::new(config)?;
         let pacing = Pacing::new(
@@ -138,7 +138,7 @@ impl Client {
                 .keeping(level, config.integer(&config::LOG_CAPACITY) as usize),
             None => config.logger.clone(),
         };
-        let client = Client {
+        let engine = Engine {
             limits: limits(config),
             part_sizes: PartSizes {
                 batch: message::BATCH_MAX_USERS.min(pacing.largest_batch().unwrap_or(usize::MAX)),
@@ -153,15 +153,15 @@ impl Client {
             agent: Agent::new(Settings::new(config, &vendors.all_endpoints())?, logger.clone()),
             vendors,
             logger,
-            tally: Tally::new(),
+            counters: Counters::new(),
             calls: Arc::default(),
-            made_in: os::fork_generation(),
+            created_in: os::fork_generation(),
         };
-        client.logger.log(Level::Info, || {
-            format!("client made: {}", client.vendors.names().join(" and "))
+        engine.logger.log(Level::Info, || {
+            format!("client made: {}", engine.vendors.names().join(" and "))
         });
-        client.vendors.warn(&client.logger);
-        Ok(client)
+        engine.vendors.warn(&engine.logger);
+        Ok(engine)
     }
 
     /// What a message may hold by this client's settings.
@@ -169,7 +169,7 @@ impl Client {
         &self.limits
     }
 
-    /// Whether [`send`](Client::send) would take this message in. No I/O.
+    /// Whether [`send`](Engine::send) would take this message in. No I/O.
     ///
     /// # Errors
     /// `InvalidArgument` naming the field and the limit; `NotConfigured` if the client lacks what the action needs;
@@ -184,41 +184,47 @@ impl Client {
     /// requests.
     ///
     /// # Errors
-    /// As for [`check`](Client::check): the message was not taken in, and nothing was sent. Everything that happens
+    /// As for [`check`](Engine::check): the message was not taken in, and nothing was sent. Everything that happens
     /// after that is in the report.
-    pub fn send(&self, message: &Message, options: &CallOptions) -> Result<Report, Error> {
+    pub fn send(&self, message: &Message, options: &SendOptions) -> Result<Report, Error> {
         let _call = self.enter()?;
         self.check(message)?;
-        let terms = self.terms(options, Deadline::after(options.expires));
-        let flight = self.flight(message);
-        self.carry(message, &terms, &flight, None);
-        let report = self.report(message, Some(&flight), Code::Internal, LOST);
-        self.tell(&report);
+        let options = self.resolve(options, Deadline::after(options.expires));
+        let in_flight = self.in_flight(message);
+        self.carry(message, &options, &in_flight, None);
+        let report = self.report(message, Some(&in_flight), Code::Internal, LOST);
+        self.log_report(&report);
         Ok(report)
     }
 
     /// What is needed to look at a message on its way.
-    pub(crate) fn flight(&self, message: &Message) -> Flight {
-        Flight::new(plan::parts(message, &self.part_sizes).len())
+    pub(crate) fn in_flight(&self, message: &Message) -> InFlight {
+        InFlight::new(plan::parts(message, &self.part_sizes).len())
     }
 
     /// Takes a message that was checked to its end. `admitted` is the slot in the quota that its first request has already.
-    pub(crate) fn carry(&self, message: &Message, terms: &SendTerms, flight: &Flight, admitted: Option<(Slot, Place)>) {
+    pub(crate) fn carry(
+        &self,
+        message: &Message,
+        options: &ResolvedOptions,
+        in_flight: &InFlight,
+        admitted: Option<(Slot, Place)>,
+    ) {
         let parts = plan::parts(message, &self.part_sizes);
-        self.deliver_all(&parts, terms, flight, admitted);
+        self.send_parts(&parts, options, in_flight, admitted);
     }
 
     /// What became of a message. If it is still on its way it ends here, for that reason: each part with what is known of
-    /// it, and whoever carries it sends nothing more. Without a flight nothing of it has begun.
-    pub(crate) fn report(&self, message: &Message, flight: Option<&Flight>, why: Code, text: &str) -> Report {
-        let report = match flight {
+    /// it, and whoever carries it sends nothing more. Without a in_flight nothing of it has begun.
+    pub(crate) fn report(&self, message: &Message, in_flight: Option<&InFlight>, why: Code, text: &str) -> Report {
+        let report = match in_flight {
             None => {
                 let unsent = unsent(why, text);
                 Report::merged(message.action(), [Outcome::of(unsent, message.recipients())])
             }
-            Some(flight) => {
+            Some(in_flight) => {
                 let parts = plan::parts(message, &self.part_sizes);
-                let outcomes = parts.iter().zip(flight.parts()).map(|(message, part)| {
+                let outcomes = parts.iter().zip(in_flight.parts()).map(|(message, part)| {
                     let outcome = part.outcome(message.recipients(), why, text);
                     outcome.unwrap_or_else(|| lost(message.recipients()))
                 });
@@ -226,13 +232,13 @@ impl Client {
             }
         };
         let report = report.without_body();
-        self.tally.count(&report);
+        self.counters.count(&report);
         report
     }
 
     /// How a message travels that begins now.
-    pub(crate) fn terms(&self, options: &CallOptions, expires: Deadline) -> SendTerms {
-        SendTerms {
+    pub(crate) fn resolve(&self, options: &SendOptions, expires: Deadline) -> ResolvedOptions {
+        ResolvedOptions {
             priority: priority(options),
             deadline: self.deadline(options),
             expires,
@@ -240,17 +246,17 @@ impl Client {
     }
 
     /// The place in the quota that a message needs to begin, if it has to wait for one.
-    pub(crate) fn demand(&self, message: &Message, options: &CallOptions) -> Option<(Class, Demand)> {
+    pub(crate) fn demand(&self, message: &Message, options: &SendOptions) -> Option<(QuotaClass, Demand)> {
         self.pacing
             .demand_in_queue(message, priority(options), self.part_sizes.batch)
     }
 
-    pub(crate) fn bucket(&self, class: Class) -> Option<&SharedBucket> {
+    pub(crate) fn bucket(&self, class: QuotaClass) -> Option<&SharedBucket> {
         self.pacing.bucket(class)
     }
 
     /// What a class may send in a second, and how it stands; `None` if nothing paces it.
-    pub(crate) fn quota(&self, class: Class) -> Option<(u64, Load)> {
+    pub(crate) fn quota(&self, class: QuotaClass) -> Option<(u64, Load)> {
         self.pacing.load(class)
     }
 
@@ -292,27 +298,27 @@ impl Client {
     ///
     /// # Errors
     /// `InvalidArgument` for what is no action, version or JSON object, and for the actions that have a message of their
-    /// own: they go through [`send`](Client::send), which checks them.
+    /// own: they go through [`send`](Engine::send), which checks them.
     pub fn call(
         &self,
         vendor: Vendor,
         action: &str,
         version: &str,
         json: &str,
-        options: &CallOptions,
+        options: &SendOptions,
     ) -> Result<Report, Error> {
         let _call = self.enter()?;
-        let errand = self.vendors.errand(vendor, action, version, json)?;
-        let terms = self.terms(options, Deadline::after(options.expires));
-        let flight = Flight::new(1);
-        let outcomes = flight.parts().iter().map(|part| {
-            self.deliver(&errand, &terms, part, None);
-            let outcome = part.outcome(errand.recipients(), Code::Internal, LOST);
-            outcome.unwrap_or_else(|| lost(errand.recipients()))
+        let api_request = self.vendors.api_request(vendor, action, version, json)?;
+        let options = self.resolve(options, Deadline::after(options.expires));
+        let in_flight = InFlight::new(1);
+        let outcomes = in_flight.parts().iter().map(|part| {
+            self.send_part(&api_request, &options, part, None);
+            let outcome = part.outcome(api_request.recipients(), Code::Internal, LOST);
+            outcome.unwrap_or_else(|| lost(api_request.recipients()))
         });
         let report = Report::merged(action.to_owned(), outcomes);
-        self.tally.count(&report);
-        self.tell(&report);
+        self.counters.count(&report);
+        self.log_report(&report);
         Ok(report)
     }
 
@@ -343,10 +349,10 @@ impl Client {
             return;
         }
         self.end_intake();
-        if !self.calls.wait_until_none(Deadline::after(timeout)) {
-            self.abandon();
+        if !self.calls.wait_until_idle(Deadline::after(timeout)) {
+            self.abort();
             self.cut();
-            self.tell_that_it_was_cut();
+            self.log_cut_calls();
         }
     }
 
@@ -356,12 +362,12 @@ impl Client {
 
     /// Whether the calls under way have ended, by the deadline.
     pub(crate) fn wait_for_calls(&self, deadline: Deadline) -> bool {
-        self.calls.wait_until_none(deadline)
+        self.calls.wait_until_idle(deadline)
     }
 
     /// Nobody waits for anything any more, and no attempt begins.
-    pub(crate) fn abandon(&self) {
-        self.calls.abandon();
+    pub(crate) fn abort(&self) {
+        self.calls.abort();
         self.pacing.wake();
     }
 
@@ -370,7 +376,7 @@ impl Client {
         self.agent.shut_down();
     }
 
-    pub(crate) fn tell_that_it_was_cut(&self) {
+    pub(crate) fn log_cut_calls(&self) {
         self.logger.log(Level::Warn, || {
             "client closed with calls under way; their connections were cut".to_owned()
         });
@@ -378,7 +384,7 @@ impl Client {
 
     /// Whether the process has forked since this client was made: then it belongs to the parent.
     pub(crate) fn is_forked(&self) -> bool {
-        self.made_in != os::fork_generation()
+        self.created_in != os::fork_generation()
     }
 
     /// Refuses in a forked child, and nowhere else.
@@ -401,7 +407,7 @@ impl Client {
         Ok(())
     }
 
-    fn enter(&self) -> Result<calls::UnderWay<'_>, Error> {
+    fn enter(&self) -> Result<active_calls::CallGuard<'_>, Error> {
         // The parent's locks may be held by threads that are not here: in a child none is touched.
         self.not_forked()?;
         // Counted before it is checked, so that close, which sets and then counts, misses none.
@@ -410,36 +416,42 @@ impl Client {
         Ok(call)
     }
 
-    fn deadline(&self, options: &CallOptions) -> Deadline {
+    fn deadline(&self, options: &SendOptions) -> Deadline {
         Deadline::after(match options.timeout {
-            CallTimeout::Default => Some(self.timeout),
-            CallTimeout::After(timeout) => Some(timeout),
-            CallTimeout::Never => None,
+            SendTimeout::Default => Some(self.timeout),
+            SendTimeout::After(timeout) => Some(timeout),
+            SendTimeout::Never => None,
         })
     }
 
     /// Every part, `split.concurrency` at a time. A refusal that concerns all ends it: the parts not yet begun are not
     /// sent. Everything else concerns its own part, and the rest goes on.
-    fn deliver_all(&self, parts: &[Message], terms: &SendTerms, flight: &Flight, admitted: Option<(Slot, Place)>) {
+    fn send_parts(
+        &self,
+        parts: &[Message],
+        options: &ResolvedOptions,
+        in_flight: &InFlight,
+        admitted: Option<(Slot, Place)>,
+    ) {
         let admitted = Mutex::new(admitted);
         let next = AtomicUsize::new(0);
         let refused = OnceLock::new();
         let work = || {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some((message, part)) = parts.get(index).zip(flight.parts().get(index)) else {
+                let Some((message, part)) = parts.get(index).zip(in_flight.parts().get(index)) else {
                     break;
                 };
                 let admitted = if index == 0 { lock(&admitted).take() } else { None };
                 match refused.get() {
                     Some(code) => {
-                        given_up(*code, message, part);
+                        skip_part(*code, message, part);
                         if let Some((slot, place)) = admitted {
-                            self.give_back(message, terms, slot, place);
+                            self.give_back(message, options, slot, place);
                         }
                     }
                     None => {
-                        if let Some(code) = self.deliver(&Errand::Message(*message), terms, part, admitted) {
+                        if let Some(code) = self.send_part(&ApiRequest::Message(*message), options, part, admitted) {
                             let _ = refused.set(code);
                         }
                     }
@@ -459,8 +471,8 @@ impl Client {
     }
 
     /// The slot of a part that is not sent.
-    fn give_back(&self, message: &Message, terms: &SendTerms, slot: Slot, place: Place) {
-        if let Some(permit) = self.pacing.permit(&Errand::Message(*message), terms, &self.calls) {
+    fn give_back(&self, message: &Message, options: &ResolvedOptions, slot: Slot, place: Place) {
+        if let Some(permit) = self.pacing.permit(&ApiRequest::Message(*message), options, &self.calls) {
             permit.adopt(slot, place);
             permit.release();
         }
@@ -468,14 +480,14 @@ impl Client {
 
     /// One request to its end: attempts until one settles it, or until another would be unsafe, too late or too much. Gives
     /// the code of a refusal that concerns the other parts, too.
-    fn deliver(
+    fn send_part(
         &self,
-        errand: &Errand,
-        terms: &SendTerms,
-        part: &Part,
+        api_request: &ApiRequest,
+        options: &ResolvedOptions,
+        part: &PartState,
         admitted: Option<(Slot, Place)>,
     ) -> Option<Code> {
-        let permit = self.pacing.permit(errand, terms, &self.calls);
+        let permit = self.pacing.permit(api_request, options, &self.calls);
         if let Some((permit, (slot, place))) = permit.as_ref().zip(admitted) {
             permit.adopt(slot, place);
         }
@@ -485,22 +497,22 @@ impl Client {
         let mut tries = 0;
         self.retries.earn();
         loop {
-            if let Err(unsent) = self.begin(permit.as_deref(), terms) {
-                part.give_up(*unsent, errand.recipients());
+            if let Err(unsent) = self.begin(permit.as_deref(), options) {
+                part.set_unsent(*unsent, api_request.recipients());
                 break;
             }
             tries += 1;
-            let outcome = self.attempt(errand, terms, part, gate.as_ref(), &mut clock_was_set);
+            let outcome = self.attempt(api_request, options, part, gate.as_ref(), &mut clock_was_set);
             let request = &outcome.request;
             if let Some(permit) = &permit {
-                note_outcome(permit, request);
+                update_quota(permit, request);
             }
             let set_the_clock = request.code == Code::Clock
                 && std::mem::take(&mut clock_was_set)
                 && std::mem::take(&mut may_set_the_clock);
             let is_worth_it = tries < self.retries.max_attempts && (set_the_clock || self.retries.is_safe(request));
             let retry_after_ms = request.retry_after_ms;
-            part.settle(outcome);
+            part.record_outcome(outcome);
             if !is_worth_it {
                 break;
             }
@@ -510,30 +522,30 @@ impl Client {
             } else {
                 self.retries.pause(tries, retry_after_ms)
             };
-            let in_time = terms.by().remaining().is_none_or(|left| pause < left) && pause <= LONGEST_PAUSE;
+            let in_time = options.by().remaining().is_none_or(|left| pause < left) && pause <= LONGEST_PAUSE;
             if !in_time || !(set_the_clock || self.retries.spend()) || !self.calls.sleep(pause) {
                 break;
             }
-            self.tally.retries.add(1);
+            self.counters.retries.add(1);
             if let Some(permit) = &permit {
                 permit.prepare_retry();
             }
         }
-        self.tally
+        self.counters
             .quota_waits
             .add(permit.is_some_and(|permit| permit.has_waited()).into());
-        part.land()
+        part.finish()
     }
 
     /// Waits for the quota; the request that is not sent, if it may not be sent by then.
-    fn begin(&self, permit: Option<&RatePermit>, terms: &SendTerms) -> Result<(), Box<Request>> {
-        if self.calls.is_abandoned() {
+    fn begin(&self, permit: Option<&RatePermit>, options: &ResolvedOptions) -> Result<(), Box<Request>> {
+        if self.calls.is_aborted() {
             return Err(unsent(Code::Closed, "the client was closed before it was sent").into());
         }
-        if terms.expires.has_passed() {
+        if options.expires.has_passed() {
             return Err(unsent(Code::Expired, "it expired before it was sent").into());
         }
-        if terms.deadline.has_passed() {
+        if options.deadline.has_passed() {
             return Err(unsent(Code::Timeout, "the deadline passed before it was sent").into());
         }
         permit.map_or(Ok(false), SendPermit::acquire).map(drop)
@@ -542,29 +554,29 @@ impl Client {
     /// One try, freshly signed, at one endpoint after another while nothing is sent.
     fn attempt(
         &self,
-        errand: &Errand,
-        terms: &SendTerms,
-        part: &Part,
+        api_request: &ApiRequest,
+        options: &ResolvedOptions,
+        part: &PartState,
         permit: Option<&Arc<dyn SendPermit>>,
         clock_was_set: &mut bool,
     ) -> Outcome {
         let mut outcome = None;
         let mut is_withheld = false;
         let mut is_proxy_locked = false;
-        for site in self.vendors.sites(errand.vendor()) {
-            let tried = match self.vendors.signed(errand, site) {
+        for site in self.vendors.sites(api_request.vendor()) {
+            let tried = match self.vendors.signed(api_request, site) {
                 Err(text) => Outcome::of(
                     Request::failed(Code::Internal, Delivery::NotSent, 0, text),
-                    errand.recipients(),
+                    api_request.recipients(),
                 ),
                 Ok((request, keys)) => {
-                    let (deadline, expires) = (terms.deadline, terms.expires);
+                    let (deadline, expires) = (options.deadline, options.expires);
                     let answered = self
                         .agent
                         .exchange(request, deadline, expires, &part.progress, permit.cloned());
                     let mut outcome = match answered {
                         Ok((answer, connection)) => {
-                            let outcome = self.read(errand, answer, clock_was_set);
+                            let outcome = self.read(api_request, answer, clock_was_set);
                             if !outcome.answers_another_request {
                                 connection.keep();
                             }
@@ -572,54 +584,54 @@ impl Client {
                         }
                         Err(Failure::NotPermitted(request)) => {
                             is_withheld = true;
-                            Outcome::of(*request, errand.recipients())
+                            Outcome::of(*request, api_request.recipients())
                         }
                         Err(Failure::Broken(failure)) => {
                             is_proxy_locked = failure.is_proxy_locked;
-                            self.unanswered(errand, failure)
+                            self.read_failure(api_request, failure)
                         }
                     };
-                    keys.redact(errand, &mut outcome);
+                    keys.redact(api_request, &mut outcome);
                     outcome
                 }
             };
-            part.note(&tried.request);
+            part.record_attempt(&tried.request);
             let is_unsent = tried.request.delivery == Delivery::NotSent;
             outcome = Some(tried);
             if !is_unsent {
-                self.vendors.remember(errand.vendor(), site);
+                self.vendors.remember(api_request.vendor(), site);
                 break;
             }
             // Another endpoint would be refused its permit, or the proxy's password, too.
-            if is_withheld || is_proxy_locked || self.calls.is_abandoned() || terms.by().has_passed() {
+            if is_withheld || is_proxy_locked || self.calls.is_aborted() || options.by().has_passed() {
                 break;
             }
         }
-        outcome.unwrap_or_else(|| lost(errand.recipients()))
+        outcome.unwrap_or_else(|| lost(api_request.recipients()))
     }
 
-    fn read(&self, errand: &Errand, answer: Answer, clock_was_set: &mut bool) -> Outcome {
+    fn read(&self, api_request: &ApiRequest, answer: Answer, clock_was_set: &mut bool) -> Outcome {
         let status = answer.status().as_u16();
         let mut outcome = match unasked_coding(&answer) {
-            None => errand.read(status, answer.body()),
+            None => api_request.read(status, answer.body()),
             Some(coding) => {
                 let what = format!("it is compressed ({coding}), although it was asked for as it is");
-                Outcome::unreadable(errand.recipients(), status, &what)
+                Outcome::unreadable(api_request.recipients(), status, &what)
             }
         };
         outcome.request.retry_after_ms = retry_after_ms(&answer);
         if outcome.request.code == Code::Clock {
-            *clock_was_set = self.vendors.learn_clock(errand.vendor(), &answer, &self.logger);
+            *clock_was_set = self.vendors.learn_clock(api_request.vendor(), &answer, &self.logger);
         }
         outcome.body = answer.into_body();
         outcome
     }
 
-    fn unanswered(&self, errand: &Errand, failure: BrokenExchange) -> Outcome {
-        let was_cut = self.calls.is_abandoned() && !matches!(failure.code, Code::Timeout | Code::Expired);
+    fn read_failure(&self, api_request: &ApiRequest, failure: BrokenExchange) -> Outcome {
+        let was_cut = self.calls.is_aborted() && !matches!(failure.code, Code::Timeout | Code::Expired);
         let code = if was_cut { Code::Closed } else { failure.code };
         if let Some(status) = failure.status {
-            let outcome = Outcome::unreadable(errand.recipients(), status, &failure.text);
+            let outcome = Outcome::unreadable(api_request.recipients(), status, &failure.text);
             if outcome.request.delivery != Delivery::Unknown {
                 return outcome;
             }
@@ -629,7 +641,7 @@ impl Client {
                     code,
                     ..outcome.request
                 },
-                errand.recipients(),
+                api_request.recipients(),
             );
         }
         let delivery = if failure.may_have_left {
@@ -637,11 +649,14 @@ impl Client {
         } else {
             Delivery::NotSent
         };
-        Outcome::of(Request::failed(code, delivery, 0, failure.text), errand.recipients())
+        Outcome::of(
+            Request::failed(code, delivery, 0, failure.text),
+            api_request.recipients(),
+        )
     }
 
     /// One line for the log.
-    pub(crate) fn tell(&self, report: &Report) {
+    pub(crate) fn log_report(&self, report: &Report) {
         let level = if report.code() == Code::Ok {
             Level::Debug
         } else {
@@ -662,7 +677,7 @@ fn kept_level(config: &Config) -> Option<Level> {
     }
 }
 
-fn note_outcome(permit: &RatePermit, request: &Request) {
+fn update_quota(permit: &RatePermit, request: &Request) {
     permit.release();
     match request.code {
         Code::Throttled => permit.throttled(),
@@ -676,7 +691,7 @@ fn unsent(code: Code, text: &str) -> Request {
     Request::failed(code, Delivery::NotSent, 0, text.to_owned())
 }
 
-fn priority(options: &CallOptions) -> Priority {
+fn priority(options: &SendOptions) -> Priority {
     if options.urgent {
         Priority::Urgent
     } else {
@@ -685,10 +700,10 @@ fn priority(options: &CallOptions) -> Priority {
 }
 
 /// A part that is not sent because an earlier one was refused for all.
-fn given_up(code: Code, message: &Message, part: &Part) {
+fn skip_part(code: Code, message: &Message, part: &PartState) {
     let text = "not sent: another part of the message was refused for a reason that concerns all of it";
-    part.give_up(unsent(code, text), message.recipients());
-    part.land();
+    part.set_unsent(unsent(code, text), message.recipients());
+    part.finish();
 }
 
 /// A vendor that asks for more is not waited for: the report says how long it asked for.

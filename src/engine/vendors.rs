@@ -24,7 +24,7 @@ const MAX_SKEW: Duration = Duration::DAY;
 
 /// One request to be made: a message, or any other action.
 #[derive(Debug)]
-pub(super) enum Errand<'a> {
+pub(super) enum ApiRequest<'a> {
     Message(Message<'a>),
     VolcengineCall {
         action: &'a str,
@@ -45,13 +45,13 @@ pub(super) enum Keys {
 
 #[derive(Debug)]
 pub(super) struct Vendors {
-    volcengine: Option<Side<volcengine::Account, volcengine::Signer>>,
-    zego: Option<Side<zego::Project, zego::Credentials>>,
+    volcengine: Option<VendorState<volcengine::Account, volcengine::Signer>>,
+    zego: Option<VendorState<zego::Project, zego::Credentials>>,
 }
 
 /// What a client has of one vendor.
 #[derive(Debug)]
-struct Side<A, C> {
+struct VendorState<A, C> {
     account: A,
     credentials: Swap<C>,
     /// The endpoint that worked last; the others are tried after it.
@@ -61,9 +61,9 @@ struct Side<A, C> {
     skew_seconds: AtomicI64,
 }
 
-impl<A, C> Side<A, C> {
-    fn new(account: A, credentials: C, site_count: usize) -> Side<A, C> {
-        Side {
+impl<A, C> VendorState<A, C> {
+    fn new(account: A, credentials: C, site_count: usize) -> VendorState<A, C> {
+        VendorState {
             account,
             credentials: Swap::new(credentials),
             site: AtomicUsize::new(0),
@@ -103,11 +103,11 @@ impl Vendors {
         Ok(Vendors {
             volcengine: volcengine.map(|(account, credentials)| {
                 let sites = account.sites.len();
-                Side::new(account, volcengine::Signer::new(credentials), sites)
+                VendorState::new(account, volcengine::Signer::new(credentials), sites)
             }),
             zego: zego.map(|(project, credentials)| {
                 let sites = project.sites.len();
-                Side::new(project, credentials, sites)
+                VendorState::new(project, credentials, sites)
             }),
         })
     }
@@ -162,27 +162,27 @@ impl Vendors {
     }
 
     /// An action without a message of its own, checked.
-    pub fn errand<'a>(
+    pub fn api_request<'a>(
         &self,
         vendor: Vendor,
         action: &'a str,
         version: &'a str,
         json: &'a str,
-    ) -> Result<Errand<'a>, Error> {
+    ) -> Result<ApiRequest<'a>, Error> {
         check_action(action)?;
         match vendor {
             Vendor::Volcengine => {
                 self.volcengine()?;
                 check_version(version)?;
                 json::members(json).map_err(|why| Error::invalid("json", why))?;
-                Ok(Errand::VolcengineCall { action, version, json })
+                Ok(ApiRequest::VolcengineCall { action, version, json })
             }
             Vendor::Zego => {
                 self.zego()?;
                 if !version.is_empty() {
                     return Err(Error::invalid("version", "ZEGO's actions have none: leave it out"));
                 }
-                Ok(Errand::ZegoCall {
+                Ok(ApiRequest::ZegoCall {
                     action,
                     parameters: zego::actions::parameters_of_json(json)?,
                 })
@@ -208,8 +208,8 @@ impl Vendors {
     /// The endpoints of a vendor, the one that worked last first.
     pub fn sites(&self, vendor: Vendor) -> impl Iterator<Item = usize> {
         let (first, count) = match vendor {
-            Vendor::Volcengine => self.volcengine.as_ref().map(Side::places),
-            Vendor::Zego => self.zego.as_ref().map(Side::places),
+            Vendor::Volcengine => self.volcengine.as_ref().map(VendorState::places),
+            Vendor::Zego => self.zego.as_ref().map(VendorState::places),
         }
         .unwrap_or_default();
         (0..count).map(move |offset| (first + offset) % count)
@@ -241,19 +241,19 @@ impl Vendors {
     }
 
     /// The request for an endpoint, signed with the credentials of this moment.
-    pub fn signed(&self, errand: &Errand, site: usize) -> Result<(Request<Vec<u8>>, Keys), String> {
+    pub fn signed(&self, api_request: &ApiRequest, site: usize) -> Result<(Request<Vec<u8>>, Keys), String> {
         let told = |error: Error| error.text;
-        match errand.vendor() {
+        match api_request.vendor() {
             Vendor::Volcengine => {
                 let side = self.volcengine().map_err(told)?;
-                let call = match errand {
-                    Errand::Message(message) => volcengine::actions::call(&side.account, message).map_err(told)?,
-                    Errand::VolcengineCall { action, version, json } => volcengine::UnsignedRequest {
+                let call = match api_request {
+                    ApiRequest::Message(message) => volcengine::actions::call(&side.account, message).map_err(told)?,
+                    ApiRequest::VolcengineCall { action, version, json } => volcengine::UnsignedRequest {
                         action,
                         version,
                         body: json.as_bytes().to_vec(),
                     },
-                    Errand::ZegoCall { action, .. } => return Err(format!("{action} is no action of Volcengine")),
+                    ApiRequest::ZegoCall { action, .. } => return Err(format!("{action} is no action of Volcengine")),
                 };
                 let site = &side.account.sites[site];
                 let signer = side.credentials.load();
@@ -263,13 +263,15 @@ impl Vendors {
             }
             Vendor::Zego => {
                 let side = self.zego().map_err(told)?;
-                let (action, parameters) = match errand {
-                    Errand::Message(message) => (message.action(), zego::actions::parameters(message).map_err(told)?),
-                    Errand::ZegoCall { action, parameters } => (
+                let (action, parameters) = match api_request {
+                    ApiRequest::Message(message) => {
+                        (message.action(), zego::actions::parameters(message).map_err(told)?)
+                    }
+                    ApiRequest::ZegoCall { action, parameters } => (
                         *action,
                         parameters.iter().map(|(name, value)| (&**name, &**value)).collect(),
                     ),
-                    Errand::VolcengineCall { action, .. } => return Err(format!("{action} is no action of ZEGO")),
+                    ApiRequest::VolcengineCall { action, .. } => return Err(format!("{action} is no action of ZEGO")),
                 };
                 let mut random = [0; 8];
                 getrandom::getrandom(&mut random).map_err(|error| format!("no random bytes for the nonce: {error}"))?;
@@ -323,14 +325,14 @@ impl Vendors {
         true
     }
 
-    fn volcengine(&self) -> Result<&Side<volcengine::Account, volcengine::Signer>, Error> {
+    fn volcengine(&self) -> Result<&VendorState<volcengine::Account, volcengine::Signer>, Error> {
         self.volcengine.as_ref().ok_or_else(|| {
             let text = "this client has no Volcengine credentials: set volcengine.access_key and volcengine.secret_key";
             Error::not_configured(config::VOLCENGINE_ACCESS_KEY.key, text)
         })
     }
 
-    fn zego(&self) -> Result<&Side<zego::Project, zego::Credentials>, Error> {
+    fn zego(&self) -> Result<&VendorState<zego::Project, zego::Credentials>, Error> {
         self.zego.as_ref().ok_or_else(|| {
             let text = "this client has no ZEGO credentials: set zego.app_id and zego.server_secret";
             Error::not_configured(config::ZEGO_APP_ID.key, text)
@@ -339,21 +341,21 @@ impl Vendors {
 }
 
 impl Keys {
-    /// Takes these secrets, and what the errand carried, out of the texts of its outcome: a vendor, a gateway or a proxy may
+    /// Takes these secrets, and what the api_request carried, out of the texts of its outcome: a vendor, a gateway or a proxy may
     /// repeat what it was sent. The access key id is among them: where two keys were exchanged, it is the secret.
-    pub fn redact(&self, errand: &Errand, outcome: &mut Outcome) {
+    pub fn redact(&self, api_request: &ApiRequest, outcome: &mut Outcome) {
         let [first, second, third] = self.secrets().map(Hidden::Secret);
-        match errand {
-            Errand::Message(message) => {
+        match api_request {
+            ApiRequest::Message(message) => {
                 clean(outcome, &[first, second, third, Hidden::Payload(message.payload())]);
             }
-            Errand::VolcengineCall { json, .. } => {
+            ApiRequest::VolcengineCall { json, .. } => {
                 let texts = json::texts(json);
                 let texts = texts.iter().map(String::as_str).chain([*json]);
                 let hidden: Vec<Hidden> = [first, second, third].into_iter().chain(texts.map(payload)).collect();
                 clean(outcome, &hidden);
             }
-            Errand::ZegoCall { parameters, .. } => {
+            ApiRequest::ZegoCall { parameters, .. } => {
                 let texts = parameters.iter().map(|(_, value)| value.as_str());
                 let hidden: Vec<Hidden> = [first, second, third].into_iter().chain(texts.map(payload)).collect();
                 clean(outcome, &hidden);
@@ -383,18 +385,18 @@ fn payload(text: &str) -> Hidden<'_> {
     Hidden::Payload(text.as_bytes())
 }
 
-impl<'a> Errand<'a> {
+impl<'a> ApiRequest<'a> {
     pub fn vendor(&self) -> Vendor {
         match self {
-            Errand::Message(message) => message.vendor(),
-            Errand::VolcengineCall { .. } => Vendor::Volcengine,
-            Errand::ZegoCall { .. } => Vendor::Zego,
+            ApiRequest::Message(message) => message.vendor(),
+            ApiRequest::VolcengineCall { .. } => Vendor::Volcengine,
+            ApiRequest::ZegoCall { .. } => Vendor::Zego,
         }
     }
 
     pub fn message(&self) -> Option<&Message<'a>> {
         match self {
-            Errand::Message(message) => Some(message),
+            ApiRequest::Message(message) => Some(message),
             _ => None,
         }
     }
@@ -405,12 +407,12 @@ impl<'a> Errand<'a> {
 
     pub fn read(&self, status: u16, body: &[u8]) -> Outcome {
         match self {
-            Errand::Message(message) => match message.vendor() {
+            ApiRequest::Message(message) => match message.vendor() {
                 Vendor::Volcengine => volcengine::answer::read(message, status, body),
                 Vendor::Zego => zego::answer::read(message.recipients(), status, body),
             },
-            Errand::VolcengineCall { action, .. } => volcengine::answer::read_call(action, status, body),
-            Errand::ZegoCall { .. } => zego::answer::read_call(status, body),
+            ApiRequest::VolcengineCall { action, .. } => volcengine::answer::read_call(action, status, body),
+            ApiRequest::ZegoCall { .. } => zego::answer::read_call(status, body),
         }
     }
 }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::calls::Calls;
-use super::vendors::Errand;
-use super::{SendTerms, unsent};
+use super::active_calls::ActiveCalls;
+use super::vendors::ApiRequest;
+use super::{ResolvedOptions, unsent};
 use crate::config::{self, Config};
 use crate::error::Code;
 use crate::http::SendPermit;
 use crate::message::Message;
-use crate::quota::{Admission, Class, Demand, Limit, Load, Place, Priority, Refusal, SharedBucket, Slot, bucket_of};
+use crate::quota::{
+    Admission, Demand, Limit, Load, Place, Priority, QuotaClass, Refusal, SharedBucket, Slot, bucket_of,
+};
 use crate::report::Request;
 use crate::util::sync::{Mutex, lock};
 use crate::volcengine::{self, actions::UserMessageReceivers};
@@ -35,7 +37,7 @@ pub(super) struct Pacing {
 
 #[derive(Debug)]
 struct RateClass {
-    class: Class,
+    class: QuotaClass,
     bucket: SharedBucket,
     limit: Limit,
 }
@@ -48,8 +50,8 @@ pub(super) struct RatePermit {
     claims: [Option<Claim>; 2],
     /// Whether it waits for a slot, or goes without.
     waits: bool,
-    terms: SendTerms,
-    calls: Arc<Calls>,
+    options: ResolvedOptions,
+    calls: Arc<ActiveCalls>,
     /// Only the thread of the attempt locks it, also for the time of a wait.
     state: Mutex<PermitState>,
 }
@@ -63,13 +65,13 @@ struct Claim {
 #[derive(Debug, Default)]
 struct PermitState {
     /// For each claim.
-    held: [Held; 2],
+    held: [ClaimState; 2],
     /// Whether it had to wait for its quota.
     has_waited: bool,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct ClaimState {
     /// Kept when a slot is given back, so that the message waits at its own place again.
     place: Option<Place>,
     slot: Option<Slot>,
@@ -114,7 +116,7 @@ impl Pacing {
         let receivers = |scope: &str| {
             let mut limit = limit(config.integer(&config::QUOTA_IM_USER_RECEIVERS_PER_MINUTE));
             limit.span += MINUTE_MINUS_A_SECOND;
-            let class = Class::VolcengineImUserReceivers;
+            let class = QuotaClass::VolcengineImUserReceivers;
             let bucket = bucket_of(class, scope);
             Arc::new(RateClass { class, bucket, limit })
         };
@@ -122,18 +124,18 @@ impl Pacing {
         Pacing {
             rtc: volcengine
                 .as_deref()
-                .map(|scope| class(Class::VolcengineRtc, scope, rtc_rate)),
+                .map(|scope| class(QuotaClass::VolcengineRtc, scope, rtc_rate)),
             im: volcengine
                 .as_deref()
-                .map(|scope| class(Class::VolcengineIm, scope, im_rate)),
+                .map(|scope| class(QuotaClass::VolcengineIm, scope, im_rate)),
             im_user: volcengine
                 .as_deref()
-                .map(|scope| class(Class::VolcengineImUser, scope, im_user_rate)),
+                .map(|scope| class(QuotaClass::VolcengineImUser, scope, im_user_rate)),
             im_user_receivers: volcengine.as_deref().map(receivers),
             im_user_to_all: volcengine
                 .as_deref()
-                .map(|scope| class(Class::VolcengineImUserToAll, scope, im_user_to_all_rate)),
-            zego: zego.as_deref().map(|scope| class(Class::Zego, scope, zego_rate)),
+                .map(|scope| class(QuotaClass::VolcengineImUserToAll, scope, im_user_to_all_rate)),
+            zego: zego.as_deref().map(|scope| class(QuotaClass::Zego, scope, zego_rate)),
             room: room_rate.map(|rate| limit(rate.unsigned_abs())),
             batch_costs_its_recipients: config.text(&config::QUOTA_BATCH_COST) == "recipient",
             waits: config.text(&config::QUOTA_MODE) == "wait",
@@ -146,29 +148,29 @@ impl Pacing {
         usize::try_from(rtc.limit.permits).ok()
     }
 
-    pub fn bucket(&self, class: Class) -> Option<&SharedBucket> {
+    pub fn bucket(&self, class: QuotaClass) -> Option<&SharedBucket> {
         self.class(class).map(|class| &class.bucket)
     }
 
     /// What a class may send in a second, and how it stands.
-    pub fn load(&self, class: Class) -> Option<(u64, Load)> {
+    pub fn load(&self, class: QuotaClass) -> Option<(u64, Load)> {
         self.class(class)
             .map(|class| (class.limit.permits, class.bucket.load()))
     }
 
-    fn class(&self, class: Class) -> Option<&Arc<RateClass>> {
+    fn class(&self, class: QuotaClass) -> Option<&Arc<RateClass>> {
         match class {
-            Class::VolcengineRtc => self.rtc.as_ref(),
-            Class::VolcengineIm => self.im.as_ref(),
-            Class::VolcengineImUser => self.im_user.as_ref(),
-            Class::VolcengineImUserReceivers => self.im_user_receivers.as_ref(),
-            Class::VolcengineImUserToAll => self.im_user_to_all.as_ref(),
-            Class::Zego => self.zego.as_ref(),
+            QuotaClass::VolcengineRtc => self.rtc.as_ref(),
+            QuotaClass::VolcengineIm => self.im.as_ref(),
+            QuotaClass::VolcengineImUser => self.im_user.as_ref(),
+            QuotaClass::VolcengineImUserReceivers => self.im_user_receivers.as_ref(),
+            QuotaClass::VolcengineImUserToAll => self.im_user_to_all.as_ref(),
+            QuotaClass::Zego => self.zego.as_ref(),
         }
     }
 
     /// What a message has to wait for in a queue, before its first request; `None` if for nothing.
-    pub fn demand_in_queue(&self, message: &Message, priority: Priority, batch: usize) -> Option<(Class, Demand)> {
+    pub fn demand_in_queue(&self, message: &Message, priority: Priority, batch: usize) -> Option<(QuotaClass, Demand)> {
         let first = match *message {
             Message::BatchSendRoomUnicast {
                 room_id,
@@ -188,21 +190,26 @@ impl Pacing {
     }
 
     /// `None` if nothing paces this request.
-    pub fn permit(&self, errand: &Errand, terms: &SendTerms, calls: &Arc<Calls>) -> Option<Arc<RatePermit>> {
-        let priority = terms.priority;
-        let claims = match errand {
-            Errand::Message(message) => [self.claim(message, priority), None],
-            Errand::VolcengineCall { action, json, .. } => self.claims_of_call(action, json, priority),
-            Errand::ZegoCall { action, .. } if zego::actions::is_sibling(action) => {
+    pub fn permit(
+        &self,
+        api_request: &ApiRequest,
+        options: &ResolvedOptions,
+        calls: &Arc<ActiveCalls>,
+    ) -> Option<Arc<RatePermit>> {
+        let priority = options.priority;
+        let claims = match api_request {
+            ApiRequest::Message(message) => [self.claim(message, priority), None],
+            ApiRequest::VolcengineCall { action, json, .. } => self.claims_of_call(action, json, priority),
+            ApiRequest::ZegoCall { action, .. } if zego::actions::is_sibling(action) => {
                 [Claim::of(&self.zego, 1, None, priority), None]
             }
-            Errand::ZegoCall { .. } => [None, None],
+            ApiRequest::ZegoCall { .. } => [None, None],
         };
         claims.iter().any(Option::is_some).then(|| {
             Arc::new(RatePermit {
                 claims,
                 waits: self.waits,
-                terms: *terms,
+                options: *options,
                 calls: calls.clone(),
                 state: Mutex::default(),
             })
@@ -246,7 +253,7 @@ impl Pacing {
 
     /// Wakes all who wait, so that those of a closed client leave.
     pub fn wake(&self) {
-        for class in Class::ALL.into_iter().filter_map(|class| self.class(class)) {
+        for class in QuotaClass::ALL.into_iter().filter_map(|class| self.class(class)) {
             class.bucket.wake();
         }
     }
@@ -273,7 +280,7 @@ impl Claim {
 impl RatePermit {
     /// The slot that a queued message was admitted with.
     pub fn adopt(&self, slot: Slot, place: Place) {
-        lock(&self.state).held[0] = Held {
+        lock(&self.state).held[0] = ClaimState {
             place: Some(place),
             slot: Some(slot),
         };
@@ -304,25 +311,25 @@ impl RatePermit {
 
     /// Leaves the claim with a slot of this moment: the one it had, if that still counts, or another one. Whether it had
     /// to wait.
-    fn acquire_one(&self, claim: &Claim, held: &mut Held) -> Result<bool, Box<Request>> {
+    fn acquire_one(&self, claim: &Claim, held: &mut ClaimState) -> Result<bool, Box<Request>> {
         let bucket = &claim.class.bucket;
         if held.slot.as_mut().is_some_and(|slot| bucket.renew(slot)) {
             return Ok(false);
         }
         held.slot = None;
         let wait = if self.waits {
-            self.terms.by().remaining()
+            self.options.by().remaining()
         } else {
             Some(Duration::ZERO)
         };
         let wait = wait.map(|wait| wait.as_nanos().try_into().unwrap_or(u64::MAX));
-        let admitted = bucket.acquire(&claim.demand, held.place, wait, || self.calls.is_abandoned());
+        let admitted = bucket.acquire(&claim.demand, held.place, wait, || self.calls.is_aborted());
         let Admission {
             slot,
             place,
             has_waited,
         } = admitted.map_err(|refusal| self.refused(refusal))?;
-        *held = Held {
+        *held = ClaimState {
             place: Some(place),
             slot: Some(slot),
         };
@@ -334,7 +341,7 @@ impl RatePermit {
             return unsent(Code::Closed, "the client was closed before it was sent").into();
         };
         let retry_after_ms = u32::try_from(possible_in.div_ceil(1_000_000)).unwrap_or(u32::MAX);
-        let is_by_expiry = self.waits && self.terms.by() != self.terms.deadline;
+        let is_by_expiry = self.waits && self.options.by() != self.options.deadline;
         let (code, what) = if is_by_expiry {
             (Code::Expired, "it would expire before its turn in the quota")
         } else {

@@ -1,15 +1,15 @@
-//! Work that is given out, and the workers who wait for it. One of those who sleep listens for the bell, so that who rings
+//! Work that is given out, and the workers who wait for it. One of those who sleep listens for the waker, so that who rings
 //! wakes the one who does the work, and no thread between them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::doorbell::{Doorbell, KEEPER};
+use super::waker::{TIMER, Waker};
 use crate::util::sync::{Mutex, MutexGuard, lock};
 
 #[derive(Debug)]
-pub(super) struct Tray<T> {
-    bell: Doorbell,
+pub(super) struct WorkQueue<T> {
+    waker: Waker,
     held: Mutex<Held<T>>,
 }
 
@@ -22,11 +22,11 @@ struct Held<T> {
     is_expected: bool,
 }
 
-impl<T> Tray<T> {
+impl<T> WorkQueue<T> {
     /// The workers have the numbers from 1 on.
-    pub fn new(workers: usize) -> Tray<T> {
-        Tray {
-            bell: Doorbell::new(workers),
+    pub fn new(workers: usize) -> WorkQueue<T> {
+        WorkQueue {
+            waker: Waker::new(workers),
             held: Mutex::new(Held {
                 work: VecDeque::new(),
                 asleep: VecDeque::new(),
@@ -35,51 +35,51 @@ impl<T> Tray<T> {
         }
     }
 
-    pub fn put(&self, work: T) {
+    pub fn push(&self, work: T) {
         let mut held = self.held();
         held.work.push_back(work);
         let is_enough_awake = held.is_expected && held.work.len() == 1;
         let sleeper = if is_enough_awake { None } else { held.asleep.pop_back() };
         drop(held);
         if let Some(sleeper) = sleeper {
-            self.bell.wake(sleeper);
+            self.waker.unpark(sleeper);
         }
     }
 
     /// Somebody looks after what there is, soon and once for all who ring until then. It takes no lock.
-    pub fn ring(&self) {
-        self.bell.ring();
+    pub fn wake(&self) {
+        self.waker.wake();
     }
 
     /// The keeper looks again, whoever listens: for an earlier time, a defect, the end.
-    pub fn call_keeper(&self) {
-        self.bell.call_keeper();
+    pub fn wake_timer(&self) {
+        self.waker.wake_timer();
     }
 
     /// The keeper's part: looks when it is called, when it said it would, and when it rings and nobody else listens, until it
     /// is over.
-    pub fn keep(&self, mut look: impl FnMut() -> Option<Duration>, is_over: impl Fn() -> bool) {
-        self.bell.enter(KEEPER);
+    pub fn run_timer_thread(&self, mut look: impl FnMut() -> Option<Duration>, is_over: impl Fn() -> bool) {
+        self.waker.register(TIMER);
         loop {
-            self.bell.answer(KEEPER);
+            self.waker.clear(TIMER);
             if is_over() {
                 return;
             }
             let at_most = look();
-            self.bell.sleep(KEEPER, at_most);
+            self.waker.sleep(TIMER, at_most);
         }
     }
 
     /// A worker's part: looks after what there is, which may put something here and must not panic, and waits for the oldest
     /// piece.
-    pub fn next(&self, number: usize, mut look: impl FnMut()) -> T {
-        self.bell.enter(number);
+    pub fn next_job(&self, number: usize, mut look: impl FnMut()) -> T {
+        self.waker.register(number);
         let mut has_looked = false;
         loop {
-            let listens = self.bell.is_listening(number) || self.bell.take_over(number);
+            let listens = self.waker.is_listening(number) || self.waker.become_listener(number);
             if listens {
                 self.held().is_expected = true;
-                self.bell.answer(number);
+                self.waker.clear(number);
             }
             if listens || !has_looked {
                 look();
@@ -88,7 +88,7 @@ impl<T> Tray<T> {
             if let Some(work) = self.take_or_lie_down(number, listens) {
                 return work;
             }
-            self.bell.sleep(number, None);
+            self.waker.sleep(number, None);
             if let Some(work) = self.rise(number) {
                 return work;
             }
@@ -96,7 +96,7 @@ impl<T> Tray<T> {
     }
 
     /// What is there, if a thread to do it cannot be had.
-    pub fn try_take(&self) -> Option<T> {
+    pub fn try_pop(&self) -> Option<T> {
         self.held().work.pop_front()
     }
 
@@ -107,7 +107,7 @@ impl<T> Tray<T> {
             held.is_expected = false;
         }
         match (&work, listens) {
-            (Some(_), true) => self.pass_on(&mut held, number),
+            (Some(_), true) => self.hand_over(&mut held, number),
             (Some(_), false) => {}
             (None, true) => held.asleep.push_front(number),
             (None, false) => held.asleep.push_back(number),
@@ -120,19 +120,19 @@ impl<T> Tray<T> {
         let mut held = self.held();
         held.asleep.retain(|other| *other != number);
         let work = held.work.pop_front();
-        if work.is_some() && self.bell.is_listening(number) {
-            self.pass_on(&mut held, number);
+        if work.is_some() && self.waker.is_listening(number) {
+            self.hand_over(&mut held, number);
         }
         work
     }
 
     /// Another worker who sleeps listens now, or else the keeper.
-    fn pass_on(&self, held: &mut Held<T>, number: usize) {
+    fn hand_over(&self, held: &mut Held<T>, number: usize) {
         let heir = held.asleep.pop_back();
         if let Some(heir) = heir {
             held.asleep.push_front(heir);
         }
-        self.bell.pass_on(number, heir.unwrap_or(KEEPER));
+        self.waker.hand_over(number, heir.unwrap_or(TIMER));
     }
 
     fn held(&self) -> MutexGuard<'_, Held<T>> {
@@ -148,11 +148,11 @@ mod models {
     use crate::util::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use crate::util::sync::thread;
 
-    const GO_HOME: usize = 0;
+    const EXIT: usize = 0;
 
-    /// A tray with an inbox, into which goes what is submitted.
+    /// A work_queue with an inbox, into which goes what is submitted.
     struct House {
-        tray: Tray<usize>,
+        work_queue: WorkQueue<usize>,
         inbox: AtomicUsize,
         begun: AtomicUsize,
         done: AtomicUsize,
@@ -162,13 +162,13 @@ mod models {
     impl House {
         fn look(&self) {
             for _ in 0..self.inbox.swap(0, Ordering::SeqCst) {
-                self.tray.put(1);
+                self.work_queue.push(1);
             }
         }
 
         fn submit(&self) {
             self.inbox.fetch_add(1, Ordering::SeqCst);
-            self.tray.ring();
+            self.work_queue.wake();
         }
 
         /// No piece is done before so many are begun.
@@ -177,11 +177,11 @@ mod models {
                 let look = || {
                     self.look();
                     if calls {
-                        self.tray.call_keeper();
+                        self.work_queue.wake_timer();
                     }
                 };
-                let piece = self.tray.next(number, look);
-                if piece == GO_HOME {
+                let piece = self.work_queue.next_job(number, look);
+                if piece == EXIT {
                     break;
                 }
                 self.begun.fetch_add(piece, Ordering::SeqCst);
@@ -190,9 +190,9 @@ mod models {
                 }
                 if self.done.fetch_add(piece, Ordering::SeqCst) + piece == all {
                     self.is_over.store(true, Ordering::SeqCst);
-                    self.tray.put(GO_HOME);
-                    self.tray.put(GO_HOME);
-                    self.tray.call_keeper();
+                    self.work_queue.push(EXIT);
+                    self.work_queue.push(EXIT);
+                    self.work_queue.wake_timer();
                 }
             }
         }
@@ -204,7 +204,7 @@ mod models {
         model.preemption_bound = Some(preemptions);
         model.check(move || {
             let house = Arc::new(House {
-                tray: Tray::new(workers),
+                work_queue: WorkQueue::new(workers),
                 inbox: AtomicUsize::new(0),
                 begun: AtomicUsize::new(0),
                 done: AtomicUsize::new(0),
@@ -215,7 +215,7 @@ mod models {
             let own = house.clone();
             let submitter = thread::spawn(move || {
                 (0..submitted).for_each(|_| own.submit());
-                (0..put).for_each(|_| own.tray.put(1));
+                (0..put).for_each(|_| own.work_queue.push(1));
             });
             // Whom loom joins is not unparked: it would take that for the end of the one who is joined.
             let keeper = thread::spawn(move || {
@@ -228,7 +228,9 @@ mod models {
                     house.look();
                     None
                 };
-                house.tray.keep(look, || house.is_over.load(Ordering::SeqCst));
+                house
+                    .work_queue
+                    .run_timer_thread(look, || house.is_over.load(Ordering::SeqCst));
                 started
             });
             submitter.join().unwrap();

@@ -4,9 +4,9 @@ use std::hash::{BuildHasher, Hash, Hasher};
 
 use crate::message::{Message, Payload, Recipients, Signal};
 
-/// The texts stand one behind the other: room, sender, payload, then the recipients.
+/// The texts stand one blocked the other: room, sender, payload, then the recipients.
 #[derive(Debug)]
-pub(super) struct Parcel {
+pub(super) struct OwnedMessage {
     kind: Kind,
     is_binary: bool,
     room_end: usize,
@@ -41,8 +41,8 @@ struct Fields<'a> {
     signal: Option<Signal<'a>>,
 }
 
-impl Parcel {
-    pub fn pack(message: &Message) -> Parcel {
+impl OwnedMessage {
+    pub fn from_message(message: &Message) -> OwnedMessage {
         let Fields {
             kind,
             room_id,
@@ -68,7 +68,7 @@ impl Parcel {
             Recipients::Names(names) => names.iter().for_each(|name| push_name(&mut bytes, name)),
             Recipients::Ids(ids) => ids.iter().for_each(|id| bytes.extend_from_slice(&id.to_ne_bytes())),
         }
-        Parcel {
+        OwnedMessage {
             kind,
             is_binary,
             room_end,
@@ -87,7 +87,7 @@ impl Parcel {
     }
 
     /// Gives the message to whoever needs it, borrowed from here.
-    pub fn open<T>(&self, reader: impl FnOnce(&Message) -> T) -> T {
+    pub fn with_message<T>(&self, reader: impl FnOnce(&Message) -> T) -> T {
         let room_id = self.text(0, self.room_end);
         let from = self.text(self.room_end, self.from_end);
         let content = &self.bytes[self.from_end..self.payload_end];
@@ -173,7 +173,7 @@ impl Parcel {
 }
 
 /// The messages of one destination keep their order: room and user, room, user, or conversation.
-pub(super) fn destination(message: &Message, hasher: &impl BuildHasher) -> u64 {
+pub(super) fn destination_key(message: &Message, hasher: &impl BuildHasher) -> u64 {
     let Fields {
         room_id,
         recipients,
@@ -309,14 +309,14 @@ mod tests {
     #[test]
     fn what_is_packed_comes_out_as_it_was() {
         for message in messages() {
-            Parcel::pack(&message).open(|opened| assert_eq!(*opened, message));
+            OwnedMessage::from_message(&message).with_message(|opened| assert_eq!(*opened, message));
         }
     }
 
     #[test]
     fn a_destination_is_the_room_and_user_the_room_the_user_or_the_conversation() {
         let hasher = BuildHasherDefault::<std::hash::DefaultHasher>::default();
-        let of = |message: &Message| destination(message, &hasher);
+        let of = |message: &Message| destination_key(message, &hasher);
         let all = messages();
         let keys: Vec<u64> = all.iter().map(of).collect();
         assert_eq!(keys[2], keys[3], "a list in a room goes to the room");

@@ -7,21 +7,21 @@ use crate::util::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::util::sync::{Condvar, Mutex, lock, wait_until};
 
 #[derive(Debug, Default)]
-pub(super) struct Calls {
+pub(super) struct ActiveCalls {
     closed: AtomicBool,
-    abandoned: AtomicBool,
-    under_way: AtomicUsize,
+    aborted: AtomicBool,
+    active: AtomicUsize,
     lock: Mutex<()>,
     changed: Condvar,
 }
 
 /// A call under way, from its first check to its report.
-pub(super) struct UnderWay<'a>(&'a Calls);
+pub(super) struct CallGuard<'a>(&'a ActiveCalls);
 
-impl Calls {
-    pub fn enter(&self) -> UnderWay<'_> {
-        self.under_way.fetch_add(1, Ordering::SeqCst);
-        UnderWay(self)
+impl ActiveCalls {
+    pub fn enter(&self) -> CallGuard<'_> {
+        self.active.fetch_add(1, Ordering::SeqCst);
+        CallGuard(self)
     }
 
     pub fn is_closed(&self) -> bool {
@@ -29,28 +29,28 @@ impl Calls {
     }
 
     /// Whether those inside are to end now.
-    pub fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::SeqCst)
+    pub fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::SeqCst)
     }
 
     pub fn end_intake(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }
 
-    pub fn abandon(&self) {
-        self.abandoned.store(true, Ordering::SeqCst);
-        self.tell();
+    pub fn abort(&self) {
+        self.aborted.store(true, Ordering::SeqCst);
+        self.notify();
     }
 
     /// Sleeps; false if it ended early because the call is to end.
     pub fn sleep(&self, time: Duration) -> bool {
         let deadline = Deadline::after(Some(time));
-        !self.wait_while(deadline, || !self.is_abandoned())
+        !self.wait_while(deadline, || !self.is_aborted())
     }
 
     /// Whether all ended by the deadline.
-    pub fn wait_until_none(&self, deadline: Deadline) -> bool {
-        self.wait_while(deadline, || self.under_way.load(Ordering::SeqCst) > 0)
+    pub fn wait_until_idle(&self, deadline: Deadline) -> bool {
+        self.wait_while(deadline, || self.active.load(Ordering::SeqCst) > 0)
     }
 
     /// Whether the condition ended, by the deadline.
@@ -68,16 +68,16 @@ impl Calls {
     }
 
     /// The lock orders this with the last look of whoever is about to wait, so that no wake-up is lost.
-    fn tell(&self) {
+    fn notify(&self) {
         drop(lock(&self.lock));
         self.changed.notify_all();
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for CallGuard<'_> {
     fn drop(&mut self) {
-        if self.0.under_way.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_closed() {
-            self.0.tell();
+        if self.0.active.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_closed() {
+            self.0.notify();
         }
     }
 }

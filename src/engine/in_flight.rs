@@ -10,13 +10,13 @@ use crate::report::{Attempt, Delivery, Outcome, Request};
 use crate::util::sync::{Arc, Mutex, lock};
 
 #[derive(Debug)]
-pub(crate) struct Flight {
-    parts: Vec<Part>,
+pub(crate) struct InFlight {
+    parts: Vec<PartState>,
 }
 
 /// One request of it, over all its attempts.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct PartState {
     /// Of the attempt that is under way.
     pub progress: Arc<Progress>,
     state: Mutex<State>,
@@ -30,28 +30,28 @@ struct State {
     has_ended: bool,
 }
 
-impl Flight {
-    pub fn new(parts: usize) -> Flight {
-        Flight {
-            parts: (0..parts).map(|_| Part::new()).collect(),
+impl InFlight {
+    pub fn new(parts: usize) -> InFlight {
+        InFlight {
+            parts: (0..parts).map(|_| PartState::new()).collect(),
         }
     }
 
-    pub(super) fn parts(&self) -> &[Part] {
+    pub(super) fn parts(&self) -> &[PartState] {
         &self.parts
     }
 }
 
-impl Part {
-    fn new() -> Part {
-        Part {
+impl PartState {
+    fn new() -> PartState {
+        PartState {
             progress: Arc::new(Progress::new()),
             state: Mutex::default(),
         }
     }
 
     /// One endpoint was tried.
-    pub fn note(&self, request: &Request) {
+    pub fn record_attempt(&self, request: &Request) {
         lock(&self.state).attempts.push(Attempt {
             code: request.code,
             delivery: request.delivery,
@@ -61,16 +61,16 @@ impl Part {
     }
 
     /// An attempt has come to this.
-    pub fn settle(&self, outcome: Outcome) {
+    pub fn record_outcome(&self, outcome: Outcome) {
         let mut state = lock(&self.state);
         if !state.has_ended {
-            state.settled = Some(together(state.settled.take(), outcome));
+            state.settled = Some(combine(state.settled.take(), outcome));
             self.progress.reset();
         }
     }
 
     /// There is no further attempt, because of this: it counts if there was none before.
-    pub fn give_up(&self, unsent: Request, recipients: Recipients) {
+    pub fn set_unsent(&self, unsent: Request, recipients: Recipients) {
         let mut state = lock(&self.state);
         if !state.has_ended {
             state.settled.get_or_insert_with(|| Outcome::of(unsent, recipients));
@@ -78,7 +78,7 @@ impl Part {
     }
 
     /// The end. A refusal that concerns every other part too is told by its code.
-    pub fn land(&self) -> Option<Code> {
+    pub fn finish(&self) -> Option<Code> {
         let mut state = lock(&self.state);
         state.has_ended = true;
         let settled = state.settled.as_ref()?;
@@ -96,7 +96,7 @@ impl Part {
                 Delivery::NotSent
             };
             let now = Outcome::of(Request::failed(why, delivery, 0, text.to_owned()), recipients);
-            state.settled = Some(together(state.settled.take(), now));
+            state.settled = Some(combine(state.settled.take(), now));
         }
         let mut outcome = state.settled.take()?;
         outcome.request.attempts = mem::take(&mut state.attempts);
@@ -106,7 +106,7 @@ impl Part {
 
 /// What two tries come to. The later one counts, but it cannot undo what an earlier one may have done: where that was
 /// unknown only success settles it, and where the vendor has answered, "not sent" is no longer true.
-fn together(earlier: Option<Outcome>, later: Outcome) -> Outcome {
+fn combine(earlier: Option<Outcome>, later: Outcome) -> Outcome {
     let Some(earlier) = earlier else { return later };
     match (earlier.request.delivery, later.request.delivery) {
         (Delivery::Unknown, delivery) if !delivery.is_success() => earlier,
@@ -132,19 +132,19 @@ mod models {
     #[test]
     fn a_message_that_is_taken_over_is_not_sent_only_if_nothing_was_and_nothing_will_be_written() {
         loom::model(|| {
-            let flight = Arc::new(Flight::new(1));
-            let closing = flight.clone();
+            let in_flight = Arc::new(InFlight::new(1));
+            let closing = in_flight.clone();
             let closer = thread::spawn(move || closing.parts()[0].outcome(TO, Code::Closed, "closed"));
-            let part = &flight.parts()[0];
+            let part = &in_flight.parts()[0];
             let was_written = write_for_model(&part.progress);
             if was_written {
                 let answer = Request::failed(Code::Ok, Delivery::Accepted, 200, String::new());
-                part.settle(Outcome::of(answer, TO));
+                part.record_outcome(Outcome::of(answer, TO));
             } else {
                 let failure = Request::failed(Code::Closed, Delivery::NotSent, 0, String::new());
-                part.settle(Outcome::of(failure, TO));
+                part.record_outcome(Outcome::of(failure, TO));
             }
-            part.land();
+            part.finish();
             let mine = part.outcome(TO, Code::Internal, "nobody");
             let theirs = closer.join().unwrap();
             assert!(mine.is_some() != theirs.is_some(), "one of the two has it");
