@@ -587,7 +587,7 @@ impl Engine {
                             Outcome::of(*request, api_request.recipients())
                         }
                         Err(Failure::Broken(failure)) => {
-                            is_proxy_locked = failure.is_proxy_locked;
+                            is_proxy_locked = failure.proxy_refuses_credentials;
                             self.read_failure(api_request, failure)
                         }
                     };
