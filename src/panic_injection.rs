@@ -10,7 +10,7 @@ thread_local! {
     static CURRENT: Cell<&'static str> = const { Cell::new("") };
 }
 
-/// The next call of the function of this name panics. An empty name is no function.
+/// Makes the next call of the function of this name panic. An empty name cancels this.
 pub(crate) fn set_target(function: String) {
     *TARGET.lock().unwrap_or_else(PoisonError::into_inner) = function;
 }

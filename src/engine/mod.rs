@@ -135,7 +135,7 @@ impl Engine {
         let logger = match kept_level(config) {
             Some(level) => config
                 .logger
-                .keeping(level, config.integer(&config::LOG_CAPACITY) as usize),
+                .with_buffer(level, config.integer(&config::LOG_CAPACITY) as usize),
             None => config.logger.clone(),
         };
         let engine = Engine {

@@ -1,4 +1,4 @@
-//! Systems that are not Unix: a program there can be built, but has no event and polls where Unix waits.
+//! Systems that are not Unix. The library can be built there, but has no event, and polls where Unix waits.
 
 use std::io;
 use std::net::TcpStream;
@@ -47,7 +47,7 @@ pub(crate) fn is_quiet(stream: &TcpStream) -> bool {
     stream.set_nonblocking(false).is_ok() && is_waiting
 }
 
-/// There is none: a client works without, but its handle cannot be had.
+/// These systems have no event that an event loop can wait for. A client works without it.
 #[derive(Debug)]
 pub(crate) struct Event(());
 
