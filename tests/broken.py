@@ -53,7 +53,7 @@ STRUCT = (
     f"pub timeout_ms: i32,\n    {EXPIRY}\n    pub expires_in_ms: i32,",
     f"pub expires_in_ms: i32,\n    {EXPIRY}\n    pub timeout_ms: i32,",
 )
-NO_LEADER = ("src/quota/waitlist/mod.rs", "            self.wake(who);\n", "")
+NO_LEADER = ("src/quota/waitlist/mod.rs", "            self.wake(waiter_id);\n", "")
 OLD_SLOT = ("src/quota/bucket/mod.rs", "waitlist.renew(slot, now)", "{ let _ = (slot, now); waitlist.len() < usize::MAX }")
 
 DEFECTS = [

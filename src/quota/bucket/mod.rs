@@ -161,7 +161,7 @@ impl<C: Clock> Bucket<C> {
         let now = self.clock.now();
         let this = WaiterId::queue(queue);
         waitlist.clear_busy(queue);
-        waitlist.set_busy_elsewhere(queue, false);
+        waitlist.set_stepped_down(queue, false);
         waitlist.schedule(now, Some(this));
         Some(waitlist.wakes_at(this)?.saturating_sub(now))
     }
@@ -170,7 +170,7 @@ impl<C: Clock> Bucket<C> {
     pub fn step_down(&self, queue: &StdArc<dyn QueueWaiter>) {
         let mut waitlist = self.lock();
         let now = self.clock.now();
-        waitlist.set_busy_elsewhere(queue, true);
+        waitlist.set_stepped_down(queue, true);
         waitlist.schedule(now, None);
     }
 

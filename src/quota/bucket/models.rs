@@ -11,9 +11,9 @@ use crate::util::sync::Arc;
 
 const SPAN: Nanos = 100;
 
-struct Moved(Arc<AtomicU64>);
+struct ModelClock(Arc<AtomicU64>);
 
-impl Clock for Moved {
+impl Clock for ModelClock {
     fn now(&self) -> Nanos {
         self.0.load(Ordering::SeqCst)
     }
@@ -35,9 +35,9 @@ impl Clock for Moved {
     }
 }
 
-fn bucket() -> (Arc<AtomicU64>, Arc<Bucket<Moved>>) {
+fn bucket() -> (Arc<AtomicU64>, Arc<Bucket<ModelClock>>) {
     let time = Arc::new(AtomicU64::new(0));
-    (time.clone(), Arc::new(Bucket::with(Moved(time))))
+    (time.clone(), Arc::new(Bucket::with(ModelClock(time))))
 }
 
 fn demand(priority: Priority) -> Demand {
@@ -63,16 +63,16 @@ struct QueueState {
 }
 
 impl Queue {
-    fn serve(self: StdArc<Queue>, bucket: &Bucket<Moved>, time: &AtomicU64) -> Slot {
+    fn serve(self: StdArc<Queue>, bucket: &Bucket<ModelClock>, time: &AtomicU64) -> Slot {
         let waiter: StdArc<dyn QueueWaiter> = self.clone();
         bucket.enqueue(&demand(Priority::Normal), &waiter, 1);
         loop {
-            let alarm = bucket.schedule(&waiter);
+            let next_call = bucket.schedule(&waiter);
             let mut state = lock(&self.state);
             if let Some(slot) = state.slot.take() {
                 return slot;
             }
-            match alarm {
+            match next_call {
                 Some(wait) => {
                     drop(state);
                     time.fetch_max(time.load(Ordering::SeqCst) + wait, Ordering::SeqCst);

@@ -33,9 +33,9 @@ fn in_room(room: &str) -> Demand {
 
 /// Waiting moves this clock to the time waited for.
 #[derive(Default)]
-struct Hand(AtomicU64);
+struct ManualClock(AtomicU64);
 
-impl Clock for StdArc<Hand> {
+impl Clock for StdArc<ManualClock> {
     fn now(&self) -> Nanos {
         self.0.load(Ordering::SeqCst)
     }
@@ -53,14 +53,14 @@ impl Clock for StdArc<Hand> {
     }
 }
 
-type HandBucket = Bucket<StdArc<Hand>>;
+type TestBucket = Bucket<StdArc<ManualClock>>;
 
-fn bucket() -> (StdArc<Hand>, HandBucket) {
-    let clock = StdArc::new(Hand::default());
+fn bucket() -> (StdArc<ManualClock>, TestBucket) {
+    let clock = StdArc::new(ManualClock::default());
     (clock.clone(), Bucket::with(clock))
 }
 
-fn acquire(bucket: &HandBucket, limit: u64, wait: Option<Nanos>) -> Result<Admission, Refusal> {
+fn acquire(bucket: &TestBucket, limit: u64, wait: Option<Nanos>) -> Result<Admission, Refusal> {
     bucket.acquire(&demand(limit), None, wait, || false)
 }
 

@@ -140,7 +140,7 @@ struct ClientHeads {
     /// No worker was free when the bucket asked.
     is_busy: bool,
     /// The queue's thread does something else, and cannot keep the time.
-    is_busy_elsewhere: bool,
+    has_stepped_down: bool,
 }
 
 #[derive(Debug, Default)]
@@ -153,7 +153,7 @@ struct Room {
 /// The one waiter who wakes up in time for the next admission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Leader {
-    who: WaiterId,
+    waiter_id: WaiterId,
     wakes_at: Nanos,
 }
 
@@ -398,9 +398,9 @@ impl Waitlist {
         }
     }
 
-    pub fn set_busy_elsewhere(&mut self, queue: &StdArc<dyn QueueWaiter>, is_busy_elsewhere: bool) {
+    pub fn set_stepped_down(&mut self, queue: &StdArc<dyn QueueWaiter>, has_stepped_down: bool) {
         if let Some(client) = self.clients.get_mut(&id_of(queue)) {
-            client.is_busy_elsewhere = is_busy_elsewhere;
+            client.has_stepped_down = has_stepped_down;
         }
     }
 
@@ -451,7 +451,7 @@ impl Waitlist {
         }
         let room_due = self.set_aside.first_key_value().map(|((due, _), _)| *due);
         let next = account_due.into_iter().chain(room_due).min();
-        self.appoint(next, now, caller);
+        self.choose_leader(next, now, caller);
     }
 
     /// Admits a candidate, or sets it aside; gives when the account has permits for it, if that is what it waits for.
@@ -547,44 +547,44 @@ impl Waitlist {
 
     /// When the caller has to be back, if it is the leader.
     pub fn wakes_at(&self, caller: WaiterId) -> Option<Nanos> {
-        let leader = self.leader.filter(|leader| leader.who == caller)?;
+        let leader = self.leader.filter(|leader| leader.waiter_id == caller)?;
         Some(leader.wakes_at)
     }
 
     /// The leader stays the same as long as it waits, and is woken only for an earlier time.
-    fn appoint(&mut self, next: Option<Nanos>, now: Nanos, caller: Option<WaiterId>) {
+    fn choose_leader(&mut self, next: Option<Nanos>, now: Nanos, caller: Option<WaiterId>) {
         let Some(next) = next else {
             self.leader = None;
             return;
         };
         // One that is late has no time, whatever holds it up.
-        let can_lead = |leader: &Leader| self.can_lead(leader.who) && leader.wakes_at.saturating_add(LATE) > now;
+        let can_lead = |leader: &Leader| self.can_lead(leader.waiter_id) && leader.wakes_at.saturating_add(LATE) > now;
         let present = self.leader.filter(can_lead);
         // The caller asks for its time again before it sleeps. Every other waiter sleeps until the time that it knows.
-        let is_in_time = present.is_some_and(|present| present.wakes_at <= next && caller != Some(present.who));
+        let is_in_time = present.is_some_and(|present| present.wakes_at <= next && caller != Some(present.waiter_id));
         if is_in_time {
             return;
         }
         let able = caller.filter(|caller| self.can_lead(*caller));
-        let present = present.map(|present| present.who);
-        let Some(who) = present.or(able).or_else(|| self.next_waiter()) else {
+        let present = present.map(|present| present.waiter_id);
+        let Some(waiter_id) = present.or(able).or_else(|| self.next_waiter()) else {
             // All who wait are away: each of them schedules when it is back.
             self.leader = None;
             return;
         };
-        self.leader = Some(Leader { who, wakes_at: next });
-        if caller != Some(who) {
-            self.wake(who);
+        self.leader = Some(Leader {
+            waiter_id,
+            wakes_at: next,
+        });
+        if caller != Some(waiter_id) {
+            self.wake(waiter_id);
         }
     }
 
-    fn can_lead(&self, who: WaiterId) -> bool {
-        match who {
+    fn can_lead(&self, waiter_id: WaiterId) -> bool {
+        match waiter_id {
             WaiterId::Thread(place) => self.threads.get(&place).is_some_and(|thread| thread.slot.is_none()),
-            WaiterId::Queue(client) => self
-                .clients
-                .get(&client)
-                .is_some_and(|client| !client.is_busy_elsewhere),
+            WaiterId::Queue(client) => self.clients.get(&client).is_some_and(|client| !client.has_stepped_down),
         }
     }
 
@@ -592,18 +592,18 @@ impl Waitlist {
     fn next_waiter(&self) -> Option<WaiterId> {
         let candidates = self.candidates.iter().map(|(place, list)| (*place, *list));
         let set_aside = self.set_aside.iter().map(|((_, place), list)| (*place, *list));
-        let who = |(place, list)| match self.lists.get(&list)?.key.client {
+        let waiter_id = |(place, list)| match self.lists.get(&list)?.key.client {
             THREADS => Some(WaiterId::Thread(place)),
             client => Some(WaiterId::Queue(client)),
         };
         candidates
             .chain(set_aside)
-            .filter_map(who)
-            .find(|who| self.can_lead(*who))
+            .filter_map(waiter_id)
+            .find(|waiter_id| self.can_lead(*waiter_id))
     }
 
-    fn wake(&self, who: WaiterId) {
-        match who {
+    fn wake(&self, waiter_id: WaiterId) {
+        match waiter_id {
             WaiterId::Thread(place) => {
                 if let Some(thread) = self.threads.get(&place) {
                     thread.signal.notify();
@@ -698,7 +698,7 @@ impl ClientHeads {
             heads: BTreeMap::new(),
             candidates: [None; Priority::ALL.len()],
             is_busy: false,
-            is_busy_elsewhere: false,
+            has_stepped_down: false,
         }
     }
 

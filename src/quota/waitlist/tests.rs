@@ -65,13 +65,13 @@ struct Arrival {
     room: Option<usize>,
     urgent: bool,
     /// When it expires, after its arrival.
-    patience: Option<Nanos>,
-    then: Then,
+    expires_after: Option<Nanos>,
+    then: SlotUse,
 }
 
 /// What becomes of a slot, so long after it was given.
 #[derive(Clone, Copy, Debug)]
-enum Then {
+enum SlotUse {
     Used,
     GivenBack(Nanos),
     Renewed(Nanos),
@@ -90,7 +90,7 @@ struct Scenario {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Happened {
+enum Event {
     Arrived(usize),
     Left(usize),
     WorkerEnded(usize),
@@ -109,17 +109,17 @@ struct Thread {
 }
 
 /// The waitlist with all who use it.
-struct World<'a> {
+struct Simulation<'a> {
     scenario: &'a Scenario,
     list: Waitlist,
     queues: Vec<StdArc<Queue>>,
-    alarms: Vec<Option<Nanos>>,
+    next_call: Vec<Option<Nanos>>,
     threads: Vec<Thread>,
     tickets: HashMap<usize, Ticket>,
     slots: HashMap<usize, Slot>,
     /// What is to happen, by time.
     coming: BTreeSet<(Nanos, u8, usize)>,
-    log: Vec<(Nanos, Happened)>,
+    log: Vec<(Nanos, Event)>,
 }
 
 // In this order, if at one time.
@@ -130,7 +130,7 @@ const RENEW: u8 = 3;
 const CLOSE: u8 = 4;
 const EXPIRE: u8 = 5;
 
-impl World<'_> {
+impl Simulation<'_> {
     fn demand(&self, index: usize) -> Demand {
         demand_of(self.scenario, index)
     }
@@ -139,7 +139,7 @@ impl World<'_> {
         self.queues[queue].clone()
     }
 
-    fn run(mut self) -> Vec<(Nanos, Happened)> {
+    fn run(mut self) -> Vec<(Nanos, Event)> {
         let mut at = 0;
         for (index, arrival) in self.scenario.arrivals.iter().enumerate() {
             at += arrival.gap;
@@ -158,9 +158,9 @@ impl World<'_> {
             }
             self.run_those_awake(now);
             let sleeping = self.threads.iter().filter_map(|thread| thread.sleeps_until);
-            let alarms = self.alarms.iter().filter_map(|alarm| *alarm);
+            let next_call = self.next_call.iter().filter_map(|next_call| *next_call);
             let coming = self.coming.first().map(|(at, ..)| *at);
-            match sleeping.chain(alarms).chain(coming).min() {
+            match sleeping.chain(next_call).chain(coming).min() {
                 Some(at) => now = at.max(now),
                 None => break,
             }
@@ -175,12 +175,12 @@ impl World<'_> {
         match what {
             ARRIVE => self.arrive(index, now),
             END_WORK => {
-                self.log.push((now, Happened::WorkerEnded(index)));
+                self.log.push((now, Event::WorkerEnded(index)));
                 self.queues[index].free_workers.fetch_add(1, Ordering::SeqCst);
                 self.run_queue(index, now);
             }
             GIVE_BACK => {
-                self.log.push((now, Happened::GivenBack(index)));
+                self.log.push((now, Event::GivenBack(index)));
                 let slot = self.slots.remove(&index).expect("a slot");
                 self.list.give_back(&slot);
                 self.list.schedule(now, None);
@@ -188,11 +188,11 @@ impl World<'_> {
             RENEW => {
                 let mut slot = self.slots.remove(&index).expect("a slot");
                 if self.list.renew(&mut slot, now) {
-                    self.log.push((now, Happened::Renewed(index)));
+                    self.log.push((now, Event::Renewed(index)));
                 }
             }
             CLOSE => {
-                self.log.push((now, Happened::Closed(index)));
+                self.log.push((now, Event::Closed(index)));
                 self.queues[index].free_workers.store(0, Ordering::SeqCst);
                 let all: Vec<usize> = self.tickets.keys().copied().collect();
                 for message in all {
@@ -200,7 +200,7 @@ impl World<'_> {
                         self.leave(message, now);
                     }
                 }
-                self.alarms[index] = None;
+                self.next_call[index] = None;
             }
             _ => self.leave(index, now),
         }
@@ -212,8 +212,8 @@ impl World<'_> {
         if arrival.queue.is_some_and(|queue| self.is_closed(queue, now)) {
             return;
         }
-        self.log.push((now, Happened::Arrived(index)));
-        let deadline = arrival.patience.map(|patience| now + patience);
+        self.log.push((now, Event::Arrived(index)));
+        let deadline = arrival.expires_after.map(|expires_after| now + expires_after);
         if let Some(queue) = arrival.queue {
             let waiter = self.as_waiter(queue);
             let ticket = self.list.enqueue_message(&demand, &waiter, index as u64);
@@ -252,7 +252,7 @@ impl World<'_> {
             return;
         };
         if self.list.remove(ticket) {
-            self.log.push((now, Happened::Left(message)));
+            self.log.push((now, Event::Left(message)));
             self.list.schedule(now, None);
         }
     }
@@ -262,7 +262,7 @@ impl World<'_> {
         loop {
             let mut is_quiet = true;
             for queue in 0..self.queues.len() {
-                let is_due = self.alarms[queue].is_some_and(|at| at <= now);
+                let is_due = self.next_call[queue].is_some_and(|at| at <= now);
                 if self.queues[queue].is_woken.swap(false, Ordering::SeqCst) || is_due {
                     is_quiet = false;
                     self.run_queue(queue, now);
@@ -290,7 +290,7 @@ impl World<'_> {
         self.list.clear_busy(&waiter);
         let this = WaiterId::queue(&waiter);
         self.list.schedule(now, Some(this));
-        self.alarms[queue] = self.list.wakes_at(this);
+        self.next_call[queue] = self.list.wakes_at(this);
     }
 
     /// As `Bucket::acquire` has it.
@@ -310,7 +310,7 @@ impl World<'_> {
             self.threads.remove(position);
             match self.list.take_thread(ticket) {
                 Some(slot) => self.admit(index, slot, now),
-                None => self.log.push((now, Happened::Left(index))),
+                None => self.log.push((now, Event::Left(index))),
             }
             self.list.schedule(now, None);
             return;
@@ -333,11 +333,11 @@ impl World<'_> {
     }
 
     fn admit(&mut self, index: usize, slot: Slot, now: Nanos) {
-        self.log.push((now, Happened::Admitted(index)));
+        self.log.push((now, Event::Admitted(index)));
         match self.scenario.arrivals[index].then {
-            Then::Used => return,
-            Then::GivenBack(after) => self.coming.insert((now + after, GIVE_BACK, index)),
-            Then::Renewed(after) => self.coming.insert((now + after, RENEW, index)),
+            SlotUse::Used => return,
+            SlotUse::GivenBack(after) => self.coming.insert((now + after, GIVE_BACK, index)),
+            SlotUse::Renewed(after) => self.coming.insert((now + after, RENEW, index)),
         };
         self.slots.insert(index, slot);
     }
@@ -361,7 +361,7 @@ fn demand_of(scenario: &Scenario, index: usize) -> Demand {
     }
 }
 
-fn play(scenario: &Scenario) -> Vec<(Nanos, Happened)> {
+fn play(scenario: &Scenario) -> Vec<(Nanos, Event)> {
     let queues: Vec<_> = scenario
         .workers
         .iter()
@@ -372,10 +372,10 @@ fn play(scenario: &Scenario) -> Vec<(Nanos, Happened)> {
             })
         })
         .collect();
-    let world = World {
+    let world = Simulation {
         scenario,
         list: Waitlist::default(),
-        alarms: vec![None; queues.len()],
+        next_call: vec![None; queues.len()],
         queues,
         threads: Vec::new(),
         tickets: HashMap::new(),
@@ -463,27 +463,27 @@ impl Model<'_> {
         }
     }
 
-    fn replay(mut self, log: &[(Nanos, Happened)]) -> Vec<(Nanos, usize)> {
+    fn replay(mut self, log: &[(Nanos, Event)]) -> Vec<(Nanos, usize)> {
         let mut last = 0;
         for (at, what) in log {
             self.advance(last, *at);
             last = *at;
             match *what {
-                Happened::Admitted(_) => {}
-                Happened::Arrived(index) => {
+                Event::Admitted(_) => {}
+                Event::Arrived(index) => {
                     self.waiting.insert(index);
                 }
-                Happened::Left(index) => {
+                Event::Left(index) => {
                     self.admit(*at);
                     self.waiting.remove(&index);
                 }
-                Happened::WorkerEnded(queue) => self.free[queue] += usize::from(!self.is_closed[queue]),
-                Happened::Closed(queue) => {
+                Event::WorkerEnded(queue) => self.free[queue] += usize::from(!self.is_closed[queue]),
+                Event::Closed(queue) => {
                     self.is_closed[queue] = true;
                     self.free[queue] = 0;
                 }
-                Happened::GivenBack(index) => self.used.retain(|entry| entry.3 != index),
-                Happened::Renewed(index) => {
+                Event::GivenBack(index) => self.used.retain(|entry| entry.3 != index),
+                Event::Renewed(index) => {
                     // Not used by these rules: then the two lists differ, and the test says so.
                     let entry = self.used.iter_mut().find(|entry| entry.3 == index);
                     entry.into_iter().for_each(|entry| entry.0 = *at);
@@ -495,7 +495,7 @@ impl Model<'_> {
     }
 }
 
-fn expected(scenario: &Scenario, log: &[(Nanos, Happened)]) -> Vec<(Nanos, usize)> {
+fn expected(scenario: &Scenario, log: &[(Nanos, Event)]) -> Vec<(Nanos, usize)> {
     let model = Model {
         scenario,
         used: Vec::new(),
@@ -508,9 +508,9 @@ fn expected(scenario: &Scenario, log: &[(Nanos, Happened)]) -> Vec<(Nanos, usize
     model.replay(log)
 }
 
-fn admissions(log: &[(Nanos, Happened)]) -> Vec<(Nanos, usize)> {
+fn admissions(log: &[(Nanos, Event)]) -> Vec<(Nanos, usize)> {
     let admitted = log.iter().filter_map(|(at, what)| match what {
-        Happened::Admitted(index) => Some((*at, *index)),
+        Event::Admitted(index) => Some((*at, *index)),
         _ => None,
     });
     admitted.collect()
@@ -523,9 +523,9 @@ fn span_of_time(most: Nanos) -> impl Strategy<Value = Nanos> {
 fn scenario() -> impl Strategy<Value = Scenario> {
     (1..4usize).prop_flat_map(|clients| {
         let then = prop_oneof![
-            6 => Just(Then::Used),
-            1 => span_of_time(SECOND).prop_map(Then::GivenBack),
-            1 => span_of_time(2 * SECOND).prop_map(Then::Renewed),
+            6 => Just(SlotUse::Used),
+            1 => span_of_time(SECOND).prop_map(SlotUse::GivenBack),
+            1 => span_of_time(2 * SECOND).prop_map(SlotUse::Renewed),
         ];
         let arrival = (
             prop_oneof![Just(7), 1..40_000_000u64, 1..400_000_000u64],
@@ -536,13 +536,13 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             prop::option::weighted(0.3, span_of_time(3 * SECOND)),
             then,
         );
-        let arrival = arrival.prop_map(|(gap, queue, permits, room, urgent, patience, then)| Arrival {
+        let arrival = arrival.prop_map(|(gap, queue, permits, room, urgent, expires_after, then)| Arrival {
             gap,
             queue,
             permits,
             room,
             urgent,
-            patience,
+            expires_after,
             then,
         });
         (
@@ -587,13 +587,13 @@ proptest! {
         let mut sent = HashMap::new();
         for (at, what) in &log {
             match what {
-                Happened::Admitted(index) | Happened::Renewed(index) => {
+                Event::Admitted(index) | Event::Renewed(index) => {
                     random ^= random << 13;
                     random ^= random >> 7;
                     random ^= random << 17;
                     sent.insert(*index, at + random % (SPAN - SECOND));
                 }
-                Happened::GivenBack(index) => {
+                Event::GivenBack(index) => {
                     sent.remove(index);
                 }
                 _ => {}
