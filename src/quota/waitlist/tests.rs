@@ -1,5 +1,5 @@
-//! The waitlist against a model that looks at everybody each time, on a clock of the test's: any number of clients, threads
-//! and queues; arrivals, expiries, workers that end, slots that are given back or moved, and closes, in any order.
+//! The waitlist against a simple model that checks every waiter each time, on a simulated clock: any number of clients,
+//! threads and queues; arrivals, expiries, released workers, slots that are given back or moved, and closes, in any order.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -16,7 +16,7 @@ fn limit(permits: u64) -> Limit {
     Limit { permits, span: SPAN }
 }
 
-/// A queue that a test runs by hand.
+/// A queue that the test schedules.
 #[derive(Default)]
 struct Queue {
     free_workers: AtomicUsize,
@@ -55,7 +55,7 @@ impl Signal for Flag {
     }
 }
 
-/// One request to come.
+/// One request of a scenario.
 #[derive(Clone, Debug)]
 struct Arrival {
     gap: Nanos,
@@ -69,7 +69,7 @@ struct Arrival {
     then: SlotUse,
 }
 
-/// What becomes of a slot, so long after it was given.
+/// What the owner of a slot does with it, and how long after the admission.
 #[derive(Clone, Copy, Debug)]
 enum SlotUse {
     Used,
@@ -82,7 +82,7 @@ struct Scenario {
     limits: Vec<u64>,
     room_limits: Vec<u64>,
     workers: Vec<usize>,
-    /// How long a worker has a message.
+    /// How long a worker sends a message.
     work: Nanos,
     arrivals: Vec<Arrival>,
     /// A queue that closes, and when.
@@ -108,7 +108,7 @@ struct Thread {
     sleeps_until: Option<Nanos>,
 }
 
-/// The waitlist with all who use it.
+/// The waitlist with all its users.
 struct Simulation<'a> {
     scenario: &'a Scenario,
     list: Waitlist,
@@ -117,12 +117,12 @@ struct Simulation<'a> {
     threads: Vec<Thread>,
     tickets: HashMap<usize, Ticket>,
     slots: HashMap<usize, Slot>,
-    /// What is to happen, by time.
+    /// Future events, by time.
     coming: BTreeSet<(Nanos, u8, usize)>,
     log: Vec<(Nanos, Event)>,
 }
 
-// In this order, if at one time.
+// Events at the same time happen in this order.
 const ARRIVE: u8 = 0;
 const END_WORK: u8 = 1;
 const GIVE_BACK: u8 = 2;
@@ -257,7 +257,7 @@ impl Simulation<'_> {
         }
     }
 
-    /// Those who were woken, and those whose time has come, until all sleep.
+    /// Runs the waiters that were woken or are due, until all of them sleep.
     fn run_those_awake(&mut self, now: Nanos) {
         loop {
             let mut is_quiet = true;
@@ -284,7 +284,7 @@ impl Simulation<'_> {
         }
     }
 
-    /// As `Bucket::schedule` has it.
+    /// The same as `Bucket::schedule`.
     fn run_queue(&mut self, queue: usize, now: Nanos) {
         let waiter = self.as_waiter(queue);
         self.list.clear_busy(&waiter);
@@ -293,7 +293,7 @@ impl Simulation<'_> {
         self.next_call[queue] = self.list.wakes_at(this);
     }
 
-    /// As `Bucket::acquire` has it.
+    /// The same as the loop of `Bucket::acquire`.
     fn run_thread(&mut self, position: usize, now: Nanos) {
         let Thread {
             index,
@@ -318,7 +318,7 @@ impl Simulation<'_> {
         self.threads[position].sleeps_until = deadline.into_iter().chain(self.list.wakes_at(this)).min();
     }
 
-    /// Notes the messages that the queues were given.
+    /// Collects the messages that were admitted for the queues.
     fn collect(&mut self, now: Nanos) {
         for queue in 0..self.queues.len() {
             let admitted = std::mem::take(&mut *self.queues[queue].admitted.lock().unwrap());
@@ -386,7 +386,7 @@ fn play(scenario: &Scenario) -> Vec<(Nanos, Event)> {
     world.run()
 }
 
-/// What has to come out, by the rules alone: everybody is looked at each time.
+/// The expected result, from the rules only: it checks every waiter each time.
 struct Model<'a> {
     scenario: &'a Scenario,
     /// Time, permits, room, request.
@@ -412,7 +412,7 @@ impl Model<'_> {
         }
     }
 
-    /// Admits everybody who may be sent at this time.
+    /// Admits every waiter that may be admitted at this time.
     fn admit(&mut self, now: Nanos) {
         loop {
             let arrivals = &self.scenario.arrivals;
@@ -450,7 +450,7 @@ impl Model<'_> {
         }
     }
 
-    /// The times at which a permit comes back before `until`.
+    /// The times before `until` at which a permit expires.
     fn advance(&mut self, from: Nanos, until: Nanos) {
         let mut now = from;
         loop {
@@ -484,7 +484,7 @@ impl Model<'_> {
                 }
                 Event::GivenBack(index) => self.used.retain(|entry| entry.3 != index),
                 Event::Renewed(index) => {
-                    // Not used by these rules: then the two lists differ, and the test says so.
+                    // The rules never admitted it: the two results differ, and the test fails.
                     let entry = self.used.iter_mut().find(|entry| entry.3 == index);
                     entry.into_iter().for_each(|entry| entry.0 = *at);
                 }
@@ -571,13 +571,13 @@ proptest! {
     fn every_waiter_is_admitted_as_early_as_the_windows_allow_and_in_order(scenario in scenario()) {
         let log = play(&scenario);
         let (mut found, mut expected) = (admissions(&log), expected(&scenario, &log));
-        // Those of one moment wake in any order.
+        // Waiters that are admitted at the same time may wake in any order.
         found.sort_unstable();
         expected.sort_unstable();
         prop_assert_eq!(found, expected);
     }
 
-    /// Each request takes its own time to the vendor, all within the jitter of one another.
+    /// Each request has its own network delay, and the delays differ by less than the jitter.
     #[test]
     fn no_second_at_the_vendor_holds_more_than_the_limit(mut scenario in scenario(), seed in any::<u64>()) {
         let limit = scenario.limits[0];
@@ -599,7 +599,7 @@ proptest! {
                 _ => {}
             }
         }
-        // A request that was sent late without a renewed slot is a fault of the client's: here each is sent at once.
+        // Every request is sent when it is admitted: one that is sent later must renew its slot, which other tests cover.
         let mut arrived: Vec<(Nanos, u64)> = sent
             .into_iter()
             .map(|(index, at)| (at, scenario.arrivals[index].permits.min(limit)))
@@ -635,7 +635,7 @@ fn admitted(queue: &Queue) -> Vec<u64> {
 }
 
 #[test]
-fn a_new_timekeeper_of_another_client_is_woken_when_the_old_one_is_admitted() {
+fn a_new_leader_of_another_client_is_woken_when_the_old_one_is_admitted() {
     let mut list = Waitlist::default();
     let (one, one_waiter) = queue(9);
     let (two, two_waiter) = queue(9);
@@ -650,7 +650,7 @@ fn a_new_timekeeper_of_another_client_is_woken_when_the_old_one_is_admitted() {
     list.schedule(0, Some(WaiterId::queue(&two_waiter)));
     assert_eq!(list.wakes_at(WaiterId::queue(&one_waiter)), Some(SPAN));
     assert_eq!(list.wakes_at(WaiterId::queue(&two_waiter)), None);
-    // The last message of the first client is admitted: the other one has to keep the time from here.
+    // The last message of the first client is admitted, so the other client must become the leader.
     list.schedule(SPAN, Some(WaiterId::queue(&one_waiter)));
     assert_eq!(admitted(&one), [1, 2]);
     assert!(two.is_woken.load(Ordering::SeqCst));
@@ -660,7 +660,7 @@ fn a_new_timekeeper_of_another_client_is_woken_when_the_old_one_is_admitted() {
 }
 
 #[test]
-fn what_has_waited_for_a_retry_goes_before_all_others() {
+fn a_retry_is_admitted_before_all_others() {
     let mut list = Waitlist::default();
     let (queue, waiter) = queue(9);
     let order = [Priority::Normal, Priority::Urgent, Priority::Retry];
@@ -672,7 +672,7 @@ fn what_has_waited_for_a_retry_goes_before_all_others() {
 }
 
 #[test]
-fn a_normal_one_is_every_ninth_among_urgent_ones() {
+fn every_ninth_admission_among_urgent_waiters_is_a_normal_one() {
     let mut list = Waitlist::default();
     let (queue, waiter) = queue(99);
     for message in 0..42 {
@@ -688,9 +688,9 @@ fn a_normal_one_is_every_ninth_among_urgent_ones() {
     assert_eq!((order[8], order[17]), (0, 1));
 }
 
-/// What one look costs, in steps over the lists: none of them grows with what waits behind a full room or a busy client.
+/// The cost of one pass, in visited lists. It does not grow with the number of waiters of a full room or a busy client.
 #[test]
-fn only_the_heads_of_lists_are_looked_at() {
+fn only_the_heads_of_lists_are_visited() {
     let mut list = Waitlist::default();
     let (busy, busy_waiter) = queue(1);
     let (free, free_waiter) = queue(1_000_000);
@@ -701,8 +701,8 @@ fn only_the_heads_of_lists_are_looked_at() {
     }
     list.schedule(0, None);
     assert_eq!((admitted(&free).len(), admitted(&busy).len()), (1, 1));
-    assert!(list.candidates.is_empty(), "nothing is left to be looked at");
-    assert_eq!(list.set_aside.len(), 1, "one head stands for the whole room");
+    assert!(list.candidates.is_empty(), "no list is left to visit");
+    assert_eq!(list.set_aside.len(), 1, "only one head of the room is set aside");
     assert!(
         list.try_admit(&demand(Priority::Normal, Some("other")), Priority::Normal, 0)
             .is_some()
@@ -710,7 +710,7 @@ fn only_the_heads_of_lists_are_looked_at() {
 }
 
 #[test]
-fn quiet_rooms_are_forgotten() {
+fn rooms_without_recent_requests_are_dropped() {
     let mut list = Waitlist::default();
     let visit = |list: &mut Waitlist, room: usize, now| {
         let room = format!("room {room}");
