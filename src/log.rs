@@ -89,7 +89,7 @@ impl Logger {
         let mut lines = lock(&self.buffer.as_ref()?.lines);
         if lines.dropped > 0 {
             let text = format!(
-                "{} log lines were dropped, because the buffer was full: see log.capacity",
+                "{} log lines were dropped, because the buffer was full: see log.buffer_lines",
                 lines.dropped
             );
             if take(Level::Warn, &text) {

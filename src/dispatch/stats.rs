@@ -1,11 +1,11 @@
-//! The figures of docs/METRICS.md.
+//! The statistics that docs/METRICS.md describes.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use super::Shared;
+use super::shared::Shared;
 use crate::error::Code;
 use crate::metrics::{Counter, Histogram};
 use crate::quota::QuotaClass;
@@ -14,9 +14,9 @@ use crate::report::Delivery;
 pub(super) fn snapshot(shared: &Shared) -> String {
     let gauges = &shared.gauges;
     let (in_flight, oldest) = (gauges.in_flight(), gauges.oldest());
-    let counters = &shared.engine.counters;
+    let counters = shared.engine.counters();
     let traffic = shared.engine.traffic();
-    let free = shared.free_workers.load(Ordering::SeqCst).min(shared.workers);
+    let workers = &shared.workers;
     let codes = Code::ALL.iter().map(|code| code.name());
     let deliveries = Delivery::ALL
         .iter()
@@ -32,12 +32,12 @@ pub(super) fn snapshot(shared: &Shared) -> String {
             "max_bytes": shared.max_bytes,
             "oldest_age_ms": oldest.map_or(0, |at| Instant::now().saturating_duration_since(at).as_millis() as u64),
             "submitted": shared.submitted.get(),
-            "refused": shared.refused.get(),
+            "rejected": shared.rejected.get(),
         },
         "workers": {
-            "limit": shared.workers,
-            "threads": shared.threads.load(Ordering::SeqCst),
-            "busy": shared.workers - free,
+            "limit": workers.limit,
+            "threads": workers.threads.load(Ordering::SeqCst),
+            "busy": workers.limit - workers.free(),
         },
         "messages": by_name(codes, &counters.codes),
         "deliveries": by_name(deliveries, &counters.deliveries),
@@ -66,7 +66,11 @@ pub(super) fn snapshot(shared: &Shared) -> String {
 
 fn by_name<'a>(names: impl Iterator<Item = &'a str>, counters: &[Counter]) -> Value {
     let pairs = names.zip(counters).map(|(name, counter)| {
-        let name = name.strip_prefix("RTCMSG_").unwrap_or(name);
+        let prefixes = ["RTCMSG_ERR_", "RTCMSG_DELIVERY_", "RTCMSG_"];
+        let name = prefixes
+            .iter()
+            .find_map(|prefix| name.strip_prefix(prefix))
+            .unwrap_or(name);
         (name.to_ascii_lowercase(), counter.get().into())
     });
     Value::Object(pairs.collect::<Map<_, _>>())
@@ -76,7 +80,7 @@ fn quota(shared: &Shared, class: QuotaClass) -> Value {
     let Some((limit, load)) = shared.engine.quota(class) else {
         return Value::Null;
     };
-    json!({ "per_second": limit, "present_per_second": limit * load.thousandths / 1000, "waiting": load.waiting })
+    json!({ "per_second": limit, "effective_per_second": limit * load.thousandths / 1000, "waiting": load.waiting })
 }
 
 fn percentiles(histogram: &Histogram) -> Value {

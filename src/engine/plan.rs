@@ -1,7 +1,6 @@
-//! A long list becomes several messages, each within what the vendor takes, in the caller's order.
+//! Splitting: a list that is longer than the vendor accepts becomes several messages, in the caller's order.
 
-use std::ops::Deref;
-
+use super::in_flight::InFlight;
 use crate::message::Message;
 
 /// How many recipients one request may carry, by action.
@@ -12,28 +11,48 @@ pub(super) struct PartSizes {
     pub command: usize,
 }
 
-/// Most messages are their own only part, and take no list.
+/// The messages that one message is sent as, one request each. Made once per send.
 #[derive(Debug)]
-pub(super) enum Parts<'a> {
-    Whole([Message<'a>; 1]),
-    Cut(Vec<Message<'a>>),
+pub(crate) struct Plan<'a> {
+    action: &'static str,
+    parts: Parts<'a>,
 }
 
-impl<'a> Deref for Parts<'a> {
-    type Target = [Message<'a>];
+/// Most messages are sent whole, which needs no allocation.
+#[derive(Debug)]
+enum Parts<'a> {
+    Whole([Message<'a>; 1]),
+    Split(Vec<Message<'a>>),
+}
 
-    fn deref(&self) -> &[Message<'a>] {
-        match self {
+impl<'a> Plan<'a> {
+    pub(super) fn new(message: &Message<'a>, sizes: &PartSizes) -> Plan<'a> {
+        Plan {
+            action: message.action(),
+            parts: parts(message, sizes),
+        }
+    }
+
+    /// The state of this message before its first attempt.
+    pub fn in_flight(&self) -> InFlight {
+        InFlight::new(self.parts().len())
+    }
+
+    pub(super) fn action(&self) -> &'static str {
+        self.action
+    }
+
+    pub(super) fn parts(&self) -> &[Message<'a>] {
+        match &self.parts {
             Parts::Whole(message) => message,
-            Parts::Cut(messages) => messages,
+            Parts::Split(messages) => messages,
         }
     }
 }
 
-/// The parts of a message. A list of those to leave out is never split: each part would reach those that another leaves
-/// out.
-pub(super) fn parts<'a>(message: &Message<'a>, sizes: &PartSizes) -> Parts<'a> {
-    let cut = match *message {
+/// A list of users to leave out is never split: each part would reach the users that another part leaves out.
+fn parts<'a>(message: &Message<'a>, sizes: &PartSizes) -> Parts<'a> {
+    let split = match *message {
         Message::BatchSendRoomUnicast {
             room_id,
             from,
@@ -68,7 +87,7 @@ pub(super) fn parts<'a>(message: &Message<'a>, sizes: &PartSizes) -> Parts<'a> {
         }
         whole => return Parts::Whole([whole]),
     };
-    Parts::Cut(cut)
+    Parts::Split(split)
 }
 
 #[cfg(test)]
@@ -83,7 +102,7 @@ mod tests {
     };
 
     #[test]
-    fn a_long_list_is_cut_in_the_callers_order_and_nobody_is_lost() {
+    fn a_long_list_is_cut_in_the_callers_order_and_no_recipient_is_lost() {
         let to = ["a", "b", "c", "d"];
         let payload = Payload::Text("hi");
         let batch = |to| Message::BatchSendRoomUnicast {
@@ -92,19 +111,22 @@ mod tests {
             to,
             payload,
         };
-        assert_eq!(*parts(&batch(&to), &SIZES), [batch(&to[..3]), batch(&to[3..])]);
-        assert_eq!(*parts(&batch(&to[..3]), &SIZES), [batch(&to[..3])]);
+        assert_eq!(
+            Plan::new(&batch(&to), &SIZES).parts(),
+            [batch(&to[..3]), batch(&to[3..])]
+        );
+        assert_eq!(Plan::new(&batch(&to[..3]), &SIZES).parts(), [batch(&to[..3])]);
         let command = Message::SendCustomCommandToUsers {
             room_id: "r",
             from: "s",
             to: &to,
             content: "hi",
         };
-        assert_eq!(*parts(&command, &SIZES), [command]);
+        assert_eq!(Plan::new(&command, &SIZES).parts(), [command]);
     }
 
     #[test]
-    fn those_to_leave_out_stay_together() {
+    fn a_list_of_users_to_leave_out_is_never_split() {
         let signal = Signal {
             conversation_id: 1,
             sender_id: 2,
@@ -116,11 +138,11 @@ mod tests {
             signal,
             user_ids: &user_ids,
         };
-        assert_eq!(*parts(&except, &SIZES), [except]);
+        assert_eq!(Plan::new(&except, &SIZES).parts(), [except]);
         let to = Message::P2PSendMessageToUsers {
             signal,
             user_ids: &user_ids,
         };
-        assert_eq!(parts(&to, &SIZES).len(), 3);
+        assert_eq!(Plan::new(&to, &SIZES).parts().len(), 3);
     }
 }
