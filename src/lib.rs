@@ -5,7 +5,7 @@
 //! Python and Go have the same functions, through `include/rtcmsg.h`.
 //!
 //! ```no_run
-//! use rtcmsg::{SendOptions, Client, Config, Message, Payload};
+//! use rtcmsg::{Client, Config, Message, Payload, SendOptions};
 //!
 //! let mut config = Config::new();
 //! config.load_env()?; // or config.set("volcengine.access_key", "...")?
