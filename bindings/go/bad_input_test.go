@@ -39,9 +39,9 @@ func TestBadInputIsAnErrorInTheLibrarysWords(t *testing.T) {
 		{"no ids", ids(), "user_ids", "an empty list; P2PSendMessage takes 1 to 100,000, and has an action of its own for everybody"},
 		{"too many users", users(make([]string, 1_000_001)...), "to", "1,000,001 recipients, BatchSendRoomUnicast takes 100,000"},
 		{"too many ids", ids(make([]int64, 1_000_001)...), "user_ids", "1,000,001 recipients, P2PSendMessage takes 100,000"},
-		{"a huge text", rtcmsg.Unicast{From: "server", To: "alice", Text: huge}, "payload", "has a length of 68157440, at most 67108864 can be"},
-		{"huge bytes", rtcmsg.Unicast{From: "server", To: "alice", Binary: []byte(huge)}, "payload", "has a length of 68157440, at most 67108864 can be"},
-		{"a huge recipient", users("alice", huge), "to[1]", "has a length of 68157440, at most 67108864 can be"},
+		{"a huge text", rtcmsg.Unicast{From: "server", To: "alice", Text: huge}, "payload", "has a length of 68157440; at most 67108864 is allowed"},
+		{"huge bytes", rtcmsg.Unicast{From: "server", To: "alice", Binary: []byte(huge)}, "payload", "has a length of 68157440; at most 67108864 is allowed"},
+		{"a huge recipient", users("alice", huge), "to[1]", "has a length of 68157440; at most 67108864 is allowed"},
 		{"a text and bytes", rtcmsg.Unicast{From: "server", To: "alice", Text: "hi", Binary: []byte("hi")}, "payload", "Text and Binary are given; a message has one of them"},
 		{"no bytes", rtcmsg.Unicast{From: "server", To: "alice", Binary: []byte{}}, "payload", "an empty message"},
 	} {

@@ -1,4 +1,4 @@
-//! Where a vendor is reached: scheme, host and port, parsed once.
+//! The endpoint of a vendor: scheme, host and port, parsed once.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -8,7 +8,7 @@ use super::quote::quoted;
 use crate::error::Error;
 use crate::util::host::{default_port, without_brackets};
 
-/// `scheme://host[:port]`, checked.
+/// A valid `scheme://host[:port]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     tls: bool,
@@ -17,15 +17,19 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// A list separated by commas, each with the region behind its `@`, if it has one.
+    /// Parses a list with commas between the endpoints, each with the region after its `@`, if it has one.
     pub fn parse_list(key: &'static str, text: &str) -> Result<Vec<(Endpoint, Option<String>)>, Error> {
         let one = |item: &str| {
             let item = item.trim();
             match item.rsplit_once('@') {
                 Some((url, region)) if is_region(region) => {
-                    // Not repeated in the text: it may have been meant as a user and his password.
-                    let endpoint = Endpoint::parse(key, url)
-                        .map_err(|_| Error::invalid(key, format!("what stands before @{region} is no https://host")))?;
+                    // The error does not repeat the text, which may be a user and a password.
+                    let endpoint = Endpoint::parse(key, url).map_err(|_| {
+                        Error::invalid(
+                            key,
+                            format!("the text before @{region} is not an endpoint: write https://host@region"),
+                        )
+                    })?;
                     Ok((endpoint, Some(region.to_owned())))
                 }
                 _ => Ok((Endpoint::parse(key, item)?, None)),
@@ -36,8 +40,11 @@ impl Endpoint {
 
     pub fn parse(key: &'static str, text: &str) -> Result<Endpoint, Error> {
         if text.contains('@') {
-            // Not repeated in the text: what stands before the @ may be a password.
-            return Err(Error::invalid(key, "an endpoint takes no user name and no password"));
+            // The error does not repeat the text, since the part before the @ may be a password.
+            return Err(Error::invalid(
+                key,
+                "an endpoint must not contain a user name or a password",
+            ));
         }
         let refuse = |why: &str| Error::invalid(key, format!("{} {why}", quoted(text)));
         if text.contains('#') {
@@ -45,7 +52,7 @@ impl Endpoint {
         }
         let uri: Uri = text
             .parse()
-            .map_err(|_| refuse("is no URL: write https://host or https://host:port"))?;
+            .map_err(|_| refuse("is not a URL: write https://host or https://host:port"))?;
         let tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
@@ -54,7 +61,7 @@ impl Endpoint {
         let authority = uri.authority().ok_or_else(|| refuse("has no host"))?;
         if uri.path() != "/" && !uri.path().is_empty() || uri.query().is_some() {
             return Err(refuse(
-                "has something behind the host: an endpoint is https://host or https://host:port",
+                "has text after the host: write https://host or https://host:port",
             ));
         }
         let host = uri.host().unwrap_or_default().to_ascii_lowercase();
@@ -62,12 +69,12 @@ impl Endpoint {
             return Err(refuse("has no host"));
         }
         if !is_host(&host) {
-            return Err(refuse("has a host that is neither a name nor an address"));
+            return Err(refuse("has a host that is not a name or an address"));
         }
         let behind_host = &authority.as_str()[authority.host().len()..];
         let named_port = !behind_host.is_empty();
         if named_port && !behind_host.starts_with(':') {
-            return Err(refuse("has something between host and port"));
+            return Err(refuse("has text between host and port"));
         }
         let port = match uri.port_u16() {
             Some(0) => return Err(refuse("has port 0")),
@@ -78,7 +85,7 @@ impl Endpoint {
         Ok(Endpoint { tls, host, port })
     }
 
-    /// What every URL of this endpoint begins with, without the `/` of the path.
+    /// The beginning of every URL of this endpoint, without the `/` of the path.
     pub fn origin(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         match self.port {
@@ -87,7 +94,7 @@ impl Endpoint {
         }
     }
 
-    /// The Host header as the vendor signs it: the port is left out for 80 and 443 alone. VENDORS.md, Signature.
+    /// The Host header as the vendor signs it. Only the ports 80 and 443 are omitted. VENDORS.md, Signature.
     pub fn host_header(&self) -> String {
         match self.port {
             80 | 443 => self.host.clone(),
@@ -95,7 +102,7 @@ impl Endpoint {
         }
     }
 
-    /// A name in lower case or an address; that of IPv6 stands in brackets.
+    /// A name in lower case, or an address. An IPv6 address has brackets around it.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -116,7 +123,8 @@ impl Endpoint {
     }
 }
 
-/// As `cn-north-1`: no dot and no port, so that `user:password@host` is not taken for one.
+/// Whether this is a region, for example `cn-north-1`. It has no dot and no port, so that `user:password@host` is not mistaken
+/// for one.
 fn is_region(text: &str) -> bool {
     text.contains('-') && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
@@ -168,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_endpoint_is_refused_by_name() {
+    fn an_invalid_endpoint_is_refused_by_name() {
         for text in [
             "",
             "rtc.volcengineapi.com",

@@ -25,7 +25,7 @@ pub(crate) use proxy::Proxy;
 pub use settings::*;
 pub(crate) use values::check_credential;
 
-/// Settings on their way to a client: text by key, each checked as it is set.
+/// The settings of a client that is going to be made: texts by key. Each value is checked when it is set.
 #[derive(Clone, Default)]
 pub struct Config {
     values: BTreeMap<&'static str, Secret>,
@@ -37,10 +37,10 @@ impl Config {
         Config::default()
     }
 
-    /// Sets a key. An empty value sets it back to its default.
+    /// Sets the value of a key. An empty value restores the default.
     ///
     /// # Errors
-    /// `InvalidArgument` naming the key: unknown (with the nearest one), or a value it does not take.
+    /// `InvalidArgument`: the key is unknown (the error suggests the nearest one), or the value is invalid.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), Error> {
         let setting = find(key)?;
         if value.is_empty() {
@@ -52,13 +52,14 @@ impl Config {
         Ok(())
     }
 
-    /// Takes settings from the environment: `RTCMSG_` and the key in capitals with `_` for `.`, as in
-    /// `RTCMSG_ZEGO_APP_ID`, and the vendor's own `VOLC_ACCESSKEY` and `VOLC_SECRETKEY`, which give way to ours.
-    /// An empty variable counts as not set. What is found replaces what was set before. The variables by which Kubernetes
-    /// announces a Service whose name begins with `rtcmsg` are ignored.
+    /// Sets all keys that have a variable in the environment. The name of a variable is `RTCMSG_` and the key in capitals with
+    /// `_` instead of `.`, for example `RTCMSG_ZEGO_APP_ID`. `VOLC_ACCESSKEY` and `VOLC_SECRETKEY` of the vendor's own tools
+    /// count if the variables of this library are not set. An empty variable counts as not set. The variables with which
+    /// Kubernetes announces a Service whose name begins with `rtcmsg` are ignored.
     ///
     /// # Errors
-    /// As for [`Config::set`]; a variable of ours with an unknown key is an error too. On an error nothing is taken.
+    /// Those of [`Config::set`]. A variable of this library with an unknown key is also an error. After an error no setting is
+    /// changed.
     pub fn load_env(&mut self) -> Result<(), Error> {
         self.load_vars(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))))
     }
@@ -93,12 +94,12 @@ impl Config {
         Ok(())
     }
 
-    /// Where log lines go.
+    /// Sets the logger that gets the log lines of the client.
     pub fn set_logger(&mut self, logger: Logger) {
         self.logger = logger;
     }
 
-    /// The value as set, or the default; empty means not given.
+    /// The value, or the default. Empty means that the setting is not given.
     pub(crate) fn text(&self, setting: &Setting) -> &str {
         self.values.get(setting.key).map_or(setting.default, Secret::expose)
     }
@@ -107,12 +108,12 @@ impl Config {
         Secret::new(self.text(setting))
     }
 
-    /// `None` if not given. `set` has let only numbers in.
+    /// The number; `None` if the setting is not given. `set` accepts only numbers for such a setting.
     pub(crate) fn optional_integer(&self, setting: &Setting) -> Option<i64> {
         self.text(setting).parse().ok()
     }
 
-    /// For settings whose default is a number.
+    /// The number of a setting that has a default.
     pub(crate) fn integer(&self, setting: &Setting) -> u64 {
         let number = self.optional_integer(setting).unwrap_or_default();
         number.try_into().unwrap_or_default()
@@ -126,7 +127,7 @@ impl Config {
         self.text(setting) == "true"
     }
 
-    /// Each with the region behind its `@`.
+    /// The endpoints, each with the region after its `@`, if it has one.
     pub(crate) fn endpoints(&self, setting: &Setting) -> Result<Vec<(Endpoint, Option<String>)>, Error> {
         Endpoint::parse_list(setting.key, self.text(setting))
     }
@@ -144,7 +145,7 @@ impl Config {
     }
 }
 
-/// The keys that are set; values only where they are no secret.
+/// Prints the keys that are set. The values of secret settings are hidden.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();

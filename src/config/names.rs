@@ -15,14 +15,14 @@ fn unknown_key(key: &str, nearest: Option<String>) -> Error {
     let shown: String = key.chars().take(64).flat_map(char::escape_debug).collect();
     let text = match nearest {
         Some(nearest) => format!("unknown setting \"{shown}\"; did you mean {nearest}?"),
-        None => format!("unknown setting \"{shown}\"; docs/CONFIGURATION.md lists them"),
+        None => format!("unknown setting \"{shown}\"; docs/CONFIGURATION.md lists all settings"),
     };
     Error::invalid(shown, text)
 }
 
 fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
     if name.len() > 128 {
-        return None; // Too far from every key; the distance is not worth its cost.
+        return None; // No key is that long, and the search would be slow.
     }
     let name = name.to_lowercase();
     known
@@ -36,8 +36,8 @@ pub(super) fn variable_of(setting: &Setting) -> String {
     format!("RTCMSG_{}", setting.key.to_uppercase().replace('.', "_"))
 }
 
-/// The key that a variable sets. Names outside our sections (`RTCMSG_LIBRARY`) belong to others and are ignored, and so
-/// are the service links of Kubernetes.
+/// The key that a variable sets; `None` for a variable that is ignored. Names outside the sections of the settings, such as
+/// `RTCMSG_LIBRARY`, belong to other programs. The service links of Kubernetes are ignored as well.
 pub(super) fn key_of_variable(name: &str, value: Option<&str>) -> Result<Option<&'static str>, Error> {
     if let Some(setting) = SETTINGS.iter().find(|setting| variable_of(setting) == name) {
         return Ok(Some(setting.key));

@@ -27,24 +27,23 @@ impl Proxy {
         })
     }
 
-    /// Reads `http://[user[:password]@]host[:port]`. The text may hold a password, so the reason of a refusal repeats
-    /// nothing of it.
+    /// Parses `http://[user[:password]@]host[:port]`. The text may contain a password, so the error repeats no part of it.
     pub fn parse(url: &str) -> Result<Proxy, &'static str> {
         if url.len() > MAX_TEXT {
             return Err("it is longer than 4,096 bytes");
         }
         if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("it has a blank, a control character or a character outside ASCII");
+            return Err("it contains a blank, a control character or a character outside ASCII");
         }
         let (scheme, rest) = url.split_once("://").ok_or("it does not begin with http://")?;
         check_scheme(scheme)?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, behind) = rest.split_at(end);
         if behind.contains('@') {
-            return Err("its user or password has one of / ? #, which have to be percent-encoded");
+            return Err("its user or password contains / or ? or #, which must be percent-encoded");
         }
         if !matches!(behind, "" | "/") {
-            return Err("it has something behind the host");
+            return Err("it has text after the host");
         }
         let (user_and_password, address) = match authority.rsplit_once('@') {
             Some((user_and_password, address)) => (user_and_password, address),
@@ -90,7 +89,7 @@ fn authorization(user_and_password: &str) -> Result<Option<Secret>, &'static str
     let (user, password) = user_and_password.split_once(':').unwrap_or((user_and_password, ""));
     let user = decoded(user)?;
     if user.contains(&b':') {
-        return Err("its user has a colon, which Basic authentication cannot express");
+        return Err("its user contains a colon, which Basic authentication does not allow");
     }
     let mut plain = user;
     plain.push(b':');
@@ -106,7 +105,7 @@ fn decoded(text: &str) -> Result<Vec<u8>, &'static str> {
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     };
     if !text.split('%').skip(1).all(is_encoding) {
-        return Err("its user or password has a % without two hexadecimal digits: a % itself is written %25");
+        return Err("its user or password has a % without two hexadecimal digits: write %25 for a % itself");
     }
     Ok(percent_decode_str(text).collect())
 }
@@ -116,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_setting_that_is_no_url_of_a_proxy_is_refused_without_its_password() {
+    fn an_invalid_proxy_is_refused_and_its_password_is_not_repeated() {
         for (url, why) in [
             ("http://corpuser:77/34SECRET@proxy:3128", "percent-encoded"),
             ("http://localhost:9/SECRET@proxy:3128", "percent-encoded"),
@@ -135,8 +134,8 @@ mod tests {
             ("http://user:SECRET@", "host or port"),
             ("http://user:SECRET@proxy:SECRET", "host or port"),
             ("http://user:SECRET@proxy:0", "host or port"),
-            ("http://user:SECRET@proxy:3128/SECRET", "behind the host"),
-            ("http://proxy:3128/?SECRET", "behind the host"),
+            ("http://user:SECRET@proxy:3128/SECRET", "after the host"),
+            ("http://proxy:3128/?SECRET", "after the host"),
             (&format!("http://{}@proxy", "SECRET".repeat(700)), "4,096"),
         ] {
             let error = Proxy::from_setting("http.proxy", url).expect_err(url);

@@ -1,6 +1,6 @@
 //! A value of a setting in the text of an error.
 
-/// A value in an error. A long one may be a secret in the wrong place, so only its length is told.
+/// A value in quotes. A long value may be a secret in the wrong setting, so only its length is shown.
 pub(super) fn quoted(value: &str) -> String {
     const MOST: usize = 20;
     let is_url = value.starts_with("https://") || value.starts_with("http://");

@@ -1,20 +1,20 @@
-//! The service links of Kubernetes: the variables by which it announces each Service to every pod of a namespace. Those of
-//! a Service named `rtcmsg-worker` begin like settings of this library, and nobody who deploys a pod chose them.
+//! The service links of Kubernetes: variables with which it announces each Service to every pod of a namespace. The variables
+//! of a Service named `rtcmsg-worker` begin like settings of this library, although the user did not set them.
 //! <https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>
 
 use std::net::{IpAddr, SocketAddr};
 
-/// What a value must look like.
+/// A check of the form of a value.
 type Form = fn(&str) -> bool;
 
-/// Whether name and value are those of a service link. The value counts because a mistyped setting may have such a name:
-/// `RTCMSG_HTTP_PROXY_PORT=3128` is one.
+/// Whether name and value are those of a service link. The name alone does not decide, since a mistyped setting may have such a
+/// name, for example `RTCMSG_HTTP_PROXY_PORT=3128`.
 pub(super) fn is_service_link(name: &str, value: &str) -> bool {
     forms(name).any(|has_form| has_form(value))
 }
 
-/// What the value of a service link with this name may be. There can be several: `RTCMSG_A_SERVICE_PORT` is the port of
-/// the Service `rtcmsg-a`, and the URL of the Service `rtcmsg-a-service`.
+/// The forms that the value of a service link with this name may have. `RTCMSG_A_SERVICE_PORT`, for example, is the port of
+/// the Service `rtcmsg-a`, or the URL of the Service `rtcmsg-a-service`.
 fn forms(name: &str) -> impl Iterator<Item = Form> {
     let is_behind_port = |end| name.strip_suffix(end).is_some_and(ends_in_port_and_protocol);
     let forms: [(bool, Form); 6] = [
@@ -33,7 +33,7 @@ fn forms(name: &str) -> impl Iterator<Item = Form> {
         .filter_map(|(is_named_so, form)| is_named_so.then_some(form))
 }
 
-/// As in `RTCMSG_A_PORT_443_TCP`.
+/// Whether a name ends like `RTCMSG_A_PORT_443_TCP`.
 fn ends_in_port_and_protocol(name: &str) -> bool {
     let mut parts = name.rsplitn(3, '_');
     let (protocol, port, service) = (parts.next(), parts.next(), parts.next());
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistyped_setting_is_no_link() {
+    fn a_mistyped_setting_is_not_a_link() {
         for (name, value) in [
             ("RTCMSG_HTTP_PROXY_PORT", "3128"),
             ("RTCMSG_HTTP_PROXY_PORT", "tcp://proxy:3128"),

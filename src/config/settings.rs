@@ -3,22 +3,22 @@
 //!
 //! To add a setting: add one row, run `make header` for the page, and read the setting where it is used.
 
-/// What a setting's text may be.
+/// The values that a setting accepts.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// Any text without control characters, of at most 4,096 bytes.
     Text,
-    /// The same of ASCII alone: it stands in headers or signatures.
+    /// The same, but only ASCII characters, since the value is part of headers or signatures.
     Ascii,
-    /// The same, and never shown.
+    /// The same as `Ascii`. The value is never shown.
     Secret,
-    /// A secret that always has this many characters.
+    /// A secret with exactly this number of characters.
     FixedSecret(usize),
-    /// A whole number in decimal digits, both ends included.
+    /// A whole number in decimal digits, from `min` to `max`.
     Integer { min: i64, max: i64, unit: &'static str },
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// `env`, or the URL of a proxy, which may hold a password and is never shown.
+    /// `env`, or the URL of a proxy. The URL may contain a password, so it is never shown.
     Proxy,
     /// One or more of `scheme://host[:port][@region]`, separated by commas.
     Endpoints,
@@ -29,13 +29,13 @@ pub enum Kind {
 pub struct Setting {
     pub key: &'static str,
     pub kind: Kind,
-    /// The value when none is set; empty means not given.
+    /// The value if none is set. Empty means that the setting is not given.
     pub default: &'static str,
     pub doc: &'static str,
 }
 
 impl Setting {
-    /// Whether its value must never be shown.
+    /// Whether the value must never be shown.
     pub fn is_secret(&self) -> bool {
         matches!(self.kind, Kind::Secret | Kind::FixedSecret(_) | Kind::Proxy)
     }

@@ -16,7 +16,7 @@ fn load(config: &mut Config, vars: &[(&str, &str)]) -> Result<(), Error> {
 }
 
 #[test]
-fn every_default_is_a_value_that_its_own_setting_takes() {
+fn every_default_is_a_valid_value_of_its_setting() {
     let mut keys = std::collections::HashSet::new();
     for setting in SETTINGS {
         assert!(keys.insert(setting.key), "{} twice", setting.key);

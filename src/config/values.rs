@@ -11,14 +11,14 @@ impl Setting {
         self.check_as(self.key, value)
     }
 
-    /// The same check for a value that does not come through [`Config::set`]: an error names `field`.
+    /// The same check for a value that is not set in a [`Config`](super::Config). An error names `field`.
     pub(crate) fn check_as(&self, field: &'static str, value: &str) -> Result<(), Error> {
         if value.contains('\0') {
             return Err(Error::invalid(field, "the value contains a NUL character"));
         }
         if value.len() > MAX_TEXT {
             let text = format!(
-                "the value is {} bytes long, at most {} are taken",
+                "the value is {} bytes long; at most {} bytes are allowed",
                 grouped(value.len()),
                 grouped(MAX_TEXT)
             );
@@ -35,7 +35,7 @@ impl Setting {
             Kind::Choice(words) if words.contains(&value) => Ok(()),
             Kind::Choice(words) => Err(Error::invalid(
                 field,
-                format!("{} is none of {}", quoted(value), words.join(", ")),
+                format!("must be one of {}, not {}", words.join(", "), quoted(value)),
             )),
             Kind::Proxy => {
                 ascii(field, value)?;
@@ -52,7 +52,7 @@ impl Setting {
     }
 }
 
-/// Texts of settings end up in headers, URLs and paths: control characters have no place in any of them.
+/// Values of settings become parts of headers, URLs and paths, none of which may contain control characters.
 fn printable(key: &'static str, value: &str) -> Result<(), Error> {
     match value.chars().find(|c| c.is_control()) {
         Some(c) => Err(Error::invalid(
@@ -64,7 +64,7 @@ fn printable(key: &'static str, value: &str) -> Result<(), Error> {
     }
 }
 
-/// A key or secret that does not come through [`Config::set`] and must be given.
+/// Checks a key or secret that is not set in a [`Config`](super::Config). It must not be empty.
 pub(crate) fn check_credential(setting: &Setting, field: &'static str, value: &str) -> Result<(), Error> {
     if value.is_empty() {
         return Err(Error::invalid(field, "must not be empty"));
@@ -72,7 +72,7 @@ pub(crate) fn check_credential(setting: &Setting, field: &'static str, value: &s
     setting.check_as(field, value)
 }
 
-/// For values that are ASCII already, so that bytes are characters.
+/// Checks the number of characters of a value that is ASCII.
 fn check_length(key: &'static str, value: &str, length: usize) -> Result<(), Error> {
     if value.len() == length {
         return Ok(());

@@ -1,5 +1,5 @@
-//! The boundary that every exported function stands in: no panic crosses it, nothing is printed, and every error
-//! reaches the caller's `rtcmsg_error`.
+//! The boundary around the body of every exported function. No panic crosses it, nothing is printed, and every error is written
+//! to the caller's `rtcmsg_error`.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -45,8 +45,8 @@ pub(super) trait HasLog {
     fn logger(&self) -> Option<&Logger>;
 }
 
-/// Runs a body that can fail. `error` is set on every path; one that cannot be written to is itself the failure, which
-/// only the log of the handle can tell.
+/// Runs a body that can fail. `error` is set on every path. If `error` itself is invalid, that is the failure, and only the log
+/// of the handle can report it.
 pub(super) fn fallible(
     name: &'static str,
     handle: *const impl HasLog,
@@ -73,7 +73,7 @@ pub(super) fn fallible(
     }
 }
 
-/// Runs a body that only gives a value.
+/// Runs a body that returns a value and cannot fail.
 pub(super) fn value<T>(name: &'static str, default: T, body: impl FnOnce() -> T) -> T {
     caught(name, body).unwrap_or(default)
 }
@@ -84,7 +84,7 @@ thread_local! {
     static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// From here to the end of the call, a panic is logged there. The logger's owner outlives the call.
+/// Sets the logger for a panic in the rest of this call. The owner of the logger lives longer than the call.
 pub(super) fn log_panics_to(logger: &Logger) {
     LOGGER.set(logger);
     #[cfg(feature = "inject-panics")]
@@ -117,15 +117,15 @@ fn caught<T>(name: &'static str, body: impl FnOnce() -> T) -> Result<T, String> 
 }
 
 fn described(name: &str, panic: Box<dyn Any + Send>) -> String {
-    // Dropping a panic's payload may itself panic; there is nothing in it that the hook has not seen.
+    // Dropping the payload of a panic may itself panic. The hook has already seen all of it.
     std::mem::forget(panic);
-    // The thread may be past its end, in a destructor of the host's: then the text is gone.
+    // The thread may be ending, in a destructor of the host. Then the text no longer exists.
     let what = LAST_PANIC.try_with(RefCell::take).unwrap_or_default();
     format!("a defect of the library, please report it: {name}: {what}")
 }
 
-/// A panic inside the boundary is kept for the log, and one in a thread of the library prints nothing; any other goes to
-/// the hook that was there before.
+/// Stores the text of a panic inside the boundary for the log. A panic in a thread of the library prints nothing. Any other panic
+/// is passed to the previous hook.
 fn install_hook() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info: &PanicHookInfo| {

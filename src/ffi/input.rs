@@ -1,4 +1,4 @@
-//! What comes in from C, checked and borrowed: handles, texts, lists, structs of other versions.
+//! Arguments from C, checked and borrowed: handles, texts, lists, and structs of other versions.
 
 use std::ffi::{CStr, c_char};
 use std::mem::size_of;
@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::rtcmsg_str;
 use crate::error::{Code, Error};
 
-/// No struct of any version is larger: a `struct_size` above it is garbage.
+/// No struct of any version is larger, so a greater `struct_size` is not initialized.
 const MAX_STRUCT_SIZE: usize = 4096;
-/// A list or text above these is garbage too, and is not read: no setting allows as much.
+/// A longer list or text is not read, since no setting allows it.
 const MAX_LIST: usize = 1_000_000;
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
@@ -23,10 +23,10 @@ pub(super) unsafe fn required<'a, T>(pointer: *const T, name: &'static str) -> R
     unsafe { pointer.as_ref() }.ok_or_else(|| null(name))
 }
 
-/// The same for what the call writes to.
+/// A pointer that must not be NULL, to a value that the call changes.
 ///
 /// # Safety
-/// As for [`required`], and nobody else uses it during the call.
+/// As for [`required`], and no other thread uses the value during the call.
 pub(super) unsafe fn required_mut<'a, T>(pointer: *mut T, name: &'static str) -> Result<&'a mut T, Error> {
     // SAFETY: the caller's promise.
     unsafe { pointer.as_mut() }.ok_or_else(|| null(name))
@@ -46,7 +46,7 @@ pub(super) unsafe fn c_text<'a>(text: *const c_char, name: &'static str) -> Resu
         .map_err(|error| not_utf8(name.to_owned(), error.valid_up_to()))
 }
 
-/// Text by pointer and length; empty if not given.
+/// A text by pointer and length; empty if it is not given.
 ///
 /// # Safety
 /// `text.data` is NULL or points to `text.len` bytes that live for the call.
@@ -56,7 +56,7 @@ pub(super) unsafe fn text<'a>(text: rtcmsg_str, name: impl Fn() -> String) -> Re
     std::str::from_utf8(bytes).map_err(|error| not_utf8(name(), error.valid_up_to()))
 }
 
-/// A list by pointer and length; empty if not given.
+/// A list by pointer and length; empty if it is not given.
 ///
 /// # Safety
 /// `data` is NULL or points to `len` aligned items that live for the call.
@@ -71,7 +71,7 @@ pub(super) unsafe fn list<'a, T>(data: *const T, len: usize, name: impl Fn() -> 
     if len > max {
         return Err(Error::invalid(
             name(),
-            format!("has a length of {len}, at most {max} can be"),
+            format!("has a length of {len}; at most {max} is allowed"),
         ));
     }
     if !data.is_aligned() {
@@ -81,19 +81,19 @@ pub(super) unsafe fn list<'a, T>(data: *const T, len: usize, name: impl Fn() -> 
     Ok(unsafe { slice::from_raw_parts(data, len) })
 }
 
-/// Whether a caller's `struct_size` can be that of a struct of which this version knows `known` bytes.
+/// Checks a caller's `struct_size` for a struct of which this version of the library knows `known` bytes.
 pub(super) fn check_size(struct_size: usize, known: usize) -> Result<(), String> {
     let limit = match struct_size {
-        size if size < known => format!("at least {known} is needed"),
-        size if size > MAX_STRUCT_SIZE => format!("at most {MAX_STRUCT_SIZE} can be"),
+        size if size < known => format!("must be at least {known}"),
+        size if size > MAX_STRUCT_SIZE => format!("must be at most {MAX_STRUCT_SIZE}"),
         _ => return Ok(()),
     };
     Err(format!(
-        "struct_size is {struct_size}, {limit}: start it with RTCMSG_INIT"
+        "struct_size is {struct_size}, but {limit}: initialize the struct with RTCMSG_INIT"
     ))
 }
 
-/// A struct that grows at its end: one byte-wise copy of what this version knows.
+/// A byte-wise copy of the part of a struct that this version knows. Newer versions add fields at its end.
 ///
 /// # Safety
 /// `T` is `repr(C)`, begins with `struct_size: usize` and is valid for every bit pattern. `pointer` is NULL or points to
@@ -110,21 +110,21 @@ pub(super) unsafe fn versioned<T: Copy>(pointer: *const T, name: &'static str) -
     let tail = unsafe { slice::from_raw_parts(pointer.cast::<u8>().add(known), struct_size - known) };
     if tail.iter().any(|byte| *byte != 0) {
         let text =
-            format!("{name}: a field behind byte {known} is set, which this version of the library does not know");
+            format!("{name}: a field after byte {known} is set, which this version of the library does not support");
         return Err(Error::new(Code::Unsupported, name, text));
     }
     // SAFETY: checked above; valid for every bit pattern.
     Ok(unsafe { pointer.read_unaligned() })
 }
 
-/// 0 or more is a time, −1 is without limit.
+/// The time to wait: 0 or more milliseconds, or `None` for -1, which is no limit.
 pub(super) fn wait(timeout_ms: i32) -> Result<Option<Duration>, Error> {
     match timeout_ms {
         -1 => Ok(None),
         0.. => Ok(Some(Duration::from_millis(timeout_ms as u64))),
         _ => Err(Error::invalid(
             "timeout_ms",
-            format!("is {timeout_ms}; it takes 0 or more, or -1 for no limit"),
+            format!("is {timeout_ms}; must be 0 or more, or -1 for no limit"),
         )),
     }
 }

@@ -1,7 +1,7 @@
-//! Takes out of a vendor's text what no report, error or log line may hold: secrets, and what the message carries.
+//! Removes from a vendor's text what no report, error or log line may contain: secrets, and the payload of the message.
 //!
-//! A vendor's text may repeat what it was sent, whole or in part: as it was, or as JSON, a query or base64 write it.
-//! Pure: a text and what to hide go in, the text without it comes out.
+//! A vendor's text may repeat all or part of what it was sent, unchanged or encoded as JSON, in a query or in base64. The
+//! functions here are pure: their result depends only on the text and on what to hide.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,23 +12,23 @@ use base64::engine::general_purpose::STANDARD;
 use memchr::memmem;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-/// What a text must not show.
+/// A value that a text must not show.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Hidden<'a> {
-    /// Always, and each part of at least 8 bytes.
+    /// A secret: the whole of it, and each part of at least 8 bytes.
     Secret(&'a str),
-    /// What a message carries, if it has at least 8 bytes, and each part of at least 16.
+    /// The payload of a message, if it has at least 8 bytes: the whole of it, and each part of at least 16 bytes.
     Payload(&'a [u8]),
 }
 
-/// What stands where something was taken out.
-const GONE: &str = "***";
-/// What stands where a text was cut.
+/// The replacement of a removed part.
+const REMOVED: &str = "***";
+/// The end of a text that was cut.
 const CUT: &str = "…";
 const SHORTEST_PAYLOAD: usize = 8;
-/// No part that is looked for is longer: see [`Hidden::shortest_part`].
+/// The greatest value of [`Hidden::shortest_part`].
 const LONGEST_PART: usize = 16;
-/// What is shorter has so few characters in base64 that any text may hold them.
+/// A shorter value has few characters in base64, so that any text may contain them by chance.
 const SHORTEST_IN_BASE64: usize = 8;
 
 impl<'a> Hidden<'a> {
@@ -40,7 +40,7 @@ impl<'a> Hidden<'a> {
         }
     }
 
-    /// The length from which a part is taken out, in any encoding.
+    /// The smallest length of a part that is removed, in any encoding.
     fn shortest_part(self) -> usize {
         match self {
             Hidden::Secret(_) => 8,
@@ -49,46 +49,46 @@ impl<'a> Hidden<'a> {
     }
 }
 
-/// What the texts of one outcome hold of what is hidden. The work grows with the length of the texts and with that of what
-/// is hidden, and not with their product: each form is made once, and looked up in the parts of all texts together.
+/// The parts of the texts of one outcome that must be hidden. The work grows with the length of the texts plus the length of the
+/// hidden values, not with their product: each encoded form is computed once, and looked up in a set with the parts of all texts.
 pub(crate) struct Cleaner(Vec<Found>);
 
-/// Parts of texts, of one length and as one writing folds them, that are parts of something hidden, too.
+/// Parts of texts that are also parts of a hidden value. All have one length, and are folded for one encoding.
 struct Found {
-    writing: Writing,
+    encoding: Encoding,
     length: usize,
     parts: HashSet<u128>,
 }
 
 impl Cleaner {
-    /// Each text comes with the length from which it is cut. Texts that hold nothing cost almost nothing: no memory, and a
-    /// look at a few of the bytes to hide.
+    /// Each text comes with the length at which it is cut. Texts that contain no hidden value cost almost nothing: no allocation,
+    /// and a read of a few hidden bytes.
     pub fn new<'t>(texts: impl Iterator<Item = (&'t str, usize)> + Clone, hidden: &[Hidden]) -> Cleaner {
         let mut found = Vec::new();
-        for writing in [Writing::Plain, Writing::Json, Writing::Query, Writing::Base64] {
+        for encoding in [Encoding::Plain, Encoding::Json, Encoding::Query, Encoding::Base64] {
             let texts = texts.clone().map(|(text, longest)| searched(text, longest));
-            let texts = texts.filter(|text| writing.may_be_in(text));
+            let texts = texts.filter(|text| encoding.may_be_in(text));
             if texts.clone().next().is_none() {
                 continue;
             }
-            let mut search = Search::new(writing, texts);
+            let mut search = Search::new(encoding, texts);
             for hidden in hidden.iter().filter(|hidden| !hidden.bytes().is_empty()) {
-                writing.each_form(hidden.bytes(), |form| search.add(form, hidden.shortest_part()));
+                encoding.each_form(hidden.bytes(), |form| search.add(form, hidden.shortest_part()));
             }
             found.extend(search.found);
         }
         Cleaner(found)
     }
 
-    /// One of those texts, cut and without what is hidden; `None` if it stays as it is.
+    /// One of those texts, cut and without the hidden parts; `None` if it does not change.
     pub fn cleaned(&self, text: &str, longest: usize) -> Option<String> {
         if self.0.is_empty() && text.len() <= longest {
             return None;
         }
         let searched = searched(text, longest);
         let mut ranges: Vec<Range<usize>> = Vec::new();
-        for found in self.0.iter().filter(|found| found.writing.may_be_in(searched)) {
-            let bytes = searched.bytes().map(|byte| found.writing.folded(byte));
+        for found in self.0.iter().filter(|found| found.encoding.may_be_in(searched)) {
+            let bytes = searched.bytes().map(|byte| found.encoding.folded(byte));
             for (start, _) in parts(bytes, found.length).filter(|(_, part)| found.parts.contains(part)) {
                 let end = start + found.length;
                 match ranges.last_mut() {
@@ -97,48 +97,49 @@ impl Cleaner {
                 }
             }
         }
-        taken_out(text, ranges, longest)
+        remove(text, ranges, longest)
     }
 }
 
-/// As much of a text as is shown, and so much behind it that what is hidden and begins before the cut is recognized.
+/// The beginning of a text that is searched: the shown part, and the bytes after it that a hidden part may need that begins
+/// before the cut.
 fn searched(text: &str, longest: usize) -> &str {
     let end = (longest.saturating_add(LONGEST_PART)..text.len()).find(|at| text.is_char_boundary(*at));
     &text[..end.unwrap_or(text.len())]
 }
 
-/// How a text may have been written. The bytes of a text, and of what is hidden, are compared as they are folded.
+/// An encoding that a text may use. The bytes of texts and of hidden values are folded before they are compared.
 #[derive(Clone, Copy, Debug)]
-enum Writing {
+enum Encoding {
     Plain,
-    /// Hexadecimal digits and the letters of escapes are compared without case.
+    /// The case of hexadecimal digits and of the letters of escapes is ignored.
     Json,
     Query,
-    /// The alphabet for URLs is compared as the other one.
+    /// The alphabet for URLs is folded to the standard alphabet.
     Base64,
 }
 
-impl Writing {
-    /// By the characters of the text.
+impl Encoding {
+    /// Whether the text has characters that this encoding needs.
     fn may_be_in(self, text: &str) -> bool {
         match self {
-            Writing::Plain => true,
-            Writing::Json => text.contains('\\'),
-            Writing::Query => text.contains(['%', '+']),
-            Writing::Base64 => may_be_base64(text),
+            Encoding::Plain => true,
+            Encoding::Json => text.contains('\\'),
+            Encoding::Query => text.contains(['%', '+']),
+            Encoding::Base64 => may_be_base64(text),
         }
     }
 
     fn folded(self, byte: u8) -> u8 {
         match (self, byte) {
-            (Writing::Json | Writing::Query, byte) => byte.to_ascii_lowercase(),
-            (Writing::Base64, b'-') => b'+',
-            (Writing::Base64, b'_') => b'/',
-            (Writing::Plain | Writing::Base64, byte) => byte,
+            (Encoding::Json | Encoding::Query, byte) => byte.to_ascii_lowercase(),
+            (Encoding::Base64, b'-') => b'+',
+            (Encoding::Base64, b'_') => b'/',
+            (Encoding::Plain | Encoding::Base64, byte) => byte,
         }
     }
 
-    /// Every form that the bytes have in this writing, folded.
+    /// Calls `take` with every form of the bytes in this encoding, folded.
     fn each_form(self, bytes: &[u8], mut take: impl FnMut(&[u8])) {
         let mut take_unless_plain = |mut form: String| {
             if form != shown(bytes) {
@@ -147,18 +148,18 @@ impl Writing {
             }
         };
         match self {
-            Writing::Plain => take(shown(bytes).as_bytes()),
-            Writing::Json => json_forms(&String::from_utf8_lossy(bytes))
+            Encoding::Plain => take(shown(bytes).as_bytes()),
+            Encoding::Json => json_forms(&String::from_utf8_lossy(bytes))
                 .into_iter()
                 .for_each(take_unless_plain),
-            Writing::Query => query_forms(bytes).into_iter().for_each(&mut take_unless_plain),
-            Writing::Base64 if bytes.len() < SHORTEST_IN_BASE64 => {}
-            Writing::Base64 => base64_forms(bytes).iter().for_each(|form| take(form.as_bytes())),
+            Encoding::Query => query_forms(bytes).into_iter().for_each(&mut take_unless_plain),
+            Encoding::Base64 if bytes.len() < SHORTEST_IN_BASE64 => {}
+            Encoding::Base64 => base64_forms(bytes).iter().for_each(|form| take(form.as_bytes())),
         }
     }
 }
 
-/// As a text of an answer shows these bytes: see `json::text`.
+/// The bytes as a text of an answer shows them: see `json::text`.
 fn shown(bytes: &[u8]) -> Cow<'_, str> {
     match String::from_utf8_lossy(bytes) {
         text if text.contains('\0') => text.replace('\0', "\u{FFFD}").into(),
@@ -166,8 +167,8 @@ fn shown(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// As the writers of JSON escape it: only what must be, or also what HTML gives a meaning (Go), or all but ASCII (Python),
-/// or slashes, too (PHP); and JSON within JSON.
+/// The escaped forms that JSON encoders produce: with the fewest escapes, with escapes of characters that HTML uses (Go), with
+/// escapes of all characters outside ASCII (Python), with escapes of slashes as well (PHP), and JSON inside JSON.
 fn json_forms(text: &str) -> [String; 5] {
     let plain = json_escaped(text, |_| false);
     let ascii = json_escaped(text, |c| !c.is_ascii());
@@ -202,8 +203,8 @@ fn json_escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
     escaped
 }
 
-/// As a query has it: by RFC 3986, as browsers write a part of an address or all of it, and as forms do, with a plus for a
-/// space.
+/// The forms in a query: by RFC 3986, as browsers encode a part of an address or a whole address, and as forms are encoded, with
+/// a plus for a space.
 fn query_forms(bytes: &[u8]) -> [String; 4] {
     const RFC_3986: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
     const OF_BROWSERS: &AsciiSet = &RFC_3986
@@ -233,7 +234,8 @@ fn query_forms(bytes: &[u8]) -> [String; 4] {
     ]
 }
 
-/// In base64, by itself and within something longer, where other bytes share a character at either end.
+/// The forms in base64: of the value itself, and inside a longer value, where other bytes may share the first and last
+/// characters.
 fn base64_forms(bytes: &[u8]) -> [String; 4] {
     let within = |before: usize| {
         let encoded = STANDARD.encode([&[0; 2][..before], bytes].concat());
@@ -244,8 +246,8 @@ fn base64_forms(bytes: &[u8]) -> [String; 4] {
     [STANDARD.encode(bytes), within(0), within(1), within(2)]
 }
 
-/// Whether the text has a word that is long enough for base64. One of hexadecimal digits is none: they are
-/// the vendors' request ids.
+/// Whether the text has a word that is long enough for base64. A word of hexadecimal digits does not count, since the vendors'
+/// request ids have that form.
 fn may_be_base64(text: &str) -> bool {
     const SHORTEST: usize = SHORTEST_IN_BASE64 * 8 / 6;
     let is_other = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_'));
@@ -254,13 +256,13 @@ fn may_be_base64(text: &str) -> bool {
     words.any(|word| word.len() >= SHORTEST && !word.bytes().all(is_hex))
 }
 
-/// Looks for forms in all texts that may be written in one way.
+/// The search for forms in all texts that may use one encoding.
 struct Search<T> {
-    writing: Writing,
+    encoding: Encoding,
     texts: T,
-    /// The texts are so short together that each of them is compared with a form before anything is set up.
+    /// Whether the texts are short, so that a form is compared with each of them before the set of parts is built.
     are_short: bool,
-    /// The bytes that the texts have.
+    /// The bytes that occur in the texts.
     is_in: [bool; 256],
     /// The parts of the texts, by their length.
     parts: Vec<(usize, HashSet<u128>)>,
@@ -268,31 +270,31 @@ struct Search<T> {
 }
 
 impl<'t, T: Iterator<Item = &'t str> + Clone> Search<T> {
-    fn new(writing: Writing, texts: T) -> Search<T> {
+    fn new(encoding: Encoding, texts: T) -> Search<T> {
         const SHORT: usize = 512;
         let bytes = texts.clone().flat_map(str::bytes);
         Search {
-            writing,
+            encoding,
             are_short: bytes.clone().take(SHORT + 1).count() <= SHORT,
-            is_in: bytes_in(bytes.map(|byte| writing.folded(byte))),
+            is_in: bytes_in(bytes.map(|byte| encoding.folded(byte))),
             texts,
             parts: Vec::new(),
             found: Vec::new(),
         }
     }
 
-    /// Finds every part of the texts that also stands in `form`, of at least `shortest` bytes, or the whole of a shorter form.
+    /// Finds every part of the texts that is also in `form` and has at least `shortest` bytes, or is all of a shorter form.
     fn add(&mut self, form: &[u8], shortest: usize) {
-        let writing = self.writing;
+        let encoding = self.encoding;
         let length = shortest.min(form.len());
         if length == 0 || !has_run_of(&self.is_in, form, length) {
             return;
         }
-        if self.are_short && !self.texts.clone().any(|text| may_share(writing, text, form, length)) {
+        if self.are_short && !self.texts.clone().any(|text| may_share(encoding, text, form, length)) {
             return;
         }
         if !self.parts.iter().any(|(of_length, _)| *of_length == length) {
-            let folded = |text: &'t str| text.bytes().map(move |byte| writing.folded(byte));
+            let folded = |text: &'t str| text.bytes().map(move |byte| encoding.folded(byte));
             let parts = self.texts.clone().flat_map(|text| parts(folded(text), length));
             self.parts.push((length, parts.map(|(_, part)| part).collect()));
         }
@@ -304,7 +306,7 @@ impl<'t, T: Iterator<Item = &'t str> + Clone> Search<T> {
                     found.parts.insert(part);
                 }
                 None => self.found.push(Found {
-                    writing,
+                    encoding,
                     length,
                     parts: HashSet::from([part]),
                 }),
@@ -313,7 +315,7 @@ impl<'t, T: Iterator<Item = &'t str> + Clone> Search<T> {
     }
 }
 
-/// Every part of this length, at most [`LONGEST_PART`], as a number, with the place where it begins.
+/// Every part of this length, at most [`LONGEST_PART`], as a number, with the index of its first byte.
 fn parts(bytes: impl Iterator<Item = u8>, length: usize) -> impl Iterator<Item = (usize, u128)> {
     let mask = u128::MAX >> (8 * (LONGEST_PART - length));
     let mut part = 0;
@@ -324,8 +326,8 @@ fn parts(bytes: impl Iterator<Item = u8>, length: usize) -> impl Iterator<Item =
     ends.filter_map(move |(end, part)| Some((end.checked_sub(length)?, part)))
 }
 
-/// The text without these ranges, cut where it is too long.
-fn taken_out(text: &str, mut ranges: Vec<Range<usize>>, longest: usize) -> Option<String> {
+/// The text without these ranges, cut at `longest`.
+fn remove(text: &str, mut ranges: Vec<Range<usize>>, longest: usize) -> Option<String> {
     let boundary_before = |at: usize| (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let is_cut = text.len() > longest;
     if ranges.is_empty() && !is_cut {
@@ -336,7 +338,7 @@ fn taken_out(text: &str, mut ranges: Vec<Range<usize>>, longest: usize) -> Optio
     let mut cleaned = String::with_capacity(shown_to + CUT.len());
     let mut kept_to = 0;
     for range in ranges {
-        // A character is shown whole or not at all.
+        // Only whole characters are shown.
         let start = boundary_before(range.start);
         if start >= shown_to {
             break;
@@ -346,7 +348,7 @@ fn taken_out(text: &str, mut ranges: Vec<Range<usize>>, longest: usize) -> Optio
             .unwrap_or(text.len());
         if start > kept_to || kept_to == 0 {
             cleaned.push_str(&text[kept_to..start.max(kept_to)]);
-            cleaned.push_str(GONE);
+            cleaned.push_str(REMOVED);
         }
         kept_to = kept_to.max(end);
     }
@@ -357,18 +359,18 @@ fn taken_out(text: &str, mut ranges: Vec<Range<usize>>, longest: usize) -> Optio
     Some(cleaned)
 }
 
-/// Whether the two may have so many bytes in a row in common. What this says no to has none.
-fn may_share(writing: Writing, text: &str, form: &[u8], length: usize) -> bool {
-    let bytes = text.bytes().map(|byte| writing.folded(byte));
+/// Whether the two may have `length` bytes in a row in common. If the result is false, they have not.
+fn may_share(encoding: Encoding, text: &str, form: &[u8], length: usize) -> bool {
+    let bytes = text.bytes().map(|byte| encoding.folded(byte));
     if text.len() < length || !has_run_of(&bytes_in(bytes), form, length) {
         return false;
     }
-    // So many bytes in a row hold one whole block of half of them, wherever they begin.
+    // A run of `length` bytes contains a whole block of half that length, wherever it begins.
     let mut blocks = text.as_bytes().chunks_exact(length.div_ceil(2));
     blocks.any(|block| {
         let mut folded = [0; LONGEST_PART];
         for (to, byte) in folded.iter_mut().zip(block) {
-            *to = writing.folded(*byte);
+            *to = encoding.folded(*byte);
         }
         memmem::find(form, &folded[..block.len()]).is_some()
     })
@@ -382,8 +384,8 @@ fn bytes_in(text: impl Iterator<Item = u8>) -> [bool; 256] {
     is_in
 }
 
-/// Whether `form` has so many bytes in a row that are all in the set. It looks at the last of them first: one that is not
-/// in the set rules out all runs across it.
+/// Whether `form` has `length` bytes in a row that are all in the set. Each run is checked from its end, since a byte that is not
+/// in the set excludes all runs that contain it.
 fn has_run_of(is_in: &[bool; 256], form: &[u8], length: usize) -> bool {
     let mut start = 0;
     while let Some(run) = form.get(start..start + length) {

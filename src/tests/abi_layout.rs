@@ -1,5 +1,5 @@
-//! The layout of the exported structs, as tables: one in docs/ABI.md for people, one in tests/c/abi_layout.h that a C
-//! compiler is held to. `make header` writes them, and this test holds them.
+//! The layout of the exported structs, as two tables: one in docs/ABI.md for readers, and one in tests/c/abi_layout.h for a test
+//! that a C compiler has the same layout. `make header` writes the tables, and these tests check that they are up to date.
 
 use std::fmt::Write;
 use std::fs;
@@ -24,7 +24,7 @@ struct Field {
     size: usize,
 }
 
-/// Names every field of a struct: where one is left out, "pattern requires `..`" stops the compiler.
+/// The layout of a struct. All fields have to be named: if one is missing, the compiler reports "pattern requires `..`".
 macro_rules! layout {
     ($struct:ident { $($field:ident),* $(,)? }) => {{
         let _ = |$struct { $($field: _),* }: $struct| ();
@@ -144,8 +144,8 @@ fn markdown(structs: &[Struct]) -> String {
 
 fn c_table(structs: &[Struct]) -> String {
     let mut out = String::from(
-        "/* Written by `make header` from src/ffi, for 64 bit. For whoever defines STRUCT(type, size) and FIELD(type, \
-         field, offset, size). */\n",
+        "/* Written by `make header` from src/ffi, for 64 bit. It is included where STRUCT(type, size) and FIELD(type, \
+         field, offset, size) are defined. */\n",
     );
     for Struct { name: of, size, fields } in structs {
         writeln!(out, "STRUCT({of}, {size})").unwrap();
@@ -160,7 +160,7 @@ fn path(below: &str) -> String {
     format!("{}/{below}", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Holds a checked-in file to what it should be, or writes it when asked to.
+/// Checks that a file of the repository is up to date, or writes it if `UPDATE_PAGES` is set.
 fn hold(file: &str, expected: &str) {
     if std::env::var_os("UPDATE_PAGES").is_some() {
         fs::write(path(file), expected).expect("the file can be written");

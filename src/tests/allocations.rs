@@ -1,5 +1,5 @@
-//! What an answer costs on its way back, counted: from its bytes to the C report that is read and freed. And what the queue
-//! costs the thread that uses it: a submit the message's own copy, a poll the report's handle, and nothing else.
+//! Counts of allocations: of an answer, from its bytes to the C report that is read and freed, and of the queue, in the thread
+//! that uses it. A submit allocates only the copy of the message, a poll only the handle of the report.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -18,14 +18,14 @@ use crate::message::{Message, Recipients};
 use crate::report::{Outcome, Report};
 use crate::{volcengine, zego};
 
-/// Counts what this thread allocates.
+/// An allocator that counts the allocations of this thread.
 struct Counting;
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: the system's own, with a count beside it that allocates nothing.
+// SAFETY: it calls the system's allocator. The counter allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
@@ -46,7 +46,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often `work` allocates.
+/// The number of allocations of `work`, and its result.
 fn counted<T>(work: impl FnOnce() -> T) -> (usize, T) {
     let before = COUNT.get();
     let result = work();
@@ -54,9 +54,9 @@ fn counted<T>(work: impl FnOnce() -> T) -> (usize, T) {
 }
 
 struct Cost {
-    /// From the answer's bytes to the handle that C gets.
+    /// From the bytes of the answer to the handle for C.
     report: usize,
-    /// The first look at its rows, and the next.
+    /// The first read of its rows, and the next.
     first_look: usize,
     next_look: usize,
 }
@@ -83,12 +83,12 @@ fn cost(read: fn(Recipients, u16, &[u8]) -> Outcome, to: Recipients, body: &[u8]
     }
 }
 
-/// The answer to IM for ids, and to RTC for names.
+/// Reads an answer of IM for ids, and of RTC for names.
 fn read_volcengine(to: Recipients, status: u16, body: &[u8]) -> Outcome {
     volcengine::answer::read(&Message::any_to(to), status, body)
 }
 
-const TAKEN: &[u8] = br#"{"ResponseMetadata":{"RequestId":"r","Action":"","Version":"2020-12-01","Service":"rtc"},"Result":{"Message":"Success"}}"#;
+const ACCEPTED: &[u8] = br#"{"ResponseMetadata":{"RequestId":"r","Action":"","Version":"2020-12-01","Service":"rtc"},"Result":{"Message":"Success"}}"#;
 const FAIL_USERS: &[u8] = include_bytes!("../../tests/answers/zego-SendCustomCommand.json");
 
 #[test]
@@ -96,11 +96,11 @@ fn a_report_of_one_recipient_takes_at_most_5_allocations() {
     let names: Vec<String> = (0..600).map(|index| format!("user-{index}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for (to, body, most) in [
-        (Recipients::Everybody, TAKEN, 3),
+        (Recipients::Everybody, ACCEPTED, 3),
         // The name, the request id, the row, the request, the handle.
-        (Recipients::One("alice"), TAKEN, 5),
+        (Recipients::One("alice"), ACCEPTED, 5),
         // Two for the text that all names share.
-        (Recipients::Names(&names), TAKEN, 6),
+        (Recipients::Names(&names), ACCEPTED, 6),
     ] {
         let cost = cost(read_volcengine, to, body);
         assert!(cost.report <= most, "{} for {}", cost.report, to.len());
@@ -144,7 +144,7 @@ fn empty(action: u32) -> rtcmsg_message {
     }
 }
 
-/// A client whose vendors are not there: what happens behind the queue is none of the submitting thread's.
+/// A client whose vendors do not exist. Only the allocations of the submitting thread are counted.
 fn client() -> *mut rtcmsg_client {
     unsafe {
         let config = rtcmsg_config_new();
@@ -169,8 +169,8 @@ fn client() -> *mut rtcmsg_client {
     }
 }
 
-/// The inbox allocates memory for so many messages at a time.
-const IN_A_BLOCK: usize = 31;
+/// The inbox allocates memory for this number of messages at a time.
+const BLOCK_LENGTH: usize = 31;
 
 #[test]
 fn a_submit_allocates_the_message_and_its_texts_and_nothing_else() {
@@ -237,7 +237,7 @@ fn a_submit_allocates_the_message_and_its_texts_and_nothing_else() {
         for message in &messages {
             let all: usize = (0..310).map(|_| submit(message)).sum();
             assert!(
-                all <= 2 * 310 + 310 / IN_A_BLOCK + 1,
+                all <= 2 * 310 + 310 / BLOCK_LENGTH + 1,
                 "{all} for 310 of action {}",
                 message.action
             );

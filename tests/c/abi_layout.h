@@ -1,4 +1,4 @@
-/* Written by `make header` from src/ffi, for 64 bit. For whoever defines STRUCT(type, size) and FIELD(type, field, offset, size). */
+/* Written by `make header` from src/ffi, for 64 bit. It is included where STRUCT(type, size) and FIELD(type, field, offset, size) are defined. */
 STRUCT(rtcmsg_str, 16)
 FIELD(rtcmsg_str, data, 0, 8)
 FIELD(rtcmsg_str, len, 8, 8)

@@ -235,7 +235,7 @@ static void an_error_without_its_start_is_logged(void) {
   CHECK_CODE(rtcmsg_config_load_env(logging, NULL), RTCMSG_OK);
   CHECK_CODE(rtcmsg_config_set_log(logging, keep_line, NULL, RTCMSG_LOG_ERROR, NULL), RTCMSG_OK);
   EXPECT_CODE("config_set", rtcmsg_config_set(logging, "zego.app_id", "1", &zero), INVALID);
-  CHECK_TEXT(logged, "rtcmsg_config_set: error.struct_size is 0, at least 512 is needed: start it with RTCMSG_INIT");
+  CHECK_TEXT(logged, "rtcmsg_config_set: error.struct_size is 0, but must be at least 512: initialize the struct with RTCMSG_INIT");
   EXPECT_CODE("client_new", rtcmsg_client_new(logging, &made, &zero), INVALID);
   CHECK_CONTAINS(logged, "rtcmsg_client_new: error.struct_size is 0");
   CHECK_CODE(rtcmsg_client_new(logging, &other, NULL), RTCMSG_OK);
@@ -243,7 +243,7 @@ static void an_error_without_its_start_is_logged(void) {
   CHECK_CONTAINS(logged, "rtcmsg_client_send: error.struct_size is 0");
   zero.struct_size = SIZE_MAX;
   EXPECT_CODE("flush", rtcmsg_client_flush(other, 0, &zero), INVALID);
-  CHECK_CONTAINS(logged, "rtcmsg_client_flush: error.struct_size is 18446744073709551615, at most 4096 can be");
+  CHECK_CONTAINS(logged, "rtcmsg_client_flush: error.struct_size is 18446744073709551615, but must be at most 4096");
   EXPECT_CODE("no client", rtcmsg_client_flush(NULL, 0, &zero), INVALID);
   rtcmsg_client_free(other);
   rtcmsg_config_free(logging);
@@ -272,9 +272,9 @@ static void messages_of_a_newer_header(void) {
   for (i = 0; i < sizeof places / sizeof *places; i++) {
     newer = message_with(places[i], 0x80);
     EXPECT("a set tail: check", rtcmsg_client_check(client, &newer.known, &error), UNSUPPORTED, "message",
-           "behind byte 120");
+           "after byte 120");
     EXPECT_NO_REPORT("a set tail: send", rtcmsg_client_send(client, &newer.known, NULL, &report, &error), UNSUPPORTED,
-                     "message", "behind byte 120");
+                     "message", "after byte 120");
   }
   newer = message_with(0, 0);
   check_case("a zero tail is sent");
@@ -309,14 +309,14 @@ static void call_options_that_cannot_be(void) {
     EXPECT_NO_REPORT("size 0", options(by_call, 0, 0, 0), INVALID, "struct_size", "options: struct_size is 0");
     EXPECT_NO_REPORT("a byte too few", options(by_call, size - 1, 0, 0), INVALID, "struct_size", "at least 40");
     EXPECT_NO_REPORT("SIZE_MAX", options(by_call, SIZE_MAX, 0, 0), INVALID, "struct_size", "at most 4096");
-    EXPECT_NO_REPORT("timeout -2", options(by_call, size, -2, 0), INVALID, "timeout_ms", "is -2; it takes 0 or more");
+    EXPECT_NO_REPORT("timeout -2", options(by_call, size, -2, 0), INVALID, "timeout_ms", "is -2; must be 0 or more");
     EXPECT_NO_REPORT("INT32_MIN", options(by_call, size, INT32_MIN, 0), INVALID, "timeout_ms", "-1 for no limit");
     EXPECT_NO_REPORT("priority", options(by_call, size, 0, 2), INVALID, "priority", "unknown priority 2");
     newer.tail[0] = 1;
-    EXPECT_NO_REPORT("tail begins", with_options(by_call, &newer.known), UNSUPPORTED, "options", "behind byte 40");
+    EXPECT_NO_REPORT("tail begins", with_options(by_call, &newer.known), UNSUPPORTED, "options", "after byte 40");
     newer.tail[0] = 0;
     newer.tail[63] = 1;
-    EXPECT_NO_REPORT("tail ends", with_options(by_call, &newer.known), UNSUPPORTED, "options", "behind byte 40");
+    EXPECT_NO_REPORT("tail ends", with_options(by_call, &newer.known), UNSUPPORTED, "options", "after byte 40");
     newer.tail[63] = 0;
   }
   check_case("a zero tail");
@@ -338,7 +338,7 @@ static void levels_and_timeouts_out_of_range(void) {
     EXPECT("set_log: max_level", rtcmsg_config_set_log(config, log_nothing, NULL, levels[i], &error), INVALID,
            "max_level", "RTCMSG_LOG_ERROR (1) to RTCMSG_LOG_DEBUG (4)");
   }
-  EXPECT("close: -2", rtcmsg_client_close(client, -2, &error), INVALID, "timeout_ms", "is -2; it takes 0 or more");
+  EXPECT("close: -2", rtcmsg_client_close(client, -2, &error), INVALID, "timeout_ms", "is -2; must be 0 or more");
   EXPECT("close: INT32_MIN", rtcmsg_client_close(client, INT32_MIN, &error), INVALID, "timeout_ms", "-1 for no limit");
   row_end_group(client);
 }

@@ -296,8 +296,8 @@ struct spoilt {
 
 static const struct spoilt spoilt[] = {
     {"as it should be", 0, 0, nothing, RTCMSG_OK, "", ""},
-    {"struct_size 0", 0, 0, size_0, INVALID, "struct_size", "struct_size is 0, at least"},
-    {"struct_size 8", 0, 0, size_8, INVALID, "struct_size", "start it with RTCMSG_INIT"},
+    {"struct_size 0", 0, 0, size_0, INVALID, "struct_size", "struct_size is 0, but must be at least"},
+    {"struct_size 8", 0, 0, size_8, INVALID, "struct_size", "initialize the struct with RTCMSG_INIT"},
     {"struct_size one short", 0, 0, size_short, INVALID, "struct_size", "at least"},
     {"struct_size 4097", 0, 0, size_huge, INVALID, "struct_size", "at most 4096"},
     {"struct_size SIZE_MAX", 0, 0, size_max, INVALID, "struct_size", "at most 4096"},

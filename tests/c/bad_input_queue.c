@@ -187,10 +187,10 @@ static void options_that_cannot_be(void) {
   newer.known.struct_size = sizeof newer;
   newer.tail[63] = 1;
   EXPECT_NO_ID("a set tail", rtcmsg_client_submit(client, &good, &newer.known, &id, &error), RTCMSG_ERR_UNSUPPORTED, "options",
-               "behind byte 40");
+               "after byte 40");
   options = initial;
   options.timeout_ms = -2;
-  EXPECT_NO_ID("timeout -2", submit_with(options), INVALID, "timeout_ms", "is -2; it takes 0 or more");
+  EXPECT_NO_ID("timeout -2", submit_with(options), INVALID, "timeout_ms", "is -2; must be 0 or more");
   options = initial;
   options.expires_in_ms = -1;
   EXPECT_NO_ID("expires -1", submit_with(options), INVALID, "expires_in_ms", "is -1; must be 1 or more");

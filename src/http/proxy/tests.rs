@@ -61,8 +61,8 @@ fn the_variables_say_which_proxy_it_is() {
         (&[("HTTPS_PROXY", "socks5://127.0.0.1:1"), ("ALL_PROXY", A)], HTTPS, Refused("HTTPS_PROXY must be")),
         (&[("HTTPS_PROXY", "https://127.0.0.1:1")], HTTPS, Refused("by TLS (https://) is not supported")),
         (&[("HTTPS_PROXY", "ftp://127.0.0.1:1")], HTTPS, Refused("scheme is not supported")),
-        (&[("HTTPS_PROXY", "http://u:p@ss word@h:1")], HTTPS, Refused("HTTPS_PROXY must be http://[user:password@]host[:port]: it has a blank")),
-        (&[("HTTPS_PROXY", " ")], HTTPS, Refused("it has a blank")),
+        (&[("HTTPS_PROXY", "http://u:p@ss word@h:1")], HTTPS, Refused("HTTPS_PROXY must be http://[user:password@]host[:port]: it contains a blank")),
+        (&[("HTTPS_PROXY", " ")], HTTPS, Refused("it contains a blank")),
         (&[("HTTPS_PROXY", "http://")], HTTPS, Refused("host or port")),
         // The specific one first; of both spellings the lower case, as in curl; an empty one is not set.
         (&[("HTTPS_PROXY", A), ("ALL_PROXY", B)], HTTPS, through_a()),
