@@ -130,7 +130,7 @@ impl Connection {
     }
 
     /// The request on the wire is one for the control API.
-    pub fn is_control(&self) {
+    pub fn mark_control(&self) {
         let mut progress = self.progress();
         progress.control = true;
         if progress.in_exchange {
@@ -165,7 +165,7 @@ impl Connection {
         progress.request_cut
     }
 
-    pub fn note_sequence(&self, sequence: u64, processed: bool) {
+    pub fn record_sequence(&self, sequence: u64, processed: bool) {
         if let Some(exchange) = self.progress().exchange() {
             exchange.sequence = Some(sequence);
             exchange.processed = processed;
@@ -188,7 +188,7 @@ impl Connection {
     }
 
     /// How many bytes may still be written, if that is limited.
-    pub fn room(&self) -> Option<u64> {
+    pub fn write_limit(&self) -> Option<u64> {
         let progress = self.progress();
         let answer = &progress.answer;
         let cut = answer.cut.filter(|_| answer.begun)?;

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::connection::Connection;
 use crate::faults::FaultRule;
 use crate::json::read_object;
-use crate::record::Audience;
+use crate::record::UserScope;
 use crate::request::Query;
 use crate::router::plain_error;
 use crate::service::Service;
@@ -162,15 +162,15 @@ async fn zego_known(State(service): App, body: Bytes) -> Answer {
 
 async fn inbox(State(service): App, request: Request) -> Answer {
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    let audience = match query.text("vendor") {
-        Some("volcengine") => Audience::Volcengine,
-        Some("im") => Audience::Im,
-        Some("zego") => Audience::Zego,
+    let scope = match query.text("vendor") {
+        Some("volcengine") => UserScope::Volcengine,
+        Some("im") => UserScope::Im,
+        Some("zego") => UserScope::Zego,
         _ => return Err(BadInput::field("vendor", "must be volcengine, im or zego")),
     };
     let user = query.text("user").filter(|user| !user.is_empty());
     let user = user.ok_or_else(|| BadInput::field("user", "is missing or empty"))?;
-    Ok(json(&service.state().record.inbox(audience, user)))
+    Ok(json(&service.state().record.inbox(scope, user)))
 }
 
 async fn ledger(State(service): App) -> Response {

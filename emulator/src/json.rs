@@ -9,7 +9,7 @@ pub(crate) fn read_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String
         return Err("the body must be a JSON object".to_owned());
     }
     let mut source = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut source).map_err(named)?;
+    let value = serde_path_to_error::deserialize(&mut source).map_err(with_path)?;
     source.end().map_err(|error| error.to_string())?;
     Ok(value)
 }
@@ -19,10 +19,10 @@ pub(crate) fn read_value<T: DeserializeOwned>(value: Value) -> Result<T, String>
     if !value.is_object() {
         return Err("must be a JSON object".to_owned());
     }
-    serde_path_to_error::deserialize(value).map_err(named)
+    serde_path_to_error::deserialize(value).map_err(with_path)
 }
 
-fn named(error: serde_path_to_error::Error<serde_json::Error>) -> String {
+fn with_path(error: serde_path_to_error::Error<serde_json::Error>) -> String {
     let path = error.path().to_string();
     let fault = error.into_inner();
     if path == "." {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::connection::Connection;
-use crate::faults::{Cut, Fault, Plan, Subject};
-use crate::record::{Audience, Vendor};
+use crate::faults::{Cut, Fault, FaultPlan, Subject};
+use crate::record::{UserScope, Vendor};
 use crate::request::Request;
-use crate::service::{Arrival, Hold, Reply, Service};
+use crate::service::{Arrival, Cancellation, Reply, Service};
 use crate::{volcengine, zego};
 
 /// An end without one byte of an answer.
@@ -20,54 +20,55 @@ pub(crate) async fn play(
     request_on_connection: u64,
     request: Request,
 ) -> Option<Reply> {
-    let (plan, mut hold) = plan(service, vendor, &request);
+    let (plan, mut cancellation) = plan(service, vendor, &request);
     match plan.fault {
         Some(Fault::CutAnswer(cut)) => connection.cut_answer(cut),
         Some(Fault::CloseIdleAfterAnswer) => connection.close_after_answer(),
         _ => (),
     }
     let answer_latency = plan.answer_latency;
-    let held_back = !plan.latency.is_zero();
+    let is_delayed = !plan.latency.is_zero();
     let stalls = matches!(plan.fault, Some(Fault::Stall { .. }));
     let processing = {
-        let (service, connection, mut hold) = (Arc::clone(service), Arc::clone(connection), hold.clone());
+        let (service, connection, mut cancellation) =
+            (Arc::clone(service), Arc::clone(connection), cancellation.clone());
         async move {
-            hold.wait(plan.latency).await?;
+            cancellation.sleep(plan.latency).await?;
             let arrival = Arrival {
                 connection: &connection,
                 request_on_connection,
             };
-            service.answer(vendor, arrival, request, &plan, &hold)
+            service.answer(vendor, arrival, request, &plan, &cancellation)
         }
     };
     // A task of its own: what arrived whole is processed, even if the client does not wait for it.
-    let reply = if held_back {
+    let reply = if is_delayed {
         tokio::spawn(processing).await.ok().flatten()
     } else {
         processing.await
     };
     if stalls {
-        hold.end().await;
+        cancellation.cancelled().await;
         return None;
     }
-    hold.wait(answer_latency).await?;
+    cancellation.sleep(answer_latency).await?;
     reply
 }
 
 /// What is to happen to this request, and what may hold it back.
-fn plan(service: &Service, vendor: Vendor, request: &Request) -> (Plan, Hold) {
+fn plan(service: &Service, vendor: Vendor, request: &Request) -> (FaultPlan, Cancellation) {
     let query = request.query();
     let action = query.text("Action").unwrap_or_default();
     let mut state = service.state();
     let users = match vendor {
-        _ if !state.faults.ask_for_users() => Vec::new(),
+        _ if !state.faults.need_users() => Vec::new(),
         Vendor::Volcengine => volcengine::named_users(request),
         Vendor::Zego => zego::named_users(request),
     };
     let subject = Subject {
-        vendor: Audience::of(vendor, action),
+        vendor: UserScope::of(vendor, action),
         action,
         users: &users,
     };
-    (state.faults.on_request(&subject), service.hold())
+    (state.faults.on_request(&subject), service.cancellation())
 }

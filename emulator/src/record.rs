@@ -36,13 +36,13 @@ impl Vendor {
 /// Whose users an inbox belongs to: RTC, IM and ZEGO users are three different sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Audience {
+pub(crate) enum UserScope {
     Volcengine,
     Im,
     Zego,
 }
 
-impl Audience {
+impl UserScope {
     /// Whose users an action speaks to.
     pub fn of(vendor: Vendor, action: &str) -> Self {
         match vendor {
@@ -82,7 +82,7 @@ pub(crate) struct Recipient {
 
 /// What a vendor's handler found out about a request, as far as it read it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Findings {
+pub(crate) struct Observed {
     pub action: String,
     pub version: Option<String>,
     pub from: Option<String>,
@@ -216,7 +216,7 @@ impl Serialize for Capture {
 pub(crate) struct Record {
     pub ledger: Vec<LedgerEntry>,
     pub captures: VecDeque<Capture>,
-    inboxes: HashMap<(Audience, String), Vec<Delivery>>,
+    inboxes: HashMap<(UserScope, String), Vec<Delivery>>,
 }
 
 impl Record {
@@ -227,17 +227,12 @@ impl Record {
         self.captures.push_back(capture);
     }
 
-    pub fn deliver(&mut self, audience: Audience, user: &str, delivery: Delivery) {
-        self.inboxes
-            .entry((audience, user.to_owned()))
-            .or_default()
-            .push(delivery);
+    pub fn deliver(&mut self, scope: UserScope, user: &str, delivery: Delivery) {
+        self.inboxes.entry((scope, user.to_owned())).or_default().push(delivery);
     }
 
-    pub fn inbox(&self, audience: Audience, user: &str) -> &[Delivery] {
-        self.inboxes
-            .get(&(audience, user.to_owned()))
-            .map_or(&[], Vec::as_slice)
+    pub fn inbox(&self, scope: UserScope, user: &str) -> &[Delivery] {
+        self.inboxes.get(&(scope, user.to_owned())).map_or(&[], Vec::as_slice)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::record::{Audience, Vendor};
+use crate::record::{UserScope, Vendor};
 
 /// A received request. Header names are lower case, as the HTTP layer hands them out; values are the received bytes.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl Request {
 pub(crate) struct RequestLine {
     /// For the control API, and no vendor's.
     pub control: bool,
-    pub vendor: Option<Audience>,
+    pub vendor: Option<UserScope>,
     pub action: String,
 }
 
@@ -52,7 +52,7 @@ impl RequestLine {
         let vendor = query.vendor().filter(|_| path == "/");
         Self {
             control: path == "/_emulator" || path.starts_with("/_emulator/"),
-            vendor: vendor.map(|vendor| Audience::of(vendor, &action)),
+            vendor: vendor.map(|vendor| UserScope::of(vendor, &action)),
             action,
         }
     }
@@ -151,19 +151,19 @@ mod tests {
             (
                 "POST /?Action=SendUnicast&Version=2020-12-01 HTTP/1.1",
                 false,
-                Some(Audience::Volcengine),
+                Some(UserScope::Volcengine),
                 "SendUnicast",
             ),
             (
                 "POST /?Action=P2PSendMessage&Version=2020-12-01 HTTP/1.1",
                 false,
-                Some(Audience::Im),
+                Some(UserScope::Im),
                 "P2PSendMessage",
             ),
             (
                 "GET http://h/?Action=SendCustomCommand&AppId=1 HTTP/1.1",
                 false,
-                Some(Audience::Zego),
+                Some(UserScope::Zego),
                 "SendCustomCommand",
             ),
             ("GET /other?Version=1 HTTP/1.1", false, None, ""),

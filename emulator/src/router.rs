@@ -45,7 +45,7 @@ async fn serve_vendor(
     }
     let request = received(&parts, body);
     let Some(vendor) = vendor_of(&request) else {
-        return plain_error(StatusCode::NOT_FOUND, &nobody_serves(&request));
+        return plain_error(StatusCode::NOT_FOUND, &not_found_message(&request));
     };
     if request_on_connection == 1 {
         service.vendor_connections.fetch_add(1, Ordering::Relaxed);
@@ -94,7 +94,7 @@ fn raw_query(uri: &Uri) -> &str {
     uri.query().unwrap_or_default()
 }
 
-fn nobody_serves(request: &Request) -> String {
+fn not_found_message(request: &Request) -> String {
     if request.path == "/" {
         return "neither vendor's: Volcengine needs Action and Version in the query, ZEGO its common parameters"
             .to_owned();

@@ -34,7 +34,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// What all connections share.
 #[derive(Clone)]
-struct House {
+struct Shared {
     tls: Option<TlsAcceptor>,
     router: Router,
     service: Arc<Service>,
@@ -48,7 +48,7 @@ pub(crate) async fn serve(
     service: Arc<Service>,
     mut stop: oneshot::Receiver<()>,
 ) {
-    let house = House { tls, router, service };
+    let shared = Shared { tls, router, service };
     let graceful = GracefulShutdown::new();
     let mut accepted = 0;
     loop {
@@ -61,33 +61,33 @@ pub(crate) async fn serve(
             continue;
         };
         accepted += 1;
-        let connection = Arc::new(Connection::new(accepted, peer.port(), house.tls.is_some()));
-        house.service.connections().insert(accepted, Arc::clone(&connection));
-        let (house, watcher) = (house.clone(), graceful.watcher());
+        let connection = Arc::new(Connection::new(accepted, peer.port(), shared.tls.is_some()));
+        shared.service.connections().insert(accepted, Arc::clone(&connection));
+        let (shared, watcher) = (shared.clone(), graceful.watcher());
         // Asked here, so that the order of rules is the order of connections.
-        let fault = house.service.state().faults.on_accept(house.tls.is_some());
+        let fault = shared.service.state().faults.on_accept(shared.tls.is_some());
         tokio::spawn(async move {
-            serve_connection(&house, stream, &connection, fault, watcher).await;
-            house.service.close(&connection);
+            serve_connection(&shared, stream, &connection, fault, watcher).await;
+            shared.service.close(&connection);
         });
     }
     drop(listener);
-    house.service.end_holds();
+    shared.service.cancel_delayed();
     let _ = tokio::time::timeout(STOP_PATIENCE, graceful.shutdown()).await;
 }
 
 async fn serve_connection(
-    house: &House,
+    shared: &Shared,
     stream: TcpStream,
     connection: &Arc<Connection>,
     fault: Option<Fault>,
     watcher: Watcher,
 ) {
-    let Ok(Some(link)) = opened(stream, house.tls.as_ref(), fault).await else {
+    let Ok(Some(link)) = open_link(stream, shared.tls.as_ref(), fault).await else {
         return;
     };
-    let stream = Stream::new(link, Arc::clone(connection), Arc::clone(&house.service));
-    let router = house.router.clone();
+    let stream = Stream::new(link, Arc::clone(connection), Arc::clone(&shared.service));
+    let router = shared.router.clone();
     let connection = Arc::clone(connection);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&connection));
@@ -113,7 +113,7 @@ async fn answer(
 }
 
 /// Makes a connection ready for HTTP, unless a fault ends it before.
-async fn opened(stream: TcpStream, tls: Option<&TlsAcceptor>, fault: Option<Fault>) -> io::Result<Option<Link>> {
+async fn open_link(stream: TcpStream, tls: Option<&TlsAcceptor>, fault: Option<Fault>) -> io::Result<Option<Link>> {
     stream.set_nodelay(true)?;
     let ending = |reset| if reset { Ending::Reset } else { Ending::Fin };
     match (fault, tls) {

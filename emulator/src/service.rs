@@ -12,12 +12,12 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::connection::Connection;
-use crate::faults::{Fault, Plan};
+use crate::faults::{Fault, FaultPlan};
 use crate::moment::Moment;
 use crate::options::Options;
-use crate::record::{Capture, Findings, LedgerEntry, Outcome, Vendor};
+use crate::record::{Capture, LedgerEntry, Observed, Outcome, Vendor};
 use crate::request::Request;
-use crate::state::{State, Visit};
+use crate::state::{RequestContext, State};
 use crate::{volcengine, zego};
 
 /// The emulator behind its sockets.
@@ -33,16 +33,16 @@ pub(crate) struct Service {
     connections: Mutex<BTreeMap<u64, Arc<Connection>>>,
     /// How far the vendors' clock is set off.
     clock_offset_seconds: AtomicI64,
-    holds: watch::Sender<()>,
+    cancel_signal: watch::Sender<()>,
 }
 
 /// Holds a request back, until its time is over, or a reset or the stop is there.
 #[derive(Clone, Debug)]
-pub(crate) struct Hold(watch::Receiver<()>);
+pub(crate) struct Cancellation(watch::Receiver<()>);
 
-impl Hold {
+impl Cancellation {
     /// Waits for a span; `None` if the hold was ended before.
-    pub async fn wait(&mut self, span: Duration) -> Option<()> {
+    pub async fn sleep(&mut self, span: Duration) -> Option<()> {
         if span.is_zero() {
             return Some(());
         }
@@ -53,11 +53,11 @@ impl Hold {
     }
 
     /// Waits until the hold is ended.
-    pub async fn end(&mut self) {
+    pub async fn cancelled(&mut self) {
         let _ = self.0.changed().await;
     }
 
-    fn is_ended(&self) -> bool {
+    fn is_cancelled(&self) -> bool {
         self.0.has_changed().unwrap_or(true)
     }
 }
@@ -106,7 +106,7 @@ impl Service {
             vendor_connections: AtomicU64::new(0),
             connections: Mutex::default(),
             clock_offset_seconds: AtomicI64::new(0),
-            holds: watch::Sender::new(()),
+            cancel_signal: watch::Sender::new(()),
             options,
         }
     }
@@ -126,7 +126,7 @@ impl Service {
     pub fn reset(&self) {
         let mut state = self.state();
         state.reset();
-        self.end_holds();
+        self.cancel_delayed();
         drop(state);
         self.set_clock_offset(0);
         self.connections().retain(|_, connection| connection.reset());
@@ -154,14 +154,14 @@ impl Service {
         self.sequence.load(Ordering::Relaxed)
     }
 
-    /// What a request that is held back listens to. It is to be had while the state is locked, in which a reset ends all holds.
-    pub fn hold(&self) -> Hold {
-        Hold(self.holds.subscribe())
+    /// What a request that is held back listens to. It is to be had while the state is locked, in which a reset cancels all delays.
+    pub fn cancellation(&self) -> Cancellation {
+        Cancellation(self.cancel_signal.subscribe())
     }
 
-    /// Ends all holds: nothing more is done with the requests behind them.
-    pub fn end_holds(&self) {
-        self.holds.send_replace(());
+    /// Cancels all delayed requests: nothing more is done with them.
+    pub fn cancel_delayed(&self) {
+        self.cancel_signal.send_replace(());
     }
 
     /// Answers one vendor request. Clocks are read, quotas spent and the ledger written under one lock, so that all agree on the order,
@@ -171,27 +171,27 @@ impl Service {
         vendor: Vendor,
         arrival: Arrival<'_>,
         request: Request,
-        plan: &Plan,
-        hold: &Hold,
+        plan: &FaultPlan,
+        cancellation: &Cancellation,
     ) -> Option<Reply> {
         let mut state = self.state();
-        if hold.is_ended() || matches!(plan.fault, Some(Fault::Stall { processed: false })) {
+        if cancellation.is_cancelled() || matches!(plan.fault, Some(Fault::Stall { processed: false })) {
             return None;
         }
         let now = self.now();
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut visit = Visit {
+        let mut context = RequestContext {
             request: &request,
             options: &self.options,
             state: &mut state,
             now,
             sequence,
             request_id: self.request_id(vendor, sequence, now),
-            findings: Findings::default(),
+            observed: Observed::default(),
         };
-        let (reply, processed) = reply(&mut visit, vendor, plan.fault.as_ref());
-        arrival.connection.note_sequence(sequence, processed);
-        let entry = ledger_entry(vendor, arrival, visit, &reply, plan);
+        let (reply, processed) = reply(&mut context, vendor, plan.fault.as_ref());
+        arrival.connection.record_sequence(sequence, processed);
+        let entry = ledger_entry(vendor, arrival, context, &reply, plan);
         if self.options.request_log {
             log(now, &entry);
         }
@@ -234,36 +234,36 @@ pub(crate) fn vendor_of(request: &Request) -> Option<Vendor> {
 }
 
 /// The vendor's answer or a fault's, and whether the vendor processed the request.
-fn reply(visit: &mut Visit<'_>, vendor: Vendor, fault: Option<&Fault>) -> (Reply, bool) {
-    let own = |visit: &mut Visit<'_>| match vendor {
-        Vendor::Volcengine => volcengine::answer(visit),
-        Vendor::Zego => zego::answer(visit),
+fn reply(context: &mut RequestContext<'_>, vendor: Vendor, fault: Option<&Fault>) -> (Reply, bool) {
+    let own = |context: &mut RequestContext<'_>| match vendor {
+        Vendor::Volcengine => volcengine::answer(context),
+        Vendor::Zego => zego::answer(context),
     };
     match fault {
         Some(Fault::Throttle { retry_after }) => {
             let reply = match vendor {
-                Vendor::Volcengine => volcengine::throttled(visit),
-                Vendor::Zego => zego::throttled(visit),
+                Vendor::Volcengine => volcengine::throttled(context),
+                Vendor::Zego => zego::throttled(context),
             };
             (reply.with_retry_after(retry_after.as_ref()), false)
         }
         Some(Fault::Error(error)) => {
             if error.processed {
-                own(visit);
+                own(context);
             }
             let reply = match vendor {
-                Vendor::Volcengine => volcengine::scripted(visit, error),
-                Vendor::Zego => zego::scripted(visit, error),
+                Vendor::Volcengine => volcengine::scripted(context, error),
+                Vendor::Zego => zego::scripted(context, error),
             };
             (reply.with_retry_after(error.retry_after.as_ref()), error.processed)
         }
         Some(Fault::Status(answer)) => {
             if answer.processed {
-                own(visit);
+                own(context);
             }
             match vendor {
-                Vendor::Volcengine => volcengine::note_action(visit),
-                Vendor::Zego => zego::note_action(visit),
+                Vendor::Volcengine => volcengine::record_action(context),
+                Vendor::Zego => zego::record_action(context),
             }
             let reply = Reply {
                 status: answer.status,
@@ -273,12 +273,18 @@ fn reply(visit: &mut Visit<'_>, vendor: Vendor, fault: Option<&Fault>) -> (Reply
             };
             (reply, answer.processed)
         }
-        _ => (own(visit), true),
+        _ => (own(context), true),
     }
 }
 
-fn ledger_entry(vendor: Vendor, arrival: Arrival<'_>, visit: Visit<'_>, reply: &Reply, plan: &Plan) -> LedgerEntry {
-    let Findings {
+fn ledger_entry(
+    vendor: Vendor,
+    arrival: Arrival<'_>,
+    context: RequestContext<'_>,
+    reply: &Reply,
+    plan: &FaultPlan,
+) -> LedgerEntry {
+    let Observed {
         action,
         version,
         from,
@@ -286,9 +292,9 @@ fn ledger_entry(vendor: Vendor, arrival: Arrival<'_>, visit: Visit<'_>, reply: &
         payload,
         recipients,
         accepted,
-    } = visit.findings;
+    } = context.observed;
     LedgerEntry {
-        sequence: visit.sequence,
+        sequence: context.sequence,
         connection: arrival.connection.number,
         peer_port: arrival.connection.peer_port,
         request_on_connection: arrival.request_on_connection,
@@ -297,14 +303,14 @@ fn ledger_entry(vendor: Vendor, arrival: Arrival<'_>, visit: Visit<'_>, reply: &
         version,
         status: reply.status,
         code: reply.code.clone(),
-        request_id: visit.request_id,
+        request_id: context.request_id,
         from,
         room_id,
         payload,
         recipients,
         accepted,
         faults: plan.rules.clone(),
-        received_at: visit.now.steady,
+        received_at: context.now.steady,
     }
 }
 

@@ -1,4 +1,4 @@
-//! All that changes while the emulator runs, behind one lock, and the visit of one request to it.
+//! All that changes while the emulator runs, behind one lock, and the context of one request to it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::moment::Moment;
 use crate::options::Options;
 use crate::presence::{ImPresence, RtcPresence, ZegoPresence};
 use crate::quota::Quotas;
-use crate::record::{Audience, Content, Delivery, Findings, Record};
+use crate::record::{Content, Delivery, Observed, Record, UserScope};
 use crate::request::Request;
 use crate::zego::Nonces;
 
@@ -34,34 +34,34 @@ impl State {
 }
 
 /// One request at a vendor's door: what the handlers read, what they may change, and what they note down on the way.
-pub(crate) struct Visit<'a> {
+pub(crate) struct RequestContext<'a> {
     pub request: &'a Request,
     pub options: &'a Options,
     pub state: &'a mut State,
     pub now: Moment,
     pub sequence: u64,
     pub request_id: String,
-    pub findings: Findings,
+    pub observed: Observed,
 }
 
-impl Visit<'_> {
+impl RequestContext<'_> {
     /// Puts a message into the inbox of a user who is there.
-    pub fn deliver(&mut self, audience: Audience, user: &str, to: Destination, content: &Content) {
+    pub fn deliver(&mut self, scope: UserScope, user: &str, to: Destination, content: &Content) {
         let delivery = Delivery {
             sequence: self.sequence,
-            action: self.findings.action.clone(),
-            room_id: self.findings.room_id.clone().filter(|_| audience != Audience::Im),
+            action: self.observed.action.clone(),
+            room_id: self.observed.room_id.clone().filter(|_| scope != UserScope::Im),
             conversation_id: to.conversation_id,
-            from: self.findings.from.clone().unwrap_or_default(),
+            from: self.observed.from.clone().unwrap_or_default(),
             device: to.device,
             content: content.clone(),
             request_id: self.request_id.clone(),
         };
-        self.state.record.deliver(audience, user, delivery);
+        self.state.record.deliver(scope, user, delivery);
     }
 
     /// Whether quotas hold and this one is used up.
-    pub fn over_quota(
+    pub fn exceeds_quota(
         &mut self,
         weight: usize,
         window: impl FnOnce(&mut Quotas) -> &mut crate::quota::SlidingWindow,

@@ -68,7 +68,7 @@ impl Stream {
     }
 
     /// Counts bytes that came in. Gives the end of the connection if they reached it: then nobody may see them.
-    fn take_in(&mut self, bytes: &[u8]) -> Option<Ending> {
+    fn on_read(&mut self, bytes: &[u8]) -> Option<Ending> {
         if self.fresh || self.connection.is_between_requests() {
             self.fresh = false;
             self.connection.begin_request();
@@ -89,7 +89,7 @@ impl Stream {
         }
         let line = RequestLine::parse(&self.line.take().unwrap_or_default());
         if line.control {
-            self.connection.is_control();
+            self.connection.mark_control();
             return;
         }
         let cut = self.service.state().faults.on_request_line(&line);
@@ -129,7 +129,7 @@ impl AsyncRead for Stream {
         if bytes.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        let Some(ending) = this.take_in(bytes) else {
+        let Some(ending) = this.on_read(bytes) else {
             return Poll::Ready(Ok(()));
         };
         buffer.set_filled(before);
@@ -143,9 +143,12 @@ impl AsyncWrite for Stream {
         let Some(link) = &mut this.link else {
             return Poll::Ready(Err(ended()));
         };
-        let room = this.connection.room().and_then(|room| usize::try_from(room).ok());
-        let bytes = &bytes[..room.unwrap_or(usize::MAX).min(bytes.len())];
-        if room == Some(0) {
+        let write_limit = this
+            .connection
+            .write_limit()
+            .and_then(|write_limit| usize::try_from(write_limit).ok());
+        let bytes = &bytes[..write_limit.unwrap_or(usize::MAX).min(bytes.len())];
+        if write_limit == Some(0) {
             ready!(link.pinned().poll_flush(context))?;
             ready!(this.poll_end(context))?;
             return Poll::Ready(Err(ended()));
@@ -184,13 +187,13 @@ pub(crate) fn close(stream: TcpStream, ending: Ending) {
             let _ = stream.set_zero_linger();
         }
         Ending::Fin => {
-            tokio::spawn(tokio::time::timeout(LINGER, throw_away(stream)));
+            tokio::spawn(tokio::time::timeout(LINGER, discard(stream)));
         }
         Ending::Clean => (),
     }
 }
 
-async fn throw_away(mut stream: TcpStream) -> io::Result<()> {
+async fn discard(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
     let mut bytes = [0; 4096];
     while stream.read(&mut bytes).await? > 0 {}

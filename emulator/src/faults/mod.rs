@@ -3,9 +3,9 @@
 //! A rule is asked at the one moment that its fault needs, and counts what it matched then: connections for those at the
 //! accept, request lines for `cut_request_after`, recipients for the scripted outcomes, and whole requests for all others.
 
-mod chance;
+mod parse;
+mod rng;
 mod rule;
-mod written;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,30 +13,30 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use self::chance::Chance;
+use self::rng::Rng;
 pub(crate) use self::rule::{Cut, ErrorAnswer, ErrorCode, Fault};
 pub use self::rule::{FaultError, FaultRule};
-use crate::record::Audience;
+use crate::record::UserScope;
 use crate::request::RequestLine;
 
 /// All rules, by their ids, which are counted from 1 and never reused.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    rules: BTreeMap<u64, Active>,
+    rules: BTreeMap<u64, ActiveRule>,
     last_id: u64,
 }
 
 #[derive(Debug)]
-struct Active {
+struct ActiveRule {
     rule: FaultRule,
-    chance: Chance,
+    rng: Rng,
     matched: u64,
     fired: u64,
 }
 
 /// A rule and its counts, as the control API shows them.
 #[derive(Debug, Serialize)]
-pub(crate) struct Listed<'a> {
+pub(crate) struct RuleStatus<'a> {
     id: u64,
     matched: u64,
     fired: u64,
@@ -47,14 +47,14 @@ pub(crate) struct Listed<'a> {
 /// What is known of a whole request before a vendor looks at it.
 #[derive(Debug)]
 pub(crate) struct Subject<'a> {
-    pub vendor: Audience,
+    pub vendor: UserScope,
     pub action: &'a str,
     pub users: &'a [String],
 }
 
 /// What is to happen to one request.
 #[derive(Debug, Default)]
-pub(crate) struct Plan {
+pub(crate) struct FaultPlan {
     pub latency: Duration,
     pub answer_latency: Duration,
     pub fault: Option<Fault>,
@@ -62,14 +62,14 @@ pub(crate) struct Plan {
     pub rules: Vec<u64>,
 }
 
-impl Active {
+impl ActiveRule {
     /// Counts a match, and tells whether it is one to fire at.
     fn fires(&mut self) -> bool {
         if self.is_spent() {
             return false;
         }
         self.matched += 1;
-        let fires = self.matched > self.rule.skip && self.chance.happens(self.rule.probability);
+        let fires = self.matched > self.rule.skip && self.rng.random_bool(self.rule.probability);
         self.fired += u64::from(fires);
         fires
     }
@@ -78,7 +78,7 @@ impl Active {
         self.rule.count.is_some_and(|count| self.fired >= count)
     }
 
-    fn is_for(&self, vendor: Option<Audience>, action: &str) -> bool {
+    fn is_for(&self, vendor: Option<UserScope>, action: &str) -> bool {
         let matcher = &self.rule.matcher;
         matcher.vendor.is_none_or(|wanted| vendor == Some(wanted))
             && matcher.action.as_deref().is_none_or(|wanted| wanted == action)
@@ -94,8 +94,8 @@ impl Active {
 impl Faults {
     pub fn add(&mut self, rule: FaultRule) -> u64 {
         self.last_id += 1;
-        let active = Active {
-            chance: Chance::new(rule.seed),
+        let active = ActiveRule {
+            rng: Rng::new(rule.seed),
             rule,
             matched: 0,
             fired: 0,
@@ -113,10 +113,10 @@ impl Faults {
         self.rules.clear();
     }
 
-    pub fn list(&self) -> Vec<Listed<'_>> {
+    pub fn list(&self) -> Vec<RuleStatus<'_>> {
         let mut list = Vec::with_capacity(self.rules.len());
         for (id, active) in &self.rules {
-            list.push(Listed {
+            list.push(RuleStatus {
                 id: *id,
                 matched: active.matched,
                 fired: active.fired,
@@ -152,13 +152,13 @@ impl Faults {
     }
 
     /// Whether any rule asks for the users of a request.
-    pub fn ask_for_users(&self) -> bool {
+    pub fn need_users(&self) -> bool {
         self.rules.values().any(|active| active.rule.matcher.user.is_some())
     }
 
     /// What is to happen to a whole request: all latencies that fire, and of the other faults the first.
-    pub fn on_request(&mut self, subject: &Subject<'_>) -> Plan {
-        let mut plan = Plan::default();
+    pub fn on_request(&mut self, subject: &Subject<'_>) -> FaultPlan {
+        let mut plan = FaultPlan::default();
         for (id, active) in &mut self.rules {
             let combines = match active.rule.fault {
                 Fault::Latency(_) | Fault::AnswerLatency(_) => true,
@@ -170,9 +170,9 @@ impl Faults {
                 | Fault::Stall { .. } => false,
                 _ => continue,
             };
-            let free = combines || plan.fault.is_none();
-            let meant = active.is_for(Some(subject.vendor), subject.action) && active.is_for_user(subject.users);
-            if !(free && meant && active.fires()) {
+            let allowed = combines || plan.fault.is_none();
+            let matches = active.is_for(Some(subject.vendor), subject.action) && active.is_for_user(subject.users);
+            if !(allowed && matches && active.fires()) {
                 continue;
             }
             plan.rules.push(*id);
@@ -192,9 +192,9 @@ impl Faults {
                 return None;
             };
             let code = code.clone();
-            let meant = device.as_deref().is_none_or(|device| device == platform);
-            let meant = meant && active.is_for(Some(Audience::Im), action) && active.is_for_user(&[user]);
-            (meant && active.fires()).then_some(code)
+            let matches = device.as_deref().is_none_or(|device| device == platform);
+            let matches = matches && active.is_for(Some(UserScope::Im), action) && active.is_for_user(&[user]);
+            (matches && active.fires()).then_some(code)
         })
     }
 
@@ -204,8 +204,8 @@ impl Faults {
             let Fault::FailUserCode(code) = active.rule.fault else {
                 return None;
             };
-            let meant = active.is_for(Some(Audience::Zego), action) && active.is_for_user(&[user]);
-            (meant && active.fires()).then_some(code)
+            let matches = active.is_for(Some(UserScope::Zego), action) && active.is_for_user(&[user]);
+            (matches && active.fires()).then_some(code)
         })
     }
 }

@@ -8,9 +8,9 @@ use axum::http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::written::Written;
+use super::parse::RuleJson;
 use crate::json;
-use crate::record::Audience;
+use crate::record::UserScope;
 
 /// A scripted fault: which requests or connections it is for, how often, and what happens to them.
 ///
@@ -48,7 +48,7 @@ impl std::error::Error for FaultError {}
 /// Which requests a rule is for; what is `None` is any.
 #[derive(Clone, Debug)]
 pub(crate) struct Matcher {
-    pub vendor: Option<Audience>,
+    pub vendor: Option<UserScope>,
     pub action: Option<String>,
     pub user: Option<String>,
 }
@@ -107,11 +107,11 @@ pub(crate) enum ErrorCode {
 
 impl Fault {
     /// Whether the fault has a meaning for a vendor's requests.
-    pub fn is_for(&self, vendor: Audience) -> bool {
+    pub fn is_for(&self, vendor: UserScope) -> bool {
         match self {
-            Self::DeviceCode { .. } => vendor == Audience::Im,
-            Self::FailUserCode(_) => vendor == Audience::Zego,
-            Self::Error(error) => (vendor == Audience::Zego) == matches!(error.code, ErrorCode::Number(_)),
+            Self::DeviceCode { .. } => vendor == UserScope::Im,
+            Self::FailUserCode(_) => vendor == UserScope::Zego,
+            Self::Error(error) => (vendor == UserScope::Zego) == matches!(error.code, ErrorCode::Number(_)),
             _ => true,
         }
     }
@@ -129,8 +129,8 @@ impl FaultRule {
     }
 
     pub(crate) fn read(source: Value) -> Result<Self, FaultError> {
-        let written: Written = json::read_value(source.clone()).map_err(FaultError)?;
-        written.understood(source).map_err(FaultError)
+        let written: RuleJson = json::read_value(source.clone()).map_err(FaultError)?;
+        written.into_rule(source).map_err(FaultError)
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::answer::{Refusal, Success};
 use crate::options::BinaryLimitCounts;
-use crate::record::{Audience, Content, Outcome, Recipient};
-use crate::state::{Destination, Visit};
+use crate::record::{Content, Outcome, Recipient, UserScope};
+use crate::state::{Destination, RequestContext};
 
 const LIMIT_BYTES: usize = 64 * 1024;
 const BATCH_LIMIT_BYTES: usize = 20 * 1024;
@@ -41,19 +41,19 @@ enum To {
     Many(Vec<String>),
 }
 
-pub(crate) fn serve(visit: &mut Visit<'_>, send: Send) -> Result<Success, Refusal> {
-    if visit.over_quota(1, |quotas| &mut quotas.rtc_sends) {
+pub(crate) fn serve(context: &mut RequestContext<'_>, send: Send) -> Result<Success, Refusal> {
+    if context.exceeds_quota(1, |quotas| &mut quotas.rtc_sends) {
         return Err(Refusal::rtc_flow_limit());
     }
-    let body = read_body(&visit.request.body)?;
-    visit.findings.from.clone_from(&body.from);
-    visit.findings.room_id = body.room_id.clone().filter(|_| send != Send::Unicast);
-    check_app(visit, &body)?;
+    let body = read_body(&context.request.body)?;
+    context.observed.from.clone_from(&body.from);
+    context.observed.room_id = body.room_id.clone().filter(|_| send != Send::Unicast);
+    check_app(context, &body)?;
     check_ids(&body, send)?;
     let recipients = read_recipients(body.to.as_ref(), send)?;
-    let content = read_content(visit, &body, send)?;
-    visit.findings.payload = Some(content.payload.clone());
-    deliver(visit, send, recipients, &content);
+    let content = read_content(context, &body, send)?;
+    context.observed.payload = Some(content.payload.clone());
+    deliver(context, send, recipients, &content);
     Ok(Success::Rtc { message: "Success" })
 }
 
@@ -71,7 +71,7 @@ fn read_body(body: &[u8]) -> Result<Body, Refusal> {
     serde_json::from_slice(body).map_err(|error| Refusal::invalid("InvalidParameter.Unmarshal", error.to_string()))
 }
 
-fn check_app(visit: &Visit<'_>, body: &Body) -> Result<(), Refusal> {
+fn check_app(context: &RequestContext<'_>, body: &Body) -> Result<(), Refusal> {
     let app_id = body.app_id.as_deref().unwrap_or_default();
     if !is_id(app_id) {
         return Err(Refusal::invalid(
@@ -79,7 +79,7 @@ fn check_app(visit: &Visit<'_>, body: &Body) -> Result<(), Refusal> {
             "AppId is missing or malformed",
         ));
     }
-    if app_id != visit.options.volcengine.rtc_app_id {
+    if app_id != context.options.volcengine.rtc_app_id {
         let message = format!("the app {app_id:?} does not exist");
         return Err(Refusal::invalid("InvalidParameter.NotExistAppId", message));
     }
@@ -132,7 +132,7 @@ fn read_recipients(to: Option<&To>, send: Send) -> Result<Vec<String>, Refusal> 
     Ok(users)
 }
 
-fn read_content(visit: &Visit<'_>, body: &Body, send: Send) -> Result<Content, Refusal> {
+fn read_content(context: &RequestContext<'_>, body: &Body, send: Send) -> Result<Content, Refusal> {
     let Some(binary) = body.binary else {
         return Err(Refusal::invalid(
             "InvalidParameter.Unmarshal",
@@ -160,7 +160,7 @@ fn read_content(visit: &Visit<'_>, body: &Body, send: Send) -> Result<Content, R
     } else {
         Content::text(message)
     };
-    let counted = match visit.options.binary_limit_counts {
+    let counted = match context.options.binary_limit_counts {
         BinaryLimitCounts::Decoded => content.payload.len(),
         BinaryLimitCounts::Base64 => message.len(),
     };
@@ -176,23 +176,23 @@ fn read_content(visit: &Visit<'_>, body: &Body, send: Send) -> Result<Content, R
     Ok(content)
 }
 
-fn deliver(visit: &mut Visit<'_>, send: Send, named: Vec<String>, content: &Content) {
-    let room = visit.findings.room_id.clone().unwrap_or_default();
+fn deliver(context: &mut RequestContext<'_>, send: Send, named: Vec<String>, content: &Content) {
+    let room = context.observed.room_id.clone().unwrap_or_default();
     let users = if send == Send::Broadcast {
-        visit.state.rtc.users_in_room(&room)
+        context.state.rtc.users_in_room(&room)
     } else {
         named
     };
     for user in users {
         let present = match send {
-            Send::Unicast => visit.state.rtc.is_logged_in(&user),
-            _ => visit.state.rtc.is_in_room(&room, &user),
+            Send::Unicast => context.state.rtc.is_logged_in(&user),
+            _ => context.state.rtc.is_in_room(&room, &user),
         };
         if present {
-            visit.deliver(Audience::Volcengine, &user, Destination::default(), content);
+            context.deliver(UserScope::Volcengine, &user, Destination::default(), content);
         }
         let outcome = if present { Outcome::Delivered } else { Outcome::Absent };
-        visit.findings.recipients.push(Recipient {
+        context.observed.recipients.push(Recipient {
             user,
             outcome,
             code: Value::from(""),

@@ -11,7 +11,7 @@ pub(crate) use self::nonces::Nonces;
 use crate::faults::{ErrorAnswer, ErrorCode};
 use crate::request::Request;
 use crate::service::Reply;
-use crate::state::Visit;
+use crate::state::RequestContext;
 
 /// Codes of ZEGO. // VENDORS.md, SendCustomCommand
 mod code {
@@ -85,36 +85,36 @@ impl Action {
     }
 }
 
-/// Answers a request, and notes in the visit what became of it.
-pub(crate) fn answer(visit: &mut Visit<'_>) -> Reply {
-    let query = visit.request.query();
+/// Answers a request, and notes in the context what became of it.
+pub(crate) fn answer(context: &mut RequestContext<'_>) -> Reply {
+    let query = context.request.query();
     let action = query.text("Action").unwrap_or_default().to_owned();
-    visit.findings.action.clone_from(&action);
+    context.observed.action.clone_from(&action);
 
-    let verdict = common::check(visit, &query).and_then(|parameters| {
+    let verdict = common::check(context, &query).and_then(|parameters| {
         let Some(action) = Action::find(&action) else {
             return Err(Refusal::new(
                 code::UNKNOWN_ACTION,
                 format!("there is no action {action:?}"),
             ));
         };
-        common::check_quota(visit, parameters.is_test)?;
+        common::check_quota(context, parameters.is_test)?;
         match action {
-            Action::CustomCommand => send::custom_command(visit, &query),
-            Action::BroadcastMessage | Action::BarrageMessage => send::room_message(visit, &query),
+            Action::CustomCommand => send::custom_command(context, &query),
+            Action::BroadcastMessage | Action::BarrageMessage => send::room_message(context, &query),
         }
     });
-    visit.findings.accepted = verdict.is_ok();
-    reply(visit, Action::find(&action), verdict)
+    context.observed.accepted = verdict.is_ok();
+    reply(context, Action::find(&action), verdict)
 }
 
 /// The answer of a fault, in place of that to the request.
-pub(crate) fn scripted(visit: &mut Visit<'_>, error: &ErrorAnswer) -> Reply {
+pub(crate) fn scripted(context: &mut RequestContext<'_>, error: &ErrorAnswer) -> Reply {
     let code = match error.code {
         ErrorCode::Number(code) => code,
         ErrorCode::Word(_) => code::FAILED,
     };
-    let reply = refused(visit, Refusal::new(code, error.message.as_str()));
+    let reply = refused(context, Refusal::new(code, error.message.as_str()));
     Reply {
         status: error.status.unwrap_or(reply.status),
         ..reply
@@ -122,22 +122,22 @@ pub(crate) fn scripted(visit: &mut Visit<'_>, error: &ErrorAnswer) -> Reply {
 }
 
 /// What a request gets that is above its quota.
-pub(crate) fn throttled(visit: &mut Visit<'_>) -> Reply {
-    refused(visit, Refusal::new(code::TOO_MANY_REQUESTS, "a scripted throttle"))
+pub(crate) fn throttled(context: &mut RequestContext<'_>) -> Reply {
+    refused(context, Refusal::new(code::TOO_MANY_REQUESTS, "a scripted throttle"))
 }
 
-fn refused(visit: &mut Visit<'_>, refusal: Refusal) -> Reply {
-    note_action(visit);
-    reply(visit, Action::find(&visit.findings.action), Err(refusal))
+fn refused(context: &mut RequestContext<'_>, refusal: Refusal) -> Reply {
+    record_action(context);
+    reply(context, Action::find(&context.observed.action), Err(refusal))
 }
 
 /// Notes what the query asks for, which is all that is known of a request that was not processed.
-pub(crate) fn note_action(visit: &mut Visit<'_>) {
-    let query = visit.request.query();
+pub(crate) fn record_action(context: &mut RequestContext<'_>) {
+    let query = context.request.query();
     query
         .text("Action")
         .unwrap_or_default()
-        .clone_into(&mut visit.findings.action);
+        .clone_into(&mut context.observed.action);
 }
 
 /// The users that a request names, as far as it can be read.
@@ -147,7 +147,7 @@ pub(crate) fn named_users(request: &Request) -> Vec<String> {
     users.map(std::borrow::Cow::into_owned).collect()
 }
 
-fn reply(visit: &Visit<'_>, action: Option<Action>, verdict: Result<Data, Refusal>) -> Reply {
+fn reply(context: &RequestContext<'_>, action: Option<Action>, verdict: Result<Data, Refusal>) -> Reply {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Answer<'a> {
@@ -162,8 +162,8 @@ fn reply(visit: &Visit<'_>, action: Option<Action>, verdict: Result<Data, Refusa
     };
     // The vendor writes it as a string here and as a number there: a client must read both.
     let request_id = match action {
-        Some(Action::BroadcastMessage) => visit.request_id.parse::<u64>().map_or(Value::Null, Value::from),
-        _ => Value::from(visit.request_id.as_str()),
+        Some(Action::BroadcastMessage) => context.request_id.parse::<u64>().map_or(Value::Null, Value::from),
+        _ => Value::from(context.request_id.as_str()),
     };
     let answer = Answer {
         code,

@@ -11,7 +11,7 @@ pub(crate) struct Nonces {
 
 impl Nonces {
     /// Takes a nonce down; false if it was there already.
-    pub fn take(&mut self, nonce: u64, last_second: i64, now: i64) -> bool {
+    pub fn insert(&mut self, nonce: u64, last_second: i64, now: i64) -> bool {
         let living = self.by_last_second.split_off(&now);
         for dead in std::mem::replace(&mut self.by_last_second, living)
             .into_values()
@@ -34,10 +34,10 @@ mod tests {
     #[test]
     fn a_nonce_is_remembered_through_the_last_second_of_its_signature() {
         let mut nonces = Nonces::default();
-        assert!(nonces.take(7, 600, 0));
-        assert!(!nonces.take(7, 1200, 600));
-        assert!(nonces.take(8, 700, 600));
-        assert!(nonces.take(7, 1201, 601));
-        assert!(!nonces.take(8, 1201, 601));
+        assert!(nonces.insert(7, 600, 0));
+        assert!(!nonces.insert(7, 1200, 600));
+        assert!(nonces.insert(8, 700, 600));
+        assert!(nonces.insert(7, 1201, 601));
+        assert!(!nonces.insert(8, 1201, 601));
     }
 }

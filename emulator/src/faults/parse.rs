@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::rule::{Cut, ErrorAnswer, ErrorCode, Fault, FaultRule, Matcher, StatusAnswer};
-use crate::record::Audience;
+use crate::record::UserScope;
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a user's id")]
@@ -21,8 +21,8 @@ enum UserId {
 /// A rule as it is written: flat, one of the faults and what belongs to it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Written {
-    vendor: Option<Audience>,
+pub(super) struct RuleJson {
+    vendor: Option<UserScope>,
     action: Option<String>,
     user: Option<UserId>,
     probability: Option<f64>,
@@ -57,12 +57,12 @@ pub(super) struct Written {
 }
 
 /// The faults that come before any request is known.
-const OF_CONNECTIONS: [&str; 3] = ["drop_on_accept", "reset_on_accept", "cut_handshake"];
+const CONNECTION_FAULTS: [&str; 3] = ["drop_on_accept", "reset_on_accept", "cut_handshake"];
 
-impl Written {
-    pub fn understood(self, source: Value) -> Result<FaultRule, String> {
+impl RuleJson {
+    pub fn into_rule(self, source: Value) -> Result<FaultRule, String> {
         let name = self.fault_name()?;
-        self.check_company(name)?;
+        self.check_combinations(name)?;
         let probability = self.probability.unwrap_or(1.0);
         if !(0.0..=1.0).contains(&probability) {
             return Err(format!("probability must be from 0 to 1, not {probability}"));
@@ -120,7 +120,7 @@ impl Written {
     }
 
     /// Refuses what has no meaning beside the fault.
-    fn check_company(&self, fault: &str) -> Result<(), String> {
+    fn check_combinations(&self, fault: &str) -> Result<(), String> {
         let flags = [
             ("throttle", self.throttle),
             ("close_idle_after_answer", self.close_idle_after_answer),
@@ -133,7 +133,7 @@ impl Written {
             return Err(format!("{name} must be true, or left out"));
         }
         let cuts = ["cut_request_after", "cut_answer_after", "cut_handshake"];
-        let company: [(&str, bool, &[&str]); 9] = [
+        let combinations: [(&str, bool, &[&str]); 9] = [
             ("body", self.body.is_some(), &["status"]),
             ("html", self.html.is_some(), &["status"]),
             ("headers", self.headers.is_some(), &["status"]),
@@ -148,18 +148,18 @@ impl Written {
             ("reset", self.reset.is_some(), &cuts),
             ("device", self.device.is_some(), &["device_code"]),
         ];
-        for (name, given, faults) in company {
+        for (name, given, faults) in combinations {
             if given && !faults.contains(&fault) {
                 return Err(format!("{name} belongs to {}, not to {fault}", faults.join(", ")));
             }
         }
-        let unknown_yet = OF_CONNECTIONS.contains(&fault);
+        let before_request = CONNECTION_FAULTS.contains(&fault);
         for (name, given) in [("vendor", self.vendor.is_some()), ("action", self.action.is_some())] {
-            if given && unknown_yet {
+            if given && before_request {
                 return Err(format!("{name}: {fault} comes before any request is known"));
             }
         }
-        if self.user.is_some() && (unknown_yet || fault == "cut_request_after") {
+        if self.user.is_some() && (before_request || fault == "cut_request_after") {
             return Err(format!("user: {fault} comes before the recipients are known"));
         }
         if self.seed.is_some() && self.probability.is_none() {
