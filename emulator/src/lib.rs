@@ -11,43 +11,52 @@
 //! emulator.stop();
 //! # Ok::<(), rtcmsg_emulator::StartError>(())
 //! ```
+//!
+//! # Layers
+//! Imports run downwards only; `tools/imports.py` checks it.
+//! 1. this file: the public [`Emulator`]
+//! 2. `http`: the accept loop, the bytes of each connection, the vendors' endpoint, the control API
+//! 3. `service`: the main path of a vendor request
+//! 4. `volcengine`, `zego`: what each vendor checks and answers; neither knows the other
+//! 5. `context`: one request while a vendor handles it; `request_log`
+//! 6. `state`: who is where, what arrived, quotas, nonces, connections; it knows nothing of a vendor's protocol
+//! 7. `options`
+//! 8. `faults`: the rules, and which of them fire
+//! 9. `request`: a received request
+//! 10. `error`, `hex`, `json`, `moment`, `reply`, `vendor`
 
-mod connection;
-mod control;
+mod context;
+mod error;
 mod faults;
 mod hex;
+mod http;
 mod json;
 mod moment;
 mod options;
-mod play;
-mod presence;
-mod quota;
-mod record;
+mod reply;
 mod request;
-mod router;
-mod server;
+mod request_log;
 mod service;
 mod state;
-mod stream;
-mod tls;
+mod vendor;
 mod volcengine;
 mod zego;
 
-use std::fmt;
-use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 use tower::ServiceExt;
 
+pub use self::error::StartError;
 pub use self::faults::{FaultError, FaultRule};
+use self::http::{control, router, server, tls};
 pub use self::options::{
     BinaryLimitCounts, Options, Secret, SteadyClock, TlsFiles, VolcengineAccount, WallClock, ZegoAccount,
 };
 use self::service::Service;
+use self::state::connection::Connection;
 
 /// A running emulator, on a thread of its own. Dropping it stops it.
 #[derive(Debug)]
@@ -133,7 +142,7 @@ impl Emulator {
         let request = axum::http::Request::builder()
             .method(method)
             .uri(format!("/{path}"))
-            .extension(Arc::new(connection::Connection::new(0, 0, false)))
+            .extension(Arc::new(Connection::new(0, 0, false)))
             .body(axum::body::Body::from(body.to_owned()))
             .expect("a method and a path");
         let answered = async {
@@ -170,55 +179,6 @@ impl Drop for Emulator {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
-        }
-    }
-}
-
-/// Why an emulator did not start.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The host can be reached by other machines, and `allow_remote` is not set.
-    NotLoopback(String),
-    /// The address could not be listened on.
-    Listen {
-        /// The address as it was asked for.
-        address: SocketAddr,
-        /// What the system said.
-        fault: io::Error,
-    },
-    /// A file of the TLS certificate cannot be used.
-    Tls {
-        /// The file at fault.
-        file: PathBuf,
-        /// What is wrong with it.
-        fault: String,
-    },
-    /// The system gave no thread.
-    Thread(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotLoopback(host) => {
-                write!(
-                    formatter,
-                    "{host} is no loopback address: whoever reaches the emulator controls it, allow that with --allow-remote"
-                )
-            }
-            Self::Listen { address, fault } => write!(formatter, "cannot listen on {address}: {fault}"),
-            Self::Tls { file, fault } => write!(formatter, "cannot use {}: {fault}", file.display()),
-            Self::Thread(fault) => write!(formatter, "cannot start the emulator's thread: {fault}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Listen { fault, .. } | Self::Thread(fault) => Some(fault),
-            Self::NotLoopback(_) | Self::Tls { .. } => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::record::{UserScope, Vendor};
+use crate::vendor::{UserScope, Vendor};
 
 /// A received request. Header names are lower case, as the HTTP layer hands them out; values are the received bytes.
 #[derive(Clone, Debug)]
@@ -24,6 +24,20 @@ impl Request {
 
     pub fn query(&self) -> Query {
         Query::parse(&self.raw_query)
+    }
+
+    /// The vendor that the request is meant for, or `None` if it looks like neither's.
+    pub fn vendor(&self) -> Option<Vendor> {
+        if self.path != "/" {
+            return None;
+        }
+        let signed = self
+            .header("authorization")
+            .is_some_and(|value| value.starts_with("HMAC-SHA256"));
+        if signed {
+            return Some(Vendor::Volcengine);
+        }
+        self.query().vendor()
     }
 }
 

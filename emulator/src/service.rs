@@ -1,24 +1,28 @@
-//! From a received request to its answer: which vendor is meant, what that vendor says, and what is written down of it.
+//! The main path: from a whole vendor request to its answer, with the scripted faults.
+//!
+//! [`Service::handle`] plans the faults, waits their latencies, lets the vendor process the request under the state's lock, and
+//! records the request in the ledger before any byte of the answer is sent.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::connection::Connection;
-use crate::faults::{Fault, FaultPlan};
+use crate::context::{Observed, RequestContext};
+use crate::faults::{Fault, FaultPlan, Subject};
 use crate::moment::Moment;
 use crate::options::Options;
-use crate::record::{Capture, LedgerEntry, Observed, Outcome, Vendor};
+use crate::reply::Reply;
 use crate::request::Request;
-use crate::state::{RequestContext, State};
-use crate::{volcengine, zego};
+use crate::state::State;
+use crate::state::connection::Connection;
+use crate::state::record::{Capture, LedgerEntry};
+use crate::vendor::{UserScope, Vendor};
+use crate::{request_log, volcengine, zego};
 
 /// The emulator behind its sockets.
 pub(crate) struct Service {
@@ -59,23 +63,6 @@ impl Cancellation {
 
     fn is_cancelled(&self) -> bool {
         self.0.has_changed().unwrap_or(true)
-    }
-}
-
-/// What goes back to the client, and the vendor's code in it: 0 or an empty text when all is well.
-pub(crate) struct Reply {
-    pub status: u16,
-    pub code: Value,
-    pub body: Vec<u8>,
-    /// In place of those that every answer has, or beside them.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-impl Reply {
-    fn with_retry_after(mut self, value: Option<&HeaderValue>) -> Self {
-        self.headers
-            .extend(value.map(|value| (header::RETRY_AFTER, value.clone())));
-        self
     }
 }
 
@@ -154,19 +141,79 @@ impl Service {
         self.sequence.load(Ordering::Relaxed)
     }
 
-    /// What a request that is held back listens to. It is to be had while the state is locked, in which a reset cancels all delays.
-    pub fn cancellation(&self) -> Cancellation {
-        Cancellation(self.cancel_signal.subscribe())
-    }
-
     /// Cancels all delayed requests: nothing more is done with them.
     pub fn cancel_delayed(&self) {
         self.cancel_signal.send_replace(());
     }
 
-    /// Answers one vendor request. Clocks are read, quotas spent and the ledger written under one lock, so that all agree on the order,
-    /// and all before a byte of the answer is out. `None`: nothing is to be done with the request, now or any more.
-    pub fn answer(
+    /// Handles one whole vendor request. `None` means that the request gets no answer and its connection must be closed.
+    pub async fn handle(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        vendor: Vendor,
+        request_on_connection: u64,
+        request: Request,
+    ) -> Option<Reply> {
+        let (plan, mut cancellation) = self.plan_faults(vendor, &request);
+        match plan.fault {
+            Some(Fault::CutAnswer(cut)) => connection.cut_answer(cut),
+            Some(Fault::CloseIdleAfterAnswer) => connection.close_after_answer(),
+            _ => (),
+        }
+        let answer_latency = plan.answer_latency;
+        let is_delayed = !plan.latency.is_zero();
+        let stalls = matches!(plan.fault, Some(Fault::Stall { .. }));
+        let processing = {
+            let (service, connection, mut cancellation) =
+                (Arc::clone(self), Arc::clone(connection), cancellation.clone());
+            async move {
+                cancellation.sleep(plan.latency).await?;
+                let arrival = Arrival {
+                    connection: &connection,
+                    request_on_connection,
+                };
+                service.process(vendor, arrival, request, &plan, &cancellation)
+            }
+        };
+        // A delayed request gets a task of its own, so that it is processed even if the client closes the connection meanwhile.
+        let reply = if is_delayed {
+            tokio::spawn(processing).await.ok().flatten()
+        } else {
+            processing.await
+        };
+        if stalls {
+            cancellation.cancelled().await;
+            return None;
+        }
+        cancellation.sleep(answer_latency).await?;
+        reply
+    }
+
+    /// The faults for this request, and the cancellation of their delays.
+    fn plan_faults(&self, vendor: Vendor, request: &Request) -> (FaultPlan, Cancellation) {
+        let query = request.query();
+        let action = query.text("Action").unwrap_or_default();
+        let mut state = self.state();
+        let users = match vendor {
+            _ if !state.faults.need_users() => Vec::new(),
+            Vendor::Volcengine => volcengine::named_users(request),
+            Vendor::Zego => zego::named_users(request),
+        };
+        let subject = Subject {
+            vendor: UserScope::of(vendor, action),
+            action,
+            users: &users,
+        };
+        // Subscribed under the lock: a reset cancels all delays under it, so no request with an old plan escapes the reset.
+        (
+            state.faults.on_request(&subject),
+            Cancellation(self.cancel_signal.subscribe()),
+        )
+    }
+
+    /// Processes one vendor request. Clocks are read, quotas spent and the ledger written under one lock, so that all three agree
+    /// on the order of requests. `None` means that the request is not processed: it was cancelled, or stalls unprocessed.
+    fn process(
         &self,
         vendor: Vendor,
         arrival: Arrival<'_>,
@@ -193,7 +240,7 @@ impl Service {
         arrival.connection.record_sequence(sequence, processed);
         let entry = ledger_entry(vendor, arrival, context, &reply, plan);
         if self.options.request_log {
-            log(now, &entry);
+            request_log::log(now, &entry);
         }
         state.record.ledger.push(entry);
         state.record.capture(Capture {
@@ -217,20 +264,6 @@ impl fmt::Debug for Service {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Service").finish_non_exhaustive()
     }
-}
-
-/// The vendor whose client sent this, or `None` if it looks like neither's.
-pub(crate) fn vendor_of(request: &Request) -> Option<Vendor> {
-    if request.path != "/" {
-        return None;
-    }
-    let signed = request
-        .header("authorization")
-        .is_some_and(|value| value.starts_with("HMAC-SHA256"));
-    if signed {
-        return Some(Vendor::Volcengine);
-    }
-    request.query().vendor()
 }
 
 /// The vendor's answer or a fault's, and whether the vendor processed the request.
@@ -312,45 +345,4 @@ fn ledger_entry(
         faults: plan.rules.clone(),
         received_at: context.now.steady,
     }
-}
-
-/// One line per request. A log that cannot be written must not stop the emulator.
-fn log(now: Moment, entry: &LedgerEntry) {
-    let time = now.civil();
-    let code = match &entry.code {
-        Value::String(code) if code.is_empty() => "ok".to_owned(),
-        Value::String(code) => code.clone(),
-        Value::Null => "-".to_owned(),
-        code => code.to_string(),
-    };
-    let what = if entry.accepted {
-        let delivered = entry
-            .recipients
-            .iter()
-            .filter(|recipient| recipient.outcome == Outcome::Delivered)
-            .count();
-        format!("delivered to {delivered} of {}", entry.recipients.len())
-    } else {
-        "refused".to_owned()
-    };
-    let _ = writeln!(
-        std::io::stderr().lock(),
-        "{:02}:{:02}:{:02}.{:03} #{} {} {} {} {code} {what}",
-        time.hour,
-        time.minute,
-        time.second,
-        now.milliseconds,
-        entry.connection,
-        entry.vendor.name(),
-        printable(&entry.action),
-        entry.status,
-    );
-}
-
-/// An action's name is the client's text: it must not write lines of its own into the log.
-fn printable(action: &str) -> String {
-    if action.is_empty() {
-        return "-".to_owned();
-    }
-    action.chars().take(64).flat_map(char::escape_debug).collect()
 }

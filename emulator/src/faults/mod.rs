@@ -14,10 +14,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use self::rng::Rng;
-pub(crate) use self::rule::{Cut, ErrorAnswer, ErrorCode, Fault};
+pub(crate) use self::rule::{Cut, ErrorAnswer, ErrorCode, Fault, NO_ANSWER};
 pub use self::rule::{FaultError, FaultRule};
-use crate::record::UserScope;
 use crate::request::RequestLine;
+use crate::vendor::UserScope;
 
 /// All rules, by their ids, which are counted from 1 and never reused.
 #[derive(Debug, Default)]

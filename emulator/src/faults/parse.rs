@@ -2,14 +2,41 @@
 //! would be a test that tests nothing.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::rule::{Cut, ErrorAnswer, ErrorCode, Fault, FaultRule, Matcher, StatusAnswer};
-use crate::record::UserScope;
+use super::rule::{Cut, ErrorAnswer, ErrorCode, Fault, FaultError, FaultRule, Matcher, StatusAnswer};
+use crate::json;
+use crate::vendor::UserScope;
+
+impl FaultRule {
+    /// Reads a JSON list of rules, as the file of `--faults` holds it.
+    ///
+    /// # Errors
+    /// Text that is no JSON list, or a rule that cannot be used: the error names its place in the list, from 1, and its field.
+    pub fn list(text: &str) -> Result<Vec<Self>, FaultError> {
+        let rules: Vec<Value> = serde_json::from_str(text).map_err(|error| FaultError(error.to_string()))?;
+        let read = |(index, rule)| Self::read(rule).map_err(|fault| FaultError(format!("rule {}: {fault}", index + 1)));
+        rules.into_iter().enumerate().map(read).collect()
+    }
+
+    pub(crate) fn read(source: Value) -> Result<Self, FaultError> {
+        let written: RuleJson = json::read_value(source.clone()).map_err(FaultError)?;
+        written.into_rule(source).map_err(FaultError)
+    }
+}
+
+impl FromStr for FaultRule {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        Self::read(serde_json::from_str(text).map_err(|error| FaultError(error.to_string()))?)
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a user's id")]

@@ -1,16 +1,13 @@
 //! One rule: which requests it is for, how often, and the fault. README.md has the table for users.
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::parse::RuleJson;
-use crate::json;
-use crate::record::UserScope;
+use crate::vendor::UserScope;
 
 /// A scripted fault: which requests or connections it is for, how often, and what happens to them.
 ///
@@ -35,7 +32,7 @@ pub struct FaultRule {
 
 /// What is wrong with a rule: the text names the field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultError(String);
+pub struct FaultError(pub(crate) String);
 
 impl fmt::Display for FaultError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,6 +74,9 @@ pub(crate) struct Cut {
     pub reset: bool,
 }
 
+/// The end of a connection before any byte of an answer.
+pub(crate) const NO_ANSWER: Cut = Cut { after: 0, reset: false };
+
 /// An answer that is none of the vendor's own.
 #[derive(Clone, Debug)]
 pub(crate) struct StatusAnswer {
@@ -114,30 +114,5 @@ impl Fault {
             Self::Error(error) => (vendor == UserScope::Zego) == matches!(error.code, ErrorCode::Number(_)),
             _ => true,
         }
-    }
-}
-
-impl FaultRule {
-    /// Reads a JSON list of rules, as the file of `--faults` holds it.
-    ///
-    /// # Errors
-    /// Text that is no JSON list, or a rule that cannot be used: the error names its place in the list, from 1, and its field.
-    pub fn list(text: &str) -> Result<Vec<Self>, FaultError> {
-        let rules: Vec<Value> = serde_json::from_str(text).map_err(|error| FaultError(error.to_string()))?;
-        let read = |(index, rule)| Self::read(rule).map_err(|fault| FaultError(format!("rule {}: {fault}", index + 1)));
-        rules.into_iter().enumerate().map(read).collect()
-    }
-
-    pub(crate) fn read(source: Value) -> Result<Self, FaultError> {
-        let written: RuleJson = json::read_value(source.clone()).map_err(FaultError)?;
-        written.into_rule(source).map_err(FaultError)
-    }
-}
-
-impl FromStr for FaultRule {
-    type Err = FaultError;
-
-    fn from_str(text: &str) -> Result<Self, FaultError> {
-        Self::read(serde_json::from_str(text).map_err(|error| FaultError(error.to_string()))?)
     }
 }

@@ -2,8 +2,8 @@
 
 use super::answer::Refusal;
 use super::signature::{self, Authorization, Unreadable};
+use crate::context::RequestContext;
 use crate::moment::Civil;
-use crate::state::RequestContext;
 
 /// How far `X-Date` may be from the vendor's clock, either way.
 const SIGNATURE_LIFE_SECONDS: u64 = 900;

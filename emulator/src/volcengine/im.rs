@@ -5,9 +5,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::answer::{ImRow, Refusal, Success};
-use crate::presence::Devices;
-use crate::record::{Content, Outcome, Recipient, UserScope};
-use crate::state::{Destination, RequestContext};
+use crate::context::{Destination, RequestContext};
+use crate::state::presence::Devices;
+use crate::state::record::{Content, Outcome, Recipient};
+use crate::vendor::UserScope;
 
 const USER_SEND_LIMIT_RECEIVERS: usize = 500;
 

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use self::answer::{Labels, Refusal, Success, envelope};
 pub(crate) use self::rtc::is_id;
+use crate::context::RequestContext;
 use crate::faults::ErrorAnswer;
+use crate::reply::Reply;
 use crate::request::Request;
-use crate::service::Reply;
-use crate::state::RequestContext;
 
 const DEFAULT_REGION: &str = "cn-north-1";
 

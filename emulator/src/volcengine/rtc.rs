@@ -7,9 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::{Refusal, Success};
+use crate::context::{Destination, RequestContext};
 use crate::options::BinaryLimitCounts;
-use crate::record::{Content, Outcome, Recipient, UserScope};
-use crate::state::{Destination, RequestContext};
+use crate::state::record::{Content, Outcome, Recipient};
+use crate::vendor::UserScope;
 
 const LIMIT_BYTES: usize = 64 * 1024;
 const BATCH_LIMIT_BYTES: usize = 20 * 1024;

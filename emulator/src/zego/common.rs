@@ -2,10 +2,10 @@
 
 use md5::{Digest, Md5};
 
-use super::{Refusal, code};
+use super::answer::{Refusal, code};
+use crate::context::RequestContext;
 use crate::hex::lower_hex;
 use crate::request::Query;
-use crate::state::RequestContext;
 
 /// How far `Timestamp` may be from the vendor's clock, either way.
 const SIGNATURE_LIFE_SECONDS: i64 = 600;

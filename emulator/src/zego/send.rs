@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Data, FailUser, Refusal, code};
-use crate::record::{Content, Outcome, Recipient, UserScope};
+use super::answer::{Data, FailUser, Refusal, code};
+use crate::context::{Destination, RequestContext};
 use crate::request::Query;
-use crate::state::{Destination, RequestContext};
+use crate::state::record::{Content, Outcome, Recipient};
+use crate::vendor::UserScope;
 
 const ID_LIMIT_BYTES: usize = 128;
 const CONTENT_LIMIT_BYTES: usize = 1024;

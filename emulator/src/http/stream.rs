@@ -10,9 +10,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use crate::connection::{Connection, Ending};
 use crate::request::RequestLine;
 use crate::service::Service;
+use crate::state::connection::{Connection, Ending};
 
 /// How long a connection that was cut by FIN is kept to throw away what still comes.
 const LINGER: Duration = Duration::from_secs(2);

@@ -1,6 +1,6 @@
 //! One accepted connection: its number, what went over it request by request, and how its answer is to end.
 //!
-//! The bytes themselves pass through [`Stream`](crate::stream::Stream), which counts them here. No lock is held beside the
+//! The bytes themselves pass through `Stream` in `http`, which counts them here. No lock is held beside the
 //! state's but in that order: the state first, then the connection.
 
 use std::sync::atomic::{AtomicU64, Ordering};

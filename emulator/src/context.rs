@@ -1,37 +1,16 @@
-//! All that changes while the emulator runs, behind one lock, and the context of one request to it.
+//! One vendor request while it is handled: what the handlers read, what they may change, and what they record about it.
 
 use std::time::Duration;
 
-use crate::faults::Faults;
+use bytes::Bytes;
+
 use crate::moment::Moment;
 use crate::options::Options;
-use crate::presence::{ImPresence, RtcPresence, ZegoPresence};
-use crate::quota::Quotas;
-use crate::record::{Content, Delivery, Observed, Record, UserScope};
 use crate::request::Request;
-use crate::zego::Nonces;
-
-/// Everything that `POST /_emulator/reset` puts back to its beginning.
-#[derive(Debug, Default)]
-pub(crate) struct State {
-    pub rtc: RtcPresence,
-    pub im: ImPresence,
-    pub zego: ZegoPresence,
-    pub nonces: Nonces,
-    pub quotas: Quotas,
-    pub record: Record,
-    pub faults: Faults,
-}
-
-impl State {
-    pub fn reset(&mut self) {
-        self.faults.clear();
-        *self = Self {
-            faults: std::mem::take(&mut self.faults),
-            ..Self::default()
-        };
-    }
-}
+use crate::state::State;
+use crate::state::quota::{Quotas, SlidingWindow};
+use crate::state::record::{Content, Delivery, Recipient};
+use crate::vendor::UserScope;
 
 /// One request at a vendor's door: what the handlers read, what they may change, and what they note down on the way.
 pub(crate) struct RequestContext<'a> {
@@ -61,11 +40,7 @@ impl RequestContext<'_> {
     }
 
     /// Whether quotas hold and this one is used up.
-    pub fn exceeds_quota(
-        &mut self,
-        weight: usize,
-        window: impl FnOnce(&mut Quotas) -> &mut crate::quota::SlidingWindow,
-    ) -> bool {
+    pub fn exceeds_quota(&mut self, weight: usize, window: impl FnOnce(&mut Quotas) -> &mut SlidingWindow) -> bool {
         let now: Duration = self.now.steady;
         self.options.quota && !window(&mut self.state.quotas).admit(weight, now)
     }
@@ -76,4 +51,16 @@ impl RequestContext<'_> {
 pub(crate) struct Destination {
     pub conversation_id: Option<i64>,
     pub device: Option<String>,
+}
+
+/// What a vendor's handler found out about a request, as far as it read it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Observed {
+    pub action: String,
+    pub version: Option<String>,
+    pub from: Option<String>,
+    pub room_id: Option<String>,
+    pub payload: Option<Bytes>,
+    pub recipients: Vec<Recipient>,
+    pub accepted: bool,
 }

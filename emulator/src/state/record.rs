@@ -9,57 +9,13 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::request::Request;
+use crate::vendor::{UserScope, Vendor};
 
 const CAPTURES_KEPT: usize = 10_000;
-
-/// Which of the two protocols a request spoke.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Vendor {
-    Volcengine,
-    Zego,
-}
-
-impl Vendor {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Volcengine => "volcengine",
-            Self::Zego => "zego",
-        }
-    }
-}
-
-/// Whose users an inbox belongs to: RTC, IM and ZEGO users are three different sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum UserScope {
-    Volcengine,
-    Im,
-    Zego,
-}
-
-impl UserScope {
-    /// Whose users an action speaks to.
-    pub fn of(vendor: Vendor, action: &str) -> Self {
-        match vendor {
-            Vendor::Zego => Self::Zego,
-            Vendor::Volcengine if matches!(action, "P2PSendMessage" | "P2PSendUserMessage") => Self::Im,
-            Vendor::Volcengine => Self::Volcengine,
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Volcengine => "volcengine",
-            Self::Im => "im",
-            Self::Zego => "zego",
-        }
-    }
-}
 
 /// What became of a message for one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -78,18 +34,6 @@ pub(crate) struct Recipient {
     pub user: String,
     pub outcome: Outcome,
     pub code: Value,
-}
-
-/// What a vendor's handler found out about a request, as far as it read it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Observed {
-    pub action: String,
-    pub version: Option<String>,
-    pub from: Option<String>,
-    pub room_id: Option<String>,
-    pub payload: Option<Bytes>,
-    pub recipients: Vec<Recipient>,
-    pub accepted: bool,
 }
 
 /// The complete entry of the ledger for one request.

@@ -18,10 +18,10 @@ use tokio::sync::oneshot;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use tower::ServiceExt;
 
-use crate::connection::{Connection, Ending};
+use super::stream::{Link, Stream, close};
 use crate::faults::Fault;
 use crate::service::Service;
-use crate::stream::{Link, Stream, close};
+use crate::state::connection::{Connection, Ending};
 
 /// How long requests in flight may take after the stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);

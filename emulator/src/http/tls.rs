@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use crate::StartError;
+use crate::error::StartError;
 use crate::options::TlsFiles;
 
 /// Reads the files. HTTP/1.1 is the one protocol offered.

@@ -7,16 +7,17 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header, request::Parts};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 
-use crate::connection::Connection;
-use crate::control;
-use crate::faults::Cut;
-use crate::play::{NO_ANSWER, play};
-use crate::record::Vendor;
+use super::control;
+use super::json_error::json_error;
+use crate::faults::{Cut, NO_ANSWER};
+use crate::reply::Reply;
 use crate::request::Request;
-use crate::service::{Reply, Service, vendor_of};
+use crate::service::Service;
+use crate::state::connection::Connection;
+use crate::vendor::Vendor;
 
 /// More than any message needs, even one escaped to the last character.
 const BODY_LIMIT_BYTES: usize = 4 * 1024 * 1024;
@@ -37,20 +38,23 @@ async fn serve_vendor(
     let (parts, body) = request.into_parts();
     let body = match axum::body::to_bytes(body, BODY_LIMIT_BYTES).await {
         Ok(body) => body,
-        Err(_) => return plain_error(StatusCode::PAYLOAD_TOO_LARGE, "the body is cut short or above 4 MiB"),
+        Err(_) => return json_error(StatusCode::PAYLOAD_TOO_LARGE, "the body is cut short or above 4 MiB"),
     };
     if let Some(cut) = connection.complete_request() {
         connection.cut_answer(Cut { after: 0, ..cut });
         return Response::default();
     }
     let request = received(&parts, body);
-    let Some(vendor) = vendor_of(&request) else {
-        return plain_error(StatusCode::NOT_FOUND, &not_found_message(&request));
+    let Some(vendor) = request.vendor() else {
+        return json_error(StatusCode::NOT_FOUND, &not_found_message(&request));
     };
     if request_on_connection == 1 {
         service.vendor_connections.fetch_add(1, Ordering::Relaxed);
     }
-    let Some(reply) = play(&service, &connection, vendor, request_on_connection, request).await else {
+    let Some(reply) = service
+        .handle(&connection, vendor, request_on_connection, request)
+        .await
+    else {
         connection.cut_answer(NO_ANSWER);
         return Response::default();
     };
@@ -103,10 +107,4 @@ fn not_found_message(request: &Request) -> String {
         "nothing is at {:?}: the vendors are at /, the control API is at /_emulator/",
         request.path
     )
-}
-
-/// An answer of the emulator itself, for what is no vendor's business.
-pub(crate) fn plain_error(status: StatusCode, message: &str) -> Response {
-    let body = serde_json::json!({ "error": message }).to_string();
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }

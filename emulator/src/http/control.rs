@@ -1,6 +1,5 @@
 //! The control API, `/_emulator/...`: who is where, what arrived, and back to the beginning. README.md describes it for users.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,13 +13,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::connection::Connection;
+use super::json_error::{BadInput, json_error};
 use crate::faults::FaultRule;
 use crate::json::read_object;
-use crate::record::UserScope;
 use crate::request::Query;
-use crate::router::plain_error;
 use crate::service::Service;
+use crate::state::connection::Connection;
+use crate::vendor::UserScope;
 use crate::volcengine::is_id;
 
 type App = State<Arc<Service>>;
@@ -47,7 +46,7 @@ pub(crate) fn router() -> Router<Arc<Service>> {
         .route("/clock", post(set_clock))
         .route("/reset", post(reset))
         .method_not_allowed_fallback(async || {
-            plain_error(
+            json_error(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "this takes another method, see the README",
             )
@@ -214,7 +213,7 @@ async fn remove_faults(State(service): App) -> Answer {
 async fn remove_fault(State(service): App, Path(id): Path<String>) -> Answer {
     let found = id.parse().is_ok_and(|id| service.state().faults.remove(id));
     if !found {
-        return Ok(plain_error(StatusCode::NOT_FOUND, "there is no fault of this id"));
+        return Ok(json_error(StatusCode::NOT_FOUND, "there is no fault of this id"));
     }
     done()
 }
@@ -243,21 +242,6 @@ async fn reset(State(service): App) -> Answer {
 }
 
 type Answer = Result<Response, BadInput>;
-
-/// Input that cannot be used: the text names the field.
-struct BadInput(String);
-
-impl BadInput {
-    fn field(name: &str, fault: impl Display) -> Self {
-        Self(format!("{name} {fault}"))
-    }
-}
-
-impl IntoResponse for BadInput {
-    fn into_response(self) -> Response {
-        plain_error(StatusCode::BAD_REQUEST, &self.0)
-    }
-}
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadInput> {
     read_object(body).map_err(BadInput)
