@@ -12,7 +12,7 @@ use crate::state::quota::{Quotas, SlidingWindow};
 use crate::state::record::{Content, Delivery, Recipient};
 use crate::vendor::UserScope;
 
-/// One request at a vendor's door: what the handlers read, what they may change, and what they note down on the way.
+/// What a vendor's handlers get for one request.
 pub(crate) struct RequestContext<'a> {
     pub request: &'a Request,
     pub options: &'a Options,
@@ -24,7 +24,7 @@ pub(crate) struct RequestContext<'a> {
 }
 
 impl RequestContext<'_> {
-    /// Puts a message into the inbox of a user who is there.
+    /// Puts a message into the inbox of a present user.
     pub fn deliver(&mut self, scope: UserScope, user: &str, to: Destination, content: &Content) {
         let delivery = Delivery {
             sequence: self.sequence,
@@ -39,21 +39,21 @@ impl RequestContext<'_> {
         self.state.record.deliver(scope, user, delivery);
     }
 
-    /// Whether quotas hold and this one is used up.
+    /// Whether the emulator enforces quotas and this request is above the limit of this one. A request below it is counted.
     pub fn exceeds_quota(&mut self, weight: usize, window: impl FnOnce(&mut Quotas) -> &mut SlidingWindow) -> bool {
         let now: Duration = self.now.steady;
         self.options.quota && !window(&mut self.state.quotas).admit(weight, now)
     }
 }
 
-/// What an IM delivery has beyond a room message.
+/// The fields of an IM delivery that a room message does not have.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Destination {
     pub conversation_id: Option<i64>,
     pub device: Option<String>,
 }
 
-/// What a vendor's handler found out about a request, as far as it read it.
+/// What a vendor's handler has read from a request: for a refused request, only the fields before the refusal.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Observed {
     pub action: String,

@@ -11,21 +11,21 @@ use std::path::PathBuf;
 pub enum StartError {
     /// The host can be reached by other machines, and `allow_remote` is not set.
     NotLoopback(String),
-    /// The address could not be listened on.
+    /// The emulator could not listen on the address.
     Listen {
-        /// The address as it was asked for.
+        /// The address from the options.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         fault: io::Error,
     },
     /// A file of the TLS certificate cannot be used.
     Tls {
-        /// The file at fault.
+        /// The file that cannot be used.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         fault: String,
     },
-    /// The system gave no thread.
+    /// The system could not start a thread.
     Thread(io::Error),
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for StartError {
             Self::NotLoopback(host) => {
                 write!(
                     formatter,
-                    "{host} is no loopback address: whoever reaches the emulator controls it, allow that with --allow-remote"
+                    "{host} is not a loopback address: any client that reaches the emulator can control it; use --allow-remote to allow this"
                 )
             }
             Self::Listen { address, fault } => write!(formatter, "cannot listen on {address}: {fault}"),

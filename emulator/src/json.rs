@@ -1,9 +1,9 @@
-//! JSON from users: read strictly, with a fault that names the field.
+//! Strict reading of JSON from users. An error names the field.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Reads a JSON object. serde alone would take an array for a struct, and would not name the field of a wrong type.
+/// Reads a JSON object. Plain serde would also accept an array for a struct, and would not name a field of the wrong type.
 pub(crate) fn read_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     if !bytes.trim_ascii().starts_with(b"{") {
         return Err("the body must be a JSON object".to_owned());
@@ -14,7 +14,7 @@ pub(crate) fn read_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String
     Ok(value)
 }
 
-/// Reads a value that was JSON text before.
+/// Reads an object that is already parsed.
 pub(crate) fn read_value<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     if !value.is_object() {
         return Err("must be a JSON object".to_owned());

@@ -1,7 +1,7 @@
-//! The server APIs of Volcengine RTC and IM and of ZEGO, on loopback: for tests that need no network and no account.
+//! An emulator of the server APIs of Volcengine RTC, Volcengine IM and ZEGO, for tests without a network and without an account.
 //!
-//! The emulator checks what the vendors check (signatures, clocks, ids, sizes, quotas) and answers as they do. Users come and go
-//! through the control API at `/_emulator/`, which also tells what arrived; the README of this package describes it.
+//! The emulator checks what the vendors check (signatures, clocks, ids, sizes, quotas) and answers as they do. A test logs users in
+//! and out through the control API at `/_emulator/`, which also shows what arrived. The README of this package describes it.
 //!
 //! ```
 //! use rtcmsg_emulator::{Emulator, Options};
@@ -69,10 +69,10 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts an emulator. When this returns, its port takes connections.
+    /// Starts an emulator. When this returns, its port accepts connections.
     ///
     /// # Errors
-    /// A host that is not loopback without `allow_remote`, a port that cannot be had, TLS files that cannot be used.
+    /// The host is not a loopback address and `allow_remote` is not set, the port is not free, or a TLS file cannot be used.
     pub fn start(options: Options) -> Result<Self, StartError> {
         if !options.host.is_loopback() && !options.allow_remote {
             return Err(StartError::NotLoopback(options.host.to_string()));
@@ -112,7 +112,7 @@ impl Emulator {
         })
     }
 
-    /// Where the emulator listens, to be set as the endpoint of both vendors: `http://127.0.0.1:43211`, without a slash at its end.
+    /// The endpoint to set for both vendors: `http://127.0.0.1:43211`, without a slash at its end.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -127,17 +127,17 @@ impl Emulator {
         self.address
     }
 
-    /// Adds a scripted fault, and gives its id: as `POST /_emulator/faults` does, but without a connection of its own, which a
-    /// fault of connections could hit.
+    /// Adds a scripted fault and returns its id. It does the same as `POST /_emulator/faults`, but needs no connection, which a
+    /// connection fault could hit.
     pub fn add_fault(&self, rule: FaultRule) -> u64 {
         self.service.state().faults.add(rule)
     }
 
-    /// A request to the control API without a connection, for emulators that speak TLS or whose connections have faults:
-    /// `control("POST", "zego/join", r#"{"room_id":"lobby","user_id":"alice"}"#)`. Gives status and body of the answer.
+    /// Calls the control API without a connection, for emulators that use TLS or whose connections have faults:
+    /// `control("POST", "zego/join", r#"{"room_id":"lobby","user_id":"alice"}"#)`. Returns the status and the body of the answer.
     ///
     /// # Panics
-    /// If `method` or `path` can stand in no request.
+    /// If `method` or `path` is not valid in an HTTP request.
     pub fn control(&self, method: &str, path: &str, body: &str) -> (u16, serde_json::Value) {
         let request = axum::http::Request::builder()
             .method(method)
@@ -168,7 +168,7 @@ impl Emulator {
         self.service.state().faults.clear();
     }
 
-    /// Stops the emulator: no new connections, and at most 2 s for the requests in flight. Dropping does the same.
+    /// Stops the emulator. It accepts no new connections and waits at most 2 s for the requests in flight. Dropping does the same.
     pub fn stop(self) {
         drop(self);
     }

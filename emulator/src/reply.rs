@@ -3,12 +3,12 @@
 use axum::http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
 
-/// What goes back to the client, and the vendor's code in it: 0 or an empty text when all is well.
+/// The answer to send, and the vendor's code in it: 0 (ZEGO) or an empty text (Volcengine) on success.
 pub(crate) struct Reply {
     pub status: u16,
     pub code: Value,
     pub body: Vec<u8>,
-    /// In place of those that every answer has, or beside them.
+    /// Headers to add. They replace those of the same name that every answer has.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::moment::Moment;
 use crate::state::record::{LedgerEntry, Outcome};
 
-/// One line per request. A log that cannot be written must not stop the emulator.
+/// Writes the line of one request. An error is ignored: a log that cannot be written must not stop the emulator.
 pub(crate) fn log(now: Moment, entry: &LedgerEntry) {
     let time = now.civil();
     let code = match &entry.code {
@@ -40,7 +40,7 @@ pub(crate) fn log(now: Moment, entry: &LedgerEntry) {
     );
 }
 
-/// An action's name is the client's text: it must not write lines of its own into the log.
+/// The client chooses the text of an action's name, so it is escaped: it must not be able to add lines to the log.
 fn printable(action: &str) -> String {
     if action.is_empty() {
         return "-".to_owned();

@@ -24,28 +24,28 @@ use crate::state::record::{Capture, LedgerEntry};
 use crate::vendor::{UserScope, Vendor};
 use crate::{request_log, volcengine, zego};
 
-/// The emulator behind its sockets.
+/// Everything that the connections of an emulator share.
 pub(crate) struct Service {
     options: Options,
     state: Mutex<State>,
     started: Duration,
-    /// Sets the request ids of one run apart from those of another.
+    /// Makes the request ids of two runs differ.
     seed: u32,
     sequence: AtomicU64,
     pub vendor_connections: AtomicU64,
-    /// All that were accepted since the last reset, and those still open then; by their numbers.
+    /// The connections that were accepted since the last reset or were open at that time, by number.
     connections: Mutex<BTreeMap<u64, Arc<Connection>>>,
-    /// How far the vendors' clock is set off.
+    /// The seconds that a test has added to the vendors' clock.
     clock_offset_seconds: AtomicI64,
     cancel_signal: watch::Sender<()>,
 }
 
-/// Holds a request back, until its time is over, or a reset or the stop is there.
+/// Ends the delays of a request on a reset or when the emulator stops.
 #[derive(Clone, Debug)]
 pub(crate) struct Cancellation(watch::Receiver<()>);
 
 impl Cancellation {
-    /// Waits for a span; `None` if the hold was ended before.
+    /// Sleeps, and returns `None` if the request was cancelled meanwhile.
     pub async fn sleep(&mut self, span: Duration) -> Option<()> {
         if span.is_zero() {
             return Some(());
@@ -56,7 +56,7 @@ impl Cancellation {
         }
     }
 
-    /// Waits until the hold is ended.
+    /// Waits until the request is cancelled.
     pub async fn cancelled(&mut self) {
         let _ = self.0.changed().await;
     }
@@ -66,7 +66,7 @@ impl Cancellation {
     }
 }
 
-/// Where a request came in.
+/// The connection of a request, and the request's number on it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival<'a> {
     pub connection: &'a Connection,
@@ -98,7 +98,7 @@ impl Service {
         }
     }
 
-    /// The time now, by the clocks that the emulator was started with, and the wall clock set off as a test wants it.
+    /// The present time by the clocks of the options. The offset that a test has set is added to the wall clock.
     pub fn now(&self) -> Moment {
         let steady = (self.options.steady_clock)().saturating_sub(self.started);
         let offset = self.clock_offset_seconds.load(Ordering::Relaxed);
@@ -109,7 +109,7 @@ impl Service {
         self.clock_offset_seconds.store(seconds, Ordering::Relaxed);
     }
 
-    /// Puts everything back to its beginning but the counts of requests, connections and rules.
+    /// Resets everything except the counters of requests, connections and rules.
     pub fn reset(&self) {
         let mut state = self.state();
         state.reset();
@@ -123,7 +123,7 @@ impl Service {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that a connection is closed. One of control requests alone is of no interest any more.
+    /// Records that a connection is closed, and forgets it if it had only control requests.
     pub fn close(&self, connection: &Connection) {
         connection.close();
         if connection.is_only_control() {
@@ -131,17 +131,17 @@ impl Service {
         }
     }
 
-    /// The state, for as long as the guard lives. No handler panics half way through a change, so a poisoned lock is taken over.
+    /// Locks the state. A poisoned lock is used anyway, because no handler can panic in the middle of a change.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The vendor requests answered since the start.
+    /// The number of vendor requests since the start.
     pub fn requests(&self) -> u64 {
         self.sequence.load(Ordering::Relaxed)
     }
 
-    /// Cancels all delayed requests: nothing more is done with them.
+    /// Cancels all delayed requests. They are neither processed nor answered after that.
     pub fn cancel_delayed(&self) {
         self.cancel_signal.send_replace(());
     }
@@ -251,7 +251,7 @@ impl Service {
         Some(reply)
     }
 
-    /// In the vendors' own forms: time and hex digits, or a number above 2^53 in decimal.
+    /// A request id in the format of the vendor: time and hex digits (Volcengine), or a decimal number above 2^53 (ZEGO).
     fn request_id(&self, vendor: Vendor, sequence: u64, now: Moment) -> String {
         match vendor {
             Vendor::Volcengine => format!("{}{:08X}{sequence:012X}", now.civil().digits(), self.seed),
@@ -266,7 +266,7 @@ impl fmt::Debug for Service {
     }
 }
 
-/// The vendor's answer or a fault's, and whether the vendor processed the request.
+/// The answer of the vendor or of the fault, and whether the vendor processed the request.
 fn reply(context: &mut RequestContext<'_>, vendor: Vendor, fault: Option<&Fault>) -> (Reply, bool) {
     let own = |context: &mut RequestContext<'_>| match vendor {
         Vendor::Volcengine => volcengine::answer(context),

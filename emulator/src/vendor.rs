@@ -1,8 +1,8 @@
-//! The vendors, and whose users a request is for.
+//! The vendors, and the sets of users that they have.
 
 use serde::{Deserialize, Serialize};
 
-/// Which of the two protocols a request spoke.
+/// The vendor whose protocol a request uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Vendor {
@@ -19,7 +19,7 @@ impl Vendor {
     }
 }
 
-/// Whose users an inbox belongs to: RTC, IM and ZEGO users are three different sets.
+/// A set of users. RTC, IM and ZEGO users are three different sets; the same id in two of them is two users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum UserScope {
@@ -29,7 +29,7 @@ pub(crate) enum UserScope {
 }
 
 impl UserScope {
-    /// Whose users an action speaks to.
+    /// The users that an action sends to.
     pub fn of(vendor: Vendor, action: &str) -> Self {
         match vendor {
             Vendor::Zego => Self::Zego,

@@ -1,6 +1,6 @@
-//! Scripted faults: the rules there are, and which of them fire for a connection, a request, or a recipient.
+//! Scripted faults: the rules, and which of them fire for a connection, a request, or a recipient.
 //!
-//! A rule is asked at the one moment that its fault needs, and counts what it matched then: connections for those at the
+//! Each rule is evaluated at one moment, which depends on its fault, and counts its matches there: connections for the faults at
 //! accept, request lines for `cut_request_after`, recipients for the scripted outcomes, and whole requests for all others.
 
 mod parse;
@@ -19,7 +19,7 @@ pub use self::rule::{FaultError, FaultRule};
 use crate::request::RequestLine;
 use crate::vendor::UserScope;
 
-/// All rules, by their ids, which are counted from 1 and never reused.
+/// All rules by id. Ids start at 1 and are never reused.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     rules: BTreeMap<u64, ActiveRule>,
@@ -34,7 +34,7 @@ struct ActiveRule {
     fired: u64,
 }
 
-/// A rule and its counts, as the control API shows them.
+/// A rule and its counters, as the control API shows them.
 #[derive(Debug, Serialize)]
 pub(crate) struct RuleStatus<'a> {
     id: u64,
@@ -44,7 +44,7 @@ pub(crate) struct RuleStatus<'a> {
     rule: &'a Value,
 }
 
-/// What is known of a whole request before a vendor looks at it.
+/// The properties of a whole request that rules match, before the vendor handles it.
 #[derive(Debug)]
 pub(crate) struct Subject<'a> {
     pub vendor: UserScope,
@@ -52,18 +52,18 @@ pub(crate) struct Subject<'a> {
     pub users: &'a [String],
 }
 
-/// What is to happen to one request.
+/// The faults for one request.
 #[derive(Debug, Default)]
 pub(crate) struct FaultPlan {
     pub latency: Duration,
     pub answer_latency: Duration,
     pub fault: Option<Fault>,
-    /// The rules that fired.
+    /// The ids of the rules that fired.
     pub rules: Vec<u64>,
 }
 
 impl ActiveRule {
-    /// Counts a match, and tells whether it is one to fire at.
+    /// Counts a match, and returns whether the rule fires for it.
     fn fires(&mut self) -> bool {
         if self.is_spent() {
             return false;
@@ -104,7 +104,7 @@ impl Faults {
         self.last_id
     }
 
-    /// Removes a rule; false if there is none of this id.
+    /// Removes a rule; false if no rule has this id.
     pub fn remove(&mut self, id: u64) -> bool {
         self.rules.remove(&id).is_some()
     }
@@ -127,7 +127,7 @@ impl Faults {
         list
     }
 
-    /// The end of a connection before its first byte, or in its handshake.
+    /// The fault that ends a new connection before its first byte or in its TLS handshake.
     pub fn on_accept(&mut self, tls: bool) -> Option<Fault> {
         self.first_of(|fault| match fault {
             Fault::CutOnAccept { .. } => true,
@@ -141,7 +141,7 @@ impl Faults {
         candidates.find_map(|active| active.fires().then(|| active.rule.fault.clone()))
     }
 
-    /// The end of a connection within a request of which no more than the first line is known.
+    /// The cut of a connection within a request of which only the first line is known.
     pub fn on_request_line(&mut self, line: &RequestLine) -> Option<Cut> {
         self.rules.values_mut().find_map(|active| {
             let Fault::CutRequest(cut) = active.rule.fault else {
@@ -151,12 +151,12 @@ impl Faults {
         })
     }
 
-    /// Whether any rule asks for the users of a request.
+    /// Whether any rule needs the users of a request.
     pub fn need_users(&self) -> bool {
         self.rules.values().any(|active| active.rule.matcher.user.is_some())
     }
 
-    /// What is to happen to a whole request: all latencies that fire, and of the other faults the first.
+    /// The faults for a whole request: all latencies that fire, and the first of the other faults that fire.
     pub fn on_request(&mut self, subject: &Subject<'_>) -> FaultPlan {
         let mut plan = FaultPlan::default();
         for (id, active) in &mut self.rules {
@@ -185,7 +185,7 @@ impl Faults {
         plan
     }
 
-    /// The scripted code of an IM user's device, in place of SUCCESS.
+    /// The scripted code of an IM user's device, which replaces SUCCESS.
     pub fn on_device(&mut self, action: &str, user: &str, platform: &str) -> Option<String> {
         self.rules.values_mut().find_map(|active| {
             let Fault::DeviceCode { code, device } = &active.rule.fault else {

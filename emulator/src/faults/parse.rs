@@ -1,5 +1,5 @@
-//! A rule as it is written in JSON, read into what it means. What makes no sense is refused by its field: a rule that never fires
-//! would be a test that tests nothing.
+//! Reads rules from JSON. A field that has no effect is an error that names it, because a test whose rule never fires would
+//! test nothing.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -14,10 +14,10 @@ use crate::json;
 use crate::vendor::UserScope;
 
 impl FaultRule {
-    /// Reads a JSON list of rules, as the file of `--faults` holds it.
+    /// Reads a JSON list of rules, the content of a `--faults` file.
     ///
     /// # Errors
-    /// Text that is no JSON list, or a rule that cannot be used: the error names its place in the list, from 1, and its field.
+    /// The text is not a JSON list, or a rule is invalid. The error names its position in the list, from 1, and its field.
     pub fn list(text: &str) -> Result<Vec<Self>, FaultError> {
         let rules: Vec<Value> = serde_json::from_str(text).map_err(|error| FaultError(error.to_string()))?;
         let read = |(index, rule)| Self::read(rule).map_err(|fault| FaultError(format!("rule {}: {fault}", index + 1)));
@@ -45,7 +45,7 @@ enum UserId {
     Text(String),
 }
 
-/// A rule as it is written: flat, one of the faults and what belongs to it.
+/// The JSON of a rule: one flat object with one of the faults and its other fields.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RuleJson {
@@ -83,7 +83,7 @@ pub(super) struct RuleJson {
     device: Option<String>,
 }
 
-/// The faults that come before any request is known.
+/// The faults that happen before a request has arrived.
 const CONNECTION_FAULTS: [&str; 3] = ["drop_on_accept", "reset_on_accept", "cut_handshake"];
 
 impl RuleJson {
@@ -122,7 +122,7 @@ impl RuleJson {
             ("latency_ms", self.latency_ms.is_some()),
             ("answer_latency_ms", self.answer_latency_ms.is_some()),
             ("throttle", self.throttle.is_some()),
-            // Beside an error it is the status of that error's answer.
+            // With an error, it is the status of the answer and not a fault of its own.
             ("status", self.status.is_some() && self.error.is_none()),
             ("error", self.error.is_some()),
             ("cut_request_after", self.cut_request_after.is_some()),
@@ -146,7 +146,7 @@ impl RuleJson {
         }
     }
 
-    /// Refuses what has no meaning beside the fault.
+    /// Refuses fields that have no effect with the fault.
     fn check_combinations(&self, fault: &str) -> Result<(), String> {
         let flags = [
             ("throttle", self.throttle),
@@ -183,14 +183,14 @@ impl RuleJson {
         let before_request = CONNECTION_FAULTS.contains(&fault);
         for (name, given) in [("vendor", self.vendor.is_some()), ("action", self.action.is_some())] {
             if given && before_request {
-                return Err(format!("{name}: {fault} comes before any request is known"));
+                return Err(format!("{name}: {fault} happens before a request has arrived"));
             }
         }
         if self.user.is_some() && (before_request || fault == "cut_request_after") {
-            return Err(format!("user: {fault} comes before the recipients are known"));
+            return Err(format!("user: {fault} happens before the recipients are known"));
         }
         if self.seed.is_some() && self.probability.is_none() {
-            return Err("seed belongs to a probability".to_owned());
+            return Err("seed needs a probability".to_owned());
         }
         Ok(())
     }
@@ -250,10 +250,10 @@ impl RuleJson {
         headers.extend(self.retry_after().map(|value| (header::RETRY_AFTER, value)));
         for (name, value) in self.headers.iter().flatten() {
             let usable = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
-            let (name, value) =
-                usable.ok_or_else(|| format!("headers: {name:?} is no HTTP header, or its value is none"))?;
+            let (name, value) = usable
+                .ok_or_else(|| format!("headers: {name:?} is not a valid header name, or its value is not valid"))?;
             if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].contains(&name) {
-                return Err(format!("headers: {name} is the emulator's own to set"));
+                return Err(format!("headers: {name} is set by the emulator"));
             }
             headers.push((name, value));
         }
@@ -288,7 +288,7 @@ impl RuleJson {
     }
 }
 
-/// The page of a proxy that has no answer to hand on.
+/// The error page of a proxy that got no answer.
 fn error_page(status: u16) -> String {
     let known = StatusCode::from_u16(status).ok();
     let reason = known.and_then(|status| status.canonical_reason()).unwrap_or("Error");

@@ -1,6 +1,6 @@
-//! Random numbers that can be repeated: the same seed gives the same faults in every run, on every machine.
+//! Reproducible random numbers: the same seed gives the same faults in every run and on every machine.
 
-/// SplitMix64, by Steele, Lea and Flood: one addition and two multiplications a draw, good from any seed, 0 included.
+/// SplitMix64 by Steele, Lea and Flood: one addition and two multiplications per number, with any seed, also 0.
 #[derive(Clone, Debug)]
 pub(crate) struct Rng {
     state: u64,
@@ -11,9 +11,9 @@ impl Rng {
         Self { state: seed }
     }
 
-    /// Whether an event of this probability, 0 to 1, happens now.
+    /// Returns true with this probability, 0 to 1.
     pub fn random_bool(&mut self, probability: f64) -> bool {
-        // 53 bits are what a double holds exactly.
+        // A double represents 53 bits exactly.
         #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
         let draw = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
         draw < probability

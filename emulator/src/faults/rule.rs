@@ -1,4 +1,4 @@
-//! One rule: which requests it is for, how often, and the fault. README.md has the table for users.
+//! One rule: which requests it is for, how often it fires, and the fault. README.md has the table for users.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::vendor::UserScope;
 
-/// A scripted fault: which requests or connections it is for, how often, and what happens to them.
+/// A scripted fault: which requests or connections it is for, how often it fires, and what happens to them.
 ///
-/// It is written in JSON, the same in [`Options::faults`](crate::Options::faults), in the file of `--faults` and in the control
-/// API. The README of this package has the table of faults.
+/// Its JSON is the same in [`Options::faults`](crate::Options::faults), in a `--faults` file and in the control API. The README of
+/// this package has the table of faults.
 ///
 /// ```
 /// let rule: rtcmsg_emulator::FaultRule = r#"{"vendor": "zego", "cut_answer_after": 0, "count": 1}"#.parse()?;
@@ -20,7 +20,7 @@ use crate::vendor::UserScope;
 /// ```
 #[derive(Clone, Debug)]
 pub struct FaultRule {
-    /// As it was written.
+    /// The JSON that the rule was read from.
     pub(crate) source: Value,
     pub(crate) matcher: Matcher,
     pub(crate) probability: f64,
@@ -30,7 +30,7 @@ pub struct FaultRule {
     pub(crate) fault: Fault,
 }
 
-/// What is wrong with a rule: the text names the field.
+/// Why a rule is invalid. The text names the field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultError(pub(crate) String);
 
@@ -42,7 +42,7 @@ impl fmt::Display for FaultError {
 
 impl std::error::Error for FaultError {}
 
-/// Which requests a rule is for; what is `None` is any.
+/// Which requests a rule is for. `None` matches any.
 #[derive(Clone, Debug)]
 pub(crate) struct Matcher {
     pub vendor: Option<UserScope>,
@@ -67,7 +67,7 @@ pub(crate) enum Fault {
     FailUserCode(i64),
 }
 
-/// A connection's end after so many bytes: by RST, or by FIN.
+/// The end of a connection after a number of bytes, by RST or by FIN.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cut {
     pub after: u64,
@@ -77,7 +77,7 @@ pub(crate) struct Cut {
 /// The end of a connection before any byte of an answer.
 pub(crate) const NO_ANSWER: Cut = Cut { after: 0, reset: false };
 
-/// An answer that is none of the vendor's own.
+/// An answer that is not in the vendor's format.
 #[derive(Clone, Debug)]
 pub(crate) struct StatusAnswer {
     pub status: u16,
@@ -86,7 +86,7 @@ pub(crate) struct StatusAnswer {
     pub processed: bool,
 }
 
-/// The vendor's own envelope around a code of the rule.
+/// An answer in the vendor's format with the code of the rule.
 #[derive(Clone, Debug)]
 pub(crate) struct ErrorAnswer {
     pub code: ErrorCode,
@@ -97,16 +97,16 @@ pub(crate) struct ErrorAnswer {
     pub processed: bool,
 }
 
-/// A word for Volcengine, a number for ZEGO.
+/// A text for Volcengine, a number for ZEGO.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, expecting = "a word for Volcengine, a number for ZEGO")]
+#[serde(untagged, expecting = "a text for Volcengine, a number for ZEGO")]
 pub(crate) enum ErrorCode {
     Number(i64),
     Word(String),
 }
 
 impl Fault {
-    /// Whether the fault has a meaning for a vendor's requests.
+    /// Whether the fault can happen to requests for these users.
     pub fn is_for(&self, vendor: UserScope) -> bool {
         match self {
             Self::DeviceCode { .. } => vendor == UserScope::Im,

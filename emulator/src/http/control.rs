@@ -1,4 +1,4 @@
-//! The control API, `/_emulator/...`: who is where, what arrived, and back to the beginning. README.md describes it for users.
+//! The control API, `/_emulator/...`: presence, what arrived, faults, clock and reset. README.md describes it for users.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -48,7 +48,7 @@ pub(crate) fn router() -> Router<Arc<Service>> {
         .method_not_allowed_fallback(async || {
             json_error(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "this takes another method, see the README",
+                "method not allowed for this path, see the README",
             )
         })
         .layer(axum::middleware::map_request(count_request))
@@ -213,7 +213,7 @@ async fn remove_faults(State(service): App) -> Answer {
 async fn remove_fault(State(service): App, Path(id): Path<String>) -> Answer {
     let found = id.parse().is_ok_and(|id| service.state().faults.remove(id));
     if !found {
-        return Ok(json_error(StatusCode::NOT_FOUND, "there is no fault of this id"));
+        return Ok(json_error(StatusCode::NOT_FOUND, "no fault has this id"));
     }
     done()
 }
@@ -224,7 +224,7 @@ struct Clock {
     offset_s: i64,
 }
 
-/// Ten years, either way: more than any clock is wrong, and within what dates can hold.
+/// Ten years forward or back: more than a real clock is wrong, and all dates remain valid.
 const CLOCK_OFFSET_LIMIT_SECONDS: u64 = 315_360_000;
 
 async fn set_clock(State(service): App, body: Bytes) -> Answer {

@@ -5,13 +5,13 @@ use std::fmt::Display;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-/// An answer of the emulator itself, for what is no vendor's business.
+/// An error answer of the emulator itself.
 pub(crate) fn json_error(status: StatusCode, message: &str) -> Response {
     let body = serde_json::json!({ "error": message }).to_string();
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// Input that cannot be used: the text names the field.
+/// Invalid input to the control API. The text names the field.
 pub(crate) struct BadInput(pub String);
 
 impl BadInput {

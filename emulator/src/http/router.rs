@@ -1,4 +1,4 @@
-//! The HTTP face: the control API under its own prefix, and everything else for the vendors.
+//! The routes: the control API under its own prefix, and the vendors for everything else.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ use crate::service::Service;
 use crate::state::connection::Connection;
 use crate::vendor::Vendor;
 
-/// More than any message needs, even one escaped to the last character.
+/// More than any message needs, even if each of its characters is escaped.
 const BODY_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
 pub(crate) fn router(service: Arc<Service>) -> Router {
@@ -66,7 +66,7 @@ fn response(service: &Service, vendor: Vendor, reply: Reply) -> Response {
         Vendor::Volcengine => "application/json; charset=utf-8",
         Vendor::Zego => "application/json",
     };
-    // The date is the emulator's clock, not the machine's: clients measure their skew by it.
+    // The date is that of the emulator's clock, not of the machine's, because clients compute their clock skew from it.
     let date = service.now().civil().http_date();
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -100,11 +100,11 @@ fn raw_query(uri: &Uri) -> &str {
 
 fn not_found_message(request: &Request) -> String {
     if request.path == "/" {
-        return "neither vendor's: Volcengine needs Action and Version in the query, ZEGO its common parameters"
+        return "not a request to Volcengine (no Action and Version in the query) or ZEGO (no common parameters)"
             .to_owned();
     }
     format!(
-        "nothing is at {:?}: the vendors are at /, the control API is at /_emulator/",
+        "unknown path {:?}: the vendors are at /, the control API is at /_emulator/",
         request.path
     )
 }

@@ -1,4 +1,4 @@
-//! The accept loop: it numbers connections, serves HTTP/1.1 on each, and stops without dropping requests in flight.
+//! The accept loop. It numbers connections, serves HTTP/1.1 on each, and lets requests in flight finish when it stops.
 
 use std::convert::Infallible;
 use std::io;
@@ -23,13 +23,13 @@ use crate::faults::Fault;
 use crate::service::Service;
 use crate::state::connection::{Connection, Ending};
 
-/// How long requests in flight may take after the stop.
+/// How long requests in flight may take after the stop signal.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a client may take for its TLS handshake.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// A pause after a failed accept: out of file descriptors, the next one would fail at once, too.
+/// The pause after a failed accept. Without file descriptors, the next accept would also fail immediately.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// What all connections share.
@@ -40,7 +40,7 @@ struct Shared {
     service: Arc<Service>,
 }
 
-/// Serves until `stop` is told, or its other end is gone.
+/// Serves until `stop` receives a value or its sender is dropped.
 pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -64,7 +64,7 @@ pub(crate) async fn serve(
         let connection = Arc::new(Connection::new(accepted, peer.port(), shared.tls.is_some()));
         shared.service.connections().insert(accepted, Arc::clone(&connection));
         let (shared, watcher) = (shared.clone(), graceful.watcher());
-        // Asked here, so that the order of rules is the order of connections.
+        // The rules are evaluated here and not in the task, so that they see connections in the order of acceptance.
         let fault = shared.service.state().faults.on_accept(shared.tls.is_some());
         tokio::spawn(async move {
             serve_connection(&shared, stream, &connection, fault, watcher).await;
@@ -94,7 +94,7 @@ async fn serve_connection(
         answer(router.clone(), Arc::clone(&connection), request)
     });
     let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // An error here is a client that went away or spoke no HTTP, which is its own affair, or a scripted cut.
+    // An error means that the client closed the connection or did not speak HTTP, or that a fault cut the connection.
     let _ = watcher.watch(serving).await;
 }
 
@@ -112,7 +112,7 @@ async fn answer(
     response
 }
 
-/// Makes a connection ready for HTTP, unless a fault ends it before.
+/// Performs the TLS handshake, if any. Returns `None` if a fault ended the connection.
 async fn open_link(stream: TcpStream, tls: Option<&TlsAcceptor>, fault: Option<Fault>) -> io::Result<Option<Link>> {
     stream.set_nodelay(true)?;
     let ending = |reset| if reset { Ending::Reset } else { Ending::Fin };

@@ -1,4 +1,4 @@
-//! The bytes of one connection, after TLS: every one of them passes here, is counted, and may be the last.
+//! The bytes of one connection, after TLS. Each byte is counted here, and a fault can end the connection after any of them.
 
 use std::io;
 use std::pin::Pin;
@@ -14,23 +14,23 @@ use crate::request::RequestLine;
 use crate::service::Service;
 use crate::state::connection::{Connection, Ending};
 
-/// How long a connection that was cut by FIN is kept to throw away what still comes.
+/// How long the emulator reads and discards bytes after it has cut a connection by FIN.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// More than the HTTP layer takes for a whole head.
+/// More than the HTTP layer accepts as a whole head.
 const LINE_LIMIT_BYTES: usize = 1024 * 1024;
 
 pub(crate) struct Stream {
-    /// `None` once it was cut.
+    /// `None` after a fault has cut the connection.
     link: Option<Link>,
     connection: Arc<Connection>,
     service: Arc<Service>,
-    /// The first line of the request on the wire, until it is whole.
+    /// The part of the present request's first line that has arrived; `None` after the whole line has.
     line: Option<Vec<u8>>,
     fresh: bool,
 }
 
-/// The connection below, with or without TLS.
+/// The connection to the client, with or without TLS.
 pub(crate) enum Link {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
@@ -67,7 +67,7 @@ impl Stream {
         }
     }
 
-    /// Counts bytes that came in. Gives the end of the connection if they reached it: then nobody may see them.
+    /// Counts received bytes. Returns how the connection ends if a fault cuts it at these bytes; HTTP must not see them then.
     fn on_read(&mut self, bytes: &[u8]) -> Option<Ending> {
         if self.fresh || self.connection.is_between_requests() {
             self.fresh = false;
@@ -79,7 +79,7 @@ impl Stream {
         self.connection.request_cut_reached().map(Ending::from)
     }
 
-    /// Gathers the first line, and asks the rules when it is whole. Until then the HTTP layer cannot act on it either.
+    /// Collects the first line, and evaluates the fault rules when it is whole. The HTTP layer cannot act on the request earlier.
     fn read_line(&mut self, bytes: &[u8]) {
         let Some(line) = &mut self.line else { return };
         let end = bytes.iter().position(|byte| *byte == b'\n');
@@ -105,7 +105,7 @@ impl Stream {
         ended()
     }
 
-    /// Ends the connection if its answer is out as far as it is to go, and all of that was handed to the system.
+    /// Ends the connection if the answer is written as far as the fault allows, and the system has all of these bytes.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(ending) = self.connection.end_reached() else {
             return Poll::Ready(Ok(()));
@@ -179,8 +179,8 @@ fn ended() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "cut by a scripted fault")
 }
 
-/// Closes a connection by RST or by FIN. The system would answer unread bytes by RST, so a FIN is sent first, and the bytes are
-/// read and thrown away after it.
+/// Closes a connection by RST or by FIN. After a FIN, received bytes are read and discarded: the system would send an RST if it
+/// closed a socket that has unread bytes.
 pub(crate) fn close(stream: TcpStream, ending: Ending) {
     match ending {
         Ending::Reset => {

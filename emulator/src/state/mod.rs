@@ -1,4 +1,4 @@
-//! All that changes while the emulator runs, behind one lock.
+//! The state that changes while the emulator runs. One lock protects it.
 
 pub(crate) mod connection;
 mod nonces;
@@ -12,7 +12,7 @@ use self::quota::Quotas;
 use self::record::Record;
 use crate::faults::Faults;
 
-/// Everything that `POST /_emulator/reset` puts back to its beginning.
+/// The state that `POST /_emulator/reset` resets.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub rtc: RtcPresence,

@@ -1,7 +1,7 @@
-//! What the emulator remembers of requests: the ledger, the inboxes of users, and the raw captures.
+//! The record of requests: the ledger, the inboxes of users, and the captures of raw requests.
 //!
-//! One request has one sequence number in all three, counted from 1 since the start, never reused. Ledger and inboxes grow until
-//! they are reset; of captures the last 10,000 are kept.
+//! A request has the same sequence number in all three. Sequence numbers start at 1 and are never reused. The ledger and the
+//! inboxes grow until a reset; the last 10,000 captures are kept.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -17,18 +17,18 @@ use crate::vendor::{UserScope, Vendor};
 
 const CAPTURES_KEPT: usize = 10_000;
 
-/// What became of a message for one recipient.
+/// The outcome of a message for one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Outcome {
     Delivered,
-    /// Not there, and the answer does not call it a failure.
+    /// The user was not present, and the answer does not report that as a failure.
     Absent,
-    /// Named as failed in the answer.
+    /// The answer reports a failure.
     Failed,
 }
 
-/// A row of the ledger for one recipient. The code is the vendor's: a number for ZEGO, a word for Volcengine.
+/// A recipient in a ledger entry. The code is the vendor's: a number for ZEGO, a text for Volcengine.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Recipient {
     pub user: String,
@@ -36,7 +36,7 @@ pub(crate) struct Recipient {
     pub code: Value,
 }
 
-/// The complete entry of the ledger for one request.
+/// The ledger entry of one request.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct LedgerEntry {
     pub sequence: u64,
@@ -56,14 +56,14 @@ pub(crate) struct LedgerEntry {
     pub payload: Option<Bytes>,
     pub recipients: Vec<Recipient>,
     pub accepted: bool,
-    /// The rules of the faults that were played.
+    /// The ids of the fault rules that fired for the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<u64>,
     #[serde(rename = "received_at_ns", serialize_with = "nanoseconds")]
     pub received_at: Duration,
 }
 
-/// A message that a present user received.
+/// A message in the inbox of a user.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Delivery {
     pub sequence: u64,
@@ -80,7 +80,7 @@ pub(crate) struct Delivery {
     pub request_id: String,
 }
 
-/// What a message carries, as its receiver sees it.
+/// The payload of a message, as its receiver sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Content {
     pub binary: bool,
@@ -113,7 +113,7 @@ impl Serialize for Content {
     }
 }
 
-/// A request as it came in.
+/// A captured request.
 #[derive(Clone, Debug)]
 pub(crate) struct Capture {
     pub sequence: u64,

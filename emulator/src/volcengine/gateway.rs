@@ -1,15 +1,15 @@
-//! The gateway before Volcengine's services: who signed this, when, and is it what was signed. // VENDORS.md, Signature
+//! The gateway before Volcengine's services, which checks signatures and their dates. // VENDORS.md, Signature
 
 use super::answer::Refusal;
 use super::signature::{self, Authorization, Unreadable};
 use crate::context::RequestContext;
 use crate::moment::Civil;
 
-/// How far `X-Date` may be from the vendor's clock, either way.
+/// How far `X-Date` may be before or after the vendor's clock.
 const SIGNATURE_LIFE_SECONDS: u64 = 900;
 
-/// Checks everything about a request's signature, in the order of the gateway. The region that was signed is noted as soon as
-/// it is known, because refusals name it too.
+/// Checks the signature of a request, in the gateway's order. The signed region is stored in `region` as soon as it is known,
+/// because refusals name it.
 pub(crate) fn check(context: &RequestContext<'_>, region: &mut String) -> Result<(), Refusal> {
     let authorization = read_authorization(context)?;
     region.clone_from(&authorization.scope.region);

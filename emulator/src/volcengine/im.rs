@@ -1,4 +1,4 @@
-//! The two IM sends. Their answers have a row per user and device, and they know who was offline. // VENDORS.md, The messages
+//! The two IM sends. Their answers have a row for each user and device, and report offline users. // VENDORS.md, The messages
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -34,7 +34,7 @@ struct UserSend {
     to_all_online_users: Option<bool>,
     content: Option<String>,
     create_time: Option<i64>,
-    /// Handed to the receivers beside the content; only its type matters here.
+    /// Receivers get it with the content. The emulator checks only its type.
     ext: Option<serde_json::Map<String, Value>>,
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn send_to_conversation(context: &mut RequestContext<'_>) -> Result<S
     })
 }
 
-/// P2PSendUserMessage: to users, in no conversation.
+/// P2PSendUserMessage: to users outside conversations.
 pub(crate) fn send_to_users(context: &mut RequestContext<'_>) -> Result<Success, Refusal> {
     if context.exceeds_quota(1, |quotas| &mut quotas.im_user_sends) {
         return Err(Refusal::im_flow_limit(
@@ -150,14 +150,14 @@ fn choose_receivers(context: &mut RequestContext<'_>, named: Vec<i64>, to_all: b
 }
 
 fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    // serde would take an array for a struct, too.
+    // serde would also accept an array for a struct.
     if !body.trim_ascii().starts_with(b"{") {
         return Err(Refusal::invalid("JsonParsingError", "the body is not a JSON object"));
     }
     serde_json::from_slice(body).map_err(|error| Refusal::invalid("JsonParsingError", error.to_string()))
 }
 
-/// What both sends must have: the sender and the content are handed back.
+/// Reads the fields that both sends require, and returns the sender and the content.
 fn read_common(
     context: &mut RequestContext<'_>,
     app_id: Option<i64>,
@@ -203,7 +203,7 @@ fn positive_ids(field: &str, ids: Option<Vec<i64>>) -> Result<Vec<i64>, Refusal>
     Ok(ids)
 }
 
-/// Hands the message to every device of a user, and gives the rows of the answer.
+/// Delivers the message to every device of a user, and returns the rows of the answer.
 fn deliver(
     context: &mut RequestContext<'_>,
     user: i64,
@@ -242,7 +242,7 @@ fn deliver(
             device_platform: device,
         });
     }
-    // One device is enough to have reached the user.
+    // A user counts as reached if one device got the message.
     let reached = rows.iter().find(|row| outcome_of(&row.code) == Outcome::Delivered);
     let code = reached.unwrap_or(&rows[0]).code.clone();
     context
@@ -252,7 +252,7 @@ fn deliver(
     rows
 }
 
-/// What a row's code says; the vendor spells it in more than one way. // VENDORS.md, The messages
+/// The outcome by a row's code. The vendor documents more than one spelling. // VENDORS.md, The messages
 fn outcome_of(code: &str) -> Outcome {
     if code.eq_ignore_ascii_case("SUCCESS") {
         Outcome::Delivered

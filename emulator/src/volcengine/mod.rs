@@ -1,4 +1,4 @@
-//! Volcengine's server API: the gateway in front, the RTC and IM services behind it. // VENDORS.md, Volcengine
+//! Volcengine's server API: the gateway, and the RTC and IM services behind it. // VENDORS.md, Volcengine
 
 mod answer;
 mod gateway;
@@ -17,7 +17,7 @@ use crate::request::Request;
 
 const DEFAULT_REGION: &str = "cn-north-1";
 
-/// What can be asked for.
+/// The actions that the emulator serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     Rtc(rtc::Send),
@@ -26,7 +26,7 @@ enum Action {
 }
 
 impl Action {
-    /// The action of a name in a version. IM knows 2020-12-01 alone.
+    /// The action with this name in this version. IM has only version 2020-12-01.
     fn find(name: &str, version: &str) -> Option<Self> {
         let action = match name {
             "SendUnicast" => Self::Rtc(rtc::Send::Unicast),
@@ -46,7 +46,7 @@ impl Action {
     }
 }
 
-/// Answers a request, and notes in the context what became of it.
+/// Answers a request, and records it in the context.
 pub(crate) fn answer(context: &mut RequestContext<'_>) -> Reply {
     record_action(context);
     let (action, version) = action_and_version(context);
@@ -56,7 +56,7 @@ pub(crate) fn answer(context: &mut RequestContext<'_>) -> Reply {
     reply(context, &action, &version, &region, verdict)
 }
 
-/// The answer of a fault, in place of that to the request.
+/// The answer of a fault, which replaces the answer to the request.
 pub(crate) fn scripted(context: &mut RequestContext<'_>, error: &ErrorAnswer) -> Reply {
     record_action(context);
     let (action, version) = action_and_version(context);
@@ -69,7 +69,7 @@ pub(crate) fn scripted(context: &mut RequestContext<'_>, error: &ErrorAnswer) ->
     )
 }
 
-/// What a request gets that is above its quota.
+/// The answer to a request above its quota.
 pub(crate) fn throttled(context: &mut RequestContext<'_>) -> Reply {
     record_action(context);
     let (action, version) = action_and_version(context);
@@ -80,7 +80,7 @@ pub(crate) fn throttled(context: &mut RequestContext<'_>) -> Reply {
     reply(context, &action, &version, DEFAULT_REGION, Err(refusal))
 }
 
-/// The users that a request names, as far as it can be read.
+/// The users that a request names, if it is readable.
 pub(crate) fn named_users(request: &Request) -> Vec<String> {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let text = |user: &Value| user.as_str().map_or_else(|| user.to_string(), str::to_owned);
@@ -92,7 +92,7 @@ pub(crate) fn named_users(request: &Request) -> Vec<String> {
     lists.concat()
 }
 
-/// Notes what the query asks for, which is all that is known of a request that was not processed.
+/// Records the action in the query. Of a request that is not processed, the ledger has only this.
 pub(crate) fn record_action(context: &mut RequestContext<'_>) {
     let query = context.request.query();
     let text = |name| query.text(name).map(str::to_owned);
@@ -132,7 +132,7 @@ fn reply(
     }
 }
 
-/// The gateway: what it lets through has an action that exists.
+/// The checks of the gateway. A request that passes them has an existing action.
 fn admit(context: &RequestContext<'_>, action: &str, version: &str, region: &mut String) -> Result<Action, Refusal> {
     for (name, value) in [("Action", action), ("Version", version)] {
         if value.is_empty() {

@@ -1,4 +1,5 @@
-//! The four RTC sends. They answer Success for users who are absent, too: only the inboxes know. // VENDORS.md, The messages
+//! The four RTC sends. They also answer Success for absent users; only the inboxes show who got a message.
+//! // VENDORS.md, The messages
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -62,7 +63,7 @@ fn read_body(body: &[u8]) -> Result<Body, Refusal> {
     if body.trim_ascii().is_empty() {
         return Err(Refusal::invalid("InvalidParameter.BodyIsEmpty", "the body is empty"));
     }
-    // serde would take an array for a struct, too.
+    // serde would also accept an array for a struct.
     if !body.trim_ascii().starts_with(b"{") {
         return Err(Refusal::invalid(
             "InvalidParameter.Unmarshal",
@@ -97,7 +98,7 @@ fn check_ids(body: &Body, send: Send) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The rule of all ids of the RTC service. // VENDORS.md, The messages
+/// The rule for all ids of the RTC service. // VENDORS.md, The messages
 pub(crate) fn is_id(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_@-.".contains(&byte);
     (1..=128).contains(&text.len()) && text.bytes().all(allowed)
@@ -107,7 +108,7 @@ fn illegal_id(code: &'static str, field: &str) -> Refusal {
     Refusal::invalid(code, format!("{field} must be 1 to 128 of a-z A-Z 0-9 _ @ - ."))
 }
 
-/// The users named in the request: none for a broadcast, which takes those in the room.
+/// The users named in the request. A broadcast names none and goes to the users in the room.
 fn read_recipients(to: Option<&To>, send: Send) -> Result<Vec<String>, Refusal> {
     let wrong_type = |expected: &str| {
         Err(Refusal::invalid(

@@ -1,8 +1,8 @@
-//! What ZEGO answers: its codes, a refusal, and the `Data` of an accepted request.
+//! The answers of ZEGO: its codes, a refusal, and the `Data` of an accepted request.
 
 use serde::Serialize;
 
-/// Codes of ZEGO. // VENDORS.md, SendCustomCommand
+/// The codes of ZEGO. // VENDORS.md, SendCustomCommand
 pub(crate) mod code {
     pub const FAILED: i64 = 1;
     pub const BAD_PARAMETER: i64 = 2;
@@ -23,7 +23,7 @@ pub(crate) mod code {
     pub const UNKNOWN_APP: i64 = 100_000_010;
 }
 
-/// A request turned down.
+/// A refused request.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub code: i64,

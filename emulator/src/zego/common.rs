@@ -1,4 +1,4 @@
-//! ZEGO's common parameters: who signed this, when, and was it seen before. // VENDORS.md, ZEGO, Request
+//! ZEGO's common parameters: signature, time and nonce. // VENDORS.md, ZEGO, Request
 
 use md5::{Digest, Md5};
 
@@ -7,16 +7,16 @@ use crate::context::RequestContext;
 use crate::hex::lower_hex;
 use crate::request::Query;
 
-/// How far `Timestamp` may be from the vendor's clock, either way.
+/// How far `Timestamp` may be before or after the vendor's clock.
 const SIGNATURE_LIFE_SECONDS: i64 = 600;
 
-/// What the common parameters say beside the signature.
+/// The common parameters that do not belong to the signature.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Common {
     pub is_test: bool,
 }
 
-/// Checks the common parameters, in the order of the gateway.
+/// Checks the common parameters, in the gateway's order.
 pub(crate) fn check(context: &mut RequestContext<'_>, query: &Query) -> Result<Common, Refusal> {
     if context.request.method != "GET" {
         let message = format!("this API takes GET, not {}", context.request.method);
@@ -92,7 +92,7 @@ fn check_timestamp(now: i64, timestamp: i64) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// ZEGO asks for a fresh nonce each time and names no code for one used again: this code is an assumption.
+/// ZEGO requires a fresh nonce for each request and documents no code for a reused one: this code is an assumption.
 fn check_nonce(context: &mut RequestContext<'_>, nonce: u64, timestamp: i64) -> Result<(), Refusal> {
     if context.options.allow_nonce_reuse {
         return Ok(());
@@ -111,7 +111,7 @@ fn check_nonce(context: &mut RequestContext<'_>, nonce: u64, timestamp: i64) -> 
     Ok(())
 }
 
-/// The md5 of the three decimal and hex texts as they were sent, and the secret.
+/// The MD5 of the three parameters as they were sent, and the secret.
 fn signature(app_id: &str, nonce: &str, server_secret: &str, timestamp: &str) -> String {
     lower_hex(&Md5::digest([app_id, nonce, server_secret, timestamp].concat()))
 }

@@ -1,4 +1,4 @@
-//! ZEGO's server API: everything in the query of a GET, every answer inside HTTP 200. // VENDORS.md, ZEGO
+//! ZEGO's server API. All parameters are in the query of a GET, and every answer has HTTP status 200. // VENDORS.md, ZEGO
 
 mod answer;
 mod common;
@@ -31,7 +31,7 @@ impl Action {
     }
 }
 
-/// Answers a request, and notes in the context what became of it.
+/// Answers a request, and records it in the context.
 pub(crate) fn answer(context: &mut RequestContext<'_>) -> Reply {
     let query = context.request.query();
     let action = query.text("Action").unwrap_or_default().to_owned();
@@ -54,7 +54,7 @@ pub(crate) fn answer(context: &mut RequestContext<'_>) -> Reply {
     reply(context, Action::find(&action), verdict)
 }
 
-/// The answer of a fault, in place of that to the request.
+/// The answer of a fault, which replaces the answer to the request.
 pub(crate) fn scripted(context: &mut RequestContext<'_>, error: &ErrorAnswer) -> Reply {
     let code = match error.code {
         ErrorCode::Number(code) => code,
@@ -67,7 +67,7 @@ pub(crate) fn scripted(context: &mut RequestContext<'_>, error: &ErrorAnswer) ->
     }
 }
 
-/// What a request gets that is above its quota.
+/// The answer to a request above its quota.
 pub(crate) fn throttled(context: &mut RequestContext<'_>) -> Reply {
     refused(context, Refusal::new(code::TOO_MANY_REQUESTS, "a scripted throttle"))
 }
@@ -77,7 +77,7 @@ fn refused(context: &mut RequestContext<'_>, refusal: Refusal) -> Reply {
     reply(context, Action::find(&context.observed.action), Err(refusal))
 }
 
-/// Notes what the query asks for, which is all that is known of a request that was not processed.
+/// Records the action in the query. Of a request that is not processed, the ledger has only this.
 pub(crate) fn record_action(context: &mut RequestContext<'_>) {
     let query = context.request.query();
     query
@@ -86,7 +86,7 @@ pub(crate) fn record_action(context: &mut RequestContext<'_>) {
         .clone_into(&mut context.observed.action);
 }
 
-/// The users that a request names, as far as it can be read.
+/// The users that a request names, if it is readable.
 pub(crate) fn named_users(request: &Request) -> Vec<String> {
     let query = request.query();
     let users = query.all("ToUserId[]").map(String::from_utf8_lossy);
@@ -106,7 +106,7 @@ fn reply(context: &RequestContext<'_>, action: Option<Action>, verdict: Result<D
         Ok(data) => (0, "success".to_owned(), data),
         Err(refusal) => (refusal.code, refusal.message, Data::Nothing {}),
     };
-    // The vendor writes it as a string here and as a number there: a client must read both.
+    // The vendor writes it as a number in the answer of SendBroadcastMessage and as a string in the others.
     let request_id = match action {
         Some(Action::BroadcastMessage) => context.request_id.parse::<u64>().map_or(Value::Null, Value::from),
         _ => Value::from(context.request_id.as_str()),

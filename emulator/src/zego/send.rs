@@ -1,4 +1,4 @@
-//! ZEGO's sends into a room: the custom command, to some or all of it, and the two room messages.
+//! ZEGO's sends into a room: the custom command, to some or all of its users, and the two room messages.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ const ID_LIMIT_BYTES: usize = 128;
 const CONTENT_LIMIT_BYTES: usize = 1024;
 const LIMIT_USERS: usize = 10;
 
-/// SendCustomCommand: to the users named by `ToUserId[]`, or to the whole room when there is none.
+/// SendCustomCommand: to the users named by `ToUserId[]`, or to the whole room without it.
 pub(crate) fn custom_command(context: &mut RequestContext<'_>, query: &Query) -> Result<Data, Refusal> {
     let room = required_id(query, "RoomId")?;
     context.observed.room_id = Some(room.to_owned());
@@ -61,7 +61,7 @@ fn required_id<'a>(query: &'a Query, name: &str) -> Result<&'a str, Refusal> {
     Ok(value)
 }
 
-/// ZEGO states no rule for the characters of an id. // VENDORS.md, SendCustomCommand
+/// ZEGO documents no rule for the characters of an id. // VENDORS.md, SendCustomCommand
 fn check_id(name: &str, value: &str) -> Result<(), Refusal> {
     let fault = if value.is_empty() {
         "is missing, empty or not UTF-8".to_owned()
@@ -75,7 +75,7 @@ fn check_id(name: &str, value: &str) -> Result<(), Refusal> {
     Err(Refusal::new(code::BAD_PARAMETER, format!("{name} {fault}")))
 }
 
-/// The values of `ToUserId[]`. What looks like a list of users and is none is refused: a slip must not reach the whole room.
+/// The values of `ToUserId[]`. A misspelt name is refused, because the message would go to the whole room otherwise.
 fn named_users(query: &Query) -> Result<Vec<&str>, Refusal> {
     let near_miss = |name: &[u8]| name.starts_with(b"ToUserId") && name != b"ToUserId[]";
     if query.0.iter().any(|(name, _)| near_miss(name)) {
@@ -136,7 +136,7 @@ fn deliver_to_room(context: &mut RequestContext<'_>, room: &str, sender: &str, c
     }
 }
 
-/// Delivers to one user, and gives the code by which the answer calls it a failure.
+/// Delivers to one user, and returns the code if the answer must report a failure.
 fn deliver_to_user(
     context: &mut RequestContext<'_>,
     room: &str,
