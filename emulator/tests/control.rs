@@ -1,4 +1,4 @@
-//! The control API: input that cannot be used is refused by field, and a reset forgets everything.
+//! The control API: an error names the invalid field, and a reset forgets everything.
 
 mod fixtures;
 
@@ -6,7 +6,7 @@ use fixtures::{Fixture, send_unicast};
 use serde_json::json;
 
 #[test]
-fn bad_input_is_refused_and_the_field_is_named() {
+fn an_error_names_the_invalid_field() {
     let table = [
         ("volcengine/login", "", "JSON object"),
         ("volcengine/login", "[\"alice\"]", "JSON object"),
@@ -79,15 +79,15 @@ fn an_inbox_needs_a_vendor_and_a_user() {
 }
 
 #[test]
-fn a_reset_forgets_everything_but_goes_on_counting() {
+fn a_reset_forgets_everything_but_the_counters() {
     let fixture = Fixture::new();
     fixture.control("volcengine/login", json!({ "user_id": "alice" }));
     fixture.volcengine("SendUnicast", "2020-12-01", &send_unicast());
     assert_eq!(fixture.inbox("volcengine", "alice").len(), 1);
     fixture.control("reset", json!({}));
     assert!(fixture.inbox("volcengine", "alice").is_empty());
-    assert_eq!(fixture.look("ledger"), json!([]));
-    assert_eq!(fixture.look("requests"), json!([]));
+    assert_eq!(fixture.get("ledger"), json!([]));
+    assert_eq!(fixture.get("requests"), json!([]));
     fixture.volcengine("SendUnicast", "2020-12-01", &send_unicast());
     assert!(fixture.inbox("volcengine", "alice").is_empty());
     assert_eq!(fixture.last_ledger_entry()["sequence"], 2);
@@ -111,7 +111,7 @@ fn a_reset_frees_nonces_and_quotas() {
 }
 
 #[test]
-fn what_belongs_to_nobody_is_not_found() {
+fn a_request_for_neither_vendor_is_not_found() {
     let fixture = Fixture::new();
     for target in [
         "/",
@@ -124,12 +124,12 @@ fn what_belongs_to_nobody_is_not_found() {
         assert!(answer.body["error"].is_string(), "{target}");
     }
     assert_eq!(fixture.run("GET", "/_emulator/reset", &[], b"").status, 405);
-    assert_eq!(fixture.look("ledger"), json!([]));
-    assert_eq!(fixture.look("stats")["requests"], 0);
+    assert_eq!(fixture.get("ledger"), json!([]));
+    assert_eq!(fixture.get("stats")["requests"], 0);
 }
 
 #[test]
-fn the_emulator_says_that_it_is_well() {
-    let health = Fixture::new().look("health");
+fn the_health_check_answers_ok() {
+    let health = Fixture::new().get("health");
     assert_eq!(health["status"], "ok");
 }

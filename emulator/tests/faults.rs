@@ -1,4 +1,4 @@
-//! Faults that answer: what the client sees, what became of the message, and which requests a rule fires for.
+//! Faults with an answer: what the client sees, whether the message is delivered, and for which requests a rule fires.
 
 mod fixtures;
 
@@ -57,7 +57,7 @@ fn a_throttle_is_the_vendors_own_answer() {
     assert_eq!((answer.status, answer.code()), (200, 7));
     assert_eq!(answer.headers["retry-after"], "3");
     assert!(fixture.inbox("volcengine", "alice").is_empty() && fixture.inbox("zego", "alice").is_empty());
-    let ledger = fixture.look("ledger");
+    let ledger = fixture.get("ledger");
     assert!(
         ledger
             .as_array()
@@ -68,7 +68,7 @@ fn a_throttle_is_the_vendors_own_answer() {
 }
 
 #[test]
-fn a_status_comes_with_its_body_and_headers() {
+fn a_status_fault_has_its_body_and_headers() {
     let fixture = fixture();
     let rule =
         json!({ "status": 503, "body": "busy", "retry_after_s": 1, "headers": { "X-Seen": "yes", "Date": "then" } });
@@ -90,7 +90,7 @@ fn a_status_comes_with_its_body_and_headers() {
 }
 
 #[test]
-fn a_proxys_error_is_a_page() {
+fn a_status_fault_with_html_is_an_error_page() {
     let fixture = fixture();
     add(&fixture, &json!({ "status": 502, "html": true }));
     let answer = fixture.zego("SendCustomCommand", COMMAND);
@@ -106,7 +106,7 @@ fn a_proxys_error_is_a_page() {
 }
 
 #[test]
-fn a_fault_after_the_processing_hides_a_delivery() {
+fn a_processed_message_is_delivered_although_the_answer_is_an_error() {
     for rule in [
         json!({ "status": 504, "processed": true }),
         json!({ "error": "InternalServiceTimeout", "processed": true }),
@@ -122,7 +122,7 @@ fn a_fault_after_the_processing_hides_a_delivery() {
 }
 
 #[test]
-fn an_error_stands_in_volcengines_envelope() {
+fn an_error_fault_has_volcengines_envelope() {
     let table = [
         (
             json!({ "error": "ServiceUnavailableTemp" }),
@@ -154,7 +154,7 @@ fn an_error_stands_in_volcengines_envelope() {
 }
 
 #[test]
-fn an_error_stands_in_zegos_envelope() {
+fn an_error_fault_has_zegos_envelope() {
     for (processed, arrived) in [(false, 0), (true, 1)] {
         let fixture = fixture();
         add(
@@ -174,7 +174,7 @@ fn an_error_stands_in_zegos_envelope() {
 }
 
 #[test]
-fn a_rule_finds_its_requests_by_vendor_action_and_user() {
+fn a_rule_matches_by_vendor_action_and_user() {
     type Request<'a> = (&'a str, &'a dyn Fn(&Fixture) -> Answer);
     let requests: [Request<'_>; 4] = [
         ("unicast", &|fixture| unicast(fixture, "2020-12-01")),
@@ -215,18 +215,18 @@ fn a_rule_finds_its_requests_by_vendor_action_and_user() {
 }
 
 #[test]
-fn a_rule_lets_some_pass_fires_as_often_as_it_says_and_is_spent() {
+fn a_rule_skips_requests_then_fires_count_times_and_is_spent() {
     let fixture = fixture();
     let rule = json!({ "status": 500, "skip": 2, "count": 3 });
     let id = add(&fixture, &rule);
     let statuses: Vec<_> = (0..7).map(|_| unicast(&fixture, "2020-12-01").status).collect();
     assert_eq!(statuses, [200, 200, 500, 500, 500, 200, 200]);
     let listed = json!([{ "id": id, "matched": 5, "fired": 3, "spent": true, "rule": rule }]);
-    assert_eq!(fixture.look("faults"), listed);
+    assert_eq!(fixture.get("faults"), listed);
 }
 
 #[test]
-fn a_probability_repeats_by_its_seed() {
+fn the_same_seed_gives_the_same_faults() {
     let run = |seed: u64| {
         let fixture = fixture();
         add(&fixture, &json!({ "status": 500, "probability": 0.5, "seed": seed }));
@@ -241,18 +241,18 @@ fn a_probability_repeats_by_its_seed() {
 }
 
 #[test]
-fn of_several_rules_the_first_is_played_and_the_others_wait() {
+fn only_the_first_of_several_matching_rules_fires() {
     let fixture = fixture();
     add(&fixture, &json!({ "status": 500, "count": 1 }));
     add(&fixture, &json!({ "status": 501, "count": 1 }));
     add(&fixture, &json!({ "latency_ms": 1, "count": 1 }));
     let statuses: Vec<_> = (0..3).map(|_| unicast(&fixture, "2020-12-01").status).collect();
     assert_eq!(statuses, [500, 501, 200]);
-    assert_eq!(fixture.look("ledger")[0]["faults"], json!([1, 3]));
+    assert_eq!(fixture.get("ledger")[0]["faults"], json!([1, 3]));
 }
 
 #[test]
-fn rules_are_removed_one_by_one_together_or_by_a_reset() {
+fn rules_are_removed_by_id_all_at_once_or_by_a_reset() {
     let fixture = fixture();
     let rule = json!({ "status": 500 });
     let ids: Vec<_> = (0..3).map(|_| add(&fixture, &rule)).collect();
@@ -262,7 +262,7 @@ fn rules_are_removed_one_by_one_together_or_by_a_reset() {
         (remove("faults/2"), remove("faults/2"), remove("faults/x")),
         (200, 404, 404)
     );
-    let left = fixture.look("faults");
+    let left = fixture.get("faults");
     assert_eq!(
         left.as_array()
             .unwrap()
@@ -272,15 +272,15 @@ fn rules_are_removed_one_by_one_together_or_by_a_reset() {
         [1, 3]
     );
     assert_eq!(remove("faults"), 200);
-    assert_eq!(fixture.look("faults"), json!([]));
+    assert_eq!(fixture.get("faults"), json!([]));
     assert_eq!(add(&fixture, &rule), 4);
     fixture.control("reset", json!({}));
-    assert_eq!(fixture.look("faults"), json!([]));
+    assert_eq!(fixture.get("faults"), json!([]));
     assert_eq!(add(&fixture, &rule), 5);
 }
 
 #[test]
-fn faults_can_be_there_from_the_start() {
+fn faults_can_be_set_at_the_start() {
     let fixture =
         Fixture::with(|options| options.faults = FaultRule::list(r#"[{"status": 500, "count": 1}]"#).unwrap());
     assert_eq!(unicast(&fixture, "2020-12-01").status, 500);
@@ -291,7 +291,7 @@ fn faults_can_be_there_from_the_start() {
 }
 
 #[test]
-fn a_rule_that_makes_no_sense_is_refused_and_the_field_is_named() {
+fn an_invalid_rule_is_refused_by_an_error_that_names_the_field() {
     let table = [
         ("[]", "JSON object"),
         ("{}", "needs a fault"),
@@ -333,7 +333,7 @@ fn a_rule_that_makes_no_sense_is_refused_and_the_field_is_named() {
 }
 
 #[test]
-fn the_vendors_clock_can_be_set_off() {
+fn a_test_can_shift_the_vendors_clock() {
     let fixture = fixture();
     fixture.control("clock", json!({ "offset_s": 901 }));
     let answer = unicast(&fixture, "2020-12-01");

@@ -1,4 +1,4 @@
-//! Outcomes scripted for single recipients: words and numbers that a client may never have seen.
+//! Scripted outcomes of single recipients, with codes that a client may not know.
 
 mod fixtures;
 

@@ -1,4 +1,4 @@
-//! Faults that cut: where a connection ends, how, and what became of the message, with and without TLS.
+//! Faults that cut connections: where and how a connection ends, and whether the message is delivered, with and without TLS.
 
 mod fixtures;
 
@@ -29,9 +29,9 @@ fn a_request_cut_at_any_byte_is_not_processed() {
                     wire.send(&request);
                     let (rest, seen) = wire.rest();
                     assert!(rest.is_empty(), "{rule}");
-                    // Beyond its end, the answer that does not come is what ends it: a FIN, or a reset as well.
+                    // A cut beyond the end happens at the missing answer, by FIN or by a reset.
                     assert_eq!(seen, end, "{rule}");
-                    // The rows are looked at once for all, below.
+                    // The rows of all connections are checked below, in one request.
                     if after % 50 == 0 || after >= whole {
                         let row = fixture.closed_row(&wire);
                         let complete = after > whole;
@@ -44,12 +44,12 @@ fn a_request_cut_at_any_byte_is_not_processed() {
                 }
             }
         }
-        assert_eq!(fixture.look("ledger"), json!([]));
+        assert_eq!(fixture.get("ledger"), json!([]));
     }
 }
 
 #[test]
-fn an_answer_cut_at_any_byte_belongs_to_a_message_that_was_delivered() {
+fn a_message_is_delivered_although_its_answer_is_cut_at_any_byte() {
     for fixture in both() {
         for reset in [false, true] {
             let end = if reset { End::Reset } else { fixture.fin() };
@@ -89,7 +89,7 @@ fn an_answer_cut_at_any_byte_belongs_to_a_message_that_was_delivered() {
 }
 
 #[test]
-fn a_cut_finds_its_request_by_vendor_and_action() {
+fn a_request_cut_matches_by_vendor_and_action() {
     for fixture in both() {
         fixture.fault(r#"{"vendor": "volcengine", "cut_request_after": 40}"#);
         fixture.fault(r#"{"vendor": "zego", "action": "SendBarrageMessage", "cut_request_after": 40}"#);
@@ -108,7 +108,7 @@ fn a_cut_finds_its_request_by_vendor_and_action() {
 }
 
 #[test]
-fn a_request_that_comes_in_pieces_is_cut_where_it_should_be() {
+fn a_request_that_arrives_in_pieces_is_cut_at_the_right_byte() {
     for fixture in both() {
         fixture.fault(r#"{"cut_request_after": 60, "count": 1}"#);
         let mut wire = fixture.connect();
@@ -127,15 +127,15 @@ fn control_requests_are_never_cut_and_never_listed() {
         fixture.fault(r#"{"cut_request_after": 0}"#);
         fixture.fault(r#"{"cut_answer_after": 0}"#);
         for _ in 0..3 {
-            assert_eq!(fixture.look("health")["status"], "ok");
+            assert_eq!(fixture.get("health")["status"], "ok");
         }
         assert_eq!(fixture.connections(), Vec::<Value>::new());
-        assert_eq!(fixture.look("faults")[0]["matched"], 0);
+        assert_eq!(fixture.get("faults")[0]["matched"], 0);
     }
 }
 
 #[test]
-fn a_connection_dropped_at_accept_brought_no_byte() {
+fn a_connection_dropped_at_accept_is_listed_without_bytes() {
     for fixture in both() {
         for (rule, end) in [
             (r#"{"drop_on_accept": true, "count": 1}"#, fixture.fin()),
@@ -145,7 +145,7 @@ fn a_connection_dropped_at_accept_brought_no_byte() {
             let before = fixture.connections().len();
             match fixture.try_connect() {
                 Ok(mut wire) => assert_eq!(wire.rest(), (Vec::new(), end), "{rule}"),
-                // The handshake, which nobody answers.
+                // The handshake fails, because the emulator does not answer it.
                 Err(_) => assert_ne!(fixture.fin(), End::Closed, "{rule}"),
             }
             let rows = fixture.connections();
@@ -161,7 +161,7 @@ fn a_connection_dropped_at_accept_brought_no_byte() {
 }
 
 #[test]
-fn a_handshake_is_cut_after_the_clients_hello() {
+fn a_handshake_is_cut_after_the_client_hello() {
     let fixture = WireFixture::tls();
     for (reset, kind) in [
         (false, std::io::ErrorKind::UnexpectedEof),
@@ -181,11 +181,11 @@ fn without_tls_there_is_no_handshake_to_cut() {
     let mut wire = fixture.connect();
     wire.send(&fixture.command());
     assert!(wire.answer().starts_with("HTTP/1.1 200"));
-    assert_eq!(fixture.look("faults")[0]["matched"], 0);
+    assert_eq!(fixture.get("faults")[0]["matched"], 0);
 }
 
 #[test]
-fn an_idle_close_comes_after_a_whole_answer_that_did_not_announce_it() {
+fn an_idle_close_follows_a_whole_answer_without_connection_close() {
     for fixture in both() {
         fixture.fault(r#"{"close_idle_after_answer": true, "skip": 1, "count": 1}"#);
         let mut wire = fixture.connect();
@@ -202,7 +202,7 @@ fn an_idle_close_comes_after_a_whole_answer_that_did_not_announce_it() {
 }
 
 #[test]
-fn a_stalled_request_is_never_answered_and_its_connection_stays() {
+fn a_stalled_request_gets_no_answer_and_its_connection_stays_open() {
     for fixture in both() {
         for processed in [false, true] {
             fixture.fault(&json!({ "stall": true, "processed": processed, "count": 1 }).to_string());
@@ -222,7 +222,7 @@ fn a_stalled_request_is_never_answered_and_its_connection_stays() {
 }
 
 #[test]
-fn a_stalled_client_is_let_go_when_the_emulator_stops() {
+fn a_stalled_connection_is_closed_when_the_emulator_stops() {
     let fixture = WireFixture::plain();
     fixture.fault(r#"{"stall": true}"#);
     let mut wire = fixture.connect();
@@ -233,7 +233,7 @@ fn a_stalled_client_is_let_go_when_the_emulator_stops() {
 }
 
 #[test]
-fn a_latency_holds_a_request_back_and_others_pass_it() {
+fn a_latency_delays_one_request_and_not_the_others() {
     for fixture in both() {
         fixture.control("zego/join", r#"{"room_id":"room","user_id":"bob"}"#);
         fixture.fault(r#"{"user": "alice", "latency_ms": 86400000}"#);
@@ -249,7 +249,7 @@ fn a_latency_holds_a_request_back_and_others_pass_it() {
 }
 
 #[test]
-fn a_message_held_back_is_delivered_though_its_client_left() {
+fn a_delayed_message_is_delivered_although_its_client_has_closed_the_connection() {
     let fixture = WireFixture::plain();
     fixture.fault(r#"{"latency_ms": 300}"#);
     let mut wire = fixture.connect();
@@ -258,11 +258,11 @@ fn a_message_held_back_is_delivered_though_its_client_left() {
     let port = wire.port;
     drop(wire);
     fixture.row_of_port_when(port, |row| row["requests"][0]["processed"] == true);
-    assert_eq!(fixture.look("ledger")[0]["accepted"], true);
+    assert_eq!(fixture.get("ledger")[0]["accepted"], true);
 }
 
 #[test]
-fn a_reset_drops_what_is_held_back() {
+fn a_reset_drops_delayed_requests() {
     let fixture = WireFixture::plain();
     fixture.fault(r#"{"latency_ms": 86400000}"#);
     let mut wire = fixture.connect();
@@ -270,11 +270,11 @@ fn a_reset_drops_what_is_held_back() {
     fixture.row_when(&wire, |row| row["requests"][0]["complete"] == true);
     fixture.control("reset", "");
     assert_eq!(wire.rest(), (Vec::new(), End::Closed));
-    assert_eq!(fixture.look("ledger"), json!([]));
+    assert_eq!(fixture.get("ledger"), json!([]));
 }
 
 #[test]
-fn an_answers_latency_comes_after_the_message_is_delivered() {
+fn a_message_is_delivered_before_its_answers_latency() {
     for fixture in both() {
         fixture.fault(r#"{"answer_latency_ms": 86400000}"#);
         let mut wire = fixture.connect();
@@ -300,7 +300,7 @@ fn a_connection_without_a_byte_is_listed() {
 }
 
 #[test]
-fn a_connection_tells_its_bytes_request_by_request() {
+fn a_connection_lists_the_bytes_of_each_request() {
     for fixture in both() {
         let mut wire = fixture.connect();
         let (first, second) = (fixture.command(), unicast(&fixture));

@@ -1,4 +1,4 @@
-//! Quotas over a sliding window, with the clock held in hand: full, still full a nanosecond early, and free again.
+//! Quotas over a sliding window, with a clock that the test sets: full, still full one nanosecond early, and free again.
 
 mod fixtures;
 
@@ -65,7 +65,7 @@ fn the_im_sends_have_100_a_second_each() {
 }
 
 #[test]
-fn a_send_to_all_online_users_may_come_once_a_second() {
+fn a_send_to_all_online_users_is_admitted_once_a_second() {
     let fixture = Fixture::new();
     let body = json!({ "AppId": 666_675, "MsgType": 1, "Sender": 1, "ToAllOnlineUsers": true, "Content": "x" });
     let code = || {
@@ -103,7 +103,7 @@ fn sends_to_users_may_have_25_000_receivers_a_minute() {
 }
 
 #[test]
-fn zego_takes_100_a_second_over_all_rooms_and_10_under_test() {
+fn zego_admits_100_a_second_over_all_rooms_and_10_with_is_test() {
     let fixture = Fixture::new();
     fixture.control("zego/join", json!({ "room_id": "room", "user_id": "alice" }));
     for _ in 0..100 {
@@ -131,7 +131,7 @@ fn zego_takes_100_a_second_over_all_rooms_and_10_under_test() {
 }
 
 #[test]
-fn without_quotas_any_number_is_taken() {
+fn without_quotas_any_number_is_admitted() {
     let fixture = Fixture::with(|options| options.quota = false);
     for _ in 0..150 {
         assert_eq!(fixture.zego("SendCustomCommand", ZEGO_COMMAND).code(), 104);

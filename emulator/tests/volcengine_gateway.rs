@@ -1,4 +1,4 @@
-//! The gateway of Volcengine: every way in which a signature can be wrong has its own code, and a right one is let in.
+//! The gateway of Volcengine: each fault of a signature has its own code, and a correct signature is accepted.
 
 mod fixtures;
 
@@ -235,7 +235,7 @@ fn replace(request: &mut VolcengineRequest, header: &'static str, value: &str) {
 }
 
 #[test]
-fn a_signature_lives_900_seconds_either_way() {
+fn a_signature_is_valid_900_seconds_before_and_after_its_date() {
     let fixture = Fixture::new();
     for (offset, code) in [
         (-901, "InvalidTimestamp"),
@@ -249,7 +249,7 @@ fn a_signature_lives_900_seconds_either_way() {
 }
 
 #[test]
-fn the_date_header_tells_the_emulators_clock() {
+fn the_date_header_is_that_of_the_emulators_clock() {
     let fixture = Fixture::new();
     assert_eq!(request().send(&fixture).date, "Fri, 02 Jan 2026 03:04:05 GMT");
     fixture.set_wall(86_400);
@@ -257,7 +257,7 @@ fn the_date_header_tells_the_emulators_clock() {
 }
 
 #[test]
-fn a_signed_session_token_is_taken() {
+fn a_signed_session_token_is_accepted() {
     let mut request = request();
     request.session_token = Some("demo-session-token".to_owned());
     request.signed_headers.push("x-security-token");
@@ -265,7 +265,7 @@ fn a_signed_session_token_is_taken() {
 }
 
 #[test]
-fn the_region_of_the_options_is_taken_and_named_in_the_answer() {
+fn the_region_of_the_options_is_accepted_and_named_in_the_answer() {
     for region in [Some("ap-singapore-1".to_owned()), None] {
         let fixture = Fixture::with(|options| options.volcengine.region = region);
         let mut request = request();
@@ -289,7 +289,7 @@ fn the_default_region_is_refused_where_the_options_name_another() {
 }
 
 #[test]
-fn the_four_rtc_sends_know_both_versions_and_im_one() {
+fn the_four_rtc_sends_have_both_versions_and_im_has_one() {
     let fixture = Fixture::new();
     for action in [
         "SendUnicast",
@@ -324,7 +324,7 @@ fn the_four_rtc_sends_know_both_versions_and_im_one() {
 }
 
 #[test]
-fn the_services_errors_come_by_status_in_the_newer_version_alone() {
+fn the_services_errors_set_the_status_only_in_the_newer_version() {
     let fixture = Fixture::new();
     for (version, status) in [("2020-12-01", 200), ("2023-07-20", 400)] {
         let answer = fixture.volcengine(
@@ -345,21 +345,21 @@ fn a_connections_requests_are_numbered() {
     let fixture = Fixture::new();
     request().send(&fixture);
     request().send(&fixture);
-    let ledger = fixture.look("ledger");
+    let ledger = fixture.get("ledger");
     assert_eq!(ledger[0]["connection"], ledger[1]["connection"]);
     assert_eq!(
         (&ledger[0]["request_on_connection"], &ledger[1]["request_on_connection"]),
         (&json!(1), &json!(2))
     );
-    let stats = fixture.look("stats");
+    let stats = fixture.get("stats");
     assert_eq!((&stats["connections"], &stats["requests"]), (&json!(1), &json!(2)));
 }
 
 #[test]
-fn a_capture_shows_the_request_as_it_came() {
+fn a_capture_shows_the_request_as_it_was_received() {
     let fixture = Fixture::new();
     request().send(&fixture);
-    let capture = &fixture.look("requests")[0];
+    let capture = &fixture.get("requests")[0];
     assert_eq!(capture["method"], "POST");
     assert_eq!(capture["target"], "/?Action=SendUnicast&Version=2020-12-01");
     assert!(

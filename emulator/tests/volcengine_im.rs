@@ -1,4 +1,4 @@
-//! The IM sends: exact ids, one row per user and device, and the codes of what is refused.
+//! The IM sends: exact ids, one row for each user and device, and the codes of refused requests.
 
 mod fixtures;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const VERSION: &str = "2020-12-01";
 const CONVERSATION: i64 = 7_221_856_821_303_361_536;
 
-/// A conversation of the sender 10008 on one device, 10001 on two, and 10002 on none.
+/// A conversation with the sender 10008 on one device, 10001 on two, and 10002 offline.
 fn conversation() -> Fixture {
     let fixture = Fixture::new();
     for (user, devices) in [
@@ -72,7 +72,7 @@ fn each_fault_of_a_body_has_its_own_code() {
 }
 
 #[test]
-fn without_lists_everybody_in_the_conversation_is_meant() {
+fn without_lists_a_message_goes_to_all_members_of_the_conversation() {
     let fixture = conversation();
     let answer = fixture.volcengine("P2PSendMessage", VERSION, &p2p_send_message());
     let expected = json!([
@@ -87,7 +87,7 @@ fn without_lists_everybody_in_the_conversation_is_meant() {
 }
 
 #[test]
-fn receivers_win_over_those_ignored_and_strangers_are_missing_from_the_answer() {
+fn receivers_override_ignored_users_and_the_answer_omits_users_who_are_not_members() {
     let fixture = conversation();
     let body = with(p2p_send_message(), "ReceiverUserId", json!([10_008, 999, 10_002]));
     let body = with(body, "IgnoreUserIds", json!([10_008]));
@@ -103,7 +103,7 @@ fn receivers_win_over_those_ignored_and_strangers_are_missing_from_the_answer() 
 }
 
 #[test]
-fn those_ignored_get_nothing() {
+fn ignored_users_get_nothing() {
     let fixture = conversation();
     let body = with(p2p_send_message(), "IgnoreUserIds", json!([10_001, 10_002]));
     let answer = fixture.volcengine("P2PSendMessage", VERSION, &body);
@@ -133,7 +133,7 @@ fn each_device_receives_the_message_with_exact_ids() {
 }
 
 #[test]
-fn who_left_is_no_member_any_more() {
+fn a_user_who_left_is_not_a_member() {
     let fixture = conversation();
     fixture.control(
         "im/leave",
@@ -148,7 +148,7 @@ fn to_users(receivers: Value) -> Value {
 }
 
 #[test]
-fn a_send_to_users_counts_those_reached_in_a_string() {
+fn a_send_to_users_returns_the_count_of_reached_users_as_a_string() {
     let fixture = conversation();
     let answer = fixture.volcengine(
         "P2PSendUserMessage",

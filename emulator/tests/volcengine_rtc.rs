@@ -1,4 +1,4 @@
-//! The four RTC sends: what is refused and by which code, and who receives what is taken.
+//! The four RTC sends: the codes of refused requests, and who receives an accepted message.
 
 mod fixtures;
 
@@ -104,7 +104,7 @@ fn each_fault_of_a_body_has_its_own_code() {
 }
 
 #[test]
-fn a_body_that_is_no_json_is_told_from_an_empty_one() {
+fn a_body_that_is_not_json_has_another_code_than_an_empty_one() {
     let fixture = Fixture::new();
     for (body, code) in [
         ("", "InvalidParameter.BodyIsEmpty"),
@@ -216,7 +216,7 @@ fn a_binary_message_arrives_decoded() {
 }
 
 #[test]
-fn the_room_sends_reach_those_in_the_room_alone() {
+fn the_room_sends_reach_only_users_in_the_room() {
     let fixture = Fixture::new();
     fixture.control("volcengine/join", json!({ "room_id": "room", "user_id": "alice" }));
     fixture.control("volcengine/join", json!({ "room_id": "room", "user_id": "carol" }));
@@ -239,7 +239,7 @@ fn the_room_sends_reach_those_in_the_room_alone() {
 }
 
 #[test]
-fn the_ledger_says_what_became_of_each_recipient() {
+fn the_ledger_has_the_outcome_of_each_recipient() {
     let fixture = Fixture::new();
     fixture.control("volcengine/join", json!({ "room_id": "room", "user_id": "alice" }));
     let answer = fixture.volcengine("BatchSendRoomUnicast", VERSION, &batch_send_room_unicast());
@@ -254,5 +254,5 @@ fn the_ledger_says_what_became_of_each_recipient() {
             { "user": "bob", "outcome": "absent", "code": "" },
         ],
     }]);
-    assert_eq!(fixture.look("ledger"), expected);
+    assert_eq!(fixture.get("ledger"), expected);
 }

@@ -1,4 +1,4 @@
-//! ZEGO: every answer inside HTTP 200, each fault with its own code, and a list of those whom the message did not reach.
+//! ZEGO: every answer has HTTP status 200, each fault has its own code, and the answer lists the users that were not reached.
 
 mod fixtures;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const COMMAND: &str = "RoomId=room&FromUserId=server&MessageContent=hello";
 
-/// A room of alice and bob, and carol who left it.
+/// A room with alice and bob, and carol, who has left it.
 fn room() -> Fixture {
     let fixture = Fixture::new();
     for user in ["alice", "bob", "carol"] {
@@ -88,7 +88,7 @@ fn a_post_is_refused() {
 }
 
 #[test]
-fn a_signature_lives_600_seconds_either_way() {
+fn a_signature_is_valid_600_seconds_before_and_after_its_timestamp() {
     let fixture = room();
     for (offset, code) in [(-601, 100_000_004), (-600, 0), (600, 0), (601, 100_000_004)] {
         fixture.set_wall(offset);
@@ -97,7 +97,7 @@ fn a_signature_lives_600_seconds_either_way() {
 }
 
 #[test]
-fn a_nonce_may_be_used_again_only_where_that_is_allowed() {
+fn a_reused_nonce_is_accepted_only_if_the_options_allow_it() {
     for (allowed, code) in [(false, 100_000_005), (true, 0)] {
         let fixture = Fixture::with(|options| options.allow_nonce_reuse = allowed);
         fixture.control("zego/join", json!({ "room_id": "room", "user_id": "alice" }));
@@ -162,7 +162,7 @@ fn the_limit_of_1024_bytes_is_counted_after_decoding() {
 }
 
 #[test]
-fn a_command_to_users_names_those_it_did_not_reach() {
+fn the_answer_to_a_command_names_the_users_that_were_not_reached() {
     let fixture = room();
     fixture.control("zego/known", json!({ "user_id": "dave" }));
     let to = "ToUserId[]=alice&ToUserId%5B%5D=carol&ToUserId[]=dave&ToUserId[]=nobody";
@@ -197,7 +197,7 @@ fn a_command_without_users_reaches_the_room_but_not_its_sender() {
 }
 
 #[test]
-fn a_sender_who_is_named_gets_nothing_and_is_no_failure() {
+fn a_sender_among_the_recipients_gets_nothing_and_is_not_a_failure() {
     let fixture = room();
     let answer = fixture.zego(
         "SendCustomCommand",
