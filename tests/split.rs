@@ -256,7 +256,7 @@ fn a_refusal_that_concerns_all_parts_ends_the_message_and_the_other_parts_are_no
 
 #[test]
 fn a_throttled_part_is_retried_and_the_others_continue() {
-    let retrying = [("retry.max_attempts", "2"), ("retry.base_ms", "0")];
+    let retrying = [("retry.max_attempts", "2"), ("retry.backoff_ms", "0")];
     let parts = parts_of(
         vec![
             r#"200 {"Code":7}"#,
