@@ -15,6 +15,7 @@
 //! # Ok::<(), rtcmsg::Error>(())
 //! ```
 
+mod action;
 mod config;
 mod dispatch;
 mod engine;
@@ -33,12 +34,13 @@ mod util;
 mod volcengine;
 mod zego;
 
+pub use action::{Action, Vendor};
 pub use config::{Config, Kind, SETTINGS, Setting, configuration_md};
 pub use dispatch::{Completion, Dispatcher, Order, SubmitOptions};
 pub use engine::{Engine as Client, SendOptions, SendTimeout};
 pub use error::{Code, Error};
 pub use log::{Level, Logger};
-pub use message::{Message, Payload, Recipients, Signal, Vendor};
+pub use message::{Message, Payload, Recipients, Signal};
 pub use report::{Attempt, Delivery, Device, Name, Recipient, Report, Request, User};
 pub use secret::Secret;
 

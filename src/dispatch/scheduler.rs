@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::queue::{Job, Queue, Removed};
 use super::{PER_LOCK, Shared};
+use crate::action::QuotaClass;
 use crate::engine::InFlight;
 use crate::error::Code;
 use crate::log::Level;
 use crate::os;
-use crate::quota::{Place, QueueWaiter, QuotaClass, Slot, Ticket};
+use crate::quota::{Place, QueueWaiter, Slot, Ticket};
 use crate::report::Report;
 use crate::util::sync::{Arc as SharedArc, MutexGuard, lock};
 

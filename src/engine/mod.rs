@@ -18,17 +18,17 @@ use self::active_calls::ActiveCalls;
 pub(crate) use self::in_flight::InFlight;
 use self::in_flight::PartState;
 use self::pace::{Pacing, RatePermit};
-use self::plan::PartSizes;
 use self::retry::Retries;
 use self::vendors::{ApiRequest, Vendors};
+use crate::action::{Limits, QuotaClass, Vendor};
 use crate::config::{self, Config};
 use crate::error::{self, Code, Error};
 use crate::http::{Agent, Answer, BrokenExchange, Failure, SendPermit, Settings, Traffic};
 use crate::log::{Level, Logger};
-use crate::message::{self, Limits, Message, Recipients, Vendor};
+use crate::message::{Message, Recipients};
 use crate::metrics::Counter;
 use crate::os;
-use crate::quota::{Demand, Load, Place, Priority, QuotaClass, SharedBucket, Slot};
+use crate::quota::{Demand, Load, Place, Priority, SharedBucket, Slot};
 use crate::report::{Delivery, Outcome, Report, Request};
 use crate::util::deadline::Deadline;
 use crate::util::sync::{Mutex, lock};
@@ -87,7 +87,6 @@ pub enum SendTimeout {
 pub struct Engine {
     vendors: Vendors,
     limits: Limits,
-    part_sizes: PartSizes,
     concurrency: usize,
     timeout: Duration,
     max_connections: usize,
@@ -139,12 +138,7 @@ impl Engine {
             None => config.logger.clone(),
         };
         let engine = Engine {
-            limits: limits(config),
-            part_sizes: PartSizes {
-                batch: message::BATCH_MAX_USERS.min(pacing.largest_batch().unwrap_or(usize::MAX)),
-                p2p: config.integer(&config::VOLCENGINE_P2P_MAX_USERS) as usize,
-                command: message::COMMAND_MAX_USERS,
-            },
+            limits: limits(config, &pacing),
             concurrency: config.integer(&config::SPLIT_CONCURRENCY) as usize,
             timeout: config.millis(&config::HTTP_TIMEOUT_MS),
             max_connections: config.integer(&config::HTTP_MAX_CONNECTIONS) as usize,
@@ -199,7 +193,7 @@ impl Engine {
 
     /// What is needed to look at a message on its way.
     pub(crate) fn in_flight(&self, message: &Message) -> InFlight {
-        InFlight::new(plan::parts(message, &self.part_sizes).len())
+        InFlight::new(plan::parts(message, &self.limits).len())
     }
 
     /// Takes a message that was checked to its end. `admitted` is the slot in the quota that its first request has already.
@@ -210,7 +204,7 @@ impl Engine {
         in_flight: &InFlight,
         admitted: Option<(Slot, Place)>,
     ) {
-        let parts = plan::parts(message, &self.part_sizes);
+        let parts = plan::parts(message, &self.limits);
         self.send_parts(&parts, options, in_flight, admitted);
     }
 
@@ -220,15 +214,15 @@ impl Engine {
         let report = match in_flight {
             None => {
                 let unsent = unsent(why, text);
-                Report::merged(message.action(), [Outcome::of(unsent, message.recipients())])
+                Report::merged(message.action().name(), [Outcome::of(unsent, message.recipients())])
             }
             Some(in_flight) => {
-                let parts = plan::parts(message, &self.part_sizes);
+                let parts = plan::parts(message, &self.limits);
                 let outcomes = parts.iter().zip(in_flight.parts()).map(|(message, part)| {
                     let outcome = part.outcome(message.recipients(), why, text);
                     outcome.unwrap_or_else(|| lost(message.recipients()))
                 });
-                Report::merged(message.action(), outcomes)
+                Report::merged(message.action().name(), outcomes)
             }
         };
         let report = report.without_body();
@@ -247,8 +241,7 @@ impl Engine {
 
     /// The place in the quota that a message needs to begin, if it has to wait for one.
     pub(crate) fn demand(&self, message: &Message, options: &SendOptions) -> Option<(QuotaClass, Demand)> {
-        self.pacing
-            .demand_in_queue(message, priority(options), self.part_sizes.batch)
+        self.pacing.demand_in_queue(message, priority(options), &self.limits)
     }
 
     pub(crate) fn bucket(&self, class: QuotaClass) -> Option<&SharedBucket> {
@@ -748,7 +741,7 @@ fn retry_after_ms(answer: &Answer) -> u32 {
     text.map_or(0, |text| retry::after_ms(text, SystemTime::now()))
 }
 
-fn limits(config: &Config) -> Limits {
+fn limits(config: &Config, pacing: &Pacing) -> Limits {
     Limits {
         binary_counts_as_base64: config.text(&config::VOLCENGINE_PAYLOAD_LIMIT_COUNTS) == "base64",
         p2p_max_content: config.integer(&config::VOLCENGINE_P2P_MAX_CONTENT) as usize,
@@ -756,5 +749,6 @@ fn limits(config: &Config) -> Limits {
         command_counts_as_encoded: config.text(&config::ZEGO_PAYLOAD_LIMIT_COUNTS) == "encoded",
         zego_max_id_length: config.integer(&config::ZEGO_MAX_ID_LENGTH) as usize,
         max_recipients: config.integer(&config::SPLIT_MAX_RECIPIENTS) as usize,
+        max_permits: pacing.max_permits(),
     }
 }

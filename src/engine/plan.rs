@@ -2,15 +2,8 @@
 
 use std::ops::Deref;
 
-use crate::message::Message;
-
-/// How many recipients one request may carry, by action.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PartSizes {
-    pub batch: usize,
-    pub p2p: usize,
-    pub command: usize,
-}
+use crate::action::Limits;
+use crate::message::{Fields, Message, Recipients};
 
 /// Most messages are their own only part, and take no list.
 #[derive(Debug)]
@@ -30,45 +23,22 @@ impl<'a> Deref for Parts<'a> {
     }
 }
 
-/// The parts of a message. A list of those to leave out is never split: each part would reach those that another leaves
-/// out.
-pub(super) fn parts<'a>(message: &Message<'a>, sizes: &PartSizes) -> Parts<'a> {
-    let cut = match *message {
-        Message::BatchSendRoomUnicast {
-            room_id,
-            from,
-            to,
-            payload,
-        } if to.len() > sizes.batch => {
-            let part = |to| Message::BatchSendRoomUnicast {
-                room_id,
-                from,
-                to,
-                payload,
-            };
-            to.chunks(sizes.batch).map(part).collect()
+/// The parts of a message, each with as many recipients as one request of its action may have.
+pub(super) fn parts<'a>(message: &Message<'a>, limits: &Limits) -> Parts<'a> {
+    let size = message.action().spec().recipients_per_request(limits);
+    let fields = message.fields();
+    let part = |users| Message::of_fields(&Fields { users, ..fields });
+    match fields.users {
+        Recipients::Names(names) if names.len() > size => {
+            Parts::Cut(names.chunks(size).map(|names| part(Recipients::Names(names))).collect())
         }
-        Message::P2PSendMessageToUsers { signal, user_ids } if user_ids.len() > sizes.p2p => {
-            let part = |user_ids| Message::P2PSendMessageToUsers { signal, user_ids };
-            user_ids.chunks(sizes.p2p).map(part).collect()
+        Recipients::Ids(ids) if ids.len() > size => {
+            Parts::Cut(ids.chunks(size).map(|ids| part(Recipients::Ids(ids))).collect())
         }
-        Message::SendCustomCommandToUsers {
-            room_id,
-            from,
-            to,
-            content,
-        } if to.len() > sizes.command => {
-            let part = |to| Message::SendCustomCommandToUsers {
-                room_id,
-                from,
-                to,
-                content,
-            };
-            to.chunks(sizes.command).map(part).collect()
+        Recipients::Everybody | Recipients::One(_) | Recipients::Names(_) | Recipients::Ids(_) => {
+            Parts::Whole([*message])
         }
-        whole => return Parts::Whole([whole]),
-    };
-    Parts::Cut(cut)
+    }
 }
 
 #[cfg(test)]
@@ -76,11 +46,13 @@ mod tests {
     use super::*;
     use crate::message::{Payload, Signal};
 
-    const SIZES: PartSizes = PartSizes {
-        batch: 3,
-        p2p: 2,
-        command: 10,
-    };
+    fn limits() -> Limits {
+        Limits {
+            p2p_max_users: 2,
+            max_permits: 3,
+            ..Limits::for_tests()
+        }
+    }
 
     #[test]
     fn a_long_list_is_cut_in_the_callers_order_and_nobody_is_lost() {
@@ -92,15 +64,15 @@ mod tests {
             to,
             payload,
         };
-        assert_eq!(*parts(&batch(&to), &SIZES), [batch(&to[..3]), batch(&to[3..])]);
-        assert_eq!(*parts(&batch(&to[..3]), &SIZES), [batch(&to[..3])]);
+        assert_eq!(*parts(&batch(&to), &limits()), [batch(&to[..3]), batch(&to[3..])]);
+        assert_eq!(*parts(&batch(&to[..3]), &limits()), [batch(&to[..3])]);
         let command = Message::SendCustomCommandToUsers {
             room_id: "r",
             from: "s",
             to: &to,
             content: "hi",
         };
-        assert_eq!(*parts(&command, &SIZES), [command]);
+        assert_eq!(*parts(&command, &limits()), [command]);
     }
 
     #[test]
@@ -116,11 +88,11 @@ mod tests {
             signal,
             user_ids: &user_ids,
         };
-        assert_eq!(*parts(&except, &SIZES), [except]);
+        assert_eq!(*parts(&except, &limits()), [except]);
         let to = Message::P2PSendMessageToUsers {
             signal,
             user_ids: &user_ids,
         };
-        assert_eq!(parts(&to, &SIZES).len(), 3);
+        assert_eq!(parts(&to, &limits()).len(), 3);
     }
 }

@@ -7,11 +7,12 @@ use std::time::SystemTime;
 use http::Request;
 use time::{Duration, UtcDateTime};
 
+use crate::action::{Action, Vendor};
 use crate::config::{self, Config, Endpoint, Setting};
 use crate::error::Error;
 use crate::http::Answer;
 use crate::log::{Level, Logger};
-use crate::message::{Message, Recipients, Vendor};
+use crate::message::{Message, Recipients};
 use crate::redact::{Cleaner, Hidden};
 use crate::report::Outcome;
 use crate::util::json;
@@ -264,9 +265,10 @@ impl Vendors {
             Vendor::Zego => {
                 let side = self.zego().map_err(told)?;
                 let (action, parameters) = match api_request {
-                    ApiRequest::Message(message) => {
-                        (message.action(), zego::actions::parameters(message).map_err(told)?)
-                    }
+                    ApiRequest::Message(message) => (
+                        message.action().name(),
+                        zego::actions::parameters(message).map_err(told)?,
+                    ),
                     ApiRequest::ZegoCall { action, parameters } => (
                         *action,
                         parameters.iter().map(|(name, value)| (&**name, &**value)).collect(),
@@ -397,7 +399,7 @@ impl<'a> ApiRequest<'a> {
     pub fn message(&self) -> Option<&Message<'a>> {
         match self {
             ApiRequest::Message(message) => Some(message),
-            _ => None,
+            ApiRequest::VolcengineCall { .. } | ApiRequest::ZegoCall { .. } => None,
         }
     }
 
@@ -429,16 +431,7 @@ fn refuse_plaintext(config: &Config, setting: &Setting, endpoint: &Endpoint) -> 
 }
 
 fn check_action(action: &str) -> Result<(), Error> {
-    const HAVE_A_MESSAGE: [&str; 6] = [
-        "SendUnicast",
-        "SendRoomUnicast",
-        "BatchSendRoomUnicast",
-        "SendBroadcast",
-        "P2PSendMessage",
-        "SendCustomCommand",
-    ];
-    // Without regard to case: whether the vendor takes `sendUnicast` for `SendUnicast` is not known.
-    if let Some(known) = HAVE_A_MESSAGE.iter().find(|known| known.eq_ignore_ascii_case(action)) {
+    if let Some(known) = Action::named(action).map(Action::name) {
         return Err(Error::invalid(
             "action",
             format!("{known} has a message of its own: send it with that"),

@@ -7,14 +7,14 @@ use super::boundary::{self, HasLog};
 use super::config::rtcmsg_config;
 use super::constants::{RTCMSG_PRIORITY_NORMAL, RTCMSG_PRIORITY_URGENT, RTCMSG_VOLCENGINE, RTCMSG_ZEGO, rtcmsg_code};
 use super::error::rtcmsg_error;
-use super::message::{Fields, rtcmsg_message};
+use super::message::{InputMessage, rtcmsg_message};
 use super::report::rtcmsg_report;
 use super::{input, rtcmsg_str};
+use crate::action::Vendor;
 use crate::dispatch::Dispatcher;
 use crate::engine::{Engine, SendOptions, SendTimeout};
 use crate::error::Error;
 use crate::log::Logger;
-use crate::message::Vendor;
 use crate::report::Report;
 
 /// Sends messages. Any number of threads may use one at the same time.
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn rtcmsg_client_check(
         // SAFETY: the header's rules for arguments.
         let (client, fields) = unsafe {
             let client = known(client)?.client();
-            (client, Fields::read(message, client.limits())?)
+            (client, InputMessage::read(message, client.limits())?)
         };
         client.check(&fields.message()?)
     })
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn rtcmsg_client_send(
         let (report, client, fields, options) = unsafe {
             let report = input::required_mut(report, "report")?;
             let client = known(client)?.client();
-            let fields = Fields::read(message, client.limits())?;
+            let fields = InputMessage::read(message, client.limits())?;
             (report, client, fields, options(call)?)
         };
         hand_over(client, client.send(&fields.message()?, &options)?, report)

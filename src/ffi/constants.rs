@@ -168,8 +168,8 @@ mod tests {
     use std::ffi::CStr;
 
     use super::*;
+    use crate::action::Vendor;
     use crate::log::Level;
-    use crate::message::Vendor;
 
     #[test]
     fn the_constants_of_the_header_are_the_numbers_of_the_library() {

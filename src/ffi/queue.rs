@@ -7,7 +7,7 @@ use super::client::{call_options, known, read_call, rtcmsg_call, rtcmsg_client};
 use super::constants::{RTCMSG_NO_COMPLETION, RTCMSG_UNORDERED, rtcmsg_code};
 use super::error::rtcmsg_error;
 use super::input;
-use super::message::{Fields, rtcmsg_message};
+use super::message::{InputMessage, rtcmsg_message};
 use super::report::rtcmsg_report;
 use crate::dispatch::{Order, SubmitOptions};
 use crate::error::{Code, Error};
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn rtcmsg_client_submit(
         unsafe {
             let id = input::required_mut(id, "id")?;
             let client = known(client)?;
-            let fields = Fields::read(message, client.client().limits())?;
+            let fields = InputMessage::read(message, client.client().limits())?;
             let options = read_call(call)?.as_ref().map(submit_options).transpose()?;
             *id = client.submit(&fields.message()?, &options.unwrap_or_default())?;
             Ok(())

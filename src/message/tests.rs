@@ -2,14 +2,7 @@ use super::*;
 use crate::error::Code;
 
 fn limits() -> Limits {
-    Limits {
-        binary_counts_as_base64: false,
-        p2p_max_content: 65536,
-        p2p_max_users: 500,
-        command_counts_as_encoded: false,
-        zego_max_id_length: 128,
-        max_recipients: 700,
-    }
+    Limits::for_tests()
 }
 
 const SIGNAL: Signal<'static> = Signal {

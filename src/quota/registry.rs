@@ -6,32 +6,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::bucket::Bucket;
+use crate::action::QuotaClass;
 use crate::os;
-
-/// What a vendor counts together. docs/VENDORS.md, Quotas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum QuotaClass {
-    /// The four RTC sends of Volcengine.
-    VolcengineRtc,
-    /// P2PSendMessage.
-    VolcengineIm,
-    /// P2PSendUserMessage: its requests, its receivers, and its requests to everybody who is online.
-    VolcengineImUser,
-    VolcengineImUserReceivers,
-    VolcengineImUserToAll,
-    Zego,
-}
-
-impl QuotaClass {
-    pub const ALL: [QuotaClass; 6] = [
-        QuotaClass::VolcengineRtc,
-        QuotaClass::VolcengineIm,
-        QuotaClass::VolcengineImUser,
-        QuotaClass::VolcengineImUserReceivers,
-        QuotaClass::VolcengineImUserToAll,
-        QuotaClass::Zego,
-    ];
-}
 
 struct Registry {
     /// Which process it belongs to, see [`os::fork_generation`].

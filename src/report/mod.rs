@@ -123,7 +123,15 @@ impl ErrorClass {
         match self {
             ErrorClass::OutcomeUnknown => Delivery::Unknown,
             ErrorClass::UnknownIfSeveral if recipients.len() != 1 => Delivery::Unknown,
-            _ => Delivery::NotDelivered,
+            ErrorClass::UnknownIfSeveral
+            | ErrorClass::InvalidRequest
+            | ErrorClass::Authentication
+            | ErrorClass::Clock
+            | ErrorClass::Configuration
+            | ErrorClass::Permission
+            | ErrorClass::Throttled
+            | ErrorClass::NotDelivered
+            | ErrorClass::NotProcessed => Delivery::NotDelivered,
         }
     }
 

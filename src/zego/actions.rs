@@ -7,13 +7,6 @@ use serde_json::value::RawValue;
 use crate::error::{Code, Error};
 use crate::message::Message;
 
-/// Whether an action without a message of its own counts in the quota of SendCustomCommand.
-pub(crate) fn is_sibling(action: &str) -> bool {
-    ["SendBroadcastMessage", "SendBarrageMessage"]
-        .iter()
-        .any(|sibling| action.eq_ignore_ascii_case(sibling))
-}
-
 /// Name and value, in the order they are sent.
 pub(crate) type Parameters<'a> = Vec<(&'a str, &'a str)>;
 
@@ -27,8 +20,14 @@ pub(crate) fn parameters<'a>(message: &Message<'a>) -> Result<Parameters<'a>, Er
             content,
         } => (room_id, from, to, content),
         Message::SendCustomCommandToRoom { room_id, from, content } => (room_id, from, &[][..], content),
-        _ => {
-            let text = format!("{} is no action of ZEGO", message.action());
+        Message::SendUnicast { .. }
+        | Message::SendRoomUnicast { .. }
+        | Message::BatchSendRoomUnicast { .. }
+        | Message::SendBroadcast { .. }
+        | Message::P2PSendMessageToUsers { .. }
+        | Message::P2PSendMessageToAll { .. }
+        | Message::P2PSendMessageToAllExcept { .. } => {
+            let text = format!("{} is not an action of ZEGO", message.action().name());
             return Err(Error::new(Code::Unsupported, "action", text));
         }
     };
