@@ -79,7 +79,7 @@ pub mod fuzzing {
     /// A request of each vendor that is configured.
     pub fn requests(config: &Config) -> Result<(), http::Error> {
         let now = time::UtcDateTime::UNIX_EPOCH;
-        if let Ok(Some((mut account, credentials))) = volcengine::configured(config) {
+        if let Ok(Some((mut account, credentials))) = volcengine::configured(config, None) {
             if account.rtc_app_id.is_empty() {
                 account.rtc_app_id = "app".to_owned();
             }

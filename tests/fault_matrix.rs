@@ -100,8 +100,6 @@ enum Right {
     OkIfRepeated(Code, Delivery),
     /// A race that no side can decide, nor has to: where the end of the connection was met. Nothing arrived.
     NotSentOrUnknown,
-    /// The same, over TLS, where no request can have been written.
-    NotSent,
 }
 
 struct Row {
@@ -129,8 +127,8 @@ fn is_to_named(message: &Message) -> bool {
 
 /// The faults that are not a matter of bytes.
 fn rows(message: &Message, tls: bool) -> Vec<Row> {
-    use Code::{BadResponse, Rejected, Throttled, Timeout, Tls, VendorFault};
-    use Right::{Is, NotSent, NotSentOrUnknown, Ok, OkIfRepeated};
+    use Code::{BadResponse, Connect, Rejected, Throttled, Timeout, VendorFault};
+    use Right::{Is, NotSentOrUnknown, Ok, OkIfRepeated};
     let (unprocessed, unclear) = if is_zego(message) {
         (r#""error":50013"#, r#""error":1"#)
     } else {
@@ -177,17 +175,14 @@ fn rows(message: &Message, tls: bool) -> Vec<Row> {
             rows.push(row(&fault, Is(BadResponse, UNKNOWN), processed));
         }
     }
-    let dropped = if tls { Is(Tls, NOT_SENT) } else { NotSentOrUnknown };
-    rows.push(row(r#"{"drop_on_accept":true,"count":1}"#, dropped, false));
-    let reset = if tls { NotSent } else { NotSentOrUnknown };
-    rows.push(row(r#"{"reset_on_accept":true,"count":1}"#, reset, false));
+    // Over TLS no request can have been written.
+    let not_sent = OkIfRepeated(Connect, NOT_SENT);
+    let at_accept = if tls { not_sent } else { NotSentOrUnknown };
+    rows.push(row(r#"{"drop_on_accept":true,"count":1}"#, at_accept, false));
+    rows.push(row(r#"{"reset_on_accept":true,"count":1}"#, at_accept, false));
     if tls {
-        rows.push(row(r#"{"cut_handshake":true,"count":1}"#, Is(Tls, NOT_SENT), false));
-        rows.push(row(
-            r#"{"cut_handshake":true,"reset":true,"count":1}"#,
-            Is(Tls, NOT_SENT),
-            false,
-        ));
+        rows.push(row(r#"{"cut_handshake":true,"count":1}"#, not_sent, false));
+        rows.push(row(r#"{"cut_handshake":true,"reset":true,"count":1}"#, not_sent, false));
     }
     rows
 }
@@ -329,19 +324,14 @@ impl Lab {
             Right::Is(code, delivery) => vec![(code, delivery)],
             Right::OkIfRepeated(..) if is_repeated => vec![(Code::Ok, self.when_ok)],
             Right::OkIfRepeated(code, delivery) => vec![(code, delivery)],
-            Right::NotSent | Right::NotSentOrUnknown => {
+            Right::NotSentOrUnknown => {
                 // Refused at the connect it is repeated, where that is allowed.
                 let refused = if is_repeated {
                     (Code::Ok, self.when_ok)
                 } else {
                     (Code::Connect, NOT_SENT)
                 };
-                let met_later = if matches!(row.right, Right::NotSent) {
-                    (Code::Tls, NOT_SENT)
-                } else {
-                    (Code::Disconnected, UNKNOWN)
-                };
-                vec![refused, met_later]
+                vec![refused, (Code::Disconnected, UNKNOWN)]
             }
         };
         if let Err(why) = self.judge(row, &report, &right) {
@@ -439,11 +429,7 @@ impl Lab {
         let row_of_pieces = row("CONNECT's answer byte by byte", Ok, true);
         self.play_behind_proxy(Fault::AnswersInPieces(pieces), &row_of_pieces);
 
-        let at_once = if tls {
-            Is(Code::Tls, NOT_SENT)
-        } else {
-            Right::NotSentOrUnknown
-        };
+        let at_once = if tls { refused_for_now } else { Right::NotSentOrUnknown };
         self.play_behind_proxy(Fault::Cuts(Cut::AtOnce), &row("the tunnel cut at once", at_once, false));
         let cut = Is(Code::Disconnected, UNKNOWN);
         let row_before = row("the tunnel cut before the request", cut, false);

@@ -621,6 +621,29 @@ fn close_refuses_new_calls_and_cuts_the_ones_under_way() {
 }
 
 #[test]
+fn a_proxy_that_cannot_be_used_is_refused_where_it_is_set() {
+    let refusal = |value: &str| {
+        let mut config = rtcmsg::Config::new();
+        let error = config.set("http.proxy", value).expect_err(value);
+        assert_eq!(
+            (error.code, error.field.as_ref()),
+            (Code::InvalidArgument, "http.proxy")
+        );
+        error.text
+    };
+    for proxy in [
+        "socks5://127.0.0.1:1",
+        "proxy",
+        "http://proxy:99999",
+        "http://proxy/path?x",
+        "http://:3128",
+    ] {
+        refusal(proxy);
+    }
+    assert!(!refusal("ftp://user:hunter2@proxy").contains("hunter2"));
+}
+
+#[test]
 fn a_plain_endpoint_elsewhere_and_a_bad_ca_file_are_refused_when_the_client_is_made() {
     let refusal = |key: &str, value: &str| {
         let mut config = common::config("http://127.0.0.1:1");
@@ -639,16 +662,6 @@ fn a_plain_endpoint_elsewhere_and_a_bad_ca_file_are_refused_when_the_client_is_m
     )
     .unwrap();
     assert!(refusal("tls.ca_file", hollow.to_str().unwrap()).contains("no certificate of a root"));
-    for proxy in [
-        "socks5://127.0.0.1:1",
-        "proxy",
-        "http://proxy:99999",
-        "http://proxy/path?x",
-        "http://:3128",
-    ] {
-        refusal("http.proxy", proxy);
-    }
-    assert!(!refusal("http.proxy", "ftp://user:hunter2@proxy").contains("hunter2"));
     let mut config = common::config("http://127.0.0.1:1");
     config.set("zego.endpoint", "http://example.com").unwrap();
     config.set("http.allow_plaintext", "true").unwrap();

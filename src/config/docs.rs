@@ -2,14 +2,15 @@
 
 use std::fmt::Write;
 
-use super::{Kind, SETTINGS, Setting, variable_of};
+use super::names::variable_of;
+use super::settings::{Kind, SETTINGS, Setting};
 use crate::error::grouped;
 
 /// The page as it is checked in; `make check` holds the two together.
 pub fn configuration_md() -> String {
     let mut page = String::from(
         "# Configuration\n\n\
-         Generated from `src/config/mod.rs` by `make header`; not to be edited by hand.\n\n\
+         Generated from `src/config/settings.rs` by `make header`; not to be edited by hand.\n\n\
          Settings are text by key: `rtcmsg_config_set(config, \"zego.app_id\", \"1234567890\", &error)`. An unknown key or a value \
          out of range is an error that names the key. An empty value sets a key back to its default. Keys and defaults are part \
          of the ABI.\n\n\
@@ -47,7 +48,8 @@ const PROXIES: &str = "
 Every request behind a proxy goes through a tunnel (CONNECT), also one to an `http://` endpoint; TLS is between the library and the \
 vendor. The connection to the proxy itself is plain: proxies that are reached by TLS (`https://`) or SOCKS are not supported. Without a \
 port it is 80. User and password are percent-encoded, above all `/`, `?`, `#`, `@`, `:` and `%`. The proxy looks up the vendor's name. \
-What cannot be used is refused by `rtcmsg_client_new`; it is never passed over for a direct connection.
+A URL that cannot be used is refused by `rtcmsg_config_set`, and a variable of the environment by `rtcmsg_client_new`: the library never \
+falls back to a direct connection.
 
 With a URL in `http.proxy` every request goes through that proxy: the environment is not read, and `NO_PROXY` does not count.
 
@@ -81,6 +83,7 @@ fn value_of(setting: &Setting) -> String {
         Kind::Text => "text".to_owned(),
         Kind::Ascii => "text, ASCII".to_owned(),
         Kind::Secret => "text, ASCII, secret".to_owned(),
+        Kind::Proxy => "URL or `env`, secret".to_owned(),
         Kind::FixedSecret(length) => format!("{length} characters, ASCII, secret"),
         Kind::Integer { min, max, unit } => format!("{} to {} {unit}", grouped(min), grouped(max))
             .trim_end()

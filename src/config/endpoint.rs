@@ -1,11 +1,12 @@
 //! Where a vendor is reached: scheme, host and port, parsed once.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use http::Uri;
 
-use super::shown;
+use super::quote::quoted;
 use crate::error::Error;
+use crate::util::host::{default_port, without_brackets};
 
 /// `scheme://host[:port]`, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl Endpoint {
             // Not repeated in the text: what stands before the @ may be a password.
             return Err(Error::invalid(key, "an endpoint takes no user name and no password"));
         }
-        let refuse = |why: &str| Error::invalid(key, format!("{} {why}", shown(text)));
+        let refuse = |why: &str| Error::invalid(key, format!("{} {why}", quoted(text)));
         if text.contains('#') {
             return Err(refuse("has a fragment"));
         }
@@ -72,17 +73,16 @@ impl Endpoint {
             Some(0) => return Err(refuse("has port 0")),
             Some(port) => port,
             None if named_port => return Err(refuse("has a port that is not from 1 to 65535")),
-            None if tls => 443,
-            None => 80,
+            None => default_port(tls),
         };
         Ok(Endpoint { tls, host, port })
     }
 
     /// What every URL of this endpoint begins with, without the `/` of the path.
     pub fn origin(&self) -> String {
-        let (scheme, usual) = if self.tls { ("https", 443) } else { ("http", 80) };
+        let scheme = if self.tls { "https" } else { "http" };
         match self.port {
-            port if port == usual => format!("{scheme}://{}", self.host),
+            port if port == default_port(self.tls) => format!("{scheme}://{}", self.host),
             port => format!("{scheme}://{}:{port}", self.host),
         }
     }
@@ -109,10 +109,9 @@ impl Endpoint {
     }
 
     pub fn is_loopback(&self) -> bool {
-        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
-        match bare.parse::<std::net::IpAddr>() {
+        match without_brackets(&self.host).parse::<IpAddr>() {
             Ok(address) => address.is_loopback(),
-            Err(_) => bare == "localhost",
+            Err(_) => self.host == "localhost",
         }
     }
 }

@@ -62,7 +62,8 @@ fn is_address(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{SETTINGS, variable_of};
+    use super::super::names::variable_of;
+    use super::super::settings::SETTINGS;
     use super::*;
 
     #[test]

@@ -1,5 +1,6 @@
 use std::ffi::OsString;
 
+use super::names::variable_of;
 use super::*;
 use crate::error::Code;
 

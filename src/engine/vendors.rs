@@ -85,7 +85,7 @@ impl<A, C> VendorState<A, C> {
 
 impl Vendors {
     pub fn new(config: &Config) -> Result<Vendors, Error> {
-        let volcengine = volcengine::configured(config)?;
+        let volcengine = volcengine::configured(config, config.volcengine_file_keys()?)?;
         let zego = zego::configured(config)?;
         if volcengine.is_none() && zego.is_none() {
             let text = "no vendor is configured: set volcengine.access_key and volcengine.secret_key, or zego.app_id and zego.server_secret";

@@ -19,6 +19,7 @@ use ureq::unversioned::transport::{
 
 use crate::config;
 use crate::error;
+use crate::util::host::without_brackets;
 use crate::util::text_file;
 
 /// The timeout for a read of bytes that have arrived already. Such a read does not wait, but the thread may be suspended
@@ -209,8 +210,7 @@ impl<T: Transport> Transport for TlsStream<T> {
 
 fn server_name(uri: &Uri) -> Result<ServerName<'static>, Error> {
     let host = uri.host().unwrap_or_default();
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let name = ServerName::try_from(bare.unwrap_or(host).to_owned());
+    let name = ServerName::try_from(without_brackets(host).to_owned());
     name.map_err(|_| Error::Tls("the host is not a valid server name"))
 }
 

@@ -13,6 +13,16 @@ pub(super) fn known_cause(error: &ureq::Error) -> Option<String> {
     Some(format!("the TLS handshake failed: {why}"))
 }
 
+/// Whether the connection ended during the handshake. This says nothing about the certificate, so another attempt may succeed.
+pub(super) fn is_disconnect(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let kind = match error {
+        ureq::Error::Io(error) => error.kind(),
+        _ => return false,
+    };
+    rustls_error(error).is_none() && matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
+
 /// rustls's own error, also where it came as an error of I/O.
 fn rustls_error(error: &ureq::Error) -> Option<&Error> {
     match error {

@@ -5,10 +5,13 @@ use http::Uri;
 use ureq::Error;
 use ureq::unversioned::transport::Transport;
 
-use super::agent::USER_AGENT;
-use super::proxy::Proxy;
 use super::tcp::{Connection, Until};
+use crate::config::Proxy;
 use crate::error::Code;
+use crate::util::host;
+
+/// The name of this library in requests to vendors and proxies.
+pub(super) const USER_AGENT: &str = concat!("rtcmsg/", env!("CARGO_PKG_VERSION"));
 
 /// Why there is no way through the proxy.
 #[derive(Debug)]
@@ -74,10 +77,9 @@ pub(super) fn open(connection: &mut Connection, proxy: &Proxy, target: &Uri, unt
 }
 
 fn request(proxy: &Proxy, target: &Uri) -> String {
-    let host = target.host().unwrap_or_default();
-    let default = if target.scheme_str() == Some("https") { 443 } else { 80 };
-    let port = target.port_u16().unwrap_or(default);
-    let mut request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: {USER_AGENT}\r\n");
+    let name = target.host().unwrap_or_default();
+    let port = host::port(target);
+    let mut request = format!("CONNECT {name}:{port} HTTP/1.1\r\nHost: {name}:{port}\r\nUser-Agent: {USER_AGENT}\r\n");
     if let Some(authorization) = proxy.authorization() {
         request.push_str("Proxy-Authorization: ");
         request.push_str(authorization);

@@ -2,6 +2,7 @@
 
 pub(crate) mod ascii;
 pub(crate) mod deadline;
+pub(crate) mod host;
 pub(crate) mod json;
 pub(crate) mod percent;
 pub(crate) mod swap;

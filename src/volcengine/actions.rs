@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Account, UnsignedRequest};
+use super::account::Account;
+use super::request::UnsignedRequest;
 use crate::action::{Action, ActionSpec, Api, Vendor, Version};
 use crate::config;
 use crate::error::{Code, Error};

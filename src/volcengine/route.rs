@@ -4,11 +4,14 @@ use std::fmt;
 
 use http::{HeaderValue, Uri};
 
+use super::credentials::Credentials;
 use super::sign::{self, RequestPrefix, SigningKey};
-use super::{CONTENT_SHA256, Credentials, DATE, SECURITY_TOKEN};
 use crate::config::Endpoint;
 
 pub(super) const JSON: &str = "application/json";
+pub(super) const CONTENT_SHA256: &str = "x-content-sha256";
+pub(super) const DATE: &str = "x-date";
+pub(super) const SECURITY_TOKEN: &str = "x-security-token";
 
 #[derive(Clone)]
 pub(super) struct Route {

@@ -1,6 +1,6 @@
 //! Credentials with the keys of the day that are made of them: whoever replaces the ones replaces the others.
 
-use super::Credentials;
+use super::credentials::Credentials;
 use super::sign::SigningKey;
 use crate::util::swap::Swap;
 use crate::util::sync::Arc;

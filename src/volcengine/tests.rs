@@ -2,6 +2,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use sha2::{Digest, Sha256};
+use time::UtcDateTime;
 
 use super::*;
 use crate::error::Code;
@@ -23,7 +24,7 @@ fn account() -> Account {
     for (key, value) in SETTINGS {
         config.set(key, value).unwrap();
     }
-    configured(&config).unwrap().unwrap().0
+    configured(&config, None).unwrap().unwrap().0
 }
 
 fn signer(access_key: &str, secret_key: &str, token: &str) -> Signer {
@@ -233,13 +234,26 @@ fn keys_in_each_others_place_are_refused_by_name_and_not_repeated() {
         ] {
             config.set(key, value).unwrap();
         }
-        let error = configured(&config).unwrap_err();
+        let error = configured(&config, None).unwrap_err();
         let key = if field == "secret" {
             "volcengine.secret_key"
         } else {
             "volcengine.session_token"
         };
         assert_eq!((error.code, &*error.field), (Code::InvalidArgument, key));
+    }
+}
+
+#[test]
+fn exchanged_keys_of_a_file_are_refused_and_not_repeated() {
+    for secret_key in ["AKLT1", "AKTP1"] {
+        let error = Credentials::from_file(&FileKeys::for_test("hunter2", secret_key)).unwrap_err();
+        assert_eq!(error.field, "volcengine.credentials");
+        assert!(error.text.contains("secret key: begins with AKLT or AKTP"), "{error}");
+        assert!(
+            !error.text.contains("hunter2") && !error.text.contains("AKTP1"),
+            "{error}"
+        );
     }
 }
 

@@ -29,6 +29,7 @@ struct setting {
   const char *text;
 };
 
+#define PROXY_URL(value, text) {"http.proxy", value, INVALID, "http.proxy", text}
 #define ENDPOINT(value, text) {"volcengine.endpoint", value, INVALID, "volcengine.endpoint", text}
 
 static const struct setting settings[] = {
@@ -109,6 +110,15 @@ static const struct setting settings[] = {
     ENDPOINT("*", ""),
     ENDPOINT(text_of_4097, "4,096"),
     {"zego.endpoint", "zego", INVALID, "zego.endpoint", "https://"},
+    PROXY_URL("socks5://127.0.0.1:1", "host[:port]"),
+    PROXY_URL("127.0.0.1:3128", "host[:port]"),
+    PROXY_URL("http://", "host[:port]"),
+    PROXY_URL("http://proxy:99999", "host[:port]"),
+    PROXY_URL("https://proxy:3128", "not supported"),
+    PROXY_URL("http://corpuser:77/34SECRET@proxy:3128", "percent-encoded"),
+    PROXY_URL("http://localhost:9/rest@proxy:3128", "percent-encoded"),
+    PROXY_URL("http://localhost:9?rest@proxy:3128", "percent-encoded"),
+    PROXY_URL("http://localhost:9#rest@proxy:3128", "percent-encoded"),
 };
 
 static void settings_that_cannot_be(rtcmsg_client *client) {
@@ -206,19 +216,6 @@ static const struct made made[] = {
     {"loopback by address", ZEGO_AT("http://127.1.2.3:80"), RTCMSG_OK, "", ""},
     {"loopback by IPv6", ZEGO_AT("http://[::1]:80"), RTCMSG_OK, "", ""},
     {"loopback by name", ZEGO_AT("http://LocalHost"), RTCMSG_OK, "", ""},
-    {"proxy of an unknown kind", PROXY("socks5://127.0.0.1:1"), INVALID, "http.proxy", "host[:port]"},
-    {"proxy without scheme", PROXY("127.0.0.1:3128"), INVALID, "http.proxy", "host[:port]"},
-    {"proxy without host", PROXY("http://"), INVALID, "http.proxy", "host[:port]"},
-    {"proxy with a port that cannot be", PROXY("http://proxy:99999"), INVALID, "http.proxy", "host[:port]"},
-    {"proxy that is reached by TLS", PROXY("https://proxy:3128"), INVALID, "http.proxy", "not supported"},
-    {"proxy with a slash in its password", PROXY("http://corpuser:77/34SECRET@proxy:3128"), INVALID, "http.proxy",
-     "percent-encoded"},
-    {"proxy with a path before its host", PROXY("http://localhost:9/rest@proxy:3128"), INVALID, "http.proxy",
-     "percent-encoded"},
-    {"proxy with a query before its host", PROXY("http://localhost:9?rest@proxy:3128"), INVALID, "http.proxy",
-     "percent-encoded"},
-    {"proxy with a fragment before its host", PROXY("http://localhost:9#rest@proxy:3128"), INVALID, "http.proxy",
-     "percent-encoded"},
     {"proxy of the environment", PROXY("env"), RTCMSG_OK, "", ""},
     {"CA file that is missing", CA("missing.pem"), INVALID, "tls.ca_file", "missing.pem"},
     {"CA file that is a directory", CA("."), INVALID, "tls.ca_file", ".: "},

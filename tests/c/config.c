@@ -365,6 +365,7 @@ static void make_noise(void) {
       {"volcengine.secret_key", "hunter2-newline\n"},
       {"zego.server_secret", " hunter2-space"},
       {"volcengine.session_token", "hunter2-bell\a"},
+      {"http.proxy", "socks5://user:hunter2-proxy@127.0.0.1:1"},
   };
   static const char *const changes[][2] = {
       {NULL, NULL},
@@ -385,12 +386,6 @@ static void make_noise(void) {
   CHECK_CODE(rtcmsg_config_set_log(config, log_line, &everything, RTCMSG_LOG_DEBUG, &error), RTCMSG_OK);
   for (i = 0; i < sizeof refused / sizeof *refused; i++)
     CHECK_CODE(set(config, refused[i][0], refused[i][1], &error), RTCMSG_INVALID_ARGUMENT);
-  CHECK_CODE(set(config, "http.proxy", "socks5://user:hunter2-proxy@127.0.0.1:1", &error), RTCMSG_OK);
-  CHECK_CODE(set(config, "zego.app_id", "1", &error), RTCMSG_OK);
-  CHECK_CODE(set(config, "zego.server_secret", "hunter2-right-with-32-characters", &error), RTCMSG_OK);
-  CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_INVALID_ARGUMENT);
-  CHECK_TEXT(error.field, "http.proxy");
-  keep(error.text);
   rtcmsg_config_free(config);
 
   for (i = 0; i < sizeof changes / sizeof *changes; i++) {

@@ -21,7 +21,7 @@ use super::resolver::{CachedResolver, ResolveError};
 use super::tls::{self, Tls};
 use super::tls_failure;
 use super::traffic::Traffic;
-use super::tunnel::ProxyFailure;
+use super::tunnel::{ProxyFailure, USER_AGENT};
 use crate::config::{self, Config, Endpoint};
 use crate::error::{Code, Error};
 use crate::log::Logger;
@@ -37,9 +37,6 @@ pub(crate) type Answer = Response<Vec<u8>>;
 const MAX_ANSWER: u64 = 1024 * 1024;
 /// ureq's default takes half a MiB per TLS connection.
 const BUFFER_SIZE: usize = 16 * 1024;
-
-/// How this library names itself to vendors and proxies.
-pub(super) const USER_AGENT: &str = concat!("rtcmsg/", env!("CARGO_PKG_VERSION"));
 
 /// Why an attempt brought no answer.
 #[derive(Debug)]
@@ -283,6 +280,10 @@ fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
             (Code::NoResources, format!("the system gives no socket: {error}"))
         }
         Step::Connecting => (Code::Connect, format!("cannot connect: {error}")),
+        Step::TlsHandshake if tls_failure::is_disconnect(error) => (
+            Code::Connect,
+            format!("the connection ended during the TLS handshake: {error}"),
+        ),
         Step::TlsHandshake => (Code::Tls, tls_failure::describe(error)),
         Step::Connected => (
             Code::Connect,

@@ -10,10 +10,11 @@ use socket2::{Domain, Socket, Type};
 use ureq::Error;
 use ureq::unversioned::transport::{ConnectionDetails, Connector, ShutdownHandle, Transport};
 
-use super::proxy::{Proxies, Proxy};
+use super::proxy::Proxies;
 use super::resolver::CachedResolver;
 use super::tcp::{Connection, Until};
 use super::tunnel::{self, ProxyFailure};
+use crate::config::Proxy;
 use crate::os::{self, EndedConnect};
 
 /// How long a connect is waited for before the next one joins it: RFC 8305, Connection Attempt Delay.

@@ -8,111 +8,11 @@
 use std::ffi::OsString;
 use std::net::IpAddr;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use http::Uri;
-use percent_encoding::percent_decode_str;
 
-use crate::config::{self, Endpoint};
+use crate::config::{self, Endpoint, Proxy};
 use crate::error::Error;
-use crate::secret::Secret;
-
-/// A CONNECT proxy, reached by plain HTTP.
-#[derive(Clone, Debug)]
-pub(super) struct Proxy {
-    host: String,
-    port: u16,
-    /// The value of `Proxy-Authorization`, if the proxy has a user.
-    authorization: Option<Secret>,
-}
-
-impl Proxy {
-    /// Reads `http://[user[:password]@]host[:port]`. The text may hold a password, so the reason of a refusal repeats
-    /// nothing of it.
-    fn parse(url: &str) -> Result<Proxy, &'static str> {
-        if url.len() > MAX_URL {
-            return Err("it is longer than 4,096 bytes");
-        }
-        if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("it has a blank, a control character or a character outside ASCII");
-        }
-        let (scheme, rest) = url.split_once("://").ok_or("it does not begin with http://")?;
-        check_scheme(scheme)?;
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, behind) = rest.split_at(end);
-        if behind.contains('@') {
-            return Err("its user or password has one of / ? #, which have to be percent-encoded");
-        }
-        if !matches!(behind, "" | "/") {
-            return Err("it has something behind the host");
-        }
-        let (user_and_password, address) = match authority.rsplit_once('@') {
-            Some((user_and_password, address)) => (user_and_password, address),
-            None => ("", authority),
-        };
-        let endpoint = Endpoint::parse(config::HTTP_PROXY.key, &format!("http://{address}"))
-            .map_err(|_| "its host or port is not valid")?;
-        Ok(Proxy {
-            host: endpoint.host().to_owned(),
-            port: endpoint.port(),
-            authorization: authorization(user_and_password)?,
-        })
-    }
-
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// The value of `Proxy-Authorization`.
-    pub fn authorization(&self) -> Option<&str> {
-        self.authorization.as_ref().map(Secret::expose)
-    }
-}
-
-/// The longest value of a setting, which holds for a variable too.
-const MAX_URL: usize = 4096;
-
-fn check_scheme(scheme: &str) -> Result<(), &'static str> {
-    match scheme.to_ascii_lowercase().as_str() {
-        "http" => Ok(()),
-        "https" => Err("a proxy that is reached by TLS (https://) is not supported"),
-        scheme if scheme.starts_with("socks") => Err("a SOCKS proxy is not supported"),
-        _ => Err("its scheme is not supported"),
-    }
-}
-
-/// The value of `Proxy-Authorization` for `user[:password]`, both percent-encoded: RFC 7617.
-fn authorization(user_and_password: &str) -> Result<Option<Secret>, &'static str> {
-    if user_and_password.is_empty() {
-        return Ok(None);
-    }
-    let (user, password) = user_and_password.split_once(':').unwrap_or((user_and_password, ""));
-    let user = decoded(user)?;
-    if user.contains(&b':') {
-        return Err("its user has a colon, which Basic authentication cannot express");
-    }
-    let mut plain = user;
-    plain.push(b':');
-    plain.extend(decoded(password)?);
-    let value = format!("Basic {}", BASE64_STANDARD.encode(&plain));
-    drop(zeroize::Zeroizing::new(plain));
-    Ok(Some(Secret::new(value)))
-}
-
-fn decoded(text: &str) -> Result<Vec<u8>, &'static str> {
-    let is_encoding = |behind: &str| {
-        let digits = behind.as_bytes().get(..2);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
-    if !text.split('%').skip(1).all(is_encoding) {
-        return Err("its user or password has a % without two hexadecimal digits: a % itself is written %25");
-    }
-    Ok(percent_decode_str(text).collect())
-}
+use crate::util::host::{self, without_brackets};
 
 /// The proxies of a client, by the scheme of the endpoint.
 #[derive(Clone, Debug, Default)]
@@ -132,7 +32,7 @@ impl Proxies {
             "" => Ok(Proxies::default()),
             "env" => Proxies::of_environment(endpoints, variable),
             url => {
-                let proxy = Proxy::parse(url).map_err(|why| refused("", why))?;
+                let proxy = Proxy::from_setting(config::HTTP_PROXY.key, url)?;
                 Ok(Proxies {
                     for_https: Some(proxy.clone()),
                     for_http: Some(proxy),
@@ -172,8 +72,9 @@ impl Proxies {
     pub fn of(&self, uri: &Uri) -> Option<&Proxy> {
         let is_https = uri.scheme_str() == Some("https");
         let proxy = if is_https { &self.for_https } else { &self.for_http };
-        let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-        let is_direct = uri.host().is_some_and(|host| self.no_proxy.covers(host, port));
+        let is_direct = uri
+            .host()
+            .is_some_and(|name| self.no_proxy.covers(name, host::port(uri)));
         proxy.as_ref().filter(|_| !is_direct)
     }
 }
@@ -205,12 +106,8 @@ fn first_set(names: &[&'static str], variable: Variable) -> Option<(&'static str
     })
 }
 
-/// `variable` is empty if the setting itself is refused.
 fn refused(variable: &str, why: &str) -> Error {
-    let text = match variable {
-        "" => format!("takes http://[user:password@]host[:port] or env: {why}"),
-        variable => format!("{variable} takes http://[user:password@]host[:port]: {why}"),
-    };
+    let text = format!("{variable} must be http://[user:password@]host[:port]: {why}");
     Error::invalid(config::HTTP_PROXY.key, text)
 }
 
@@ -265,7 +162,7 @@ impl NoProxy {
     }
 
     fn covers(&self, host: &str, port: u16) -> bool {
-        let host = bare(host);
+        let host = without_brackets(host);
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         let is_covered =
             |exception: &Exception| exception.port.is_none_or(|only| only == port) && exception.hosts.contain(&host);
@@ -273,18 +170,11 @@ impl NoProxy {
     }
 }
 
-/// Without the brackets around an IPv6 address.
-fn bare(host: &str) -> &str {
-    host.strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host)
-}
-
 impl Exception {
     fn parse(entry: &str) -> Option<Exception> {
         let (host, port) = split_port(entry)?;
         Some(Exception {
-            hosts: Hosts::parse(bare(host))?,
+            hosts: Hosts::parse(without_brackets(host))?,
             port,
         })
     }
@@ -302,7 +192,7 @@ fn split_port(entry: &str) -> Option<(&str, Option<u16>)> {
 impl Hosts {
     fn parse(entry: &str) -> Option<Hosts> {
         if let Some((address, bits)) = entry.split_once('/') {
-            let (address, bits) = (bare(address).parse().ok()?, bits.parse().ok()?);
+            let (address, bits) = (without_brackets(address).parse().ok()?, bits.parse().ok()?);
             return (bits <= width(&address)).then_some(Hosts::Network { address, bits });
         }
         if let Ok(address) = entry.parse() {

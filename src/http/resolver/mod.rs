@@ -24,6 +24,7 @@ use super::traffic::Traffic;
 use crate::error::Code;
 use crate::log::{Level, Logger};
 use crate::os;
+use crate::util::host::{self, without_brackets};
 
 /// How long an address that failed goes behind the others.
 const DEMOTION: Duration = Duration::from_secs(600);
@@ -171,11 +172,7 @@ impl CachedResolver {
 
 /// The address of a host that is one, and needs no lookup.
 fn address_literal(host: &str, port: u16) -> Option<SocketAddr> {
-    Some(SocketAddr::new(bare(host).parse().ok()?, port))
-}
-
-fn bare(host: &str) -> &str {
-    host.trim_start_matches('[').trim_end_matches(']')
+    Some(SocketAddr::new(without_brackets(host).parse().ok()?, port))
 }
 
 fn is_recent(now: Instant, failed_at: Instant) -> bool {
@@ -279,7 +276,7 @@ impl Cache {
     fn look_up(&self, name: &(String, u16)) {
         let (host, port) = name;
         self.traffic.dns_lookups.add(1);
-        let found = (self.lookup)(bare(host), *port);
+        let found = (self.lookup)(without_brackets(host), *port);
         let mut trouble = None;
         let mut entries = self.entries();
         let entry = entries.entry(name.clone()).or_default();
@@ -326,8 +323,7 @@ fn resolve_error(code: Code, why: String) -> Error {
 
 fn host_and_port(uri: &Uri) -> Result<(&str, u16), Error> {
     let host = uri.host().ok_or_else(|| Error::BadUri("no host".to_owned()))?;
-    let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-    Ok((host, uri.port_u16().unwrap_or(default)))
+    Ok((host, host::port(uri)))
 }
 
 impl Resolver for CachedResolver {
