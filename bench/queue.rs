@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use rtcmsg::{Config, Dispatcher, Message, Order, Payload, SubmitOptions};
+use rtcmsg::{Client, Config, Message, Order, Payload, SubmitOptions};
 use rtcmsg_emulator::{Emulator, Options};
 
 const DEPTHS: [usize; 3] = [1_000, 10_000, 100_000];
@@ -81,7 +81,7 @@ fn main() {
 }
 
 /// A client whose queue holds so many messages to one room that takes one a second.
-fn full_room(url: &str, depth: usize) -> Dispatcher {
+fn full_room(url: &str, depth: usize) -> Client {
     let queue = client(url, &format!("full-{depth}"), depth, "8");
     (0..depth).for_each(|_| submit(&queue, "full"));
     settle(&queue, depth);
@@ -89,7 +89,7 @@ fn full_room(url: &str, depth: usize) -> Dispatcher {
 }
 
 /// A client whose only worker waits for an answer, with so many messages behind.
-fn busy_client(url: &str, depth: usize) -> Dispatcher {
+fn busy_client(url: &str, depth: usize) -> Client {
     let queue = client(url, "busy", depth, "1");
     let slow = Message::SendUnicast {
         from: "server",
@@ -103,7 +103,7 @@ fn busy_client(url: &str, depth: usize) -> Dispatcher {
 }
 
 /// Until the queue has seen what was submitted: before that it has something else to do.
-fn settle(queue: &Dispatcher, depth: usize) {
+fn settle(queue: &Client, depth: usize) {
     let mut before = 0;
     loop {
         std::thread::sleep(Duration::from_millis(50));
@@ -120,7 +120,7 @@ fn settle(queue: &Dispatcher, depth: usize) {
     }
 }
 
-fn others_end(queue: &Dispatcher) -> Duration {
+fn others_end(queue: &Client) -> Duration {
     let begin = Instant::now();
     let ids: Vec<u64> = (0..OTHERS)
         .map(|room| {
@@ -137,7 +137,7 @@ fn others_end(queue: &Dispatcher) -> Duration {
     begin.elapsed()
 }
 
-fn submit(queue: &Dispatcher, room: &str) {
+fn submit(queue: &Client, room: &str) {
     queue.submit(&broadcast(room), &unordered()).expect("enqueued");
 }
 
@@ -156,7 +156,7 @@ fn unordered() -> SubmitOptions {
     }
 }
 
-fn client(url: &str, scope: &str, depth: usize, workers: &str) -> Dispatcher {
+fn client(url: &str, scope: &str, depth: usize, workers: &str) -> Client {
     let mut config = Config::new();
     let capacity = (2 * depth).max(10_000).to_string();
     let account = [
@@ -175,7 +175,7 @@ fn client(url: &str, scope: &str, depth: usize, workers: &str) -> Dispatcher {
     for (key, value) in account {
         config.set(key, value).expect(key);
     }
-    Dispatcher::new(&config).expect("a client")
+    Client::new(&config).expect("a client")
 }
 
 fn times(count: usize, mut work: impl FnMut()) -> Vec<Duration> {

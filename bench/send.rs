@@ -5,7 +5,7 @@
 use std::sync::Barrier;
 use std::time::Instant;
 
-use rtcmsg::{Client, Code, Config, Dispatcher, Message, Order, Payload, SendOptions, SubmitOptions};
+use rtcmsg::{Client, Code, Config, Message, Order, Payload, SendOptions, SubmitOptions};
 
 /// Sends of each thread, not measured.
 const WARM_UP: usize = 50;
@@ -30,7 +30,7 @@ fn main() {
     let message = message(case, &users, &text);
     let config = config(url, threads);
     let (samples, wall, cpu) = if submits {
-        submit_all(&Dispatcher::new(&config).expect("a client"), &message, threads, count)
+        submit_all(&Client::new(&config).expect("a client"), &message, threads, count)
     } else {
         send_all(&Client::new(&config).expect("a client"), &message, threads, count)
     };
@@ -70,14 +70,14 @@ fn send_all(client: &Client, message: &Message, threads: usize, count: usize) ->
     })
 }
 
-fn submit_all(dispatcher: &Dispatcher, message: &Message, window: usize, count: usize) -> Figures {
-    submitted(dispatcher, message, window, window * WARM_UP);
+fn submit_all(client: &Client, message: &Message, window: usize, count: usize) -> Figures {
+    submitted(client, message, window, window * WARM_UP);
     let (start, cpu) = (Instant::now(), cpu_ns());
-    let samples = submitted(dispatcher, message, window, count);
+    let samples = submitted(client, message, window, count);
     (samples, nanoseconds(start), cpu_ns() - cpu)
 }
 
-fn submitted(dispatcher: &Dispatcher, message: &Message, window: usize, count: usize) -> Vec<u64> {
+fn submitted(client: &Client, message: &Message, window: usize, count: usize) -> Vec<u64> {
     let mut started = Vec::with_capacity(count);
     let mut samples = Vec::with_capacity(count);
     while samples.len() < count {
@@ -89,9 +89,9 @@ fn submitted(dispatcher: &Dispatcher, message: &Message, window: usize, count: u
                 ..SubmitOptions::default()
             };
             started.push(Instant::now());
-            dispatcher.submit(message, &options).expect("taken in");
+            client.submit(message, &options).expect("taken in");
         }
-        let completion = dispatcher.poll(None).expect("open").expect("a completion");
+        let completion = client.poll(None).expect("open").expect("a completion");
         samples.push(nanoseconds(started[completion.user_data as usize]));
         assert_eq!(completion.report.code(), Code::Ok, "{}", completion.report.summary());
     }

@@ -1,13 +1,14 @@
-//! Server-side messages to the users of a real-time communication vendor: Volcengine RTC and IM, and ZEGO.
+//! Sends messages from a server to the users of Volcengine RTC, Volcengine IM and ZEGO.
 //!
-//! One truthful report for every recipient. This is the Rust API; C, C++, Python and Go use the same through
-//! `include/rtcmsg.h`.
+//! A [`Report`] says for each recipient whether the message was delivered. [`Client::send`] waits for the report;
+//! [`Client::submit`] enqueues the message, and [`Client::poll`] returns the report later. This is the Rust API. C, C++,
+//! Python and Go have the same functions, through `include/rtcmsg.h`.
 //!
 //! ```no_run
 //! use rtcmsg::{SendOptions, Client, Config, Message, Payload};
 //!
 //! let mut config = Config::new();
-//! config.load_env()?; // or config.set("volcengine.access_key", "…")? and so on
+//! config.load_env()?; // or config.set("volcengine.access_key", "...")?
 //! let client = Client::new(&config)?;
 //! let message = Message::SendUnicast { from: "server", to: "alice", payload: Payload::Text("dinner is ready") };
 //! let report = client.send(&message, &SendOptions::default())?;
@@ -16,6 +17,7 @@
 //! ```
 
 mod action;
+mod client;
 mod config;
 mod dispatch;
 mod engine;
@@ -35,23 +37,24 @@ mod volcengine;
 mod zego;
 
 pub use action::{Action, Vendor};
+pub use client::Client;
 pub use config::{Config, Kind, SETTINGS, Setting, configuration_md};
-pub use dispatch::{Completion, Dispatcher, Order, SubmitOptions};
-pub use engine::{Engine as Client, SendOptions, SendTimeout};
+pub use dispatch::{Completion, Order, SubmitOptions};
+pub use engine::{SendOptions, SendTimeout};
 pub use error::{Code, Error};
 pub use log::{Level, Logger};
 pub use message::{Message, Payload, Recipients, Signal};
 pub use report::{Attempt, Delivery, Device, Name, Recipient, Report, Request, User};
 pub use secret::Secret;
 
-/// The signatures, pure: for tests, tools and the curious.
+/// The signatures of the vendors, as functions without I/O, for tests and tools.
 pub mod sign {
     pub use crate::util::ascii::Ascii;
     pub use crate::volcengine::sign as volcengine;
     pub use crate::zego::sign as zego;
 }
 
-/// The pure parts, for `fuzz/`, which alone is built with this cfg.
+/// The parts without I/O, for the fuzz targets. Only `fuzz/` is built with this cfg.
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing {
@@ -76,7 +79,7 @@ pub mod fuzzing {
         zego::actions::parameters_of_json(json)
     }
 
-    /// A request of each vendor that is configured.
+    /// Makes a request for each configured vendor.
     pub fn requests(config: &Config) -> Result<(), http::Error> {
         let now = time::UtcDateTime::UNIX_EPOCH;
         if let Ok(Some((mut account, credentials))) = volcengine::configured(config, None) {

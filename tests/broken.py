@@ -43,8 +43,8 @@ USE_AFTER_FREE = (
 )
 SECRET = (
     "src/engine/mod.rs",
-    'format!("client made: {}", engine.vendors.names().join(" and "))',
-    'format!("client made: {} {}", engine.vendors.names().join(" and "), config.text(&config::ZEGO_SERVER_SECRET))',
+    'format!("client made: {}", engine.vendors().names().join(" and "))',
+    'format!("client made: {} {}", engine.vendors().names().join(" and "), config.text(&config::ZEGO_SERVER_SECRET))',
 )
 EXPIRY = """/// In milliseconds from the call to the first byte of a request, waiting for quota included: what has not left by then
     /// is not sent, RTCMSG_EXPIRED. 0: it does not expire."""

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{config, get};
-use rtcmsg::{Client, Code, Config, Dispatcher, Message, Payload, SendOptions, SubmitOptions};
+use rtcmsg::{Client, Code, Config, Message, Payload, SendOptions, SubmitOptions};
 use rtcmsg_emulator::{Emulator, Options};
 
 /// Longer than anything here takes: what runs into it has gone wrong.
@@ -45,9 +45,7 @@ fn broadcast(room_id: &str) -> Message<'_> {
 fn all_end(scope: &str, clients: usize, threads: usize, each: usize, settings: &[(&str, &str)]) {
     let emulator = emulator();
     let config = shared(emulator.url(), scope, settings);
-    let queues: Vec<Dispatcher> = (0..clients)
-        .map(|_| Dispatcher::new(&config).expect("a client"))
-        .collect();
+    let queues: Vec<Client> = (0..clients).map(|_| Client::new(&config).expect("a client")).collect();
     let client = Client::new(&config).expect("a client");
     for (number, queue) in queues.iter().enumerate() {
         for message in 0..each {
@@ -110,8 +108,8 @@ fn six_hundred_queues_end() {
 fn a_client_that_closes_in_the_middle_leaves_the_others_going() {
     let emulator = emulator();
     let config = shared(emulator.url(), "leaving", &[("quota.rtc_per_second", "5")]);
-    let leaving = Dispatcher::new(&config).expect("a client");
-    let staying = Dispatcher::new(&config).expect("a client");
+    let leaving = Client::new(&config).expect("a client");
+    let staying = Client::new(&config).expect("a client");
     // The first has the first places, and keeps the time.
     for queue in [&leaving, &staying] {
         for message in 0..8 {
@@ -141,8 +139,8 @@ fn a_full_room_and_a_busy_client_delay_no_others() {
         ("worker.threads", "1"),
     ];
     let config = shared(emulator.url(), "backlog", &settings);
-    let full = Dispatcher::new(&config).expect("a client");
-    let busy = Dispatcher::new(&config).expect("a client");
+    let full = Client::new(&config).expect("a client");
+    let busy = Client::new(&config).expect("a client");
     let unordered = SubmitOptions {
         order: rtcmsg::Order::Unordered,
         ..SubmitOptions::default()

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use common::{COMMAND, UNICAST, config, emulator};
-use rtcmsg::{Dispatcher, SubmitOptions};
+use rtcmsg::{Client, SubmitOptions};
 use serde_json::Value;
 
 const PAGE: &str = include_str!("../docs/METRICS.md");
@@ -17,7 +17,7 @@ fn snapshot() -> String {
     let emulator = emulator();
     let mut config = config(emulator.url());
     config.set("quota.mode", "wait").unwrap();
-    let queue = Dispatcher::new(&config).unwrap();
+    let queue = Client::new(&config).unwrap();
     for message in [UNICAST, COMMAND] {
         queue.submit(&message, &SubmitOptions::default()).unwrap();
     }

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::{config, send};
-use rtcmsg::{Code, Delivery, Dispatcher, Message, Payload, Report};
+use rtcmsg::{Client, Code, Delivery, Message, Payload, Report};
 use rtcmsg_emulator::{Emulator, Options, TlsFiles};
 use serde_json::Value;
 
@@ -153,12 +153,12 @@ fn emulator() -> Emulator {
     emulator
 }
 
-fn sender(url: &str, settings: &[(&str, &str)]) -> Dispatcher {
+fn sender(url: &str, settings: &[(&str, &str)]) -> Client {
     let mut config = config(url);
     for (key, value) in settings {
         config.set(key, value).expect(key);
     }
-    Dispatcher::new(&config).expect("a client")
+    Client::new(&config).expect("a client")
 }
 
 /// A POST to one vendor and a GET to the other, in turn.
@@ -182,10 +182,10 @@ fn message(number: usize, content: &str) -> Message<'_> {
 /// Contents of messages, each with its report.
 type Reports = Vec<(String, Report)>;
 
-fn send_all(sender: &Dispatcher, name: &str, count: usize) -> Reports {
+fn send_all(sender: &Client, name: &str, count: usize) -> Reports {
     let send_one = |number: usize| {
         let content = format!("{name} {number}");
-        let report = send(sender.client(), &message(number, &content));
+        let report = send(sender, &message(number, &content));
         (content, report)
     };
     (0..count).map(send_one).collect()
@@ -224,7 +224,7 @@ fn check_all_accepted(emulator: &Emulator, reports: &Reports) {
     check_truth(emulator, reports);
 }
 
-fn opened(sender: &Dispatcher) -> u64 {
+fn opened(sender: &Client) -> u64 {
     let stats: Value = serde_json::from_str(&sender.stats().expect("not forked")).expect("JSON");
     stats["http"]["connections_opened"].as_u64().expect("a figure")
 }

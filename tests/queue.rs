@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{COMMAND, SIGNAL, UNICAST, config, emulator, get, inbox, post};
 use rtcmsg::{
-    Code, Completion, Config, Delivery, Dispatcher, Error, Logger, Message, Order, Payload, SendOptions, SubmitOptions,
+    Client, Code, Completion, Config, Delivery, Error, Logger, Message, Order, Payload, SendOptions, SubmitOptions,
 };
 use rtcmsg_emulator::{Emulator, Options};
 use serde_json::{Value, json};
@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 /// Longer than anything here takes: what runs into it has gone wrong.
 const NET: Option<Duration> = Some(Duration::from_secs(60));
 
-fn dispatcher(url: &str, settings: &[(&str, &str)]) -> Dispatcher {
-    Dispatcher::new(&configured(url, settings)).expect("a dispatcher")
+fn client(url: &str, settings: &[(&str, &str)]) -> Client {
+    Client::new(&configured(url, settings)).expect("a client")
 }
 
 fn configured(url: &str, settings: &[(&str, &str)]) -> Config {
@@ -27,17 +27,17 @@ fn configured(url: &str, settings: &[(&str, &str)]) -> Config {
     config
 }
 
-fn submit(dispatcher: &Dispatcher, message: &Message) -> u64 {
-    dispatcher.submit(message, &SubmitOptions::default()).expect("taken in")
+fn submit(client: &Client, message: &Message) -> u64 {
+    client.submit(message, &SubmitOptions::default()).expect("taken in")
 }
 
-fn next(dispatcher: &Dispatcher) -> Completion {
-    dispatcher.poll(NET).expect("not forked").expect("a completion")
+fn next(client: &Client) -> Completion {
+    client.poll(NET).expect("not forked").expect("a completion")
 }
 
 /// The next so many, by id.
-fn completions(dispatcher: &Dispatcher, count: usize) -> Vec<Completion> {
-    let mut all: Vec<Completion> = (0..count).map(|_| next(dispatcher)).collect();
+fn completions(client: &Client, count: usize) -> Vec<Completion> {
+    let mut all: Vec<Completion> = (0..count).map(|_| next(client)).collect();
     all.sort_by_key(|completion| completion.id);
     all
 }
@@ -52,7 +52,7 @@ fn unicast<'a>(to: &'a str, text: &'a str) -> Message<'a> {
 
 fn expiring(millis: u64) -> SubmitOptions {
     SubmitOptions {
-        call: SendOptions {
+        send: SendOptions {
             expires: Some(Duration::from_millis(millis)),
             ..SendOptions::default()
         },
@@ -60,14 +60,14 @@ fn expiring(millis: u64) -> SubmitOptions {
     }
 }
 
-fn stats(dispatcher: &Dispatcher) -> Value {
-    serde_json::from_str(&dispatcher.stats().unwrap()).unwrap()
+fn stats(client: &Client) -> Value {
+    serde_json::from_str(&client.stats().unwrap()).unwrap()
 }
 
 #[test]
 fn each_message_gives_one_completion_with_its_report() {
     let emulator = emulator();
-    let queue = dispatcher(emulator.url(), &[]);
+    let queue = client(emulator.url(), &[]);
     post(
         emulator.url(),
         "zego/join",
@@ -132,7 +132,7 @@ fn each_message_gives_one_completion_with_its_report() {
     for (completion, (id, message)) in completions(&queue, 9).iter().zip(ids.iter().zip(&messages)) {
         assert_eq!((completion.id, completion.user_data), (*id, 99 + id));
         assert_eq!(completion.report.action(), message.action().name());
-        let sync = queue.client().send(message, &SendOptions::default()).unwrap();
+        let sync = queue.send(message, &SendOptions::default()).unwrap();
         assert_eq!(
             (completion.report.code(), completion.report.delivery()),
             (sync.code(), sync.delivery())
@@ -146,7 +146,7 @@ fn each_message_gives_one_completion_with_its_report() {
 #[test]
 fn bad_input_is_refused_before_it_is_taken_in() {
     let emulator = emulator();
-    let queue = dispatcher(emulator.url(), &[]);
+    let queue = client(emulator.url(), &[]);
     let refused = queue.submit(&unicast("", "hi"), &SubmitOptions::default()).unwrap_err();
     assert_eq!((refused.code, &*refused.field), (Code::InvalidArgument, "to"));
     let refused = queue.warm_up(1_000_000).unwrap_err();
@@ -181,7 +181,7 @@ fn wait_for_request(emulator: &Emulator) {
 #[test]
 fn a_full_queue_refuses_and_counts_what_was_not_polled() {
     let emulator = emulator();
-    let queue = dispatcher(emulator.url(), &[("queue.capacity", "3")]);
+    let queue = client(emulator.url(), &[("queue.capacity", "3")]);
     for _ in 0..3 {
         submit(&queue, &UNICAST);
     }
@@ -197,7 +197,7 @@ fn a_full_queue_refuses_and_counts_what_was_not_polled() {
 #[test]
 fn a_queue_is_full_by_bytes_too_until_messages_are_polled() {
     let emulator = emulator();
-    let queue = dispatcher(emulator.url(), &[("queue.bytes", "100000")]);
+    let queue = client(emulator.url(), &[("queue.bytes", "100000")]);
     let text = "x".repeat(60_000);
     submit(&queue, &unicast("alice", &text));
     let full = queue
@@ -213,7 +213,7 @@ fn a_queue_is_full_by_bytes_too_until_messages_are_polled() {
 #[test]
 fn a_caller_who_never_polls_is_refused_and_the_queue_stays_as_it_is() {
     let emulator = emulator();
-    let queue = dispatcher(emulator.url(), &[("queue.capacity", "50")]);
+    let queue = client(emulator.url(), &[("queue.capacity", "50")]);
     let refused = (0..5_000)
         .filter(|_| match queue.submit(&UNICAST, &SubmitOptions::default()) {
             Ok(_) => false,
@@ -233,7 +233,7 @@ fn a_caller_who_never_polls_is_refused_and_the_queue_stays_as_it_is() {
 fn what_is_cancelled_in_the_queue_is_not_sent_and_what_is_on_its_way_runs_on() {
     let emulator = emulator();
     held(&emulator);
-    let queue = dispatcher(
+    let queue = client(
         emulator.url(),
         &[("worker.threads", "1"), ("http.timeout_ms", "600000")],
     );
@@ -272,7 +272,7 @@ fn what_expires_in_the_queue_is_not_sent_and_spends_nothing() {
         ("quota.rtc_per_second", "1"),
         ("quota.volcengine_scope", "expiry"),
     ];
-    let queue = dispatcher(emulator.url(), &settings);
+    let queue = client(emulator.url(), &settings);
     submit(&queue, &unicast("first", "hi"));
     queue.flush(NET).unwrap();
     for to in ["a", "b", "c"] {
@@ -295,11 +295,11 @@ fn what_expires_in_the_queue_is_not_sent_and_spends_nothing() {
 #[test]
 fn what_expires_while_it_connects_is_not_sent() {
     let emulator = emulator();
-    let queue = dispatcher("http://127.0.0.1:9", &[("volcengine.endpoint", emulator.url())]);
+    let queue = client("http://127.0.0.1:9", &[("volcengine.endpoint", emulator.url())]);
     // A listener whose backlog is full never completes a connect.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let stuck = dispatcher(
+    let stuck = client(
         &url,
         &[("http.connect_timeout_ms", "50000"), ("retry.max_attempts", "3")],
     );
@@ -330,7 +330,7 @@ fn an_urgent_message_leaves_next_among_a_thousand() {
         ("worker.threads", "1"),
         ("quota.jitter_ms", "4000"),
     ];
-    let queue = dispatcher(emulator.url(), &settings);
+    let queue = client(emulator.url(), &settings);
     let rooms: Vec<String> = (0..1000).map(|index| format!("room-{index}")).collect();
     let command = |room_id| Message::SendCustomCommandToRoom {
         room_id,
@@ -344,7 +344,7 @@ fn an_urgent_message_leaves_next_among_a_thousand() {
         next(&queue); // the burst is out, and the rest waits for its turn
     }
     let urgent = SubmitOptions {
-        call: SendOptions {
+        send: SendOptions {
             urgent: true,
             ..SendOptions::default()
         },
@@ -377,7 +377,7 @@ fn synchronous_callers_stand_in_the_same_list() {
         // So far apart that each turn has been used before the next comes, however busy the machine is.
         ("quota.jitter_ms", "1500"),
     ];
-    let queue = dispatcher(emulator.url(), &settings);
+    let queue = client(emulator.url(), &settings);
     let rooms: Vec<String> = (0..3).map(|index| format!("room-{index}")).collect();
     for room_id in &rooms {
         submit(
@@ -396,7 +396,7 @@ fn synchronous_callers_stand_in_the_same_list() {
         urgent: true,
         ..SendOptions::default()
     };
-    queue.client().send(&COMMAND, &urgent).unwrap();
+    queue.send(&COMMAND, &urgent).unwrap();
     queue.flush(NET).unwrap();
     let ledger = get(emulator.url(), "ledger");
     let rooms: Vec<&str> = ledger
@@ -420,7 +420,7 @@ fn numbered_messages_arrive_in_order(faults: &[&str], settings: &[(&str, &str)],
     }
     let mut all = vec![("queue.capacity", "20000")];
     all.extend(settings);
-    let queue = dispatcher(emulator.url(), &all);
+    let queue = client(emulator.url(), &all);
     let users: Vec<String> = (0..100).map(|index| format!("user-{index}")).collect();
     for user in &users {
         post(emulator.url(), "volcengine/login", json!({ "user_id": user }));
@@ -473,7 +473,7 @@ fn they_arrive_in_order_with_retries_too() {
 fn a_slow_destination_holds_up_its_own_messages_alone_and_unordered_ones_not_at_all() {
     let emulator = emulator();
     emulator.add_fault(r#"{"user": "slow", "count": 1, "latency_ms": 600000}"#.parse().unwrap());
-    let queue = dispatcher(emulator.url(), &[("http.timeout_ms", "600000")]);
+    let queue = client(emulator.url(), &[("http.timeout_ms", "600000")]);
     let with = |order| SubmitOptions {
         order,
         ..SubmitOptions::default()
@@ -499,7 +499,7 @@ fn a_slow_destination_holds_up_its_own_messages_alone_and_unordered_ones_not_at_
 #[test]
 fn without_a_completion_nothing_stays_behind() {
     let emulator = emulator();
-    let queue = dispatcher(emulator.url(), &[("queue.capacity", "2")]);
+    let queue = client(emulator.url(), &[("queue.capacity", "2")]);
     let options = SubmitOptions {
         without_completion: true,
         ..SubmitOptions::default()
@@ -525,7 +525,7 @@ fn a_panic_of_a_worker_ends_its_message_alone() {
     }));
     config.set("zego.endpoint", "http://localhost:1").unwrap();
     config.set("http.allow_plaintext", "true").unwrap();
-    let queue = Dispatcher::new(&config).unwrap();
+    let queue = Client::new(&config).unwrap();
     // The report's own line panics in the logger: the completion is there all the same.
     submit(&queue, &COMMAND);
     let completion = next(&queue);
@@ -537,7 +537,7 @@ fn a_panic_of_a_worker_ends_its_message_alone() {
 #[test]
 fn close_drains_within_its_time_and_refuses_what_comes_after() {
     let emulator = emulator();
-    let queue = dispatcher(emulator.url(), &[]);
+    let queue = client(emulator.url(), &[]);
     for index in 0..200 {
         submit(&queue, &unicast(&format!("user-{index}"), "hi"));
     }
@@ -551,11 +551,7 @@ fn close_drains_within_its_time_and_refuses_what_comes_after() {
     assert_eq!(queue.cancel(1).map_err(refused), Err(Code::Closed));
     assert_eq!(queue.warm_up(1).map_err(refused), Err(Code::Closed));
     assert_eq!(
-        queue
-            .client()
-            .send(&UNICAST, &SendOptions::default())
-            .map_err(refused)
-            .err(),
+        queue.send(&UNICAST, &SendOptions::default()).map_err(refused).err(),
         Some(Code::Closed)
     );
     for completion in completions(&queue, 200) {
@@ -569,10 +565,10 @@ fn close_drains_within_its_time_and_refuses_what_comes_after() {
 #[test]
 fn warm_up_opens_connections_that_the_first_messages_find() {
     let emulator = emulator();
-    let queue = dispatcher(emulator.url(), &[("worker.threads", "4")]);
+    let queue = client(emulator.url(), &[("worker.threads", "4")]);
     queue.warm_up(0).unwrap();
     queue.flush(NET).unwrap();
-    let opened = |queue: &Dispatcher| stats(queue)["http"]["connections_opened"].as_u64().unwrap();
+    let opened = |queue: &Client| stats(queue)["http"]["connections_opened"].as_u64().unwrap();
     assert_eq!(opened(&queue), 8, "four for each vendor");
     assert_eq!(get(emulator.url(), "ledger"), json!([]), "no request is made");
     for index in 0..4 {
@@ -597,12 +593,12 @@ fn warm_up_serves_over_tls_too_where_the_server_sends_tickets_behind_its_handsha
     .unwrap();
     let url = emulator.url().replace("https://127.0.0.1", "https://localhost");
     let settings = [("worker.threads", "2"), ("tls.ca_file", ca.to_str().unwrap())];
-    let queue = dispatcher(&url, &settings);
+    let queue = client(&url, &settings);
     queue.warm_up(0).unwrap();
     queue.flush(NET).unwrap();
     // The tickets are there by the time that another connection has been made and used.
-    queue.client().send(&UNICAST, &SendOptions::default()).unwrap();
-    let opened = |queue: &Dispatcher| stats(queue)["http"]["connections_opened"].as_u64().unwrap();
+    queue.send(&UNICAST, &SendOptions::default()).unwrap();
+    let opened = |queue: &Client| stats(queue)["http"]["connections_opened"].as_u64().unwrap();
     assert_eq!(opened(&queue), 4);
     submit(&queue, &COMMAND);
     next(&queue);
@@ -613,7 +609,7 @@ fn warm_up_serves_over_tls_too_where_the_server_sends_tickets_behind_its_handsha
 fn what_is_opened_ahead_again_and_again_stays_within_http_max_connections() {
     let emulator = emulator();
     let settings = [("http.max_connections", "3"), ("worker.threads", "2")];
-    let queue = dispatcher(emulator.url(), &settings);
+    let queue = client(emulator.url(), &settings);
     for _ in 0..10 {
         queue.warm_up(3).unwrap();
         queue.flush(NET).unwrap();
@@ -636,7 +632,7 @@ fn no_class_of_messages_takes_every_worker() {
         ("quota.zego_scope", "few"),
         ("worker.threads", "1"),
     ];
-    let queue = dispatcher(emulator.url(), &settings);
+    let queue = client(emulator.url(), &settings);
     let users: Vec<String> = (0..200).map(|index| format!("user-{index}")).collect();
     for user in &users {
         submit(&queue, &unicast(user, "hi"));
@@ -649,7 +645,7 @@ fn no_class_of_messages_takes_every_worker() {
 #[test]
 fn the_event_handle_is_readable_exactly_while_a_completion_waits() {
     let emulator = emulator();
-    let queue = dispatcher(emulator.url(), &[]);
+    let queue = client(emulator.url(), &[]);
     let handle = queue.event_handle().unwrap();
     assert_eq!(queue.event_handle().unwrap(), handle);
     assert!(!is_readable(handle));
@@ -670,7 +666,7 @@ fn is_readable(handle: isize) -> bool {
         events: libc::POLLIN,
         revents: 0,
     };
-    // SAFETY: one descriptor, which is the dispatcher's.
+    // SAFETY: one descriptor, which is the client's.
     unsafe { libc::poll(&mut fd, 1, 0) == 1 }
 }
 
@@ -683,7 +679,7 @@ fn the_snapshot_tells_what_was_done() {
         "zego/join",
         json!({ "room_id": "lobby", "user_id": "alice" }),
     );
-    let queue = dispatcher(emulator.url(), &[("retry.max_attempts", "3"), ("quota.mode", "wait")]);
+    let queue = client(emulator.url(), &[("retry.max_attempts", "3"), ("quota.mode", "wait")]);
     submit(&queue, &UNICAST);
     submit(&queue, &COMMAND);
     queue.flush(NET).unwrap();

@@ -1,32 +1,44 @@
-//! What has ended and was not polled yet, and who waits for it.
+//! The completions that have not been polled, and the threads that wait for one.
 //!
-//! Rows come and go without a lock, and nobody makes a system call while another one waits for it. Only threads that wait
-//! take the lock.
+//! Adding and taking a completion uses no lock. Only a thread that has to wait takes the lock, and a system call is made
+//! only if a thread waits or an event loop uses the event handle.
 
 use std::sync::OnceLock;
 
 use crate::error::{Code, Error};
 use crate::os::Event;
+use crate::report::Report;
 use crate::util::deadline::Deadline;
 use crate::util::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering, fence};
 use crate::util::sync::{Condvar, Mutex, SegQueue, lock, wait_until};
 
-/// Rows in the order in which they came.
+/// The result of a submitted message.
+#[derive(Debug)]
+pub struct Completion {
+    /// As returned by [`Client::submit`](crate::Client::submit).
+    pub id: u64,
+    /// As given in [`SubmitOptions`](crate::SubmitOptions).
+    pub user_data: u64,
+    pub report: Report,
+}
+
+/// A queue of completions, first in, first out.
 #[derive(Debug)]
 pub(super) struct Completions<T> {
     rows: SegQueue<T>,
-    /// How many rows there are. A row that was pushed and polled already, but is not counted yet, makes it one less.
+    /// The number of rows. It may be one too small for a moment: a row can be taken before its push has counted it.
     count: AtomicIsize,
-    /// Readable while there are rows; there once somebody asked for it.
+    /// Readable while there are rows. Created when the program first asks for the event handle.
     event: OnceLock<Event>,
     is_closed: AtomicBool,
-    /// Threads that wait for a row, and for the idle state: a wake-up for no thread costs a system call, too.
+    /// How many threads wait for a row, and how many for the idle state. Without a waiting thread there is no notification,
+    /// which would cost a system call.
     pollers: AtomicUsize,
     flushers: AtomicUsize,
     lock: Mutex<()>,
-    /// There is a row, or there will be none any more.
+    /// Notified when a row is added, and when no more rows can follow.
     arrived: Condvar,
-    /// Nothing is in in_flight.
+    /// Notified when no message is outstanding.
     idle: Condvar,
 }
 
@@ -50,13 +62,13 @@ impl<T> Completions<T> {
         if self.count.fetch_add(1, Ordering::SeqCst) == 0 {
             self.update_event();
         }
-        if are_any(&self.pollers) {
+        if has_waiters(&self.pollers) {
             drop(lock(&self.lock));
             self.arrived.notify_one();
         }
     }
 
-    /// The oldest row, waited for until the deadline, or until there can be none.
+    /// Takes the oldest row. Waits for one until the deadline, or until no more rows can follow.
     pub fn take(&self, deadline: Deadline, is_more_to_come: impl Fn() -> bool) -> Option<T> {
         let row = self.pop();
         if row.is_some() || deadline.has_passed() {
@@ -71,9 +83,9 @@ impl<T> Completions<T> {
     fn wait_for_row(&self, deadline: Deadline, is_more_to_come: impl Fn() -> bool) -> Option<T> {
         let mut guard = lock(&self.lock);
         loop {
-            let is_last_look = self.is_closed.load(Ordering::SeqCst) && !is_more_to_come() || deadline.has_passed();
+            let is_last_try = self.is_closed.load(Ordering::SeqCst) && !is_more_to_come() || deadline.has_passed();
             let row = self.pop();
-            if row.is_some() || is_last_look {
+            if row.is_some() || is_last_try {
                 return row;
             }
             guard = wait_until(&self.arrived, guard, deadline);
@@ -88,10 +100,10 @@ impl<T> Completions<T> {
         Some(row)
     }
 
-    /// Called by everyone who makes the first row come or the last one go. The state is read again after it was written,
-    /// so that the last one to write has written what is so.
+    /// Called after the first row was added or the last one was taken. The count is read again after the event was written,
+    /// so that the event is right when the last of several concurrent calls returns.
     fn update_event(&self) {
-        // Either this sees the event, or the one who makes the event sees the count.
+        // Pairs with `event_handle`: either this thread sees the event, or the thread that creates it sees the count.
         fence(Ordering::SeqCst);
         let Some(event) = self.event.get() else { return };
         loop {
@@ -107,7 +119,7 @@ impl<T> Completions<T> {
         }
     }
 
-    /// Waits until nothing is in in_flight; false if the deadline passed before.
+    /// Waits until no message is outstanding. Returns false if the deadline passed first.
     pub fn wait_until_idle(&self, deadline: Deadline, is_idle: impl Fn() -> bool) -> bool {
         self.flushers.fetch_add(1, Ordering::SeqCst);
         let mut guard = lock(&self.lock);
@@ -125,23 +137,23 @@ impl<T> Completions<T> {
         was_idle
     }
 
-    /// Tells those who wait that nothing is in in_flight.
+    /// Wakes the waiting threads, because no message is outstanding.
     pub fn notify_idle(&self) {
-        if are_any(&self.flushers) {
+        if has_waiters(&self.flushers) {
             self.notify(&self.idle);
         }
-        if are_any(&self.pollers) {
+        if has_waiters(&self.pollers) {
             self.notify(&self.arrived);
         }
     }
 
-    /// From here those who wait for a row wait only while something is in in_flight.
+    /// From here on [`take`](Completions::take) waits only while a message is outstanding.
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
         self.notify(&self.arrived);
     }
 
-    /// The lock orders this with the last look of a thread that is about to wait, so that no wake-up is lost.
+    /// Locks first: a thread that has just read the old state is then already waiting, and gets the notification.
     fn notify(&self, waiting: &Condvar) {
         drop(lock(&self.lock));
         waiting.notify_all();
@@ -151,7 +163,7 @@ impl<T> Completions<T> {
         self.count.load(Ordering::SeqCst).try_into().unwrap_or(0)
     }
 
-    /// A handle that is readable while there are rows.
+    /// A handle for event loops, readable while there are rows.
     pub fn event_handle(&self) -> Result<isize, Error> {
         let _one_at_a_time = lock(&self.lock);
         if self.event.get().is_none() {
@@ -169,8 +181,8 @@ impl<T> Completions<T> {
     }
 }
 
-/// Written to, so that a thread that is counted later sees everything that came before this.
-fn are_any(waiting: &AtomicUsize) -> bool {
+/// A read-modify-write instead of a load: a thread that counts itself after this sees every write from before it.
+fn has_waiters(waiting: &AtomicUsize) -> bool {
     waiting.fetch_add(0, Ordering::SeqCst) > 0
 }
 
@@ -181,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flush_that_saw_the_idle_state_says_so_whatever_comes_after() {
+    fn a_flush_that_saw_the_idle_state_succeeds_even_if_a_message_follows() {
         let completions = Completions::<u8>::new();
         let looks = Cell::new(0);
         let is_idle_once = || looks.replace(looks.get() + 1) == 0;
@@ -204,7 +216,7 @@ mod models {
     }
 
     #[test]
-    fn each_row_comes_once_and_nobody_sleeps_over_one() {
+    fn each_row_is_taken_once_and_no_poller_misses_its_wake_up() {
         model().check(|| {
             let completions = Arc::new(Completions::new());
             let pushing = completions.clone();
@@ -223,14 +235,14 @@ mod models {
     }
 
     #[test]
-    fn the_last_row_or_the_close_wakes_whoever_waits_without_limit() {
+    fn the_last_row_or_the_close_wakes_a_poller_that_waits_without_limit() {
         model().check(|| {
             let completions = Arc::new(Completions::new());
             let outstanding = Arc::new(AtomicUsize::new(1));
-            let (ending, left) = (completions.clone(), outstanding.clone());
+            let (ending, counted) = (completions.clone(), outstanding.clone());
             let worker = thread::spawn(move || {
                 ending.push(7);
-                left.fetch_sub(1, Ordering::SeqCst);
+                counted.fetch_sub(1, Ordering::SeqCst);
                 ending.notify_idle();
             });
             let closing = completions.clone();
@@ -244,7 +256,7 @@ mod models {
     }
 
     #[test]
-    fn a_flush_wakes_when_the_last_has_ended() {
+    fn a_flush_wakes_when_the_last_message_has_ended() {
         model().check(|| {
             let completions = Arc::new(Completions::<u8>::new());
             let outstanding = Arc::new(AtomicUsize::new(2));

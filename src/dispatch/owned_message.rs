@@ -1,11 +1,12 @@
-//! A message of the queue's own: everything that the caller's was borrowed from, copied in one allocation.
+//! A message that owns its data: everything that the caller's message borrows, copied into one allocation.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use crate::action::{Action, Audience, OrderKey};
 use crate::message::{Fields, Message, Payload, Recipients};
 
-/// The texts are stored one after another: room, sender, payload, then the users that the message lists.
+/// The buffer holds the room, the sender, the payload and then the users that the message lists: a name as its length and its text, an id as
+/// 8 bytes.
 #[derive(Debug)]
 pub(super) struct OwnedMessage {
     action: Action,
@@ -59,12 +60,12 @@ impl OwnedMessage {
         }
     }
 
-    /// What it takes of `queue.bytes`.
+    /// The size of the buffer, which counts towards the byte limit of the queue.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Gives the message to whoever needs it, borrowed from here.
+    /// Rebuilds the message, which borrows from this buffer, and passes it to `reader`.
     pub fn with_message<T>(&self, reader: impl FnOnce(&Message) -> T) -> T {
         let payload = if self.is_binary {
             Payload::Binary(&self.bytes[self.from_end..self.payload_end])
@@ -91,7 +92,7 @@ impl OwnedMessage {
         }
     }
 
-    // Copied from text, so it is text.
+    // Always valid UTF-8: the range was copied from a `str`.
     fn text(&self, start: usize, end: usize) -> &str {
         std::str::from_utf8(&self.bytes[start..end]).unwrap_or_default()
     }
@@ -114,7 +115,7 @@ impl OwnedMessage {
     }
 }
 
-/// The messages of one destination keep their order: room and user, room, user, or conversation.
+/// Identifies the destination within which messages keep their order: room and user, room, user, or conversation.
 pub(super) fn destination_key(message: &Message, hasher: &impl BuildHasher) -> u64 {
     let fields = message.fields();
     let mut state = hasher.build_hasher();
@@ -133,7 +134,7 @@ pub(super) fn destination_key(message: &Message, hasher: &impl BuildHasher) -> u
 }
 
 fn push_name(bytes: &mut Vec<u8>, name: &str) {
-    // No id is longer than what fits: `validate` has held it to far less.
+    // The length fits: `Message::validate` allows far shorter ids.
     bytes.extend_from_slice(&(name.len() as u32).to_ne_bytes());
     bytes.extend_from_slice(name.as_bytes());
 }
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_comes_out_as_it_was() {
+    fn a_rebuilt_message_equals_the_original() {
         for message in messages() {
             OwnedMessage::from_message(&message).with_message(|opened| assert_eq!(*opened, message));
         }
@@ -215,9 +216,13 @@ mod tests {
         let of = |message: &Message| destination_key(message, &hasher);
         let all = messages();
         let keys: Vec<u64> = all.iter().map(of).collect();
-        assert_eq!(keys[2], keys[3], "a list in a room goes to the room");
+        assert_eq!(keys[2], keys[3], "a list in a room has the room as its destination");
         assert!(keys[4] == keys[5] && keys[5] == keys[6], "one conversation");
         let distinct: std::collections::HashSet<u64> = keys.iter().copied().collect();
-        assert_eq!(distinct.len(), 6, "and the vendors have rooms of their own");
+        assert_eq!(
+            distinct.len(),
+            6,
+            "rooms of different vendors are different destinations"
+        );
     }
 }

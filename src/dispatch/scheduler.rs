@@ -1,133 +1,110 @@
-//! The threads: the dispatcher, which gives out work and keeps the time, and the workers, which do it.
+//! The scheduler: moves submitted messages into the queue, ends those that have expired, and gives the others to workers as
+//! their rate limits and the workers allow.
+//!
+//! [`Shared::schedule`] does all of this in one pass. The listening worker runs it when a submit wakes it. The timer thread
+//! (`rtcmsg-dispatch`) runs it when the next message expires or is admitted, and when all workers are busy. The timer thread
+//! also completes expired messages, because that calls the host's log function, which may be slow.
 
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::queue::{Job, Queue, Removed};
-use super::{PER_LOCK, Shared};
+use super::queue::{Queue, Removed};
+use super::shared::{PER_LOCK, Shared};
+use super::workers::Job;
 use crate::action::QuotaClass;
-use crate::engine::InFlight;
-use crate::error::Code;
 use crate::log::Level;
 use crate::os;
-use crate::quota::{Place, QueueWaiter, Slot, Ticket};
-use crate::report::Report;
-use crate::util::sync::{Arc as SharedArc, MutexGuard, lock};
+use crate::quota::Ticket;
+use crate::util::sync::{MutexGuard, lock};
 
-const DEFECT: &str = "a defect of the library ended it; please report what the log says";
-
-/// The dispatcher looks again by itself after a panic of its own.
+/// After a panic in the scheduler the timer thread schedules again after this time.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 
-/// What a worker is given; it was claimed before.
-#[derive(Debug)]
-pub(super) enum Work {
-    /// With the slot that it was admitted with, where a quota admitted it.
-    Message(u64, Option<Admitted>),
-    WarmUp,
-    Exit,
-}
-
-#[derive(Debug)]
-pub(super) struct Admitted {
-    class: QuotaClass,
-    slot: Slot,
-    place: Place,
-}
-
-/// A queue, for the bucket of one class.
-pub(super) struct ClassWaiter {
-    shared: Weak<Shared>,
-    class: QuotaClass,
-}
-
-impl ClassWaiter {
-    pub fn of(shared: &Weak<Shared>, class: QuotaClass) -> Arc<dyn QueueWaiter> {
-        let shared = shared.clone();
-        Arc::new(ClassWaiter { shared, class })
-    }
-}
-
-impl QueueWaiter for ClassWaiter {
-    fn has_free_worker(&self) -> bool {
-        self.shared.upgrade().is_some_and(|shared| shared.has_free_worker())
-    }
-
-    fn claim_worker(&self) -> bool {
-        self.shared.upgrade().is_some_and(|shared| shared.claim_worker())
-    }
-
-    fn admitted(&self, message: u64, slot: Slot, place: Place) {
-        let Some(shared) = self.shared.upgrade() else { return };
-        let class = self.class;
-        let admitted = Admitted { class, slot, place };
-        shared.work_queue.push(Work::Message(message, Some(admitted)));
-        if shared.lacks_threads() {
-            shared.work_queue.wake();
-        }
-    }
-
-    fn wake_timer(&self) {
-        if let Some(shared) = self.shared.upgrade() {
-            shared.work_queue.wake();
-        }
-    }
-}
-
 impl Shared {
-    pub(super) fn start_dispatcher(shared: &Arc<Shared>) -> io::Result<()> {
+    /// Starts the timer thread.
+    pub fn start_timer_thread(shared: &Arc<Shared>) -> io::Result<()> {
         let own = shared.clone();
         let thread = os::spawn("rtcmsg-dispatch", move || {
-            let look = || {
+            let schedule = || {
                 let next = own
                     .catch_panic(|| own.schedule(true))
-                    .unwrap_or_else(|| own.wake_up_after_defect());
+                    .unwrap_or_else(|| own.schedule_after_panic());
                 next.map(|at| at.saturating_duration_since(Instant::now()))
             };
-            own.work_queue
-                .run_timer_thread(look, || own.is_stopping.load(Ordering::SeqCst));
-            own.discard_work();
+            own.workers
+                .jobs
+                .run_timer_thread(schedule, || own.is_stopping.load(Ordering::SeqCst));
+            own.discard_jobs();
         })?;
         shared.handles().push(thread);
         Ok(())
     }
 
-    /// What was given out when no worker could be started any more.
-    fn discard_work(&self) {
-        if self.threads.load(Ordering::SeqCst) > 0 {
-            return;
-        }
-        while let Some(work) = self.work_queue.try_pop() {
-            match work {
-                Work::WarmUp => self.finish_one(),
-                Work::Message(_, admitted) => self.give_back(admitted),
-                Work::Exit => {}
+    /// Starts one thread for each claimed worker that has none.
+    fn start_workers(self: &Arc<Shared>) {
+        let workers = &self.workers;
+        while workers.lacks_threads() {
+            let is_above_limit = workers.threads.fetch_add(1, Ordering::SeqCst) >= workers.limit;
+            // Read after the thread is counted: `stop_threads` either counts this thread or prevents its start.
+            if is_above_limit || self.is_stopping.load(Ordering::SeqCst) {
+                workers.threads.fetch_sub(1, Ordering::SeqCst);
+                return;
+            }
+            let own = self.clone();
+            let started = os::spawn_with_stack("rtcmsg-worker", self.stack_bytes, move || own.run_worker());
+            let started = started.map(|thread| self.handles().push(thread));
+            if let Err(error) = started {
+                let threads = workers.threads.fetch_sub(1, Ordering::SeqCst) - 1;
+                self.engine
+                    .logger()
+                    .log(Level::Error, || format!("no thread for a worker: {error}"));
+                if threads == 0 {
+                    // Without any worker this thread runs the jobs itself, and schedules again after them.
+                    self.step_down();
+                    while let Some(job) = workers.jobs.try_pop() {
+                        self.run_job(job);
+                    }
+                    workers.jobs.wake();
+                }
+                return;
             }
         }
     }
 
-    fn give_back(&self, admitted: Option<Admitted>) {
-        if let Some((bucket, admitted)) = admitted.and_then(|a| Some((self.engine.bucket(a.class)?, a))) {
-            bucket.give_back(&admitted.slot);
+    /// The loop of a worker's thread.
+    fn run_worker(self: Arc<Shared>) {
+        let number = self.last_worker_number.fetch_add(1, Ordering::SeqCst) + 1;
+        let schedule = || {
+            if self.catch_panic(|| self.schedule(false)).is_none() {
+                self.workers.jobs.wake_timer();
+            }
+        };
+        while self.run_job(self.workers.jobs.next_job(number, schedule)) {}
+        self.workers.threads.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Lets every thread end: the workers after their current job, the timer thread at once.
+    pub fn stop_threads(&self) {
+        if self.is_stopping.swap(true, Ordering::SeqCst) {
+            return;
         }
+        for _ in 0..self.workers.threads.load(Ordering::SeqCst) {
+            self.workers.jobs.push(Job::Exit);
+        }
+        self.workers.jobs.wake_timer();
     }
 
-    fn handles(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        lock(&self.handles)
-    }
-
-    /// After the close nothing holds a thread: connections are cut, whoever waits is woken, and lookups of names have
-    /// threads of their own.
-    pub(super) fn wait_for_threads(&self) {
-        // The last one gone may be a thread of ours.
+    /// Joins the threads of a closed queue. They end soon: connections are cut, every wait is ended, and a DNS lookup runs
+    /// on a detached thread.
+    pub fn join_threads(&self) {
+        // The last handle may be dropped by one of these threads, which cannot join itself.
         if os::is_library_thread() {
             return;
         }
-        // Whoever starts a thread has noted it before it ends itself.
+        // A thread that starts another one stores its handle before it ends itself.
         loop {
             let handles = std::mem::take(&mut *self.handles());
             if handles.is_empty() {
@@ -139,105 +116,80 @@ impl Shared {
         }
     }
 
-    /// Everybody goes home when the work at hand is done; the dispatcher at once.
-    pub(super) fn stop_threads(&self) {
-        if self.is_stopping.swap(true, Ordering::SeqCst) {
+    /// Drops the jobs that are left at the end if no worker could be started.
+    fn discard_jobs(&self) {
+        if self.workers.threads.load(Ordering::SeqCst) > 0 {
             return;
         }
-        for _ in 0..self.threads.load(Ordering::SeqCst) {
-            self.work_queue.push(Work::Exit);
+        while let Some(job) = self.workers.jobs.try_pop() {
+            self.discard_job(job);
         }
-        self.work_queue.wake_timer();
     }
 
-    fn has_free_worker(&self) -> bool {
-        !self.is_aborted.load(Ordering::SeqCst) && self.free_workers.load(Ordering::SeqCst) > 0
+    fn handles(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        lock(&self.handles)
     }
 
-    fn claim_worker(&self) -> bool {
-        let one_less = |free: usize| free.checked_sub(1);
-        !self.is_aborted.load(Ordering::SeqCst)
-            && self
-                .free_workers
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
-                .is_ok()
-    }
-
-    /// Puts everything where it belongs, and gives what can go to free workers. When there is something to do again, if
-    /// nobody rings before.
-    fn schedule(self: &Arc<Shared>, is_dispatcher: bool) -> Option<Instant> {
+    /// One pass of the scheduler. Returns when the next pass is due if no wake-up comes first.
+    fn schedule(self: &Arc<Shared>, is_timer_thread: bool) -> Option<Instant> {
         self.enqueue_submitted();
         self.remove_expired();
-        let placed = self.place_unscheduled();
+        let rate_limited = self.place_unscheduled();
         let mut queue = self.queue();
-        while queue.has_ready() && self.claim_worker() {
-            if let Some(id) = queue.assign() {
-                self.work_queue.push(Work::Message(id, None));
-            }
-        }
-        let mut next = queue.next_expiry();
-        for class in self.class_order(&mut queue) {
-            let Some(bucket) = self.engine.bucket(class).filter(|_| queue.is_rate_limited(class)) else {
-                continue;
-            };
-            let alarm = bucket.schedule(&self.waiters[class as usize]);
-            let alarm = alarm.map(|wait| Instant::now() + Duration::from_nanos(wait));
-            next = next.into_iter().chain(alarm).min();
-        }
-        // Messages go before connections that nobody waits for yet, and keep a worker.
-        let spare = self.workers.min(2);
-        while queue.warm_ups > 0 && self.free_workers.load(Ordering::SeqCst) >= spare && self.claim_worker() {
-            queue.warm_ups -= 1;
-            self.work_queue.push(Work::WarmUp);
-        }
-        // An earlier look that is no longer needed stays: to take it back, and to ask for it again with each message, costs more.
+        self.assign_ready(&mut queue);
+        let next_admission = self.admit_rate_limited(&mut queue);
+        self.assign_warm_ups(&mut queue);
+        // An earlier wake-up that is no longer needed is kept: to cancel it and to set it again costs more than one pass.
         let planned = queue.next_wakeup.filter(|at| *at > Instant::now());
-        next = next.into_iter().chain(planned).min();
+        let next = [queue.next_expiry(), next_admission, planned]
+            .into_iter()
+            .flatten()
+            .min();
         queue.next_wakeup = next;
-        let expired = if is_dispatcher {
+        let expired = if is_timer_thread {
             std::mem::take(&mut queue.expired)
         } else {
             Vec::new()
         };
-        let is_dispatcher_wanted = !is_dispatcher && (next != planned || !queue.expired.is_empty());
+        let needs_timer_thread = !is_timer_thread && (next != planned || !queue.expired.is_empty());
         drop(queue);
-        if is_dispatcher_wanted {
-            self.work_queue.wake_timer();
+        if needs_timer_thread {
+            self.workers.jobs.wake_timer();
         }
-        self.count_quota_waits(&placed);
+        self.count_quota_waits(&rate_limited);
         self.start_workers();
         if expired.is_empty() {
             return next;
         }
-        // The host's log function may take its time, and this thread keeps no other's meanwhile.
+        // The log function may be slow. Another waiter must be the leader of the buckets meanwhile.
         self.step_down();
         self.complete_expired(expired);
         Some(Instant::now())
     }
 
-    fn step_down(&self) {
-        for class in QuotaClass::ALL {
-            if let Some(bucket) = self.engine.bucket(class) {
-                bucket.step_down(&self.waiters[class as usize]);
-            }
-        }
+    fn schedule_after_panic(&self) -> Option<Instant> {
+        let soon = Some(Instant::now() + RESTART_DELAY);
+        self.queue().next_wakeup = soon;
+        soon
     }
 
-    /// Everything that was submitted before this call.
+    /// Moves every message that was submitted before this call from the inbox to the queue.
     fn enqueue_submitted(&self) {
-        let mut left = self.inbox.len();
-        while left > 0 {
-            match self.enqueue(&mut self.queue(), PER_LOCK.min(left)) {
+        let mut in_inbox = self.inbox.len();
+        while in_inbox > 0 {
+            match self.enqueue(&mut self.queue(), PER_LOCK.min(in_inbox)) {
                 0 => return,
-                enqueued => left -= enqueued,
+                enqueued => in_inbox -= enqueued,
             }
         }
     }
 
+    /// Removes the messages that have expired. The timer thread completes them.
     fn remove_expired(&self) {
         let now = Instant::now();
         let mut is_more = true;
         while is_more {
+            let mut expired: Vec<Removed> = Vec::new();
             let mut queue = self.queue();
             for _ in 0..PER_LOCK {
                 let Some(id) = queue.next_expired(now) else {
@@ -245,58 +197,75 @@ impl Shared {
                     break;
                 };
                 match self.remove_if_queued(&mut queue, id) {
-                    Some(ended) => queue.expired.push(ended),
-                    // A worker has it, and looks at the time before it sends.
+                    Some(removed) => expired.push(removed),
+                    // A worker has it, and checks the time before it sends.
                     None => queue.forget_expiry(id),
                 }
             }
+            if !expired.is_empty() {
+                queue.expired.push(expired);
+            }
         }
     }
 
-    /// Every message that may be sent waits for its quota now, or for a worker alone. Gives those that wait for a quota.
+    /// Makes every unscheduled message wait for its quota, or only for a worker. Returns the tickets of those that wait for
+    /// a quota.
     fn place_unscheduled(&self) -> Vec<(QuotaClass, Ticket)> {
-        let mut placed = Vec::new();
+        let mut rate_limited = Vec::new();
         let mut is_more = true;
         while is_more {
+            // Grows here, because growing copies it, and the queue must not be locked for that.
+            if !rate_limited.is_empty() {
+                rate_limited.reserve(PER_LOCK);
+            }
             let mut queue = self.queue();
             for _ in 0..PER_LOCK {
-                let Some(job) = queue.next_unscheduled() else {
+                let Some(submission) = queue.next_unscheduled() else {
                     is_more = false;
                     break;
                 };
-                let demand = job.demand.as_ref();
+                let demand = submission.demand.as_ref();
                 match demand.and_then(|(class, demand)| Some((*class, demand, self.engine.bucket(*class)?))) {
                     Some((class, demand, bucket)) => {
-                        let ticket = bucket.enqueue(demand, &self.waiters[class as usize], job.id);
-                        queue.set_rate_limited(job.id, class, ticket);
-                        placed.push((class, ticket));
+                        let ticket = bucket.enqueue(demand, &self.waiters[class as usize], submission.id);
+                        queue.set_rate_limited(submission.id, class, ticket);
+                        rate_limited.push((class, ticket));
                     }
-                    None => queue.set_ready(&job),
+                    None => queue.set_ready(&submission),
                 }
             }
         }
-        placed
+        rate_limited
     }
 
-    /// Those that were not admitted at once wait for their quota, unless it is a worker that they wait for.
-    fn count_quota_waits(&self, placed: &[(QuotaClass, Ticket)]) {
-        if self.has_free_worker() {
-            let waits = |(class, ticket): &&(QuotaClass, Ticket)| {
-                let bucket = self.engine.bucket(*class);
-                bucket.is_some_and(|bucket| bucket.is_waiting(*ticket))
-            };
-            self.engine
-                .counters
-                .quota_waits
-                .add(placed.iter().filter(waits).count() as u64);
+    /// Gives the messages that wait only for a worker to free workers.
+    fn assign_ready(&self, queue: &mut Queue) {
+        while queue.has_ready() && self.workers.claim() {
+            if let Some(id) = queue.assign() {
+                self.workers.jobs.push(Job::Send(id, None));
+            }
         }
     }
 
-    /// Each class is asked first in its turn, so that none takes every worker; those with urgent messages before the others,
-    /// but for each ninth time.
+    /// Lets the buckets give the messages that they admit to free workers. Returns when a bucket must be asked again.
+    fn admit_rate_limited(&self, queue: &mut Queue) -> Option<Instant> {
+        let mut next = None;
+        for class in self.class_order(queue) {
+            let Some(bucket) = self.engine.bucket(class).filter(|_| queue.is_rate_limited(class)) else {
+                continue;
+            };
+            let wait = bucket.schedule(&self.waiters[class as usize]);
+            let at = wait.map(|wait| Instant::now() + Duration::from_nanos(wait));
+            next = next.into_iter().chain(at).min();
+        }
+        next
+    }
+
+    /// Each pass asks another class first, so that no class gets every worker. Classes with urgent messages come before the
+    /// others, except in one pass of nine.
     fn class_order(&self, queue: &mut Queue) -> [QuotaClass; QuotaClass::ALL.len()] {
-        let (mut classes, is_everybodys_turn) = queue.classes();
-        if !is_everybodys_turn {
+        let (mut classes, ignores_urgency) = queue.rotate_classes();
+        if !ignores_urgency {
             classes.sort_by_key(|class| {
                 let bucket = self.engine.bucket(*class).filter(|_| queue.is_rate_limited(*class));
                 !bucket.is_some_and(|bucket| bucket.has_urgent(&self.waiters[*class as usize]))
@@ -305,145 +274,33 @@ impl Shared {
         classes
     }
 
-    pub(super) fn complete_expired(&self, expired: Vec<Removed>) {
-        for ended in expired {
-            self.complete(ended, Code::Expired, "it expired in the queue");
+    /// Starts warm-ups after the messages, and only while another worker stays free for a message.
+    fn assign_warm_ups(&self, queue: &mut Queue) {
+        let needed = self.workers.limit.min(2);
+        while queue.warm_ups > 0 && self.workers.free() >= needed && self.workers.claim() {
+            queue.warm_ups -= 1;
+            self.workers.jobs.push(Job::WarmUp);
         }
     }
 
-    fn wake_up_after_defect(&self) -> Option<Instant> {
-        let soon = Some(Instant::now() + RESTART_DELAY);
-        self.queue().next_wakeup = soon;
-        soon
+    /// Counts the messages that their buckets did not admit at once, unless they wait for a worker.
+    fn count_quota_waits(&self, rate_limited: &[(QuotaClass, Ticket)]) {
+        if self.workers.has_free() {
+            let waits = |(class, ticket): &&(QuotaClass, Ticket)| {
+                let bucket = self.engine.bucket(*class);
+                bucket.is_some_and(|bucket| bucket.is_waiting(*ticket))
+            };
+            let count = rate_limited.iter().filter(waits).count();
+            self.engine.counters().quota_waits.add(count as u64);
+        }
     }
 
-    fn lacks_threads(&self) -> bool {
-        let at_work = self.workers - self.free_workers.load(Ordering::SeqCst).min(self.workers);
-        self.threads.load(Ordering::SeqCst) < at_work
-    }
-
-    /// As many threads as there is work at hand for.
-    fn start_workers(self: &Arc<Shared>) {
-        while self.lacks_threads() {
-            let is_one_too_many = self.threads.fetch_add(1, Ordering::SeqCst) >= self.workers;
-            // Looked at after the thread is counted: whoever sends all home counts it, or it is not started.
-            if is_one_too_many || self.is_stopping.load(Ordering::SeqCst) {
-                self.threads.fetch_sub(1, Ordering::SeqCst);
-                return;
-            }
-            let own = self.clone();
-            let started = os::spawn_with_stack("rtcmsg-worker", self.stack_bytes, move || own.work());
-            let started = started.map(|thread| self.handles().push(thread));
-            if let Err(error) = started {
-                let threads = self.threads.fetch_sub(1, Ordering::SeqCst) - 1;
-                self.engine
-                    .logger
-                    .log(Level::Error, || format!("no thread for a worker: {error}"));
-                if threads == 0 {
-                    // Without a worker whoever is here does the work at hand, and then looks for more.
-                    self.step_down();
-                    while let Some(work) = self.work_queue.try_pop() {
-                        self.do_work(work);
-                    }
-                    self.work_queue.wake();
-                }
-                return;
+    /// This queue is not the leader of a bucket until the next pass.
+    fn step_down(&self) {
+        for class in QuotaClass::ALL {
+            if let Some(bucket) = self.engine.bucket(class) {
+                bucket.step_down(&self.waiters[class as usize]);
             }
         }
     }
-
-    fn work(self: Arc<Shared>) {
-        let number = self.last_worker_number.fetch_add(1, Ordering::SeqCst) + 1;
-        while self.do_work(self.work_queue.next_job(number, || self.run_scheduler())) {}
-        self.threads.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    fn run_scheduler(self: &Arc<Shared>) {
-        if self.catch_panic(|| self.schedule(false)).is_none() {
-            self.work_queue.wake_timer();
-        }
-    }
-
-    /// Whether to go on.
-    fn do_work(&self, work: Work) -> bool {
-        match work {
-            Work::Exit => return false,
-            Work::WarmUp => {
-                self.catch_panic(|| self.engine.open_ahead());
-                self.finish_one();
-            }
-            Work::Message(id, admitted) => {
-                self.catch_panic(|| self.carry(id, admitted));
-            }
-        }
-        self.free_workers.fetch_add(1, Ordering::SeqCst);
-        true
-    }
-
-    fn carry(&self, id: u64, admitted: Option<Admitted>) {
-        let Some((job, in_flight)) = self.begin(id) else {
-            return self.give_back(admitted);
-        };
-        let options = self.engine.resolve(&job.options, job.expires);
-        let admitted = admitted.map(|admitted| (admitted.slot, admitted.place));
-        let carried = self.catch_panic(|| {
-            job.parcel
-                .with_message(|message| self.engine.carry(message, &options, &in_flight, admitted));
-        });
-        let text = match carried {
-            Some(()) => "lost by a defect of the library",
-            None => DEFECT,
-        };
-        self.finish(id, text);
-    }
-
-    /// `None` if it has ended.
-    fn begin(&self, id: u64) -> Option<(Arc<Job>, SharedArc<InFlight>)> {
-        let job = self.queue().job(id)?;
-        let in_flight =
-            self.catch_panic(|| SharedArc::new(job.parcel.with_message(|message| self.engine.in_flight(message))));
-        let Some(in_flight) = in_flight else {
-            self.finish(id, DEFECT);
-            return None;
-        };
-        let has_begun = self.queue().begin(id, &in_flight);
-        has_begun.then_some((job, in_flight))
-    }
-
-    /// Whoever takes it out of the queue completes it, and that happens once.
-    fn finish(&self, id: u64, text: &str) {
-        let ended = self.queue().remove(id);
-        if let Some(ended) = ended {
-            self.complete(ended, Code::Internal, text);
-        }
-    }
-
-    pub(super) fn log_report(&self, report: &Report) {
-        self.catch_panic(|| self.engine.log_report(report));
-    }
-
-    /// A panic ends what was begun, and not the thread.
-    pub(super) fn catch_panic<T>(&self, body: impl FnOnce() -> T) -> Option<T> {
-        match panic::catch_unwind(AssertUnwindSafe(body)) {
-            Ok(value) => Some(value),
-            Err(panic) => {
-                let what = panic_message(&*panic);
-                // Dropping what was thrown may itself panic.
-                std::mem::forget(panic);
-                let line = || format!("a defect of the library, please report it: {what}");
-                // The logger may be what panicked.
-                let logged = panic::catch_unwind(AssertUnwindSafe(|| self.engine.logger.log(Level::Error, line)));
-                if let Err(panic) = logged {
-                    std::mem::forget(panic);
-                }
-                None
-            }
-        }
-    }
-}
-
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_default()
 }

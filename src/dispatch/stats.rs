@@ -1,11 +1,11 @@
-//! The figures of docs/METRICS.md.
+//! The statistics that docs/METRICS.md describes.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use super::Shared;
+use super::shared::Shared;
 use crate::action::QuotaClass;
 use crate::error::Code;
 use crate::metrics::{Counter, Histogram};
@@ -14,9 +14,9 @@ use crate::report::Delivery;
 pub(super) fn snapshot(shared: &Shared) -> String {
     let gauges = &shared.gauges;
     let (in_flight, oldest) = (gauges.in_flight(), gauges.oldest());
-    let counters = &shared.engine.counters;
+    let counters = shared.engine.counters();
     let traffic = shared.engine.traffic();
-    let free = shared.free_workers.load(Ordering::SeqCst).min(shared.workers);
+    let workers = &shared.workers;
     let codes = Code::ALL.iter().map(|code| code.name());
     let deliveries = Delivery::ALL
         .iter()
@@ -35,9 +35,9 @@ pub(super) fn snapshot(shared: &Shared) -> String {
             "refused": shared.refused.get(),
         },
         "workers": {
-            "limit": shared.workers,
-            "threads": shared.threads.load(Ordering::SeqCst),
-            "busy": shared.workers - free,
+            "limit": workers.limit,
+            "threads": workers.threads.load(Ordering::SeqCst),
+            "busy": workers.limit - workers.free(),
         },
         "messages": by_name(codes, &counters.codes),
         "deliveries": by_name(deliveries, &counters.deliveries),

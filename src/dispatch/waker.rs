@@ -1,8 +1,9 @@
-//! Wakes the thread that listens, without ever waiting for it: ringing takes no lock. A ring while that thread is busy is
-//! not lost; it does not fall asleep then.
+//! Wakes the thread that listens for new work. Waking takes no lock and never blocks.
 //!
-//! The keeper of the time listens, until a worker with nothing to do takes its place: then who rings wakes the one who does
-//! the work, and no thread between them. The keeper can be called by itself.
+//! Exactly one thread is the listener. The timer thread listens until an idle worker becomes the listener, so that a
+//! submit wakes the thread that will do the work, with no thread in between. A wake-up is never lost: if the listener is
+//! busy when it arrives, the listener does not park before it has looked for work again. The timer thread can also be
+//! woken on its own.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -10,112 +11,115 @@ use std::time::Duration;
 use crate::util::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::util::sync::thread::{self, Thread};
 
+/// The timer thread has this number. The workers have the numbers from 1.
+pub(super) const TIMER: usize = 0;
+
+/// The listener is parked, or about to park: the next wake-up must unpark it.
+const PARKED: usize = 1;
+/// A wake-up arrived, and the listener has not looked for work since.
+const NOTIFIED: usize = 2;
+
 #[derive(Debug)]
 pub(super) struct Waker {
-    /// The number of who listens, with [`PARKED`] and [`NOTIFIED`].
+    /// The number of the listener, with the bits [`PARKED`] and [`NOTIFIED`].
     state: AtomicUsize,
-    /// Since the keeper's last [answer](Waker::answer). Beside its unpark, which the host's log function may use up.
+    /// Set by [`wake_timer`](Waker::wake_timer). The timer thread's unpark token is not enough: the host's log function may
+    /// consume it.
     timer_notified: AtomicBool,
     threads: Box<[OnceLock<Thread>]>,
 }
 
-/// The others have numbers from 1 on.
-pub(super) const TIMER: usize = 0;
-
-/// The first who rings is to unpark the one who listens: it sleeps, or may.
-const PARKED: usize = 1;
-/// Who listens has not answered yet, and does not sleep before it has.
-const NOTIFIED: usize = 2;
-
-fn awake(number: usize) -> usize {
+fn running(number: usize) -> usize {
     number << 2
 }
 
-fn who(state: usize) -> usize {
+fn listener(state: usize) -> usize {
     state >> 2
 }
 
 impl Waker {
     pub fn new(workers: usize) -> Waker {
         Waker {
-            state: AtomicUsize::new(awake(TIMER) | PARKED),
+            state: AtomicUsize::new(running(TIMER) | PARKED),
             timer_notified: AtomicBool::new(false),
             threads: (0..=workers).map(|_| OnceLock::new()).collect(),
         }
     }
 
-    /// Any thread. Only the first of those who ring while it sleeps makes a system call.
+    /// Wakes the listener. Of several threads that call this while it is parked, only the first makes a system call.
     pub fn wake(&self) {
         let before = self.state.fetch_or(NOTIFIED, Ordering::SeqCst);
         if before & (PARKED | NOTIFIED) == PARKED {
-            self.unpark(who(before));
+            self.unpark(listener(before));
         }
     }
 
-    /// The keeper looks again, whoever listens. That one is not woken.
+    /// Wakes the timer thread, whichever thread is the listener.
     pub fn wake_timer(&self) {
         if !self.timer_notified.swap(true, Ordering::SeqCst) {
             self.unpark(TIMER);
         }
     }
 
-    /// Ends a thread's sleep, or its next one.
+    /// Ends a thread's current sleep, or its next one.
     pub fn unpark(&self, number: usize) {
         if let Some(thread) = self.threads.get(number).and_then(OnceLock::get) {
             thread.unpark();
         }
     }
 
-    /// Before a thread of that number sleeps.
+    /// Gives the current thread this number. A thread calls this before its first [`park`](Waker::park).
     pub fn register(&self, number: usize) {
         self.threads[number].get_or_init(thread::current);
     }
 
     pub fn is_listening(&self, number: usize) -> bool {
-        who(self.state.load(Ordering::SeqCst)) == number
+        listener(self.state.load(Ordering::SeqCst)) == number
     }
 
-    /// Who listens, and the keeper always, says before it looks at what there is to do that it will have seen it.
+    /// The listener and the timer thread call this before they look for work, so that a wake-up that arrives during the
+    /// search is not lost.
     pub fn clear(&self, number: usize) {
         if number == TIMER {
             self.timer_notified.swap(false, Ordering::SeqCst);
         }
-        let heard = |state: usize| (who(state) == number).then_some(awake(number));
-        let _ = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, heard);
+        let cleared = |state: usize| (listener(state) == number).then_some(running(number));
+        let _ = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, cleared);
     }
 
-    /// Who listens sleeps until it rings, and not at all if it rang since [`answer`](Waker::answer). The keeper sleeps until
-    /// it is called, too, and every other thread until it is woken. So long at most; it may wake for nothing.
-    pub fn sleep(&self, number: usize, at_most: Option<Duration>) {
-        let lie_down = |state: usize| (state == awake(number)).then_some(state | PARKED);
-        let before = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lie_down);
-        let is_notified = before.is_err_and(|state| who(state) == number && state & NOTIFIED != 0);
+    /// Parks the current thread, at most for this time. The listener does not park if it was woken since
+    /// [`clear`](Waker::clear), and the timer thread does not if [`wake_timer`](Waker::wake_timer) was called since then.
+    /// Spurious wake-ups are possible.
+    pub fn park(&self, number: usize, timeout: Option<Duration>) {
+        let parked = |state: usize| (state == running(number)).then_some(state | PARKED);
+        let before = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, parked);
+        let is_notified = before.is_err_and(|state| listener(state) == number && state & NOTIFIED != 0);
         let timer_notified = number == TIMER && self.timer_notified.load(Ordering::SeqCst);
         if !is_notified && !timer_notified {
-            park(at_most);
+            park(timeout);
         }
     }
 
-    /// A worker takes the place of the keeper, if that one sleeps and nobody rang. Whether it did.
+    /// Makes a worker the listener if the timer thread listens, is parked and was not woken. Returns whether it did.
     pub fn become_listener(&self, number: usize) -> bool {
-        let asleep = awake(TIMER) | PARKED;
+        let timer_parked = running(TIMER) | PARKED;
         self.state
-            .compare_exchange(asleep, awake(number), Ordering::SeqCst, Ordering::SeqCst)
+            .compare_exchange(timer_parked, running(number), Ordering::SeqCst, Ordering::SeqCst)
             .is_ok()
     }
 
-    /// Another one, who sleeps, listens instead, and looks if it rang since the [answer](Waker::answer).
+    /// Makes another thread, which is parked, the listener. A wake-up since [`clear`](Waker::clear) is passed on to it.
     pub fn hand_over(&self, number: usize, to: usize) {
-        let passed = |state: usize| (who(state) == number).then_some(awake(to) | PARKED | state & NOTIFIED);
-        let before = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, passed);
+        let handed_over = |state: usize| (listener(state) == number).then_some(running(to) | PARKED | state & NOTIFIED);
+        let before = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, handed_over);
         if before.is_ok_and(|state| state & NOTIFIED != 0) {
             self.unpark(to);
         }
     }
 }
 
-fn park(at_most: Option<Duration>) {
-    match at_most {
+fn park(timeout: Option<Duration>) {
+    match timeout {
         #[cfg(not(feature = "loom"))]
         Some(time) => thread::park_timeout(time),
         _ => thread::park(),
@@ -127,24 +131,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_listens_and_calls_the_keeper_may_sleep() {
+    fn a_listener_that_wakes_the_timer_thread_may_park() {
         let waker = Waker::new(1);
         waker.register(1);
         assert!(waker.become_listener(1));
         waker.clear(1);
         waker.wake_timer();
-        waker.sleep(1, Some(Duration::ZERO));
-        assert_eq!(waker.state.load(Ordering::SeqCst), awake(1) | PARKED);
+        waker.park(1, Some(Duration::ZERO));
+        assert_eq!(waker.state.load(Ordering::SeqCst), running(1) | PARKED);
     }
 
     #[test]
-    fn a_keeper_that_was_called_does_not_sleep_though_another_used_up_its_unpark() {
+    fn a_woken_timer_thread_does_not_park_even_if_its_unpark_was_consumed() {
         let waker = Waker::new(1);
         waker.register(TIMER);
         waker.clear(TIMER);
         waker.wake_timer();
         thread::park();
-        waker.sleep(TIMER, None); // would not end
+        waker.park(TIMER, None); // would not return
     }
 }
 
@@ -155,13 +159,13 @@ mod models {
     use super::*;
 
     #[test]
-    fn nothing_that_was_there_before_a_ring_is_slept_over() {
+    fn the_listener_never_parks_while_work_from_before_a_wake_up_is_left() {
         let mut model = loom::model::Builder::new();
         model.preemption_bound = Some(3);
         model.check(|| {
             let waker = Arc::new(Waker::new(0));
             let work = Arc::new(AtomicUsize::new(0));
-            let ringers: Vec<_> = (0..2)
+            let submitters: Vec<_> = (0..2)
                 .map(|_| {
                     let (waker, work) = (waker.clone(), work.clone());
                     thread::spawn(move || {
@@ -176,10 +180,10 @@ mod models {
                 if work.load(Ordering::SeqCst) == 2 {
                     break;
                 }
-                waker.sleep(TIMER, None); // a lost ring would be a deadlock, which loom reports
+                waker.park(TIMER, None); // a lost wake-up would be a deadlock, which loom reports
             }
-            for ringer in ringers {
-                ringer.join().unwrap();
+            for submitter in submitters {
+                submitter.join().unwrap();
             }
         });
     }

@@ -1,5 +1,7 @@
-//! Work that is given out, and the workers who wait for it. One of those who sleep listens for the waker, so that who rings
-//! wakes the one who does the work, and no thread between them.
+//! Jobs for the workers, and the workers that are parked because there is no job.
+//!
+//! One idle worker is the listener ([`Waker`]): a submit wakes it, it schedules what was submitted, and it runs the first
+//! job itself. Before it does so it hands the role over to another parked worker, or to the timer thread.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,133 +12,140 @@ use crate::util::sync::{Mutex, MutexGuard, lock};
 #[derive(Debug)]
 pub(super) struct WorkQueue<T> {
     waker: Waker,
-    held: Mutex<Held<T>>,
+    state: Mutex<State<T>>,
 }
 
 #[derive(Debug)]
-struct Held<T> {
-    work: VecDeque<T>,
-    /// Numbers of workers. The last is woken first: its caches are warm. Who listens is the first.
-    asleep: VecDeque<usize>,
-    /// Who listens is awake, and looks here before it sleeps: one piece may lie here without anybody being woken for it.
-    is_expected: bool,
+struct State<T> {
+    jobs: VecDeque<T>,
+    /// The numbers of the parked workers. The last one is unparked first, because its caches are warm. The listener is at
+    /// the front.
+    parked: VecDeque<usize>,
+    /// The listener is scheduling, and pops a job before it parks. One job may be pushed without unparking a worker for it.
+    listener_will_pop: bool,
 }
 
 impl<T> WorkQueue<T> {
-    /// The workers have the numbers from 1 on.
+    /// The workers have the numbers from 1.
     pub fn new(workers: usize) -> WorkQueue<T> {
         WorkQueue {
             waker: Waker::new(workers),
-            held: Mutex::new(Held {
-                work: VecDeque::new(),
-                asleep: VecDeque::new(),
-                is_expected: false,
+            state: Mutex::new(State {
+                jobs: VecDeque::new(),
+                parked: VecDeque::new(),
+                listener_will_pop: false,
             }),
         }
     }
 
-    pub fn push(&self, work: T) {
-        let mut held = self.held();
-        held.work.push_back(work);
-        let is_enough_awake = held.is_expected && held.work.len() == 1;
-        let sleeper = if is_enough_awake { None } else { held.asleep.pop_back() };
-        drop(held);
-        if let Some(sleeper) = sleeper {
-            self.waker.unpark(sleeper);
+    /// Adds a job and unparks a worker for it.
+    pub fn push(&self, job: T) {
+        let mut state = self.state();
+        state.jobs.push_back(job);
+        let listener_pops_it = state.listener_will_pop && state.jobs.len() == 1;
+        let worker = if listener_pops_it {
+            None
+        } else {
+            state.parked.pop_back()
+        };
+        drop(state);
+        if let Some(worker) = worker {
+            self.waker.unpark(worker);
         }
     }
 
-    /// Somebody looks after what there is, soon and once for all who ring until then. It takes no lock.
+    /// Makes the listener schedule, soon, and once for all calls until then. Takes no lock.
     pub fn wake(&self) {
         self.waker.wake();
     }
 
-    /// The keeper looks again, whoever listens: for an earlier time, a defect, the end.
+    /// Makes the timer thread schedule, even if a worker is the listener.
     pub fn wake_timer(&self) {
         self.waker.wake_timer();
     }
 
-    /// The keeper's part: looks when it is called, when it said it would, and when it rings and nobody else listens, until it
-    /// is over.
-    pub fn run_timer_thread(&self, mut look: impl FnMut() -> Option<Duration>, is_over: impl Fn() -> bool) {
+    /// The loop of the timer thread. It calls `schedule` when it is woken and after the time that the last call returned,
+    /// until `is_over`.
+    pub fn run_timer_thread(&self, mut schedule: impl FnMut() -> Option<Duration>, is_over: impl Fn() -> bool) {
         self.waker.register(TIMER);
         loop {
             self.waker.clear(TIMER);
             if is_over() {
                 return;
             }
-            let at_most = look();
-            self.waker.sleep(TIMER, at_most);
+            let timeout = schedule();
+            self.waker.park(TIMER, timeout);
         }
     }
 
-    /// A worker's part: looks after what there is, which may put something here and must not panic, and waits for the oldest
-    /// piece.
-    pub fn next_job(&self, number: usize, mut look: impl FnMut()) -> T {
+    /// Waits for the next job of a worker. While it waits it may be the listener: it then calls `schedule`, which may push
+    /// jobs here and must not panic.
+    pub fn next_job(&self, number: usize, mut schedule: impl FnMut()) -> T {
         self.waker.register(number);
-        let mut has_looked = false;
+        let mut has_scheduled = false;
         loop {
-            let listens = self.waker.is_listening(number) || self.waker.become_listener(number);
-            if listens {
-                self.held().is_expected = true;
+            let is_listener = self.waker.is_listening(number) || self.waker.become_listener(number);
+            if is_listener {
+                self.state().listener_will_pop = true;
                 self.waker.clear(number);
             }
-            if listens || !has_looked {
-                look();
-                has_looked = true;
+            if is_listener || !has_scheduled {
+                schedule();
+                has_scheduled = true;
             }
-            if let Some(work) = self.take_or_lie_down(number, listens) {
-                return work;
+            if let Some(job) = self.pop_or_park(number, is_listener) {
+                return job;
             }
-            self.waker.sleep(number, None);
-            if let Some(work) = self.rise(number) {
-                return work;
+            self.waker.park(number, None);
+            if let Some(job) = self.on_unpark(number) {
+                return job;
             }
         }
     }
 
-    /// What is there, if a thread to do it cannot be had.
+    /// Takes a job without waiting.
     pub fn try_pop(&self) -> Option<T> {
-        self.held().work.pop_front()
+        self.state().jobs.pop_front()
     }
 
-    fn take_or_lie_down(&self, number: usize, listens: bool) -> Option<T> {
-        let mut held = self.held();
-        let work = held.work.pop_front();
-        if listens {
-            held.is_expected = false;
+    /// Takes a job, or adds the worker to the parked ones.
+    fn pop_or_park(&self, number: usize, is_listener: bool) -> Option<T> {
+        let mut state = self.state();
+        let job = state.jobs.pop_front();
+        if is_listener {
+            state.listener_will_pop = false;
         }
-        match (&work, listens) {
-            (Some(_), true) => self.hand_over(&mut held, number),
+        match (&job, is_listener) {
+            (Some(_), true) => self.hand_over(&mut state, number),
             (Some(_), false) => {}
-            (None, true) => held.asleep.push_front(number),
-            (None, false) => held.asleep.push_back(number),
+            (None, true) => state.parked.push_front(number),
+            (None, false) => state.parked.push_back(number),
         }
-        work
+        job
     }
 
-    /// Nobody makes one listen who is not among those who sleep.
-    fn rise(&self, number: usize) -> Option<T> {
-        let mut held = self.held();
-        held.asleep.retain(|other| *other != number);
-        let work = held.work.pop_front();
-        if work.is_some() && self.waker.is_listening(number) {
-            self.hand_over(&mut held, number);
+    /// Removes the worker from the parked ones, so that no other worker hands the listener's role over to it.
+    fn on_unpark(&self, number: usize) -> Option<T> {
+        let mut state = self.state();
+        state.parked.retain(|other| *other != number);
+        let job = state.jobs.pop_front();
+        if job.is_some() && self.waker.is_listening(number) {
+            self.hand_over(&mut state, number);
         }
-        work
+        job
     }
 
-    /// Another worker who sleeps listens now, or else the keeper.
-    fn hand_over(&self, held: &mut Held<T>, number: usize) {
-        let heir = held.asleep.pop_back();
-        if let Some(heir) = heir {
-            held.asleep.push_front(heir);
+    /// Makes another parked worker the listener, or the timer thread if there is none.
+    fn hand_over(&self, state: &mut State<T>, number: usize) {
+        let successor = state.parked.pop_back();
+        if let Some(successor) = successor {
+            state.parked.push_front(successor);
         }
-        self.waker.hand_over(number, heir.unwrap_or(TIMER));
+        self.waker.hand_over(number, successor.unwrap_or(TIMER));
     }
 
-    fn held(&self) -> MutexGuard<'_, Held<T>> {
-        lock(&self.held)
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        lock(&self.state)
     }
 }
 
@@ -150,108 +159,110 @@ mod models {
 
     const EXIT: usize = 0;
 
-    /// A work_queue with an inbox, into which goes what is submitted.
-    struct House {
-        work_queue: WorkQueue<usize>,
+    /// A work queue, and an inbox from which `schedule` pushes jobs to it.
+    struct Model {
+        queue: WorkQueue<usize>,
         inbox: AtomicUsize,
-        begun: AtomicUsize,
+        started: AtomicUsize,
         done: AtomicUsize,
         is_over: AtomicBool,
     }
 
-    impl House {
-        fn look(&self) {
+    impl Model {
+        fn schedule(&self) {
             for _ in 0..self.inbox.swap(0, Ordering::SeqCst) {
-                self.work_queue.push(1);
+                self.queue.push(1);
             }
         }
 
         fn submit(&self) {
             self.inbox.fetch_add(1, Ordering::SeqCst);
-            self.work_queue.wake();
+            self.queue.wake();
         }
 
-        /// No piece is done before so many are begun.
-        fn work(&self, number: usize, all: usize, at_once: usize, calls: bool) {
+        /// Runs a worker. No job ends before `at_once` jobs have started.
+        fn work(&self, number: usize, all: usize, at_once: usize, wakes_timer: bool) {
             loop {
-                let look = || {
-                    self.look();
-                    if calls {
-                        self.work_queue.wake_timer();
+                let schedule = || {
+                    self.schedule();
+                    if wakes_timer {
+                        self.queue.wake_timer();
                     }
                 };
-                let piece = self.work_queue.next_job(number, look);
-                if piece == EXIT {
+                let job = self.queue.next_job(number, schedule);
+                if job == EXIT {
                     break;
                 }
-                self.begun.fetch_add(piece, Ordering::SeqCst);
-                while self.begun.load(Ordering::SeqCst) < at_once {
+                self.started.fetch_add(job, Ordering::SeqCst);
+                while self.started.load(Ordering::SeqCst) < at_once {
                     thread::yield_now();
                 }
-                if self.done.fetch_add(piece, Ordering::SeqCst) + piece == all {
+                if self.done.fetch_add(job, Ordering::SeqCst) + job == all {
                     self.is_over.store(true, Ordering::SeqCst);
-                    self.work_queue.push(EXIT);
-                    self.work_queue.push(EXIT);
-                    self.work_queue.wake_timer();
+                    self.queue.push(EXIT);
+                    self.queue.push(EXIT);
+                    self.queue.wake_timer();
                 }
             }
         }
     }
 
-    /// Work that is slept over would be a deadlock, or wait for ever: loom reports both.
-    fn check(workers: usize, submitted: usize, put: usize, at_once: usize, preemptions: usize) {
+    /// A job that no thread wakes up for would be a deadlock or an endless wait. loom reports both.
+    fn check(workers: usize, submitted: usize, pushed: usize, at_once: usize, preemptions: usize) {
         let mut model = loom::model::Builder::new();
         model.preemption_bound = Some(preemptions);
         model.check(move || {
-            let house = Arc::new(House {
-                work_queue: WorkQueue::new(workers),
+            let model = Arc::new(Model {
+                queue: WorkQueue::new(workers),
                 inbox: AtomicUsize::new(0),
-                begun: AtomicUsize::new(0),
+                started: AtomicUsize::new(0),
                 done: AtomicUsize::new(0),
                 is_over: AtomicBool::new(false),
             });
-            // With more threads somebody waits for a lock while it is unparked: loom takes that for the lock.
-            let calls = workers == 1;
-            let own = house.clone();
+            // With more threads, one of them waits for a lock while it is unparked, which loom takes for the lock's wake-up.
+            let wakes_timer = workers == 1;
+            let own = model.clone();
             let submitter = thread::spawn(move || {
                 (0..submitted).for_each(|_| own.submit());
-                (0..put).for_each(|_| own.work_queue.push(1));
+                (0..pushed).for_each(|_| own.queue.push(1));
             });
-            // Whom loom joins is not unparked: it would take that for the end of the one who is joined.
-            let keeper = thread::spawn(move || {
+            // A thread that loom joins must not be unparked: loom would take that for its end.
+            let timer = thread::spawn(move || {
                 let mut started = Vec::new();
-                let look = || {
+                let schedule = || {
                     for number in started.len() + 1..=workers {
-                        let own = house.clone();
-                        started.push(thread::spawn(move || own.work(number, submitted + put, at_once, calls)));
+                        let own = model.clone();
+                        started.push(thread::spawn(move || {
+                            own.work(number, submitted + pushed, at_once, wakes_timer);
+                        }));
                     }
-                    house.look();
+                    model.schedule();
                     None
                 };
-                house
-                    .work_queue
-                    .run_timer_thread(look, || house.is_over.load(Ordering::SeqCst));
+                model
+                    .queue
+                    .run_timer_thread(schedule, || model.is_over.load(Ordering::SeqCst));
                 started
             });
             submitter.join().unwrap();
-            for worker in keeper.join().unwrap() {
+            for worker in timer.join().unwrap() {
                 worker.join().unwrap();
             }
         });
     }
 
     #[test]
-    fn nothing_submitted_is_slept_over_by_keeper_and_worker() {
+    fn the_timer_thread_and_a_worker_never_park_while_a_submitted_job_waits() {
         check(1, 2, 0, 0, 2);
     }
 
     #[test]
-    fn nothing_submitted_or_put_is_slept_over_by_two_workers() {
+    fn two_workers_never_park_while_a_submitted_or_pushed_job_waits() {
         check(2, 1, 1, 0, 2);
     }
 
     #[test]
-    fn no_worker_sleeps_while_another_one_is_busy_and_there_is_work() {
+    fn no_worker_is_parked_while_another_one_is_busy_and_a_job_waits() {
         check(2, 2, 0, 2, 2);
     }
 }

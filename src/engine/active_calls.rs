@@ -1,4 +1,4 @@
-//! The calls under way in a client: whether new ones are let in, and whether those inside are to end.
+//! The sends that are running in a client: whether new ones may start, and whether the running ones must end.
 
 use std::time::Duration;
 
@@ -8,52 +8,53 @@ use crate::util::sync::{Condvar, Mutex, lock, wait_until};
 
 #[derive(Debug, Default)]
 pub(super) struct ActiveCalls {
-    closed: AtomicBool,
-    aborted: AtomicBool,
-    active: AtomicUsize,
+    is_closed: AtomicBool,
+    is_aborted: AtomicBool,
+    count: AtomicUsize,
     lock: Mutex<()>,
     changed: Condvar,
 }
 
-/// A call under way, from its first check to its report.
+/// Counts one call, from its first check until its report.
 pub(super) struct CallGuard<'a>(&'a ActiveCalls);
 
 impl ActiveCalls {
     pub fn enter(&self) -> CallGuard<'_> {
-        self.active.fetch_add(1, Ordering::SeqCst);
+        self.count.fetch_add(1, Ordering::SeqCst);
         CallGuard(self)
     }
 
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
+        self.is_closed.load(Ordering::SeqCst)
     }
 
-    /// Whether those inside are to end now.
+    /// Whether the running calls must end now.
     pub fn is_aborted(&self) -> bool {
-        self.aborted.load(Ordering::SeqCst)
+        self.is_aborted.load(Ordering::SeqCst)
     }
 
-    pub fn end_intake(&self) {
-        self.closed.store(true, Ordering::SeqCst);
+    /// New calls are refused from here on.
+    pub fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
     }
 
     pub fn abort(&self) {
-        self.aborted.store(true, Ordering::SeqCst);
+        self.is_aborted.store(true, Ordering::SeqCst);
         self.notify();
     }
 
-    /// Sleeps; false if it ended early because the call is to end.
+    /// Sleeps. Returns false if the sleep ended early, because the call must end.
     pub fn sleep(&self, time: Duration) -> bool {
         let deadline = Deadline::after(Some(time));
         !self.wait_while(deadline, || !self.is_aborted())
     }
 
-    /// Whether all ended by the deadline.
+    /// Returns whether all calls ended before the deadline.
     pub fn wait_until_idle(&self, deadline: Deadline) -> bool {
-        self.wait_while(deadline, || self.active.load(Ordering::SeqCst) > 0)
+        self.wait_while(deadline, || self.count.load(Ordering::SeqCst) > 0)
     }
 
-    /// Whether the condition ended, by the deadline.
+    /// Returns whether the condition became false before the deadline.
     fn wait_while(&self, deadline: Deadline, condition: impl Fn() -> bool) -> bool {
         let mut guard = lock(&self.lock);
         loop {
@@ -67,7 +68,7 @@ impl ActiveCalls {
         }
     }
 
-    /// The lock orders this with the last look of whoever is about to wait, so that no wake-up is lost.
+    /// Locks first: a thread that has just read the old state is then already waiting, and gets the notification.
     fn notify(&self) {
         drop(lock(&self.lock));
         self.changed.notify_all();
@@ -76,7 +77,7 @@ impl ActiveCalls {
 
 impl Drop for CallGuard<'_> {
     fn drop(&mut self) {
-        if self.0.active.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_closed() {
+        if self.0.count.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_closed() {
             self.0.notify();
         }
     }

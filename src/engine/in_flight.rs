@@ -1,5 +1,7 @@
-//! A message on its way: what is settled of each of its parts, and how far each has come. Another thread may look, and
-//! may take the message over from the one that carries it: each part then ends with what is known of it.
+//! The state of a message while its requests run: how far each part has come, and what is known of it.
+//!
+//! The thread that sends the message writes this state. When the client is closed, another thread may end the message
+//! first: each part then ends with what is known of it, and its sender writes nothing more to the network.
 
 use std::mem;
 
@@ -9,29 +11,32 @@ use crate::message::Recipients;
 use crate::report::{Attempt, Delivery, Outcome, Request};
 use crate::util::sync::{Arc, Mutex, lock};
 
+/// Reported for a part without an outcome, which only a defect of the library can cause.
+pub(crate) const LOST: &str = "lost by a defect of the library";
+
 #[derive(Debug)]
 pub(crate) struct InFlight {
     parts: Vec<PartState>,
 }
 
-/// One request of it, over all its attempts.
+/// One part of a message: one request, over all its attempts.
 #[derive(Debug)]
 pub(super) struct PartState {
-    /// Of the attempt that is under way.
+    /// How far the current attempt has come.
     pub progress: Arc<Progress>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// What the attempts so far come to.
-    settled: Option<Outcome>,
+    /// The combined outcome of all attempts so far.
+    outcome: Option<Outcome>,
     attempts: Vec<Attempt>,
     has_ended: bool,
 }
 
 impl InFlight {
-    pub fn new(parts: usize) -> InFlight {
+    pub(super) fn new(parts: usize) -> InFlight {
         InFlight {
             parts: (0..parts).map(|_| PartState::new()).collect(),
         }
@@ -50,7 +55,7 @@ impl PartState {
         }
     }
 
-    /// One endpoint was tried.
+    /// Adds one exchange with one endpoint to the report's list of attempts.
     pub fn record_attempt(&self, request: &Request) {
         lock(&self.state).attempts.push(Attempt {
             code: request.code,
@@ -60,34 +65,34 @@ impl PartState {
         });
     }
 
-    /// An attempt has come to this.
+    /// Combines the outcome of an attempt with those of the earlier ones.
     pub fn record_outcome(&self, outcome: Outcome) {
         let mut state = lock(&self.state);
         if !state.has_ended {
-            state.settled = Some(combine(state.settled.take(), outcome));
+            state.outcome = Some(combine(state.outcome.take(), outcome));
             self.progress.reset();
         }
     }
 
-    /// There is no further attempt, because of this: it counts if there was none before.
+    /// No further attempt starts, for this reason. It is the outcome only if there was no attempt before.
     pub fn set_unsent(&self, unsent: Request, recipients: Recipients) {
         let mut state = lock(&self.state);
         if !state.has_ended {
-            state.settled.get_or_insert_with(|| Outcome::of(unsent, recipients));
+            state.outcome.get_or_insert_with(|| Outcome::of(unsent, recipients));
         }
     }
 
-    /// The end. A refusal that concerns every other part too is told by its code.
+    /// Ends the part. Returns the code if the vendor refused it for a reason that applies to every other part.
     pub fn finish(&self) -> Option<Code> {
         let mut state = lock(&self.state);
         state.has_ended = true;
-        let settled = state.settled.as_ref()?;
-        settled.concerns_all.then_some(settled.request.code)
+        let outcome = state.outcome.as_ref()?;
+        outcome.concerns_all.then_some(outcome.request.code)
     }
 
-    /// What became of it. If it has not ended, it ends here with what is known, for that reason, and nothing more of it is
-    /// sent. `None` if that was asked before.
-    pub fn outcome(&self, recipients: Recipients, why: Code, text: &str) -> Option<Outcome> {
+    /// Takes the outcome. A part that has not ended ends here, with what is known of it and with the reason given: no byte
+    /// of it is written any more. `None` if another thread has taken the outcome.
+    pub fn take_outcome(&self, recipients: Recipients, why: Code, text: &str) -> Option<Outcome> {
         let mut state = lock(&self.state);
         if !mem::replace(&mut state.has_ended, true) {
             let delivery = if self.progress.stop() {
@@ -96,21 +101,34 @@ impl PartState {
                 Delivery::NotSent
             };
             let now = Outcome::of(Request::failed(why, delivery, 0, text.to_owned()), recipients);
-            state.settled = Some(combine(state.settled.take(), now));
+            state.outcome = Some(combine(state.outcome.take(), now));
         }
-        let mut outcome = state.settled.take()?;
+        let mut outcome = state.outcome.take()?;
         outcome.request.attempts = mem::take(&mut state.attempts);
         Some(outcome)
     }
 }
 
-/// What two tries come to. The later one counts, but it cannot undo what an earlier one may have done: where that was
-/// unknown only success settles it, and where the vendor has answered, "not sent" is no longer true.
+/// A request of which no byte was sent.
+pub(super) fn unsent(code: Code, text: &str) -> Request {
+    Request::failed(code, Delivery::NotSent, 0, text.to_owned())
+}
+
+/// The outcome of a part of which nothing is known.
+pub(super) fn lost(recipients: Recipients) -> Outcome {
+    Outcome::of(
+        Request::failed(Code::Internal, Delivery::Unknown, 0, LOST.to_owned()),
+        recipients,
+    )
+}
+
+/// The outcome of two attempts. The later one counts, but it cannot undo the effect of an earlier one: after an unknown
+/// outcome only success settles the delivery, and after an answer of the vendor "not sent" is no longer true.
 fn combine(earlier: Option<Outcome>, later: Outcome) -> Outcome {
     let Some(earlier) = earlier else { return later };
     match (earlier.request.delivery, later.request.delivery) {
         (Delivery::Unknown, delivery) if !delivery.is_success() => earlier,
-        // It was taken over between its answer and its end.
+        // Another thread ended the message between the answer and the end of the attempt.
         (Delivery::Accepted | Delivery::Delivered, _) => earlier,
         (Delivery::Unknown, _) => later.with_failures_unknown(earlier.request.code),
         (Delivery::NotDelivered, Delivery::NotSent) => earlier,
@@ -128,13 +146,13 @@ mod models {
 
     const TO: Recipients = Recipients::One("alice");
 
-    /// A worker sends and gets its answer while another thread closes: whatever the close says is true.
+    /// A worker sends a request and gets its answer while another thread closes the client: what the close reports is true.
     #[test]
     fn a_message_that_is_taken_over_is_not_sent_only_if_nothing_was_and_nothing_will_be_written() {
         loom::model(|| {
             let in_flight = Arc::new(InFlight::new(1));
             let closing = in_flight.clone();
-            let closer = thread::spawn(move || closing.parts()[0].outcome(TO, Code::Closed, "closed"));
+            let closer = thread::spawn(move || closing.parts()[0].take_outcome(TO, Code::Closed, "closed"));
             let part = &in_flight.parts()[0];
             let was_written = write_for_model(&part.progress);
             if was_written {
@@ -145,14 +163,20 @@ mod models {
                 part.record_outcome(Outcome::of(failure, TO));
             }
             part.finish();
-            let mine = part.outcome(TO, Code::Internal, "nobody");
+            let mine = part.take_outcome(TO, Code::Internal, LOST);
             let theirs = closer.join().unwrap();
-            assert!(mine.is_some() != theirs.is_some(), "one of the two has it");
-            let told = mine.or(theirs).map(|outcome| outcome.request.delivery);
+            assert!(
+                mine.is_some() != theirs.is_some(),
+                "exactly one thread gets the outcome"
+            );
+            let reported = mine.or(theirs).map(|outcome| outcome.request.delivery);
             if was_written {
-                assert!(matches!(told, Some(Delivery::Accepted | Delivery::Unknown)), "{told:?}");
+                assert!(
+                    matches!(reported, Some(Delivery::Accepted | Delivery::Unknown)),
+                    "{reported:?}"
+                );
             } else {
-                assert_eq!(told, Some(Delivery::NotSent));
+                assert_eq!(reported, Some(Delivery::NotSent));
             }
         });
     }

@@ -1,39 +1,59 @@
-//! A long list becomes several messages, each within what the vendor takes, in the caller's order.
+//! Splitting: a list that is longer than the vendor accepts becomes several messages, in the caller's order.
 
-use std::ops::Deref;
-
-use crate::action::Limits;
+use super::in_flight::InFlight;
+use crate::action::{Action, Limits};
 use crate::message::{Fields, Message, Recipients};
 
-/// Most messages are their own only part, and take no list.
+/// The messages that one message is sent as, one request each. Made once per send.
 #[derive(Debug)]
-pub(super) enum Parts<'a> {
-    Whole([Message<'a>; 1]),
-    Cut(Vec<Message<'a>>),
+pub(crate) struct Plan<'a> {
+    action: Action,
+    parts: Parts<'a>,
 }
 
-impl<'a> Deref for Parts<'a> {
-    type Target = [Message<'a>];
+/// Most messages are sent whole, which needs no allocation.
+#[derive(Debug)]
+enum Parts<'a> {
+    Whole([Message<'a>; 1]),
+    Split(Vec<Message<'a>>),
+}
 
-    fn deref(&self) -> &[Message<'a>] {
-        match self {
+impl<'a> Plan<'a> {
+    pub(super) fn new(message: &Message<'a>, limits: &Limits) -> Plan<'a> {
+        Plan {
+            action: message.action(),
+            parts: parts(message, limits),
+        }
+    }
+
+    /// The state of this message before its first attempt.
+    pub fn in_flight(&self) -> InFlight {
+        InFlight::new(self.parts().len())
+    }
+
+    pub(super) fn action(&self) -> Action {
+        self.action
+    }
+
+    pub(super) fn parts(&self) -> &[Message<'a>] {
+        match &self.parts {
             Parts::Whole(message) => message,
-            Parts::Cut(messages) => messages,
+            Parts::Split(messages) => messages,
         }
     }
 }
 
 /// The parts of a message, each with as many recipients as one request of its action may have.
-pub(super) fn parts<'a>(message: &Message<'a>, limits: &Limits) -> Parts<'a> {
+fn parts<'a>(message: &Message<'a>, limits: &Limits) -> Parts<'a> {
     let size = message.action().spec().recipients_per_request(limits);
     let fields = message.fields();
     let part = |users| Message::of_fields(&Fields { users, ..fields });
     match fields.users {
         Recipients::Names(names) if names.len() > size => {
-            Parts::Cut(names.chunks(size).map(|names| part(Recipients::Names(names))).collect())
+            Parts::Split(names.chunks(size).map(|names| part(Recipients::Names(names))).collect())
         }
         Recipients::Ids(ids) if ids.len() > size => {
-            Parts::Cut(ids.chunks(size).map(|ids| part(Recipients::Ids(ids))).collect())
+            Parts::Split(ids.chunks(size).map(|ids| part(Recipients::Ids(ids))).collect())
         }
         Recipients::Everybody | Recipients::One(_) | Recipients::Names(_) | Recipients::Ids(_) => {
             Parts::Whole([*message])
@@ -55,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_is_cut_in_the_callers_order_and_nobody_is_lost() {
+    fn a_long_list_is_cut_in_the_callers_order_and_no_recipient_is_lost() {
         let to = ["a", "b", "c", "d"];
         let payload = Payload::Text("hi");
         let batch = |to| Message::BatchSendRoomUnicast {
@@ -64,19 +84,22 @@ mod tests {
             to,
             payload,
         };
-        assert_eq!(*parts(&batch(&to), &limits()), [batch(&to[..3]), batch(&to[3..])]);
-        assert_eq!(*parts(&batch(&to[..3]), &limits()), [batch(&to[..3])]);
+        assert_eq!(
+            Plan::new(&batch(&to), &limits()).parts(),
+            [batch(&to[..3]), batch(&to[3..])]
+        );
+        assert_eq!(Plan::new(&batch(&to[..3]), &limits()).parts(), [batch(&to[..3])]);
         let command = Message::SendCustomCommandToUsers {
             room_id: "r",
             from: "s",
             to: &to,
             content: "hi",
         };
-        assert_eq!(*parts(&command, &limits()), [command]);
+        assert_eq!(Plan::new(&command, &limits()).parts(), [command]);
     }
 
     #[test]
-    fn those_to_leave_out_stay_together() {
+    fn a_list_of_users_to_leave_out_is_never_split() {
         let signal = Signal {
             conversation_id: 1,
             sender_id: 2,
@@ -88,11 +111,11 @@ mod tests {
             signal,
             user_ids: &user_ids,
         };
-        assert_eq!(*parts(&except, &limits()), [except]);
+        assert_eq!(Plan::new(&except, &limits()).parts(), [except]);
         let to = Message::P2PSendMessageToUsers {
             signal,
             user_ids: &user_ids,
         };
-        assert_eq!(parts(&to, &limits()).len(), 3);
+        assert_eq!(Plan::new(&to, &limits()).parts().len(), 3);
     }
 }

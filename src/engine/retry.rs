@@ -1,4 +1,5 @@
-//! What is safe to repeat is repeated, nothing else; and never so much that it makes a vendor's trouble worse.
+//! Which requests are retried, after which pause, and how often: only what is safe, within a budget per client, so that
+//! retries do not overload a vendor that already fails.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
@@ -9,8 +10,8 @@ use crate::report::{Delivery, Request};
 
 /// Tokens are counted in hundredths.
 const TOKEN: u32 = 100;
-/// What a client may save up, and begins with.
-const MOST_TOKENS: u32 = 20 * TOKEN;
+/// The most that a client may save up. It starts with this.
+const MAX_TOKENS: u32 = 20 * TOKEN;
 
 #[derive(Debug)]
 pub(super) struct Retries {
@@ -18,7 +19,7 @@ pub(super) struct Retries {
     on_unknown: bool,
     base: Duration,
     max: Duration,
-    /// Each message earns a part of a token, each retry spends one.
+    /// Each request earns a fraction of a token; each retry spends one.
     tokens: AtomicU32,
     earned: u32,
 }
@@ -30,12 +31,12 @@ impl Retries {
             on_unknown: config.flag(&config::RETRY_ON_UNKNOWN),
             base: config.millis(&config::RETRY_BASE_MS),
             max: config.millis(&config::RETRY_MAX_MS),
-            tokens: AtomicU32::new(MOST_TOKENS),
+            tokens: AtomicU32::new(MAX_TOKENS),
             earned: config.integer(&config::RETRY_BUDGET_PERCENT) as u32 * TOKEN / 100,
         }
     }
 
-    /// Whether a second try can do no harm.
+    /// Whether another attempt cannot deliver the message twice, or the caller has allowed that.
     pub fn is_safe(&self, request: &Request) -> bool {
         match (request.code, request.delivery) {
             (Code::NoResources | Code::Resolve | Code::Connect | Code::Timeout, Delivery::NotSent) => true,
@@ -46,33 +47,33 @@ impl Retries {
     }
 
     pub fn earn(&self) {
-        let add = |tokens: u32| Some((tokens + self.earned).min(MOST_TOKENS));
+        let add = |tokens: u32| Some((tokens + self.earned).min(MAX_TOKENS));
         let _ = self.tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
-    /// Whether the budget has a retry left; it is spent then.
+    /// Spends one retry of the budget. Returns false if the budget has none left.
     pub fn spend(&self) -> bool {
         self.tokens
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tokens| tokens.checked_sub(TOKEN))
             .is_ok()
     }
 
-    /// How long to wait before the next try: full jitter, and no less than the vendor asks for.
-    pub fn pause(&self, tries: usize, retry_after_ms: u32) -> Duration {
-        let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
+    /// How long to wait before the next attempt: exponential backoff with full jitter, at least as long as the vendor asks.
+    pub fn pause(&self, attempts: usize, retry_after_ms: u32) -> Duration {
+        let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
         let ceiling = self.base.saturating_mul(1 << doublings).min(self.max);
         let jittered = ceiling.mul_f64(random_share());
         jittered.max(Duration::from_millis(retry_after_ms.into()))
     }
 }
 
-/// A `Retry-After` in milliseconds: seconds, which some servers give with a fraction, or a date. 0 for anything else, and
-/// for a date that has passed; at most what fits.
+/// A `Retry-After` in milliseconds, capped at `u32::MAX`. The header has seconds, to which some servers add a fraction, or
+/// a date. 0 for anything else, and for a date in the past.
 pub(super) fn after_ms(text: &str, now: SystemTime) -> u32 {
     let text = text.trim();
     let is_decimal = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     match text.parse::<f64>() {
-        // A float becomes the nearest integer that there is. A part of a millisecond is waited for.
+        // The cast saturates. A fraction of a millisecond is rounded up.
         Ok(seconds) if is_decimal => (seconds * 1000.0).ceil() as u32,
         _ => {
             let at = httpdate::parse_http_date(text).ok();
@@ -82,7 +83,7 @@ pub(super) fn after_ms(text: &str, now: SystemTime) -> u32 {
     }
 }
 
-/// From 0 to 1. Without randomness the whole ceiling: later is harmless.
+/// A random number from 0 to 1. It is 1, the longest pause, if the system has no random bytes.
 fn random_share() -> f64 {
     let mut bytes = [0; 4];
     match getrandom::getrandom(&mut bytes) {
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_cannot_have_arrived_is_repeated() {
+    fn only_what_cannot_have_arrived_is_retried() {
         let careful = retries(&[]);
         let bold = retries(&[("retry.on_unknown", "true")]);
         for (code, delivery, safe) in [
@@ -142,17 +143,17 @@ mod tests {
     #[test]
     fn pauses_grow_up_to_their_ceiling_and_honour_the_vendor() {
         let retries = retries(&[("retry.base_ms", "100"), ("retry.max_ms", "1000")]);
-        for tries in 1..40 {
-            let ceiling = Duration::from_millis((100u64 << (tries - 1).min(16)).min(1000));
+        for attempts in 1..40 {
+            let ceiling = Duration::from_millis((100u64 << (attempts - 1).min(16)).min(1000));
             for _ in 0..50 {
-                assert!(retries.pause(tries, 0) <= ceiling, "try {tries}");
+                assert!(retries.pause(attempts, 0) <= ceiling, "attempt {attempts}");
             }
-            assert!(retries.pause(tries, 3000) == Duration::from_secs(3));
+            assert!(retries.pause(attempts, 3000) == Duration::from_secs(3));
         }
         let longest = (0..200).map(|_| retries.pause(9, 0)).max().unwrap();
         assert!(
             longest > Duration::from_millis(500),
-            "jitter goes the whole way: {longest:?}"
+            "jitter covers the whole range: {longest:?}"
         );
     }
 

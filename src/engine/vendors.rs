@@ -1,5 +1,5 @@
-//! A client's vendors: accounts, credentials, endpoints and clocks, and what is asked of them. A third vendor has its
-//! place in the matches of this file.
+//! The vendors of a client: accounts, credentials, endpoints and clocks. Every choice between vendors that the engine makes
+//! is a `match` in this file, where a third vendor would be added.
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -20,10 +20,10 @@ use crate::util::swap::Swap;
 use crate::util::sync::Arc;
 use crate::{volcengine, zego};
 
-/// A clock further off than this is not a clock that is off.
+/// A larger difference between the clocks is not corrected: the answer's date is more likely to be wrong.
 const MAX_SKEW: Duration = Duration::DAY;
 
-/// One request to be made: a message, or any other action.
+/// One request to an API of a vendor: a message, or an action that has no [`Message`].
 #[derive(Debug)]
 pub(super) enum ApiRequest<'a> {
     Message(Message<'a>),
@@ -38,7 +38,7 @@ pub(super) enum ApiRequest<'a> {
     },
 }
 
-/// The credentials that an attempt was signed with. It keeps them while others replace them.
+/// The credentials that an exchange was signed with. They stay the same when the client's credentials are replaced.
 pub(super) enum Keys {
     Volcengine(Arc<volcengine::Signer>),
     Zego(Arc<zego::Credentials>),
@@ -50,31 +50,32 @@ pub(super) struct Vendors {
     zego: Option<VendorState<zego::Project, zego::Credentials>>,
 }
 
-/// What a client has of one vendor.
+/// What a client knows of one vendor.
 #[derive(Debug)]
 struct VendorState<A, C> {
     account: A,
     credentials: Swap<C>,
-    /// The endpoint that worked last; the others are tried after it.
-    site: AtomicUsize,
-    site_count: usize,
-    /// How far the vendor's clock is ahead of this machine's.
+    /// The endpoint that worked last. It is tried first.
+    preferred: AtomicUsize,
+    endpoint_count: usize,
+    /// By how much the vendor's clock is ahead of this machine's.
     skew_seconds: AtomicI64,
 }
 
 impl<A, C> VendorState<A, C> {
-    fn new(account: A, credentials: C, site_count: usize) -> VendorState<A, C> {
+    fn new(account: A, credentials: C, endpoint_count: usize) -> VendorState<A, C> {
         VendorState {
             account,
             credentials: Swap::new(credentials),
-            site: AtomicUsize::new(0),
-            site_count,
+            preferred: AtomicUsize::new(0),
+            endpoint_count,
             skew_seconds: AtomicI64::new(0),
         }
     }
 
-    fn places(&self) -> (usize, usize) {
-        (self.site.load(Ordering::Relaxed), self.site_count)
+    /// The endpoint that is tried first, and how many there are.
+    fn endpoints(&self) -> (usize, usize) {
+        (self.preferred.load(Ordering::Relaxed), self.endpoint_count)
     }
 
     fn now(&self) -> UtcDateTime {
@@ -115,8 +116,8 @@ impl Vendors {
 
     /// Every endpoint that requests may go to.
     pub fn all_endpoints(&self) -> Vec<&Endpoint> {
-        let volcengine = self.volcengine.iter().flat_map(|side| &side.account.sites);
-        let zego = self.zego.iter().flat_map(|side| &side.account.sites);
+        let volcengine = self.volcengine.iter().flat_map(|state| &state.account.sites);
+        let zego = self.zego.iter().flat_map(|state| &state.account.sites);
         let volcengine = volcengine.map(|site| &site.endpoint);
         volcengine.chain(zego.map(|site| &site.endpoint)).collect()
     }
@@ -127,9 +128,9 @@ impl Vendors {
         volcengine.into_iter().chain(zego).collect()
     }
 
-    /// Logs what can be used but is probably a mistake.
-    pub fn warn(&self, logger: &Logger) {
-        let sites = self.volcengine.iter().flat_map(|side| &side.account.sites);
+    /// Logs settings that are valid but probably a mistake.
+    pub fn log_warnings(&self, logger: &Logger) {
+        let sites = self.volcengine.iter().flat_map(|state| &state.account.sites);
         for site in sites.filter(|site| site.has_doubtful_region()) {
             logger.log(Level::Warn, || {
                 format!(
@@ -142,19 +143,19 @@ impl Vendors {
         }
     }
 
-    /// What Volcengine counts quotas by: the account, of which the access key is what we know.
+    /// Volcengine counts quotas per account, which the access key identifies here.
     pub fn volcengine_account(&self) -> Option<String> {
         self.volcengine
             .as_ref()
-            .map(|side| side.credentials.load().credentials().access_key.clone())
+            .map(|state| state.credentials.load().credentials().access_key.clone())
     }
 
-    /// What ZEGO counts quotas by.
+    /// ZEGO counts quotas per app.
     pub fn zego_account(&self) -> Option<String> {
-        self.zego.as_ref().map(|side| side.account.app_id.clone())
+        self.zego.as_ref().map(|state| state.account.app_id.clone())
     }
 
-    /// Whether the client has what this message needs.
+    /// Fails if the client lacks an account or a setting that this message needs.
     pub fn check(&self, message: &Message) -> Result<(), Error> {
         match message.vendor() {
             Vendor::Volcengine => volcengine::actions::check_app(&self.volcengine()?.account, message),
@@ -162,7 +163,7 @@ impl Vendors {
         }
     }
 
-    /// An action without a message of its own, checked.
+    /// The checked request for an action that has no [`Message`].
     pub fn api_request<'a>(
         &self,
         vendor: Vendor,
@@ -206,49 +207,51 @@ impl Vendors {
         Ok(())
     }
 
-    /// The endpoints of a vendor, the one that worked last first.
-    pub fn sites(&self, vendor: Vendor) -> impl Iterator<Item = usize> {
+    /// The endpoints of a vendor in the order in which they are tried: first the one that worked last.
+    pub fn endpoint_order(&self, vendor: Vendor) -> impl Iterator<Item = usize> {
         let (first, count) = match vendor {
-            Vendor::Volcengine => self.volcengine.as_ref().map(VendorState::places),
-            Vendor::Zego => self.zego.as_ref().map(VendorState::places),
+            Vendor::Volcengine => self.volcengine.as_ref().map(VendorState::endpoints),
+            Vendor::Zego => self.zego.as_ref().map(VendorState::endpoints),
         }
         .unwrap_or_default();
         (0..count).map(move |offset| (first + offset) % count)
     }
 
-    /// Where the next request to each vendor goes.
+    /// The endpoint of each vendor that the next request is sent to.
     pub fn endpoints(&self) -> Vec<http::Uri> {
         let of = |endpoint: &Endpoint| endpoint.origin().to_string().parse().ok();
         let volcengine = self
             .volcengine
             .as_ref()
-            .and_then(|side| of(&side.account.sites[side.places().0].endpoint));
+            .and_then(|state| of(&state.account.sites[state.endpoints().0].endpoint));
         let zego = self
             .zego
             .as_ref()
-            .and_then(|side| of(&side.account.sites[side.places().0].endpoint));
+            .and_then(|state| of(&state.account.sites[state.endpoints().0].endpoint));
         volcengine.into_iter().chain(zego).collect()
     }
 
-    /// This endpoint works.
-    pub fn remember(&self, vendor: Vendor, site: usize) {
-        let place = match vendor {
-            Vendor::Volcengine => self.volcengine.as_ref().map(|side| &side.site),
-            Vendor::Zego => self.zego.as_ref().map(|side| &side.site),
+    /// Later requests try this endpoint first, because it works.
+    pub fn prefer_endpoint(&self, vendor: Vendor, endpoint: usize) {
+        let preferred = match vendor {
+            Vendor::Volcengine => self.volcengine.as_ref().map(|state| &state.preferred),
+            Vendor::Zego => self.zego.as_ref().map(|state| &state.preferred),
         };
-        if let Some(place) = place {
-            place.store(site, Ordering::Relaxed);
+        if let Some(preferred) = preferred {
+            preferred.store(endpoint, Ordering::Relaxed);
         }
     }
 
-    /// The request for an endpoint, signed with the credentials of this moment.
-    pub fn signed(&self, api_request: &ApiRequest, site: usize) -> Result<(Request<Vec<u8>>, Keys), String> {
-        let told = |error: Error| error.text;
+    /// The request for one endpoint, signed with the current credentials.
+    pub fn sign(&self, api_request: &ApiRequest, endpoint: usize) -> Result<(Request<Vec<u8>>, Keys), String> {
+        let text_of = |error: Error| error.text;
         match api_request.vendor() {
             Vendor::Volcengine => {
-                let side = self.volcengine().map_err(told)?;
+                let state = self.volcengine().map_err(text_of)?;
                 let call = match api_request {
-                    ApiRequest::Message(message) => volcengine::actions::call(&side.account, message).map_err(told)?,
+                    ApiRequest::Message(message) => {
+                        volcengine::actions::call(&state.account, message).map_err(text_of)?
+                    }
                     ApiRequest::VolcengineCall { action, version, json } => volcengine::UnsignedRequest {
                         action,
                         version,
@@ -256,18 +259,18 @@ impl Vendors {
                     },
                     ApiRequest::ZegoCall { action, .. } => return Err(format!("{action} is no action of Volcengine")),
                 };
-                let site = &side.account.sites[site];
-                let signer = side.credentials.load();
-                let request = volcengine::request(&side.account, site, &signer, call, side.now());
+                let site = &state.account.sites[endpoint];
+                let signer = state.credentials.load();
+                let request = volcengine::request(&state.account, site, &signer, call, state.now());
                 let request = request.map_err(|error| error.to_string())?;
                 Ok((request, Keys::Volcengine(signer)))
             }
             Vendor::Zego => {
-                let side = self.zego().map_err(told)?;
+                let state = self.zego().map_err(text_of)?;
                 let (action, parameters) = match api_request {
                     ApiRequest::Message(message) => (
                         message.action().name(),
-                        zego::actions::parameters(message).map_err(told)?,
+                        zego::actions::parameters(message).map_err(text_of)?,
                     ),
                     ApiRequest::ZegoCall { action, parameters } => (
                         *action,
@@ -278,15 +281,15 @@ impl Vendors {
                 let mut random = [0; 8];
                 getrandom::getrandom(&mut random).map_err(|error| format!("no random bytes for the nonce: {error}"))?;
                 let nonce = zego::sign::nonce(random);
-                let site = &side.account.sites[site];
-                let credentials = side.credentials.load();
+                let site = &state.account.sites[endpoint];
+                let credentials = state.credentials.load();
                 let request = zego::request(
-                    &side.account,
+                    &state.account,
                     site,
                     &credentials,
                     action,
                     &parameters,
-                    side.now(),
+                    state.now(),
                     &nonce,
                 );
                 let request = request.map_err(|error| error.to_string())?;
@@ -295,8 +298,9 @@ impl Vendors {
         }
     }
 
-    /// After a refusal for the time: the answer's `Date` tells how far off this machine's clock is. Whether that helps.
-    pub fn learn_clock(&self, vendor: Vendor, answer: &Answer, logger: &Logger) -> bool {
+    /// Corrects the clock that requests are signed with, by the `Date` of an answer that refused a request for its time.
+    /// Returns whether the correction makes a retry useful.
+    pub fn correct_clock(&self, vendor: Vendor, answer: &Answer, logger: &Logger) -> bool {
         let date = answer
             .headers()
             .get(http::header::DATE)
@@ -308,11 +312,11 @@ impl Vendors {
             Ok(ahead) => Duration::try_from(ahead).unwrap_or(Duration::MAX),
             Err(behind) => -Duration::try_from(behind.duration()).unwrap_or(Duration::MAX),
         };
-        let side = match vendor {
-            Vendor::Volcengine => self.volcengine.as_ref().map(|side| &side.skew_seconds),
-            Vendor::Zego => self.zego.as_ref().map(|side| &side.skew_seconds),
+        let skew_seconds = match vendor {
+            Vendor::Volcengine => self.volcengine.as_ref().map(|state| &state.skew_seconds),
+            Vendor::Zego => self.zego.as_ref().map(|state| &state.skew_seconds),
         };
-        let Some(kept) = side else { return false };
+        let Some(skew_seconds) = skew_seconds else { return false };
         let seconds = skew.whole_seconds();
         if skew.abs() > MAX_SKEW {
             logger.log(Level::Error, || {
@@ -320,7 +324,7 @@ impl Vendors {
             });
             return false;
         }
-        kept.store(seconds, Ordering::Relaxed);
+        skew_seconds.store(seconds, Ordering::Relaxed);
         logger.log(Level::Warn, || {
             format!("{vendor:?}'s clock differs by {seconds} s; requests are signed by its time")
         });
@@ -343,8 +347,8 @@ impl Vendors {
 }
 
 impl Keys {
-    /// Takes these secrets, and what the api_request carried, out of the texts of its outcome: a vendor, a gateway or a proxy may
-    /// repeat what it was sent. The access key id is among them: where two keys were exchanged, it is the secret.
+    /// Removes these secrets and the payload of the request from the texts of its outcome: a vendor, a gateway or a proxy
+    /// may repeat what it received. The access key id is removed as well, because a program may have exchanged the two keys.
     pub fn redact(&self, api_request: &ApiRequest, outcome: &mut Outcome) {
         let [first, second, third] = self.secrets().map(Hidden::Secret);
         match api_request {
@@ -382,7 +386,7 @@ fn clean(outcome: &mut Outcome, hidden: &[Hidden]) {
     outcome.change_texts(|text, longest| cleaner.cleaned(text, longest));
 }
 
-/// Any text of a raw call may be what it carries.
+/// Any text in the JSON of an action without a message may be its payload.
 fn payload(text: &str) -> Hidden<'_> {
     Hidden::Payload(text.as_bytes())
 }
@@ -470,7 +474,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_action_of_another_name_is_taken_and_one_with_a_message_is_not() {
+    fn an_action_without_a_message_is_accepted_and_one_with_a_message_is_refused() {
         check_action("P2PSendUserMessage").unwrap();
         for action in [
             "P2PSendMessage",

@@ -11,21 +11,20 @@ use super::message::{InputMessage, rtcmsg_message};
 use super::report::rtcmsg_report;
 use super::{input, rtcmsg_str};
 use crate::action::Vendor;
-use crate::dispatch::Dispatcher;
-use crate::engine::{Engine, SendOptions, SendTimeout};
+use crate::client::Client;
+use crate::engine::{SendOptions, SendTimeout};
 use crate::error::Error;
 use crate::log::Logger;
 use crate::report::Report;
 
 /// Sends messages. Any number of threads may use one at the same time.
 pub struct rtcmsg_client {
-    dispatcher: Dispatcher,
+    client: Client,
 }
 
 impl HasLog for rtcmsg_client {
     fn logger(&self) -> Option<&Logger> {
-        let client = self.dispatcher.client();
-        (!client.is_forked()).then_some(&client.logger)
+        (!self.client.is_forked()).then(|| self.client.logger())
     }
 }
 
@@ -78,8 +77,8 @@ pub unsafe extern "C" fn rtcmsg_client_new(
             )
         };
         boundary::log_panics_to(&config.config.logger);
-        let dispatcher = Dispatcher::new(&config.config)?;
-        *client = Box::into_raw(Box::new(rtcmsg_client { dispatcher }));
+        let made = Client::new(&config.config)?;
+        *client = Box::into_raw(Box::new(rtcmsg_client { client: made }));
         Ok(())
     })
 }
@@ -97,7 +96,7 @@ pub unsafe extern "C" fn rtcmsg_client_check(
     boundary!(rtcmsg_client_check(client), error, {
         // SAFETY: the header's rules for arguments.
         let (client, fields) = unsafe {
-            let client = known(client)?.client();
+            let client = known(client)?;
             (client, InputMessage::read(message, client.limits())?)
         };
         client.check(&fields.message()?)
@@ -127,7 +126,7 @@ pub unsafe extern "C" fn rtcmsg_client_send(
         // SAFETY: the header's rules for arguments.
         let (report, client, fields, options) = unsafe {
             let report = input::required_mut(report, "report")?;
-            let client = known(client)?.client();
+            let client = known(client)?;
             let fields = InputMessage::read(message, client.limits())?;
             (report, client, fields, options(call)?)
         };
@@ -158,7 +157,7 @@ pub unsafe extern "C" fn rtcmsg_client_call(
     boundary!(rtcmsg_client_call(client), error, report, {
         // SAFETY: the header's rules for arguments.
         unsafe {
-            let (report, client) = (input::required_mut(report, "report")?, known(client)?.client());
+            let (report, client) = (input::required_mut(report, "report")?, known(client)?);
             let vendor = vendor_of(vendor)?;
             let action = input::c_text(action, "action")?;
             let version = if version.is_null() {
@@ -192,7 +191,7 @@ pub unsafe extern "C" fn rtcmsg_client_set_credentials(
     boundary!(rtcmsg_client_set_credentials(client), error, {
         // SAFETY: the header's rules for arguments.
         unsafe {
-            let client = known(client)?.client();
+            let client = known(client)?;
             let text = |text, name: &'static str| input::text(text, || name.to_owned());
             client.set_credentials(
                 vendor_of(vendor)?,
@@ -223,7 +222,7 @@ pub unsafe extern "C" fn rtcmsg_client_close(
         // SAFETY: the header's rules for arguments.
         let client = unsafe { known(client)? };
         let timeout = input::wait(timeout_ms)?;
-        client.client().not_forked()?;
+        client.check_not_forked()?;
         client.close(timeout);
         Ok(())
     })
@@ -240,7 +239,7 @@ pub unsafe extern "C" fn rtcmsg_client_free(client: *mut rtcmsg_client) {
         let Some(handle) = (unsafe { client.as_ref() }) else {
             return;
         };
-        if handle.dispatcher.client().is_forked() {
+        if handle.client.is_forked() {
             return;
         }
         // SAFETY: as above; the borrow has ended.
@@ -263,11 +262,11 @@ fn vendor_of(value: u32) -> Result<Vendor, Error> {
 ///
 /// # Safety
 /// `client` is NULL or a live handle.
-pub(super) unsafe fn known<'a>(client: *const rtcmsg_client) -> Result<&'a Dispatcher, Error> {
+pub(super) unsafe fn known<'a>(client: *const rtcmsg_client) -> Result<&'a Client, Error> {
     // SAFETY: the caller's promise.
-    let dispatcher = unsafe { &input::required(client, "client")?.dispatcher };
-    boundary::log_panics_to(&dispatcher.client().logger);
-    Ok(dispatcher)
+    let client = unsafe { &input::required(client, "client")?.client };
+    boundary::log_panics_to(client.logger());
+    Ok(client)
 }
 
 /// What a call that waits takes.
@@ -332,8 +331,8 @@ pub(super) fn call_options(call: &rtcmsg_call) -> Result<SendOptions, Error> {
 }
 
 /// The report goes to the caller, its failure into the code and the error.
-fn hand_over(client: &Engine, report: Report, out: &mut *mut rtcmsg_report) -> Result<(), Error> {
+fn hand_over(client: &Client, report: Report, out: &mut *mut rtcmsg_report) -> Result<(), Error> {
     let error = report.error();
-    *out = Box::into_raw(Box::new(rtcmsg_report::new(report, client.logger.clone())));
+    *out = Box::into_raw(Box::new(rtcmsg_report::new(report, client.logger().clone())));
     error.map_or(Ok(()), Err)
 }

@@ -54,7 +54,7 @@ pub unsafe extern "C" fn rtcmsg_client_submit(
         unsafe {
             let id = input::required_mut(id, "id")?;
             let client = known(client)?;
-            let fields = InputMessage::read(message, client.client().limits())?;
+            let fields = InputMessage::read(message, client.limits())?;
             let options = read_call(call)?.as_ref().map(submit_options).transpose()?;
             *id = client.submit(&fields.message()?, &options.unwrap_or_default())?;
             Ok(())
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn rtcmsg_client_poll(
             let Some(completion) = client.poll(wait)? else { break };
             wait = Some(std::time::Duration::ZERO);
             let (code, delivery) = (completion.report.code(), completion.report.delivery());
-            let report = rtcmsg_report::new(completion.report, client.client().logger.clone());
+            let report = rtcmsg_report::new(completion.report, client.logger().clone());
             let row = rtcmsg_completion {
                 id: completion.id,
                 user_data: completion.user_data,
@@ -238,9 +238,9 @@ pub unsafe extern "C" fn rtcmsg_client_log(
             let needed = input::required_mut(needed, "needed")?;
             (level, needed, known(client)?)
         };
-        client.client().not_forked()?;
+        client.check_not_forked()?;
         let mut written = Ok(());
-        let found = client.client().logger.take_line(|line_level, line| {
+        let found = client.logger().take_line(|line_level, line| {
             *level = line_level as i32;
             // SAFETY: as above.
             written = unsafe { write_text(line, text, capacity, needed, "text") };
@@ -299,7 +299,7 @@ fn submit_options(call: &rtcmsg_call) -> Result<SubmitOptions, Error> {
         (false, key) => Order::Key(key),
     };
     Ok(SubmitOptions {
-        call: call_options(call)?,
+        send: call_options(call)?,
         user_data: call.user_data,
         order,
         without_completion: call.flags & RTCMSG_NO_COMPLETION != 0,

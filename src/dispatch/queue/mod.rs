@@ -1,4 +1,6 @@
-//! Which message is next: order by destination, priority, expiry. A plain value under one lock; it does nothing itself.
+//! The submitted messages that have not ended, and which of them is next: by key, priority and expiry.
+//!
+//! Plain data, which its owner puts behind one lock. It starts no thread and does no I/O.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,17 +14,20 @@ use crate::quota::{Demand, Ticket, URGENT_IN_A_ROW};
 use crate::util::deadline::Deadline;
 use crate::util::sync::Arc as SharedArc;
 
-/// A message from submit to its completion.
+/// The memory that a message needs in addition to its texts.
+const MESSAGE_OVERHEAD: u64 = 256;
+
+/// A submitted message, until its completion.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) struct Submission {
     pub id: u64,
     pub user_data: u64,
-    pub parcel: OwnedMessage,
+    pub message: OwnedMessage,
     pub options: SendOptions,
-    /// What its first request needs of its quota.
+    /// The quota that its first request needs.
     pub demand: Option<(QuotaClass, Demand)>,
     pub expires: Deadline,
-    /// Those of one key leave one after another; `None` is bound to nobody.
+    /// Messages with the same key are sent in order. `None` is sent in any order.
     pub key: Option<Key>,
     pub wants_completion: bool,
     pub submitted: Instant,
@@ -34,26 +39,34 @@ pub(super) enum Key {
     Given(u64),
 }
 
-/// Where a message is.
+impl Submission {
+    /// What the message counts towards the byte limit of the queue.
+    pub fn bytes(&self) -> u64 {
+        self.message.len() as u64 + MESSAGE_OVERHEAD
+    }
+}
+
+/// How far a message has come.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// Waits for the one before it of the same key.
+    /// Waits until the message before it with the same key has ended.
     Blocked,
-    /// May go, and was not looked at yet.
+    /// May be sent. The scheduler has not placed it yet.
     Unscheduled,
-    /// Waits for a worker alone.
+    /// Waits only for a worker.
     Ready,
-    /// Waits for its quota.
+    /// Waits for its quota, with this ticket.
     RateLimited(QuotaClass, Ticket),
-    /// Given to a worker.
+    /// A worker will run it.
     Assigned,
+    /// A worker runs it.
     InFlight(SharedArc<InFlight>),
 }
 
-/// A message that has left the queue.
+/// A message that was removed from the queue, and the stage that it had.
 #[derive(Debug)]
 pub(super) struct Removed {
-    pub job: Arc<Job>,
+    pub submission: Arc<Submission>,
     pub stage: Stage,
 }
 
@@ -62,28 +75,32 @@ pub(super) struct Queue {
     entries: BTreeMap<u64, Entry>,
     groups: HashMap<Key, OrderGroup>,
     unscheduled: VecDeque<u64>,
-    /// By priority.
+    /// The ready messages: urgent ones, normal ones.
     ready: [BTreeSet<u64>; 2],
     urgent_in_a_row: u32,
+    /// The number of rate-limited messages of each class.
     rate_limited: [usize; QuotaClass::ALL.len()],
     gauges: Arc<Gauges>,
+    /// The messages that can still expire in the queue, soonest first.
     expiries: BTreeSet<(Instant, u64)>,
-    /// When the dispatcher looks again by itself. Who knows of an earlier time notes it here, and calls it.
+    /// When the timer thread schedules without being woken. A worker that finds an earlier time stores it here and wakes the
+    /// timer thread.
     pub next_wakeup: Option<Instant>,
-    /// Expired, and not completed yet. The dispatcher does that: it takes as long as the host's log function.
-    pub expired: Vec<Removed>,
-    /// Connections to open ahead, not begun yet.
+    /// Expired messages without a completion, in batches. The timer thread completes them, because the host's log function
+    /// may be slow.
+    pub expired: Vec<Vec<Removed>>,
+    /// The number of connections to open that no worker has started.
     pub warm_ups: usize,
-    times_asked: u32,
+    schedule_count: u32,
 }
 
-/// What a queue holds, for readers without its lock.
+/// Figures of a queue that can be read without its lock.
 #[derive(Debug)]
 pub(super) struct Gauges {
     start: Instant,
     messages: AtomicUsize,
     in_flight: AtomicUsize,
-    /// When the oldest message was submitted, in microseconds after the start; [`NONE`] without a message.
+    /// When the oldest message was submitted, in microseconds after `start`. [`NONE`] if there is no message.
     oldest: AtomicU64,
 }
 
@@ -101,7 +118,7 @@ impl Default for Gauges {
 }
 
 impl Gauges {
-    /// Messages that have not ended, those in in_flight among them.
+    /// The number of messages that have not ended, including those in flight.
     pub fn messages(&self) -> usize {
         self.messages.load(Ordering::SeqCst)
     }
@@ -119,11 +136,11 @@ impl Gauges {
 
 #[derive(Debug)]
 struct Entry {
-    job: Arc<Job>,
+    submission: Arc<Submission>,
     stage: Stage,
 }
 
-/// The messages of a key: one is on its way or next, the others blocked it.
+/// The messages with one key. The first one may be sent or is in flight; the others wait for it.
 #[derive(Debug, Default)]
 struct OrderGroup {
     first: u64,
@@ -135,13 +152,13 @@ impl Queue {
         self.gauges.clone()
     }
 
-    pub fn insert(&mut self, job: Arc<Job>) {
-        let id = job.id;
-        if let Some(at) = job.expires.at() {
+    pub fn insert(&mut self, submission: Arc<Submission>) {
+        let id = submission.id;
+        if let Some(at) = submission.expires.at() {
             self.expiries.insert((at, id));
         }
         let mut stage = Stage::Unscheduled;
-        if let Some(key) = job.key {
+        if let Some(key) = submission.key {
             match self.groups.get_mut(&key) {
                 Some(group) => {
                     group.blocked.insert(id);
@@ -156,29 +173,29 @@ impl Queue {
         if matches!(stage, Stage::Unscheduled) {
             self.unscheduled.push_back(id);
         }
-        self.entries.insert(id, Entry { job, stage });
-        self.note_messages(id);
+        self.entries.insert(id, Entry { submission, stage });
+        self.update_gauges(id);
     }
 
-    /// After this message was added or removed.
-    fn note_messages(&self, id: u64) {
+    /// Updates the gauges after this message was inserted or removed.
+    fn update_gauges(&self, id: u64) {
         self.gauges.messages.store(self.entries.len(), Ordering::SeqCst);
         let first = self.entries.first_key_value();
         if first.is_some_and(|(first, _)| *first < id) {
             return;
         }
         let age = |(_, entry): (&u64, &Entry)| {
-            let submitted = entry.job.submitted;
+            let submitted = entry.submission.submitted;
             submitted.saturating_duration_since(self.gauges.start).as_micros() as u64
         };
         self.gauges.oldest.store(first.map_or(NONE, age), Ordering::SeqCst);
     }
 
-    /// One that may go and was not placed yet.
-    pub fn next_unscheduled(&mut self) -> Option<Arc<Job>> {
+    /// Takes a message that the scheduler has not placed.
+    pub fn next_unscheduled(&mut self) -> Option<Arc<Submission>> {
         while let Some(id) = self.unscheduled.pop_front() {
             if let Some(entry) = self.entries.get(&id) {
-                return Some(entry.job.clone());
+                return Some(entry.submission.clone());
             }
         }
         None
@@ -188,10 +205,10 @@ impl Queue {
         !self.unscheduled.is_empty()
     }
 
-    pub fn set_ready(&mut self, job: &Job) {
-        if let Some(entry) = self.entries.get_mut(&job.id) {
+    pub fn set_ready(&mut self, submission: &Submission) {
+        if let Some(entry) = self.entries.get_mut(&submission.id) {
             entry.stage = Stage::Ready;
-            self.ready[rank(job)].insert(job.id);
+            self.ready[rank(submission)].insert(submission.id);
         }
     }
 
@@ -206,23 +223,23 @@ impl Queue {
         self.rate_limited[class as usize] > 0
     }
 
-    /// All classes, another one first each time; and whether it is a time when urgency does not count.
-    pub fn classes(&mut self) -> ([QuotaClass; QuotaClass::ALL.len()], bool) {
+    /// All classes, starting with another one in each call, and whether this call is one in nine that ignores urgency.
+    pub fn rotate_classes(&mut self) -> ([QuotaClass; QuotaClass::ALL.len()], bool) {
         let mut classes = QuotaClass::ALL;
-        self.times_asked = self.times_asked.wrapping_add(1);
-        classes.rotate_left(self.times_asked as usize % QuotaClass::ALL.len());
-        (classes, self.times_asked % (URGENT_IN_A_ROW + 1) == 0)
+        self.schedule_count = self.schedule_count.wrapping_add(1);
+        classes.rotate_left(self.schedule_count as usize % QuotaClass::ALL.len());
+        (classes, self.schedule_count % (URGENT_IN_A_ROW + 1) == 0)
     }
 
     pub fn has_ready(&self) -> bool {
         self.ready.iter().any(|ready| !ready.is_empty())
     }
 
-    /// The next of those that wait for a worker alone: urgent ones first, but for a normal one's turn.
+    /// Assigns the next ready message to a worker: urgent ones first, but at least one in nine is a normal one.
     pub fn assign(&mut self) -> Option<u64> {
         let [urgent, normal] = &self.ready;
-        let is_normals_turn = self.urgent_in_a_row >= URGENT_IN_A_ROW && !normal.is_empty();
-        let rank = usize::from(urgent.is_empty() || is_normals_turn);
+        let is_turn_of_normal = self.urgent_in_a_row >= URGENT_IN_A_ROW && !normal.is_empty();
+        let rank = usize::from(urgent.is_empty() || is_turn_of_normal);
         self.urgent_in_a_row = if rank == 0 && !normal.is_empty() {
             self.urgent_in_a_row + 1
         } else {
@@ -235,17 +252,17 @@ impl Queue {
         Some(id)
     }
 
-    pub fn job(&self, id: u64) -> Option<Arc<Job>> {
-        self.entries.get(&id).map(|entry| entry.job.clone())
+    pub fn submission(&self, id: u64) -> Option<Arc<Submission>> {
+        self.entries.get(&id).map(|entry| entry.submission.clone())
     }
 
-    /// A worker has it now. False if it ended before.
-    pub fn begin(&mut self, id: u64, in_flight: &SharedArc<InFlight>) -> bool {
+    /// Marks a message as in flight. Returns false if it has ended.
+    pub fn start(&mut self, id: u64, in_flight: &SharedArc<InFlight>) -> bool {
         let Some(entry) = self.entries.get_mut(&id) else {
             return false;
         };
         let before = std::mem::replace(&mut entry.stage, Stage::InFlight(in_flight.clone()));
-        if let Some(at) = entry.job.expires.at() {
+        if let Some(at) = entry.submission.expires.at() {
             self.expiries.remove(&(at, id));
         }
         self.gauges.in_flight.fetch_add(1, Ordering::SeqCst);
@@ -259,15 +276,15 @@ impl Queue {
         self.entries.get(&id).map(|entry| &entry.stage)
     }
 
-    /// Takes a message out, and lets the next of its key go. Only the first who asks gets it.
+    /// Removes a message, and unblocks the next one with the same key. Only the first caller gets the message.
     pub fn remove(&mut self, id: u64) -> Option<Removed> {
-        let Entry { job, stage } = self.entries.remove(&id)?;
-        if let Some(at) = job.expires.at() {
+        let Entry { submission, stage } = self.entries.remove(&id)?;
+        if let Some(at) = submission.expires.at() {
             self.expiries.remove(&(at, id));
         }
         match stage {
             Stage::Ready => {
-                self.ready[rank(&job)].remove(&id);
+                self.ready[rank(&submission)].remove(&id);
             }
             Stage::RateLimited(class, _) => self.rate_limited[class as usize] -= 1,
             Stage::InFlight(_) => {
@@ -275,11 +292,11 @@ impl Queue {
             }
             Stage::Blocked | Stage::Unscheduled | Stage::Assigned => {}
         }
-        if let Some(key) = job.key {
+        if let Some(key) = submission.key {
             self.leave_group(key, id);
         }
-        self.note_messages(id);
-        Some(Removed { job, stage })
+        self.update_gauges(id);
+        Some(Removed { submission, stage })
     }
 
     fn leave_group(&mut self, key: Key, id: u64) {
@@ -302,15 +319,15 @@ impl Queue {
         }
     }
 
-    /// The first of those whose time has come.
+    /// The message that expired first, if any has.
     pub fn next_expired(&self, now: Instant) -> Option<u64> {
         let (_, id) = self.expiries.first().filter(|(at, _)| *at <= now)?;
         Some(*id)
     }
 
-    /// No longer expires in the queue: a worker is about to look.
+    /// The message no longer expires in the queue: the worker that has it checks the time before it sends.
     pub fn forget_expiry(&mut self, id: u64) {
-        if let Some(at) = self.entries.get(&id).and_then(|entry| entry.job.expires.at()) {
+        if let Some(at) = self.entries.get(&id).and_then(|entry| entry.submission.expires.at()) {
             self.expiries.remove(&(at, id));
         }
     }
@@ -328,8 +345,8 @@ impl Queue {
     }
 }
 
-fn rank(job: &Job) -> usize {
-    usize::from(!job.options.urgent)
+fn rank(submission: &Submission) -> usize {
+    usize::from(!submission.options.urgent)
 }
 
 #[cfg(all(test, not(feature = "loom")))]

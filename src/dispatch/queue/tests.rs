@@ -5,16 +5,16 @@ use proptest::prelude::*;
 use super::*;
 use crate::message::{Message, Payload};
 
-fn job(id: u64, key: Option<u64>, urgent: bool, expires: Deadline) -> Job {
+fn submission(id: u64, key: Option<u64>, urgent: bool, expires: Deadline) -> Submission {
     let message = Message::SendUnicast {
         from: "server",
         to: "alice",
         payload: Payload::Text("hi"),
     };
-    Job {
+    Submission {
         id,
         user_data: 0,
-        parcel: OwnedMessage::from_message(&message),
+        message: OwnedMessage::from_message(&message),
         options: SendOptions {
             urgent,
             ..SendOptions::default()
@@ -31,10 +31,10 @@ fn never() -> Deadline {
     Deadline::after(None)
 }
 
-/// Everything that is due becomes ready.
+/// Makes every unscheduled message ready.
 fn place(queue: &mut Queue) {
-    while let Some(job) = queue.next_unscheduled() {
-        queue.set_ready(&job);
+    while let Some(submission) = queue.next_unscheduled() {
+        queue.set_ready(&submission);
     }
 }
 
@@ -44,7 +44,7 @@ fn assigned(queue: &mut Queue) -> Vec<u64> {
 }
 
 #[test]
-fn those_of_one_key_leave_one_after_another_and_others_at_once() {
+fn messages_with_one_key_are_assigned_in_order_and_others_at_once() {
     let mut queue = Queue::default();
     for (id, key) in [
         (1, Some(7)),
@@ -54,7 +54,7 @@ fn those_of_one_key_leave_one_after_another_and_others_at_once() {
         (5, Some(7)),
         (6, None),
     ] {
-        queue.insert(job(id, key, false, never()).into());
+        queue.insert(submission(id, key, false, never()).into());
     }
     assert_eq!(assigned(&mut queue), [1, 3, 4, 6]);
     assert!(queue.remove(1).is_some() && queue.remove(1).is_none(), "once");
@@ -64,10 +64,10 @@ fn those_of_one_key_leave_one_after_another_and_others_at_once() {
 }
 
 #[test]
-fn who_leaves_the_middle_of_a_chain_does_not_break_it() {
+fn a_message_removed_from_the_middle_of_a_group_does_not_break_the_order() {
     let mut queue = Queue::default();
     for id in 1..=4 {
-        queue.insert(job(id, Some(7), false, never()).into());
+        queue.insert(submission(id, Some(7), false, never()).into());
     }
     assert_eq!(assigned(&mut queue), [1]);
     queue.remove(2);
@@ -79,10 +79,10 @@ fn who_leaves_the_middle_of_a_chain_does_not_break_it() {
 }
 
 #[test]
-fn urgent_ones_go_first_and_normal_ones_get_every_ninth_turn() {
+fn urgent_messages_go_first_and_every_ninth_is_a_normal_one() {
     let mut queue = Queue::default();
     for id in 1..=40 {
-        queue.insert(job(id, None, id > 10, never()).into());
+        queue.insert(submission(id, None, id > 10, never()).into());
     }
     let order = assigned(&mut queue);
     assert_eq!(order[..10], [11, 12, 13, 14, 15, 16, 17, 18, 1, 19]);
@@ -90,14 +90,14 @@ fn urgent_ones_go_first_and_normal_ones_get_every_ninth_turn() {
 }
 
 #[test]
-fn the_soonest_to_expire_are_told_in_order() {
+fn the_messages_that_expire_soonest_come_first() {
     let mut queue = Queue::default();
     let now = Instant::now();
     for (id, seconds) in [(1, 30), (2, 10), (3, 20)] {
         let expires = Deadline::after_from(now, Some(Duration::from_secs(seconds)));
-        queue.insert(job(id, None, false, expires).into());
+        queue.insert(submission(id, None, false, expires).into());
     }
-    queue.insert(job(4, None, false, never()).into());
+    queue.insert(submission(4, None, false, never()).into());
     assert_eq!(queue.next_expiry(), Some(now + Duration::from_secs(10)));
     let after = |seconds| now + Duration::from_secs(seconds);
     assert_eq!(queue.next_expired(after(20)), Some(2));
@@ -111,8 +111,8 @@ fn the_soonest_to_expire_are_told_in_order() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Messages come, are handed out, end or are taken out in any order: each leaves once, those of a key in the order in
-    /// which they came and never two at a time, and nothing is left blocked.
+    /// Messages are inserted, assigned and removed in any order: each is removed once, those with one key are assigned in the
+    /// order of their ids and never two at a time, and no entry remains.
     #[test]
     fn order_holds_and_nothing_is_lost_whatever_happens(
         steps in prop::collection::vec((0..4u8, 0..4u64, any::<bool>(), any::<prop::sample::Index>()), 1..300),
@@ -124,16 +124,16 @@ proptest! {
             match step {
                 0 | 1 => {
                     let key = (key > 0).then_some(key);
-                    queue.insert(job(next_id, key, urgent, never()).into());
+                    queue.insert(submission(next_id, key, urgent, never()).into());
                     next_id += 1;
                 }
                 2 => {
                     place(&mut queue);
                     let Some(id) = queue.assign() else { continue };
-                    let key = queue.job(id).and_then(|job| job.key);
+                    let key = queue.submission(id).and_then(|submission| submission.key);
                     if let Some(key) = key {
-                        let rival = out.iter().any(|other| queue.job(*other).and_then(|job| job.key) == Some(key));
-                        prop_assert!(!rival, "two of a key are on their way");
+                        let rival = out.iter().any(|other| queue.submission(*other).and_then(|submission| submission.key) == Some(key));
+                        prop_assert!(!rival, "two messages with one key are assigned");
                         let before = last_begun.insert(key, id);
                         prop_assert!(before.is_none_or(|before| before < id));
                     }

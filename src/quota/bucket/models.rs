@@ -109,7 +109,7 @@ impl QueueWaiter for Queue {
         self.wake(|state| state.slot = Some(slot));
     }
 
-    fn wake_timer(&self) {
+    fn wake(&self) {
         self.wake(|_| {});
     }
 }

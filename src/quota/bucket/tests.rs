@@ -301,7 +301,7 @@ impl QueueWaiter for FreeQueue {
         self.0.lock().unwrap().push(message);
     }
 
-    fn wake_timer(&self) {
+    fn wake(&self) {
         *self.1.0.lock().unwrap() += 1;
     }
 }

@@ -68,7 +68,7 @@ pub(crate) trait QueueWaiter: Send + Sync {
     fn claim_worker(&self) -> bool;
     fn admitted(&self, message: u64, slot: Slot, place: Place);
     /// Asks the queue to call [`schedule`](super::bucket::Bucket::schedule) soon: it is the leader now.
-    fn wake_timer(&self);
+    fn wake(&self);
 }
 
 /// How a thread that waits is woken.
@@ -611,7 +611,7 @@ impl Waitlist {
             }
             WaiterId::Queue(client) => {
                 if let Some(queue) = self.clients.get(&client).and_then(|client| client.queue.as_ref()) {
-                    queue.wake_timer();
+                    queue.wake();
                 }
             }
         }

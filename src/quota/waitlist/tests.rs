@@ -41,7 +41,7 @@ impl QueueWaiter for Queue {
         self.admitted.lock().unwrap().push((message, slot));
     }
 
-    fn wake_timer(&self) {
+    fn wake(&self) {
         self.is_woken.store(true, Ordering::SeqCst);
     }
 }

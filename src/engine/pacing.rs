@@ -1,11 +1,13 @@
-//! When a request may leave: the client's rates, and the buckets it shares with the other clients of its account.
+//! When a request may be sent: the rate limits of this client, and the buckets that it shares with the other clients of
+//! its accounts.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::active_calls::ActiveCalls;
+use super::in_flight::unsent;
+use super::options::ResolvedOptions;
 use super::vendors::ApiRequest;
-use super::{ResolvedOptions, unsent};
 use crate::action::{Cost, Limits, QuotaClass, RawActionSpec, Vendor, raw_action};
 use crate::config::{self, Config};
 use crate::error::Code;
@@ -16,10 +18,10 @@ use crate::report::Request;
 use crate::util::sync::{Mutex, lock};
 use crate::volcengine::{self, actions::Receivers};
 
-/// What a limit of a minute lies above one of a second.
+/// By how much the span of a limit per minute is longer than that of a limit per second.
 const MINUTE_MINUS_A_SECOND: u64 = 59_000_000_000;
 
-/// Without a bucket, nothing is paced.
+/// The rate limits of a client. A class that is `None` has no limit.
 #[derive(Debug, Default)]
 pub(super) struct Pacing {
     rtc: Option<Arc<RateClass>>,
@@ -30,6 +32,7 @@ pub(super) struct Pacing {
     zego: Option<Arc<RateClass>>,
     room: Option<Limit>,
     batch_costs_its_recipients: bool,
+    /// `quota.mode` is `wait`: a request waits for its slot instead of failing.
     waits: bool,
 }
 
@@ -40,20 +43,22 @@ struct RateClass {
     limit: Limit,
 }
 
-/// The permits of one request, over all its attempts: taken, moved to the moment at which its bytes leave, or given back.
-/// Dropped with a slot that was not used, it gives that back.
+/// The permits of one request, over all its attempts.
+///
+/// They are acquired before an attempt, moved to the time of its first byte, and given back if nothing was sent. Dropping
+/// the permit gives back slots that were not used.
 #[derive(Debug)]
 pub(super) struct RatePermit {
-    /// What it takes, one after the other; one in most cases.
+    /// Acquired in this order. Most requests have one claim.
     claims: [Option<Claim>; 2],
-    /// Whether it waits for a slot, or goes without.
     waits: bool,
     options: ResolvedOptions,
     calls: Arc<ActiveCalls>,
-    /// Only the thread of the attempt locks it, also for the time of a wait.
+    /// Locked by the thread of the attempt, also while it waits. No other thread locks it.
     state: Mutex<PermitState>,
 }
 
+/// What a request needs of one bucket.
 #[derive(Debug)]
 struct Claim {
     class: Arc<RateClass>,
@@ -62,21 +67,20 @@ struct Claim {
 
 #[derive(Debug, Default)]
 struct PermitState {
-    /// For each claim.
-    held: [ClaimState; 2],
-    /// Whether it had to wait for its quota.
+    claims: [ClaimState; 2],
     has_waited: bool,
 }
 
+/// What a request has of one bucket.
 #[derive(Debug, Default)]
 struct ClaimState {
-    /// Kept when a slot is given back, so that the message waits at its own place again.
+    /// Kept when a slot is given back: a retry waits at the same place in the order.
     place: Option<Place>,
     slot: Option<Slot>,
 }
 
 impl Pacing {
-    /// `volcengine` and `zego` name the accounts of the vendors that are configured.
+    /// `volcengine` and `zego` are the accounts of the vendors that are configured.
     pub fn new(config: &Config, volcengine: Option<&str>, zego: Option<&str>) -> Pacing {
         if config.text(&config::QUOTA_MODE) == "off" {
             return Pacing::default();
@@ -90,14 +94,14 @@ impl Pacing {
             "" => account.to_owned(),
             scope => scope.to_owned(),
         };
-        let class = |class, scope: &str, rate| {
-            let (bucket, limit) = (bucket_of(class, scope), limit(rate));
+        let rate_class = |class, scope: &str, limit| {
+            let bucket = bucket_of(class, scope);
             Arc::new(RateClass { class, bucket, limit })
         };
         let volcengine = volcengine.map(|account| scope(&config::QUOTA_VOLCENGINE_SCOPE, account));
         let zego = zego.map(|account| scope(&config::QUOTA_ZEGO_SCOPE, account));
         let zego_rate = config.optional_integer(&config::QUOTA_ZEGO_PER_SECOND).map_or_else(
-            // docs/VENDORS.md, SendCustomCommand: a tenth of it in test projects.
+            // VENDORS.md, SendCustomCommand: a test project has a tenth of the rate.
             || {
                 if config.text(&config::ZEGO_IS_TEST) == "true" {
                     10
@@ -107,33 +111,29 @@ impl Pacing {
             },
             |rate| rate.unsigned_abs(),
         );
-        let rtc_rate = config.integer(&config::QUOTA_RTC_PER_SECOND);
-        let im_rate = config.integer(&config::QUOTA_IM_PER_SECOND);
-        let im_user_rate = config.integer(&config::QUOTA_IM_USER_PER_SECOND);
-        let im_user_to_all_rate = config.integer(&config::QUOTA_IM_USER_TO_ALL_PER_SECOND);
-        let receivers = |scope: &str| {
-            let mut limit = limit(config.integer(&config::QUOTA_IM_USER_RECEIVERS_PER_MINUTE));
-            limit.span += MINUTE_MINUS_A_SECOND;
-            let class = QuotaClass::VolcengineImUserReceivers;
-            let bucket = bucket_of(class, scope);
-            Arc::new(RateClass { class, bucket, limit })
+        let per_second = |setting| limit(config.integer(setting));
+        let volcengine_class = |class, limit| {
+            let scope = volcengine.as_deref()?;
+            Some(rate_class(class, scope, limit))
         };
+        let mut receivers = limit(config.integer(&config::QUOTA_IM_USER_RECEIVERS_PER_MINUTE));
+        receivers.span += MINUTE_MINUS_A_SECOND;
         let room_rate = config.optional_integer(&config::QUOTA_ROOM_PER_SECOND);
         Pacing {
-            rtc: volcengine
+            rtc: volcengine_class(QuotaClass::VolcengineRtc, per_second(&config::QUOTA_RTC_PER_SECOND)),
+            im: volcengine_class(QuotaClass::VolcengineIm, per_second(&config::QUOTA_IM_PER_SECOND)),
+            im_user: volcengine_class(
+                QuotaClass::VolcengineImUser,
+                per_second(&config::QUOTA_IM_USER_PER_SECOND),
+            ),
+            im_user_receivers: volcengine_class(QuotaClass::VolcengineImUserReceivers, receivers),
+            im_user_to_all: volcengine_class(
+                QuotaClass::VolcengineImUserToAll,
+                per_second(&config::QUOTA_IM_USER_TO_ALL_PER_SECOND),
+            ),
+            zego: zego
                 .as_deref()
-                .map(|scope| class(QuotaClass::VolcengineRtc, scope, rtc_rate)),
-            im: volcengine
-                .as_deref()
-                .map(|scope| class(QuotaClass::VolcengineIm, scope, im_rate)),
-            im_user: volcengine
-                .as_deref()
-                .map(|scope| class(QuotaClass::VolcengineImUser, scope, im_user_rate)),
-            im_user_receivers: volcengine.as_deref().map(receivers),
-            im_user_to_all: volcengine
-                .as_deref()
-                .map(|scope| class(QuotaClass::VolcengineImUserToAll, scope, im_user_to_all_rate)),
-            zego: zego.as_deref().map(|scope| class(QuotaClass::Zego, scope, zego_rate)),
+                .map(|scope| rate_class(QuotaClass::Zego, scope, limit(zego_rate))),
             room: room_rate.map(|rate| limit(rate.unsigned_abs())),
             batch_costs_its_recipients: config.text(&config::QUOTA_BATCH_COST) == "recipient",
             waits: config.text(&config::QUOTA_MODE) == "wait",
@@ -151,7 +151,7 @@ impl Pacing {
         self.class(class).map(|class| &class.bucket)
     }
 
-    /// What a class may send in a second, and how it stands.
+    /// The limit per second of a class, and its current load.
     pub fn load(&self, class: QuotaClass) -> Option<(u64, Load)> {
         self.class(class)
             .map(|class| (class.limit.permits, class.bucket.load()))
@@ -180,7 +180,7 @@ impl Pacing {
         Some((claim.class.class, claim.demand))
     }
 
-    /// `None` if nothing paces this request.
+    /// `None` if no rate limit applies to this request.
     pub fn permit(
         &self,
         api_request: &ApiRequest,
@@ -233,7 +233,7 @@ impl Pacing {
         Claim::of(self.class(quota.class), permits, room, priority)
     }
 
-    /// Wakes all who wait, so that those of a closed client leave.
+    /// Wakes every waiting thread, so that those of an aborted client stop waiting.
     pub fn wake(&self) {
         for class in QuotaClass::ALL.into_iter().filter_map(|class| self.class(class)) {
             class.bucket.wake();
@@ -260,18 +260,18 @@ impl Claim {
 }
 
 impl RatePermit {
-    /// The slot that a queued message was admitted with.
+    /// Uses the slot with which a queued message was admitted.
     pub fn adopt(&self, slot: Slot, place: Place) {
-        lock(&self.state).held[0] = ClaimState {
+        lock(&self.state).claims[0] = ClaimState {
             place: Some(place),
             slot: Some(slot),
         };
     }
 
-    /// The next attempt goes before the messages that were not sent yet.
+    /// The next attempt is admitted before messages that have not been sent yet.
     pub fn prepare_retry(&self) {
-        for held in &mut lock(&self.state).held {
-            held.place = held.place.map(Place::for_retry);
+        for claim in &mut lock(&self.state).claims {
+            claim.place = claim.place.map(Place::for_retry);
         }
     }
 
@@ -291,27 +291,27 @@ impl RatePermit {
         }
     }
 
-    /// Leaves the claim with a slot of this moment: the one it had, if that still counts, or another one. Whether it had
-    /// to wait.
-    fn acquire_one(&self, claim: &Claim, held: &mut ClaimState) -> Result<bool, Box<Request>> {
+    /// Gives the claim a slot of this moment: the one it has, if that still counts, or a new one. Returns whether the
+    /// thread had to wait.
+    fn acquire_one(&self, claim: &Claim, state: &mut ClaimState) -> Result<bool, Box<Request>> {
         let bucket = &claim.class.bucket;
-        if held.slot.as_mut().is_some_and(|slot| bucket.renew(slot)) {
+        if state.slot.as_mut().is_some_and(|slot| bucket.renew(slot)) {
             return Ok(false);
         }
-        held.slot = None;
+        state.slot = None;
         let wait = if self.waits {
-            self.options.by().remaining()
+            self.options.latest_start().remaining()
         } else {
             Some(Duration::ZERO)
         };
         let wait = wait.map(|wait| wait.as_nanos().try_into().unwrap_or(u64::MAX));
-        let admitted = bucket.acquire(&claim.demand, held.place, wait, || self.calls.is_aborted());
+        let admitted = bucket.acquire(&claim.demand, state.place, wait, || self.calls.is_aborted());
         let Admission {
             slot,
             place,
             has_waited,
         } = admitted.map_err(|refusal| self.refused(refusal))?;
-        *held = ClaimState {
+        *state = ClaimState {
             place: Some(place),
             slot: Some(slot),
         };
@@ -323,7 +323,7 @@ impl RatePermit {
             return unsent(Code::Closed, "the client was closed before it was sent").into();
         };
         let retry_after_ms = u32::try_from(possible_in.div_ceil(1_000_000)).unwrap_or(u32::MAX);
-        let is_by_expiry = self.waits && self.options.by() != self.options.deadline;
+        let is_by_expiry = self.waits && self.options.latest_start() != self.options.deadline;
         let (code, what) = if is_by_expiry {
             (Code::Expired, "it would expire before its turn in the quota")
         } else {
@@ -340,14 +340,14 @@ impl RatePermit {
 impl SendPermit for RatePermit {
     fn acquire(&self) -> Result<bool, Box<Request>> {
         let mut state = lock(&self.state);
-        let PermitState { held, has_waited } = &mut *state;
+        let PermitState { claims, has_waited } = &mut *state;
         let mut waited = false;
-        // A wait for one slot makes the others old.
+        // While the thread waited for one slot, the other one may have become too old.
         loop {
             let mut waits_now = false;
-            for (claim, held) in self.claims.iter().zip(held.iter_mut()) {
+            for (claim, state) in self.claims.iter().zip(claims.iter_mut()) {
                 if let Some(claim) = claim {
-                    waits_now |= self.acquire_one(claim, held)?;
+                    waits_now |= self.acquire_one(claim, state)?;
                 }
             }
             waited |= waits_now;
@@ -359,13 +359,13 @@ impl SendPermit for RatePermit {
     }
 
     fn mark_used(&self) {
-        lock(&self.state).held.iter_mut().for_each(|held| held.slot = None);
+        lock(&self.state).claims.iter_mut().for_each(|claim| claim.slot = None);
     }
 
     fn release(&self) {
         let mut state = lock(&self.state);
-        for (claim, held) in self.claims.iter().zip(state.held.iter_mut()) {
-            if let Some((claim, slot)) = claim.as_ref().zip(held.slot.take()) {
+        for (claim, state) in self.claims.iter().zip(state.claims.iter_mut()) {
+            if let Some((claim, slot)) = claim.as_ref().zip(state.slot.take()) {
                 claim.class.bucket.give_back(&slot);
             }
         }
