@@ -1,15 +1,17 @@
-//! What can go wrong: one list of codes, and the error that carries one.
+//! The codes of the library, and the error that carries one.
 //!
-//! The numbers are the C ABI: they are never renumbered, and a new code is only added. What a code says about delivery
-//! follows from its range: down to −19 nothing left this machine; from −20 the transport failed and the report says
-//! whether anything had left; from −40 the vendor answered.
+//! The numbers are the C ABI: they are never changed, and a new code is only added. The range of a code says what is known
+//! about delivery. Codes down to −19: no byte was sent, except that a message may be in flight when its client is
+//! closed. Codes from −20: the transport failed, and the report says whether any byte was sent. Codes from −40: the vendor
+//! answered.
 
 use std::borrow::Cow;
+use std::ffi::CStr;
 use std::fmt;
 
 macro_rules! codes {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $value:literal, $name:literal;)+) => {
-        /// Why a call did not simply succeed. `Ok` is 0, every other code is negative.
+    ($($(#[doc = $doc:literal])+ $variant:ident = $value:literal, $name:literal, $text:literal;)+) => {
+        /// The result of a call. `Ok` is 0, every other code is negative.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(i32)]
         #[non_exhaustive]
@@ -21,92 +23,110 @@ macro_rules! codes {
             /// Every code, in the order of the header.
             pub const ALL: &'static [Code] = &[$(Code::$variant),+];
 
-            /// The constant's name in the C header, for logs: `RTCMSG_THROTTLED`.
-            pub const fn name(self) -> &'static str {
-                // The literal ends in NUL so that C gets the same bytes.
-                let bytes = self.c_name().to_bytes();
-                match std::str::from_utf8(bytes) {
-                    Ok(name) => name,
-                    Err(_) => unreachable!(),
+            /// The constant's name in the C header, for C.
+            pub const fn c_name(self) -> &'static CStr {
+                match self {
+                    $(Code::$variant => $name,)+
                 }
             }
 
-            /// The same name for C.
-            pub const fn c_name(self) -> &'static std::ffi::CStr {
+            /// The meaning of the code in one sentence, for C.
+            pub const fn c_text(self) -> &'static CStr {
                 match self {
-                    $(Code::$variant => $name,)+
+                    $(Code::$variant => $text,)+
                 }
             }
         }
     };
 }
 
+// Names and texts are C strings, so that C gets them without a copy.
 codes! {
-    /// Done. For a message: every recipient is accepted or delivered.
-    Ok = 0, c"RTCMSG_OK";
-    /// A field, setting or argument is not allowed; the error names it and the limit. Nothing was sent.
-    InvalidArgument = -1, c"RTCMSG_INVALID_ARGUMENT";
-    /// This version of the library does not know what was asked for. Nothing was sent.
-    Unsupported = -2, c"RTCMSG_UNSUPPORTED";
-    /// The client lacks a setting that this message needs. Nothing was sent.
-    NotConfigured = -3, c"RTCMSG_NOT_CONFIGURED";
-    /// The queue is full: `queue.capacity`, `queue.bytes`. The message was not taken in.
-    QueueFull = -4, c"RTCMSG_QUEUE_FULL";
-    /// The quota has no room within the deadline; the report says when it would have. Nothing was sent.
-    RateLimited = -5, c"RTCMSG_RATE_LIMITED";
-    /// It expired before its first byte. Nothing was sent.
-    Expired = -6, c"RTCMSG_EXPIRED";
-    /// It was cancelled while it was queued. Nothing was sent.
-    Cancelled = -7, c"RTCMSG_CANCELLED";
-    /// The client is closed. If a message was in flight, its report says what became of it.
-    Closed = -8, c"RTCMSG_CLOSED";
-    /// The client belongs to the parent of this process. Nothing was sent.
-    Forked = -9, c"RTCMSG_FORKED";
-    /// There is no such message in the queue, or no log line to take.
-    NotFound = -10, c"RTCMSG_NOT_FOUND";
-    /// The caller's room is too small; the needed size was told.
-    BufferTooSmall = -11, c"RTCMSG_BUFFER_TOO_SMALL";
-    /// The system refused a thread, a descriptor or memory that the library needs. Nothing was sent.
-    NoResources = -12, c"RTCMSG_NO_RESOURCES";
-    /// The host name has no address. Nothing was sent.
-    Resolve = -20, c"RTCMSG_RESOLVE";
-    /// No connection to the vendor. Nothing was sent.
-    Connect = -21, c"RTCMSG_CONNECT";
-    /// The TLS handshake failed: certificate, name or protocol. Nothing was sent.
-    Tls = -22, c"RTCMSG_TLS";
-    /// The connection ended before the answer.
-    Disconnected = -23, c"RTCMSG_DISCONNECTED";
-    /// The deadline passed.
-    Timeout = -24, c"RTCMSG_TIMEOUT";
-    /// What came back is no answer of this vendor.
-    BadResponse = -25, c"RTCMSG_BAD_RESPONSE";
-    /// The proxy refuses the way to the vendor (401, 403, 407 and every other status but 408, 429 and 5xx), or it is no
-    /// HTTP proxy. Nothing was sent.
-    Proxy = -26, c"RTCMSG_PROXY";
-    /// The vendor refused the request.
-    Rejected = -40, c"RTCMSG_REJECTED";
-    /// The vendor does not accept the credentials or the signature.
-    Unauthenticated = -41, c"RTCMSG_UNAUTHENTICATED";
-    /// The account may not do this.
-    Forbidden = -42, c"RTCMSG_FORBIDDEN";
-    /// The vendor's quota is used up.
-    Throttled = -43, c"RTCMSG_THROTTLED";
-    /// This machine's clock is too far from the vendor's.
-    Clock = -44, c"RTCMSG_CLOCK";
-    /// The vendor failed.
-    VendorFault = -45, c"RTCMSG_VENDOR_FAULT";
-    /// Nobody got the message.
-    Undelivered = -46, c"RTCMSG_UNDELIVERED";
-    /// Recipients differ: some got the message or may have, others did not.
-    Partial = -47, c"RTCMSG_PARTIAL";
+    /// The call succeeded. For a message: every recipient is accepted or delivered.
+    Ok = 0, c"RTCMSG_OK", c"success";
+    /// A field, a setting or an argument is not allowed; the error names it and the limit. Nothing was sent.
+    InvalidArgument = -1, c"RTCMSG_INVALID_ARGUMENT", c"a field, a setting or an argument is not allowed";
+    /// A field is set that this version of the library does not support: the program was built against a newer header.
+    /// Nothing was sent.
+    Unsupported = -2, c"RTCMSG_UNSUPPORTED", c"a field is set that this version of the library does not support";
+    /// The client lacks a setting that this message needs; the error names it. Nothing was sent.
+    NotConfigured = -3, c"RTCMSG_NOT_CONFIGURED", c"the client lacks a setting that this message needs";
+    /// The queue is full: `queue.capacity`, `queue.bytes`. The message was not enqueued.
+    QueueFull = -4, c"RTCMSG_QUEUE_FULL", c"the queue is full";
+    /// The rate limit does not admit the request before its deadline; the report's `retry_after_ms` is the earliest time to
+    /// send it. Nothing was sent.
+    RateLimited = -5, c"RTCMSG_RATE_LIMITED", c"the rate limit does not admit the request before its deadline";
+    /// The message expired before any byte was sent.
+    Expired = -6, c"RTCMSG_EXPIRED", c"the message expired before any byte was sent";
+    /// The message was cancelled while it was queued. Nothing was sent.
+    Cancelled = -7, c"RTCMSG_CANCELLED", c"the message was cancelled while it was queued";
+    /// The client is closed. The report of a message that was in flight says what is known of its delivery.
+    Closed = -8, c"RTCMSG_CLOSED", c"the client is closed";
+    /// The client was made before a fork: make a new one in the child process. Nothing was sent.
+    Forked = -9, c"RTCMSG_FORKED", c"the client was made before a fork and cannot be used in the child process";
+    /// No queued message has this id, because it is in flight or completed. For log lines: no line is buffered.
+    NotFound = -10, c"RTCMSG_NOT_FOUND", c"no queued message has this id, or no log line is buffered";
+    /// The caller's buffer is too small; the required size was stored.
+    BufferTooSmall = -11, c"RTCMSG_BUFFER_TOO_SMALL", c"the caller's buffer is too small";
+    /// The operating system refused a thread, a file descriptor or memory that the library needs. Nothing was sent.
+    NoResources = -12, c"RTCMSG_NO_RESOURCES", c"the operating system refused a thread, a file descriptor or memory";
+    /// The host name could not be resolved to an address. Nothing was sent.
+    Resolve = -20, c"RTCMSG_RESOLVE", c"the host name could not be resolved to an address";
+    /// No connection to the vendor could be opened. Nothing was sent.
+    Connect = -21, c"RTCMSG_CONNECT", c"no connection to the vendor could be opened";
+    /// The TLS handshake failed: certificate, host name or protocol. Nothing was sent.
+    Tls = -22, c"RTCMSG_TLS", c"the TLS handshake failed";
+    /// The connection ended before the answer was complete.
+    Disconnected = -23, c"RTCMSG_DISCONNECTED", c"the connection ended before the answer was complete";
+    /// The deadline passed. The delivery says whether any byte had been sent.
+    Timeout = -24, c"RTCMSG_TIMEOUT", c"the deadline passed";
+    /// The answer is not one of this vendor, or it contradicts itself.
+    BadResponse = -25, c"RTCMSG_BAD_RESPONSE", c"the answer is not one of this vendor, or it is unclear";
+    /// The proxy refused the connection to the vendor (401, 403, 407 and every other status except 408, 429 and 5xx), or it is
+    /// not an HTTP proxy. Nothing was sent.
+    Proxy = -26, c"RTCMSG_PROXY", c"the proxy refused the connection to the vendor, or it is not an HTTP proxy";
+    /// The vendor rejected the request.
+    Rejected = -40, c"RTCMSG_REJECTED", c"the vendor rejected the request";
+    /// The vendor did not accept the credentials or the signature.
+    Unauthenticated = -41, c"RTCMSG_UNAUTHENTICATED", c"the vendor did not accept the credentials or the signature";
+    /// The account is not permitted to do this.
+    Forbidden = -42, c"RTCMSG_FORBIDDEN", c"the account is not permitted to do this";
+    /// The vendor's rate limit was exceeded.
+    Throttled = -43, c"RTCMSG_THROTTLED", c"the vendor's rate limit was exceeded";
+    /// This machine's clock differs too much from the vendor's clock.
+    Clock = -44, c"RTCMSG_CLOCK", c"this machine's clock differs too much from the vendor's clock";
+    /// The vendor failed to process the request. The delivery says whether it may have sent the message before it failed.
+    VendorFault = -45, c"RTCMSG_VENDOR_FAULT", c"the vendor failed to process the request";
+    /// No recipient got the message.
+    Undelivered = -46, c"RTCMSG_UNDELIVERED", c"no recipient got the message";
+    /// Some recipients got the message or may have got it, and the others did not. Never send the whole message again: send it
+    /// only to the recipients that are not sent or not delivered.
+    Partial = -47, c"RTCMSG_PARTIAL", c"some recipients got the message or may have got it, and the others did not";
     /// A defect of this library. Please report it.
-    Internal = -99, c"RTCMSG_INTERNAL";
+    Internal = -99, c"RTCMSG_INTERNAL", c"a defect of the library; please report it";
 }
 
 impl Code {
+    /// The constant's name in the C header, for logs: `RTCMSG_THROTTLED`.
+    pub const fn name(self) -> &'static str {
+        str_of(self.c_name())
+    }
+
+    /// The meaning of the code in one sentence: `the vendor's rate limit was exceeded`.
+    pub const fn text(self) -> &'static str {
+        str_of(self.c_text())
+    }
+
     /// The code of that number, if there is one.
     pub fn from_i32(value: i32) -> Option<Code> {
         Code::ALL.iter().copied().find(|code| *code as i32 == value)
+    }
+}
+
+const fn str_of(text: &CStr) -> &str {
+    match std::str::from_utf8(text.to_bytes()) {
+        Ok(text) => text,
+        Err(_) => unreachable!(),
     }
 }
 
@@ -116,8 +136,8 @@ impl fmt::Display for Code {
     }
 }
 
-/// A refusal or failure: the code, the field or setting it is about (empty if none), and a sentence for a person.
-/// Neither ever holds a secret or a payload.
+/// A refusal or failure: the code, the field or setting that it concerns (empty if none), and a sentence for a person. The
+/// field and the sentence never contain a secret or a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     pub code: Code,
@@ -155,7 +175,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// `1187` as `1,187`, the way a person reads a limit.
+/// `1187` as `1,187`, for a person who reads a limit.
 pub(crate) fn grouped(number: impl TryInto<u64>) -> String {
     let digits = number.try_into().map_or_else(|_| String::new(), |n| n.to_string());
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -170,15 +190,19 @@ pub(crate) fn grouped(number: impl TryInto<u64>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
-    fn every_code_is_found_by_its_number_and_named_once() {
-        let mut names = std::collections::HashSet::new();
+    fn every_code_is_found_by_its_number_and_has_its_own_name_and_text() {
+        let (mut names, mut texts) = (HashSet::new(), HashSet::new());
         for code in Code::ALL {
             assert_eq!(Code::from_i32(*code as i32), Some(*code));
             assert!(names.insert(code.name()), "{} twice", code.name());
             assert!(code.name().starts_with("RTCMSG_"));
+            assert!(texts.insert(code.text()), "{} twice", code.text());
+            assert!(!code.text().is_empty() && !code.text().ends_with('.'));
         }
         assert_eq!(Code::from_i32(-1000), None);
     }
