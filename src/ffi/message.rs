@@ -1,4 +1,4 @@
-//! `rtcmsg_message` into a [`Message`]: a field that the action has no use for must be empty.
+//! Makes a [`Message`] of an `rtcmsg_message`. A field that the action does not use must be empty.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -49,7 +49,7 @@ pub struct rtcmsg_message {
     pub payload_len: usize,
 }
 
-/// The fields as C gave them, borrowed, with the memory that they are borrowed from.
+/// The fields of an `rtcmsg_message`, checked and borrowed from C.
 pub(super) struct InputMessage<'a> {
     action: Action,
     flags: u32,
@@ -64,16 +64,16 @@ pub(super) struct InputMessage<'a> {
     max_payload: usize,
 }
 
-/// The recipients. The room for them is the thread's own, and is not allocated for each message.
+/// The recipients. Each thread keeps the memory for them, so that a message needs no allocation for them.
 struct Names<'a>(Vec<&'a str>);
 
 thread_local! {
-    static ROOM: Cell<Vec<&'static str>> = const { Cell::new(Vec::new()) };
+    static KEPT: Cell<Vec<&'static str>> = const { Cell::new(Vec::new()) };
 }
 
 impl Names<'_> {
     fn new() -> Self {
-        Names(emptied(ROOM.try_with(Cell::take).unwrap_or_default()))
+        Names(emptied(KEPT.try_with(Cell::take).unwrap_or_default()))
     }
 }
 
@@ -81,13 +81,14 @@ impl Drop for Names<'_> {
     fn drop(&mut self) {
         const MOST_KEPT: usize = 4096;
         if self.0.capacity() <= MOST_KEPT {
-            let room = emptied(mem::take(&mut self.0));
-            let _ = ROOM.try_with(|kept| kept.set(room));
+            let names = emptied(mem::take(&mut self.0));
+            let _ = KEPT.try_with(|kept| kept.set(names));
         }
     }
 }
 
-/// The same room for borrows of another lifetime: a vector collected from its own empty rest keeps its allocation.
+/// The same memory for borrows of another lifetime: a vector that is collected from its own empty iterator keeps its
+/// allocation.
 fn emptied<'a>(mut names: Vec<&str>) -> Vec<&'a str> {
     names.clear();
     names.into_iter().map(|_| "").collect()

@@ -1,6 +1,6 @@
-//! What can be sent: one variant per action, holding just that action's fields, and the checks made before any I/O.
+//! A message: one variant for each action, with only that action's fields, and the checks before any I/O.
 //!
-//! Everybody is an action of its own (`…ToAll`, `…ToRoom`): an empty list is an error and never means everybody.
+//! An empty list is an error and never means "all": there are separate actions to reach a room or a whole conversation.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -9,11 +9,11 @@ use crate::action::{Action, ActionSpec, Api, Audience, Field, Limits, PayloadCou
 use crate::error::{Error, grouped};
 use crate::util::percent;
 
-/// What a message carries.
+/// The content of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload<'a> {
     Text(&'a str),
-    /// Travels as base64; receivers get it on their binary callback.
+    /// Bytes, which are sent as base64. Receivers get them on their binary callback.
     Binary(&'a [u8]),
 }
 
@@ -34,33 +34,33 @@ pub enum Message<'a> {
         to: &'a str,
         payload: Payload<'a>,
     },
-    /// Volcengine RTC, to users in a room: 600 a request, longer lists are split. Up to 20 KB.
+    /// Volcengine RTC, to a list of users in a room. A list of more than 600 is split into several requests. Up to 20 KB.
     BatchSendRoomUnicast {
         room_id: &'a str,
         from: &'a str,
         to: &'a [&'a str],
         payload: Payload<'a>,
     },
-    /// Volcengine RTC, to everybody in a room. Up to 64 KB.
+    /// Volcengine RTC, to every user in a room. Up to 64 KB.
     SendBroadcast {
         room_id: &'a str,
         from: &'a str,
         payload: Payload<'a>,
     },
-    /// Volcengine IM, to some members of a conversation.
+    /// Volcengine IM, to a list of members of a conversation.
     P2PSendMessageToUsers { signal: Signal<'a>, user_ids: &'a [i64] },
     /// Volcengine IM, to every member of a conversation.
     P2PSendMessageToAll { signal: Signal<'a> },
-    /// Volcengine IM, to every member but some.
+    /// Volcengine IM, to every member of a conversation except those in the list.
     P2PSendMessageToAllExcept { signal: Signal<'a>, user_ids: &'a [i64] },
-    /// ZEGO, to users in a room: 10 a request, longer lists are split. Up to 1,024 bytes.
+    /// ZEGO, to a list of users in a room. A list of more than 10 is split into several requests. Up to 1,024 bytes.
     SendCustomCommandToUsers {
         room_id: &'a str,
         from: &'a str,
         to: &'a [&'a str],
         content: &'a str,
     },
-    /// ZEGO, to everybody in a room but a client whose id is `from`. Up to 1,024 bytes.
+    /// ZEGO, to every user in a room except a client whose id is `from`. Up to 1,024 bytes.
     SendCustomCommandToRoom {
         room_id: &'a str,
         from: &'a str,
@@ -68,12 +68,12 @@ pub enum Message<'a> {
     },
 }
 
-/// What the three P2PSendMessage actions have in common.
+/// The fields that the three P2PSendMessage actions share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signal<'a> {
     pub conversation_id: i64,
     pub sender_id: i64,
-    /// Agreed between the app's server and its clients, such as 10013.
+    /// The type that the app's server and its clients agree on, such as 10013.
     pub msg_type: i32,
     pub content: &'a str,
 }
@@ -303,7 +303,7 @@ impl<'a> Payload<'a> {
 
 #[cfg(any(test, fuzzing))]
 impl<'a> Message<'a> {
-    /// A message of Volcengine to these: by RTC to names, by IM to ids and to everybody.
+    /// A message of Volcengine to these recipients: by RTC to names, by IM to ids and to all members.
     pub(crate) fn any_to(recipients: Recipients<'a>) -> Message<'a> {
         let (room_id, from, payload) = ("lobby", "server", Payload::Text("hi"));
         let signal = Signal {
@@ -350,7 +350,7 @@ impl<'a> Signal<'a> {
     }
 }
 
-/// Those the caller named.
+/// The users that a message lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recipients<'a> {
     Everybody,
@@ -403,7 +403,7 @@ fn text_id(api: Api, field: &str, id: &str, limits: &Limits) -> Result<(), Error
     }
 }
 
-/// `[a-zA-Z0-9_@\-.]{1,128}`. VENDORS.md, The messages.
+/// An id must match `[a-zA-Z0-9_@\-.]{1,128}`. VENDORS.md, The messages.
 fn volcengine_id(field: &str, id: &str) -> Result<(), Error> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '@' | '-' | '.');
     if id.is_empty() {
@@ -426,7 +426,7 @@ fn volcengine_id(field: &str, id: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Any text without NUL: ZEGO states no character rule here, and Volcengine's does not apply. VENDORS.md, SendCustomCommand.
+/// Any text without NUL: ZEGO documents no rule for the characters of an id. VENDORS.md, SendCustomCommand.
 fn zego_id(field: &str, id: &str, limits: &Limits) -> Result<(), Error> {
     let max = limits.zego_max_id_length;
     if id.is_empty() {
@@ -475,7 +475,7 @@ pub(crate) fn list_at_most(action: &str, field: &'static str, len: usize, max: u
     Ok(())
 }
 
-/// Checks every name of a list and that none stands in it twice; errors name the place, `to[3]`.
+/// Checks every name of a list, and that the list has no name twice. Errors name the position: `to[3]`.
 fn each(names: &[&str], check: impl Fn(&str, &str) -> Result<(), Error>) -> Result<(), Error> {
     each_item(names, "to", "this recipient is in the list twice", |name| {
         check("to", name)
@@ -494,23 +494,22 @@ fn each_item<T: Hash + Eq>(
     twice: &'static str,
     check: impl Fn(&T) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let place = |index: usize| format!("{field}[{index}]");
-    let second = second_of_a_kind(items);
+    let position = |index: usize| format!("{field}[{index}]");
+    let duplicate = first_duplicate(items);
     for (index, item) in items.iter().enumerate() {
         check(item).map_err(|error| Error {
-            field: place(index).into(),
+            field: position(index).into(),
             ..error
         })?;
-        if second == Some(index) {
-            return Err(Error::invalid(place(index), twice));
+        if duplicate == Some(index) {
+            return Err(Error::invalid(position(index), twice));
         }
     }
     Ok(())
 }
 
-/// The first item that equals one before it. Lists are checked on the way into a queue, so the table is the thread's own,
-/// and is not allocated for each.
-fn second_of_a_kind<T: Hash + Eq>(items: &[T]) -> Option<usize> {
+/// The index of the first item that equals an earlier one. Each thread keeps its table, so that a check allocates nothing.
+fn first_duplicate<T: Hash + Eq>(items: &[T]) -> Option<usize> {
     thread_local! {
         static TABLE: Cell<Vec<usize>> = const { Cell::new(Vec::new()) };
         static HASHER: RandomState = RandomState::new();
@@ -521,11 +520,11 @@ fn second_of_a_kind<T: Hash + Eq>(items: &[T]) -> Option<usize> {
         return None;
     }
     let size = (items.len() * 2).next_power_of_two();
-    // A thread past its end has none to keep.
+    // While a thread exits, its table may already be dropped.
     let mut table = TABLE.try_with(Cell::take).unwrap_or_default();
     table.clear();
     table.resize(size, FREE);
-    let second = HASHER.with(|hasher| {
+    let duplicate = HASHER.with(|hasher| {
         items.iter().enumerate().position(|(index, item)| {
             let mut at = hasher.hash_one(item) as usize % size;
             while table[at] != FREE {
@@ -541,7 +540,7 @@ fn second_of_a_kind<T: Hash + Eq>(items: &[T]) -> Option<usize> {
     if size <= MOST_KEPT {
         let _ = TABLE.try_with(|kept| kept.set(table));
     }
-    second
+    duplicate
 }
 
 fn payload_within(spec: &ActionSpec, payload: Payload, limits: &Limits) -> Result<(), Error> {

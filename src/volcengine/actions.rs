@@ -1,4 +1,4 @@
-//! The bodies of Volcengine's actions, field names as the vendor spells them. VENDORS.md, The messages.
+//! The bodies of Volcengine's actions, with field names as the vendor spells them. VENDORS.md, The messages.
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
@@ -96,10 +96,10 @@ fn version<'a>(spec: &ActionSpec, rtc_version: &'a str) -> &'a str {
     }
 }
 
-/// The action as the vendor takes it.
+/// The request of a message, which is not signed yet.
 ///
 /// # Errors
-/// `NotConfigured` if the account lacks the app this action needs; `Unsupported` for a message of another vendor.
+/// `NotConfigured` if the account lacks the app that this action needs; `Unsupported` for a message of another vendor.
 pub(crate) fn call<'a>(account: &'a Account, message: &Message<'a>) -> Result<UnsignedRequest<'a>, Error> {
     let spec = message.action().spec();
     let (action, version) = (spec.name, version(spec, &account.rtc_version));
@@ -169,7 +169,7 @@ pub(crate) fn call<'a>(account: &'a Account, message: &Message<'a>) -> Result<Un
     }
 }
 
-/// Whether the account has the app that an action needs.
+/// Checks that the account has the app that the message needs.
 pub(crate) fn check_app(account: &Account, message: &Message) -> Result<(), Error> {
     let spec = message.action().spec();
     match spec.api {
@@ -202,13 +202,14 @@ fn im_app_id(account: &Account, action: &str) -> Result<i64, Error> {
     })
 }
 
-/// Of an id in a list, with its comma.
+/// The length of an id in a list, with its comma.
 const DIGITS: usize = 20;
 
-/// In one piece of memory, unless much of it must be escaped: `long` is the length of what may be long in it.
+/// The body as JSON. `long` is the length of its long fields, so that one allocation is enough unless many characters must
+/// be escaped.
 fn json(body: &impl Serialize, long: usize) -> Result<Vec<u8>, Error> {
-    const THE_REST: usize = 512;
-    let mut bytes = Vec::with_capacity(long + THE_REST);
+    const OTHER_FIELDS: usize = 512;
+    let mut bytes = Vec::with_capacity(long + OTHER_FIELDS);
     serde_json::to_writer(&mut bytes, body).map_err(|error| Error::new(Code::Internal, "", error.to_string()))?;
     Ok(bytes)
 }
