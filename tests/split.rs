@@ -175,7 +175,10 @@ fn a_hundred_thousand_recipients_come_back_as_one_report() {
     peer.join();
     let one_more: Vec<String> = self::names(100_001);
     let error = client.check(&batch(&borrowed(&one_more))).unwrap_err();
-    assert_eq!(error.text, "100,001 recipients, BatchSendRoomUnicast takes 100,000");
+    assert_eq!(
+        error.text,
+        "100,001 recipients; BatchSendRoomUnicast accepts at most 100,000"
+    );
 }
 
 /// What becomes of five parts when the peer answers from a script, one part at a time.

@@ -257,7 +257,9 @@ impl Vendors {
                         version,
                         body: json.as_bytes().to_vec(),
                     },
-                    ApiRequest::ZegoCall { action, .. } => return Err(format!("{action} is no action of Volcengine")),
+                    ApiRequest::ZegoCall { action, .. } => {
+                        return Err(format!("{action} is not an action of Volcengine"));
+                    }
                 };
                 let site = &state.account.sites[endpoint];
                 let signer = state.credentials.load();
@@ -276,7 +278,9 @@ impl Vendors {
                         *action,
                         parameters.iter().map(|(name, value)| (&**name, &**value)).collect(),
                     ),
-                    ApiRequest::VolcengineCall { action, .. } => return Err(format!("{action} is no action of ZEGO")),
+                    ApiRequest::VolcengineCall { action, .. } => {
+                        return Err(format!("{action} is not an action of ZEGO"));
+                    }
                 };
                 let mut random = [0; 8];
                 getrandom::getrandom(&mut random).map_err(|error| format!("no random bytes for the nonce: {error}"))?;

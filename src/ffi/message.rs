@@ -156,7 +156,7 @@ impl<'a> InputMessage<'a> {
         if self.flags & RTCMSG_BINARY != 0 && !spec.payload.accepts_binary {
             return Err(Error::invalid(
                 "flags",
-                format!("RTCMSG_BINARY: {} takes text alone", spec.title),
+                format!("RTCMSG_MESSAGE_BINARY: {} only accepts text", spec.title),
             ));
         }
         Ok(())
@@ -184,7 +184,7 @@ impl<'a> InputMessage<'a> {
             Audience::OneUser => match self.to.0[..] {
                 [to] => Recipients::One(to),
                 _ => {
-                    let text = format!("{} recipients, {} takes 1", self.to.0.len(), spec.title);
+                    let text = format!("{} recipients; {} needs exactly 1", self.to.0.len(), spec.title);
                     return Err(Error::invalid("to", text));
                 }
             },
@@ -208,7 +208,7 @@ impl<'a> InputMessage<'a> {
             let at = error.valid_up_to();
             Error::invalid(
                 "payload",
-                format!("is not UTF-8 at byte {at}; bytes go with RTCMSG_BINARY, on Volcengine RTC"),
+                format!("is not UTF-8 at byte {at}; to send bytes, set RTCMSG_MESSAGE_BINARY (Volcengine RTC only)"),
             )
         })
     }
@@ -227,12 +227,12 @@ fn check_counts(spec: &ActionSpec, raw: &rtcmsg_message, limits: &Limits) -> Res
 }
 
 fn unknown_action(number: u32) -> Error {
-    let text = format!("{number} is no action; take one of RTCMSG_VOLCENGINE_… and RTCMSG_ZEGO_…");
+    let text = format!("unknown action {number}; use RTCMSG_ACTION_...");
     Error::invalid("action", text)
 }
 
 fn not_used(spec: &ActionSpec, field: Field) -> Error {
-    let text = format!("is given, but {} has no use for it", spec.title);
+    let text = format!("not allowed for {}", spec.title);
     Error::invalid(field.name(), text)
 }
 

@@ -270,7 +270,8 @@ impl Fields<'_> {
                 each(to, |field, id| {
                     text_id(spec.api, field, id, limits)?;
                     if id == self.from && !spec.reaches_sender {
-                        let text = "the sender cannot be among the recipients: ZEGO gives no user a command of his own";
+                        let text =
+                            "the sender cannot be among the recipients: ZEGO does not deliver a command to its sender";
                         return Err(Error::invalid(field.to_owned(), text));
                     }
                     Ok(())
@@ -411,14 +412,14 @@ fn volcengine_id(field: &str, id: &str) -> Result<(), Error> {
     }
     if let Some(c) = id.chars().find(|c| !allowed(*c)) {
         let text = format!(
-            "holds '{}'; Volcengine ids take letters, digits, _ @ - and .",
+            "contains '{}'; Volcengine ids consist of letters, digits, _ @ - and .",
             c.escape_debug()
         );
         return Err(Error::invalid(field.to_owned(), text));
     }
     if id.len() > VOLCENGINE_MAX_ID_LENGTH {
         let text = format!(
-            "is {} characters long, Volcengine ids take {VOLCENGINE_MAX_ID_LENGTH}",
+            "is {} characters long; Volcengine ids have at most {VOLCENGINE_MAX_ID_LENGTH}",
             grouped(id.len())
         );
         return Err(Error::invalid(field.to_owned(), text));
@@ -452,14 +453,14 @@ fn positive(field: &str, number: i64) -> Result<(), Error> {
     }
     Err(Error::invalid(
         field.to_owned(),
-        format!("is {number}, it must be 1 or more"),
+        format!("is {number}; it must be 1 or more"),
     ))
 }
 
 fn list_within(action: &str, field: &'static str, len: usize, max: usize) -> Result<(), Error> {
     if len == 0 {
         let text = format!(
-            "an empty list; {action} takes 1 to {}, and has an action of its own for everybody",
+            "the list is empty; {action} accepts 1 to {} entries, and a separate action sends to all",
             grouped(max)
         );
         return Err(Error::invalid(field, text));
@@ -469,7 +470,7 @@ fn list_within(action: &str, field: &'static str, len: usize, max: usize) -> Res
 
 pub(crate) fn list_at_most(action: &str, field: &'static str, len: usize, max: usize) -> Result<(), Error> {
     if len > max {
-        let text = format!("{} recipients, {action} takes {}", grouped(len), grouped(max));
+        let text = format!("{} recipients; {action} accepts at most {}", grouped(len), grouped(max));
         return Err(Error::invalid(field, text));
     }
     Ok(())
@@ -559,10 +560,10 @@ fn payload_within(spec: &ActionSpec, payload: Payload, limits: &Limits) -> Resul
 
 pub(crate) fn length_within(action: &str, len: usize, max: usize) -> Result<(), String> {
     match len {
-        0 => Err("an empty message".to_owned()),
+        0 => Err("the message is empty".to_owned()),
         len if len > max => {
             let (len, max) = (grouped(len), grouped(max));
-            Err(format!("message too long: {len} bytes, {action} takes {max}"))
+            Err(format!("message too long: {len} bytes; {action} accepts at most {max}"))
         }
         _ => Ok(()),
     }

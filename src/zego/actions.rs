@@ -69,17 +69,18 @@ pub(crate) fn parameters_of_json(json: &str) -> Result<Vec<(String, String)>, Er
         }
         match serde_json::from_str::<Vec<&RawValue>>(value.get()) {
             Ok(items) if items.is_empty() => {
-                return Err(refuse("is an empty list, which ZEGO would take for everybody"));
+                return Err(refuse("is an empty list, which ZEGO would send to all users"));
             }
             Ok(items) => {
                 for item in items {
-                    let item =
-                        scalar(item).ok_or_else(|| refuse("holds something that is no text, number or truth value"))?;
+                    let item = scalar(item)
+                        .ok_or_else(|| refuse("contains an item that is not text, a number, true or false"))?;
                     parameters.push((format!("{bare}[]"), item.into_owned()));
                 }
             }
             Err(_) => {
-                let value = scalar(value).ok_or_else(|| refuse("is no text, number, truth value or list of them"))?;
+                let value =
+                    scalar(value).ok_or_else(|| refuse("must be text, a number, true, false or a list of these"))?;
                 parameters.push((name, value.into_owned()));
             }
         }
