@@ -140,7 +140,7 @@ impl Client {
     /// worker. Returns at once; [`flush`](Client::flush) waits for the connections.
     ///
     /// # Errors
-    /// `InvalidArgument` for more than `http.max_connections`; `NoResources`, `Forked`, `Closed`.
+    /// `InvalidArgument` for more than `http.max_idle_connections`; `NoResources`, `Forked`, `Closed`.
     pub fn warm_up(&self, connections: usize) -> Result<(), Error> {
         self.engine().check_usable()?;
         self.engine().check_connections(connections)?;

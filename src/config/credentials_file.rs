@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use configparser::ini::Ini;
 
-use super::settings::{VOLCENGINE_ACCESS_KEY, VOLCENGINE_CREDENTIALS, VOLCENGINE_SECRET_KEY};
+use super::settings::{VOLCENGINE_ACCESS_KEY, VOLCENGINE_CREDENTIALS_SOURCE, VOLCENGINE_SECRET_KEY};
 use super::values::check_credential;
 use crate::error::Error;
 use crate::secret::Secret;
@@ -112,7 +112,7 @@ fn read(path: &Path) -> Result<Secret, Error> {
 }
 
 fn refuse(why: impl Into<String>) -> Error {
-    Error::not_configured(VOLCENGINE_CREDENTIALS.key, why)
+    Error::not_configured(VOLCENGINE_CREDENTIALS_SOURCE.key, why)
 }
 
 #[cfg(test)]
@@ -186,7 +186,7 @@ mod tests {
             ("no-sk", "config", r#"{"ak": "hunter2"}"#),
         ] {
             let error = FileKeys::read_from(folder(&[(name, text)]).path()).expect_err(test);
-            assert_eq!(error.field, "volcengine.credentials", "{test}");
+            assert_eq!(error.field, "volcengine.credentials_source", "{test}");
             assert!(!error.text.contains("hunter2"), "{test}: {error}");
         }
     }

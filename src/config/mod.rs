@@ -133,7 +133,7 @@ impl Config {
 
     /// The keys in the file of Volcengine's own tools, if the settings say that the keys come from there.
     pub(crate) fn volcengine_file_keys(&self) -> Result<Option<FileKeys>, Error> {
-        match self.text(&VOLCENGINE_CREDENTIALS) {
+        match self.text(&VOLCENGINE_CREDENTIALS_SOURCE) {
             "file" => FileKeys::read().map(Some),
             _ => Ok(None),
         }

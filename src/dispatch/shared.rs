@@ -57,7 +57,7 @@ pub(super) struct Shared {
     /// The threads end as soon as they have no job.
     pub is_stopping: AtomicBool,
     pub submitted: Counter,
-    pub refused: Counter,
+    pub rejected: Counter,
     /// The time from submit to completion.
     pub latency: Histogram,
 }
@@ -70,7 +70,7 @@ impl Shared {
         Shared {
             engine,
             capacity: config.integer(&config::QUEUE_CAPACITY) as usize,
-            max_bytes: config.integer(&config::QUEUE_BYTES),
+            max_bytes: config.integer(&config::QUEUE_MAX_BYTES),
             stack_bytes: config.integer(&config::WORKER_STACK_BYTES) as usize,
             hasher: RandomState::new(),
             next_id: AtomicU64::new(1),
@@ -89,7 +89,7 @@ impl Shared {
             handles: Mutex::new(Vec::new()),
             is_stopping: AtomicBool::new(false),
             submitted: Counter::default(),
-            refused: Counter::default(),
+            rejected: Counter::default(),
             latency: Histogram::default(),
         }
     }
@@ -102,7 +102,7 @@ impl Shared {
     /// Counts one more message, if the queue has room for it.
     pub fn reserve(&self, bytes: u64) -> Result<(), Error> {
         let full = |key: &'static str, text: String| {
-            self.refused.add(1);
+            self.rejected.add(1);
             Err(Error::new(Code::QueueFull, key, text))
         };
         let one_more = |pending: usize| (pending < self.capacity).then_some(pending + 1);
@@ -129,7 +129,7 @@ impl Shared {
                 grouped(self.max_bytes),
                 grouped(bytes)
             );
-            return full(config::QUEUE_BYTES.key, text);
+            return full(config::QUEUE_MAX_BYTES.key, text);
         }
         self.outstanding.fetch_add(1, Ordering::SeqCst);
         Ok(())

@@ -1,4 +1,4 @@
-//! Jobs for the workers, and the workers that are parked because there is no job.
+//! Jobs for the workers, and the workers that are parked because no job waits.
 //!
 //! One idle worker is the listener ([`Waker`]): a submit wakes it, it schedules what was submitted, and it runs the first
 //! job itself. Before it does so it hands the role over to another parked worker, or to the timer thread.
@@ -135,7 +135,7 @@ impl<T> WorkQueue<T> {
         job
     }
 
-    /// Makes another parked worker the listener, or the timer thread if there is none.
+    /// Makes another parked worker the listener, or the timer thread if no other is parked.
     fn hand_over(&self, state: &mut State<T>, number: usize) {
         let successor = state.parked.pop_back();
         if let Some(successor) = successor {

@@ -62,13 +62,13 @@ impl Engine {
         let logger = match kept_level(config) {
             Some(level) => config
                 .logger
-                .keeping(level, config.integer(&config::LOG_CAPACITY) as usize),
+                .keeping(level, config.integer(&config::LOG_BUFFER_LINES) as usize),
             None => config.logger.clone(),
         };
         let engine = Engine {
             limits: limits(config, &pacing),
             timeout: config.millis(&config::HTTP_TIMEOUT_MS),
-            max_connections: config.integer(&config::HTTP_MAX_CONNECTIONS) as usize,
+            max_connections: config.integer(&config::HTTP_MAX_IDLE_CONNECTIONS) as usize,
             sender: Sender {
                 pacing,
                 retries: Retries::new(config),
@@ -229,7 +229,7 @@ impl Engine {
             return Ok(());
         }
         let text = format!(
-            "{} connections, http.max_connections is {}",
+            "{} connections, http.max_idle_connections is {}",
             error::grouped(connections),
             error::grouped(self.max_connections)
         );
@@ -323,7 +323,7 @@ impl Engine {
 
 /// The least severe level whose lines are kept for `rtcmsg_client_next_log_line()`; `None` keeps no lines.
 fn kept_level(config: &Config) -> Option<Level> {
-    match config.text(&config::LOG_KEEP) {
+    match config.text(&config::LOG_BUFFER_LEVEL) {
         "error" => Some(Level::Error),
         "warn" => Some(Level::Warn),
         "info" => Some(Level::Info),

@@ -101,7 +101,7 @@ impl Pacing {
         let volcengine = volcengine.map(|account| scope(&config::QUOTA_VOLCENGINE_SCOPE, account));
         let zego = zego.map(|account| scope(&config::QUOTA_ZEGO_SCOPE, account));
         let zego_rate = config.optional_integer(&config::QUOTA_ZEGO_PER_SECOND).map_or_else(
-            // VENDORS.md, SendCustomCommand: a test project has a tenth of the rate.
+            // docs/VENDORS.md, SendCustomCommand: a test project has a tenth of the rate.
             || {
                 if config.text(&config::ZEGO_IS_TEST) == "true" {
                     10

@@ -301,7 +301,7 @@ impl Attempted {
     }
 }
 
-/// Tells the quota how the vendor answered, so that it follows the vendor's own limit.
+/// Updates the quota by the answer of the vendor, so that it follows the vendor's own limit.
 fn update_quota(permit: &RatePermit, request: &Request) {
     permit.release();
     match request.code {

@@ -352,7 +352,7 @@ impl Vendors {
 
 impl Keys {
     /// Removes these secrets and the payload of the request from the texts of its outcome: a vendor, a gateway or a proxy
-    /// may repeat what it received. The access key id is removed as well, because a program may have exchanged the two keys.
+    /// may repeat what it received. The access key id is removed as well, because a program may have swapped the two keys.
     pub fn redact(&self, api_request: &ApiRequest, outcome: &mut Outcome) {
         let [first, second, third] = self.secrets().map(Hidden::Secret);
         match api_request {

@@ -21,10 +21,10 @@ use crate::message::{self, Fields, Message, Payload, Recipients};
 pub struct rtcmsg_message {
     /// sizeof(rtcmsg_message), set by RTCMSG_INIT.
     pub struct_size: usize,
-    /// One of RTCMSG_VOLCENGINE_SEND_UNICAST and so on, which name their fields.
-    pub action: u32,
-    /// 0 or RTCMSG_BINARY.
-    pub flags: u32,
+    /// One of RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST and so on, which name their fields.
+    pub action: rtcmsg_action,
+    /// 0 or RTCMSG_MESSAGE_BINARY.
+    pub flags: rtcmsg_message_flags,
     /// Volcengine RTC, ZEGO: the room.
     pub room_id: rtcmsg_str,
     /// Volcengine RTC, ZEGO: the sender that receivers see. Not the id of a real user; a fixed one is advised.
@@ -44,7 +44,7 @@ pub struct rtcmsg_message {
     pub msg_type: i32,
     /// 0.
     pub reserved: u32,
-    /// The message: UTF-8 text, or bytes with RTCMSG_BINARY. Not empty.
+    /// The message: UTF-8 text, or bytes with RTCMSG_MESSAGE_BINARY. Not empty.
     pub payload: *const c_void,
     pub payload_len: usize,
 }
@@ -147,13 +147,8 @@ impl<'a> InputMessage<'a> {
     }
 
     fn check_flags(&self, spec: &ActionSpec) -> Result<(), Error> {
-        if self.flags & !RTCMSG_BINARY != 0 {
-            return Err(Error::invalid(
-                "flags",
-                format!("{:#x} holds an unknown flag; RTCMSG_BINARY is the only one", self.flags),
-            ));
-        }
-        if self.flags & RTCMSG_BINARY != 0 && !spec.payload.accepts_binary {
+        MESSAGE_FLAGS.check(self.flags)?;
+        if self.flags & RTCMSG_MESSAGE_BINARY != 0 && !spec.payload.accepts_binary {
             return Err(Error::invalid(
                 "flags",
                 format!("RTCMSG_MESSAGE_BINARY: {} only accepts text", spec.title),
@@ -195,7 +190,7 @@ impl<'a> InputMessage<'a> {
     }
 
     fn payload(&self, spec: &ActionSpec) -> Result<Payload<'a>, Error> {
-        if self.flags & RTCMSG_BINARY != 0 {
+        if self.flags & RTCMSG_MESSAGE_BINARY != 0 {
             return Ok(Payload::Binary(self.payload));
         }
         // The text is read here to check that it is UTF-8, so its length is checked before. How the vendor counts the length
@@ -243,15 +238,15 @@ mod tests {
     #[test]
     fn the_actions_of_the_header_are_those_of_the_table() {
         let numbers = [
-            RTCMSG_VOLCENGINE_SEND_UNICAST,
-            RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST,
-            RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST,
-            RTCMSG_VOLCENGINE_SEND_BROADCAST,
-            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS,
-            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL,
-            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT,
-            RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS,
-            RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM,
+            RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST,
+            RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST,
+            RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST,
+            RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST,
+            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS,
+            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL,
+            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT,
+            RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS,
+            RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM,
         ];
         assert!(Action::ALL.iter().map(|action| *action as u32).eq(numbers));
     }

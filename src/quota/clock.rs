@@ -1,13 +1,13 @@
-//! The clock of a bucket, and how one waits on it: injected, so that tests hold time in their hands.
+//! The clock of a bucket, and how a thread waits on it. It is injected, so that tests control the time.
 
 use super::window::Nanos;
 use crate::util::sync::{Condvar, Mutex, MutexGuard};
 
-/// Time, and waiting for it or for a signal.
+/// A clock, and a way to wait for a time or a signal.
 pub(crate) trait Clock: Send + Sync {
     fn now(&self) -> Nanos;
 
-    /// Until signalled, or until the time; sooner is allowed. `guard` is of `mutex`.
+    /// Waits for the signal, at most until the given time. Spurious wake-ups are allowed. `guard` belongs to `mutex`.
     fn wait<'a, T>(
         &self,
         mutex: &'a Mutex<T>,
@@ -17,7 +17,7 @@ pub(crate) trait Clock: Send + Sync {
     ) -> MutexGuard<'a, T>;
 }
 
-/// The machine's steady clock.
+/// The system's monotonic clock.
 #[derive(Debug)]
 pub(crate) struct Steady;
 
@@ -52,7 +52,7 @@ impl Clock for Steady {
     }
 }
 
-/// Under loom nothing runs but models, which bring clocks of their own.
+/// Under loom only models run, and they have clocks of their own.
 #[cfg(feature = "loom")]
 impl Clock for Steady {
     fn now(&self) -> Nanos {

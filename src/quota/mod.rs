@@ -1,7 +1,7 @@
-//! Pacing: no more leaves in any second than the vendor takes, and not less either.
+//! Rate limiting: in any second a client sends as many requests as the vendor accepts, and no more.
 //!
-//! One bucket per vendor, account scope and class, shared by all clients of the process. A bucket holds the permits that
-//! were used within the last second ([`window`]), and the threads and queues that wait for more ([`waitlist`]).
+//! There is one bucket per vendor, account scope and class, shared by all clients of the process. A bucket has the permits
+//! that were used within the last second ([`window`]), and the threads and queues that wait for more ([`waitlist`]).
 
 mod bucket;
 mod clock;

@@ -1,4 +1,4 @@
-//! The buckets of this process, by vendor, scope and class: clients that share an account share its quota.
+//! The buckets of this process, by class and scope: clients that share an account share its quota.
 
 use std::ops::Deref;
 use std::ptr;
@@ -10,17 +10,17 @@ use crate::action::QuotaClass;
 use crate::os;
 
 struct Registry {
-    /// Which process it belongs to, see [`os::fork_generation`].
+    /// The process that it belongs to, see [`os::fork_generation`].
     generation: u32,
-    /// A few: one for each account and class in use.
+    /// One for each account and class in use, so the list is short.
     buckets: Mutex<Vec<(QuotaClass, String, Weak<Bucket>)>>,
 }
 
-/// A client's hold on a bucket that others may share. The last one gone takes it out of the registry.
+/// A reference to a bucket that several clients may share. Dropping the last one removes the bucket from the registry.
 #[derive(Debug)]
 pub(crate) struct SharedBucket(Option<Arc<Bucket>>);
 
-/// The bucket of an account's class; it lives as long as a client has it.
+/// The bucket of a class and scope. It exists as long as a client uses it.
 pub(crate) fn bucket_of(class: QuotaClass, scope: &str) -> SharedBucket {
     let mut buckets = registry().buckets.lock().unwrap_or_else(PoisonError::into_inner);
     let known = buckets.iter().find(|(c, s, _)| *c == class && s == scope);
@@ -36,27 +36,27 @@ impl Deref for SharedBucket {
     type Target = Bucket;
 
     fn deref(&self) -> &Bucket {
-        self.0.as_ref().expect("there until it is dropped")
+        self.0.as_ref().expect("present until it is dropped")
     }
 }
 
 impl Drop for SharedBucket {
     fn drop(&mut self) {
         let mut buckets = registry().buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        // Given up under the lock under which others are handed out, so that the last one leaves nothing.
+        // Dropped under the lock that `bucket_of` takes, so that the count below cannot miss a new reference.
         drop(self.0.take());
         buckets.retain(|(.., bucket)| bucket.strong_count() > 0);
         buckets.shrink_to_fit();
     }
 }
 
-/// After a fork the parent's lock may be set_aside by a thread that is not there: the child begins with a registry of its
-/// own, and leaves the parent's alone.
+/// After a fork a thread that exists only in the parent may hold the lock, so the child gets a registry of its own and never
+/// touches the parent's.
 fn registry() -> &'static Registry {
     static REGISTRY: AtomicPtr<Registry> = AtomicPtr::new(ptr::null_mut());
     loop {
         let current = REGISTRY.load(Ordering::Acquire);
-        // SAFETY: NULL or made below, and never freed.
+        // SAFETY: NULL, or made below and never freed.
         if let Some(registry) = unsafe { current.as_ref() } {
             if registry.generation == os::fork_generation() {
                 return registry;
@@ -70,7 +70,7 @@ fn registry() -> &'static Registry {
             .compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire)
             .is_err()
         {
-            // SAFETY: nobody else has seen it.
+            // SAFETY: no other thread has seen the pointer.
             drop(unsafe { Box::from_raw(fresh) });
         }
     }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_one_gone_takes_the_bucket_along() {
+    fn dropping_the_last_reference_removes_the_bucket() {
         let known = || {
             let buckets = registry().buckets.lock().unwrap();
             buckets.iter().filter(|(_, scope, _)| scope == "short-lived").count()

@@ -1,8 +1,8 @@
-//! A sliding window, exact: which permits were used within the last span, and when more may be.
+//! An exact sliding window: which permits were used within the last span, and when the next ones may be used.
 //!
-//! Two requests that a limit keeps apart lie a whole span apart: one second and the jitter. So they also arrive more
-//! than a second apart, as long as delays on the way vary by less than the jitter, and no second at the vendor holds
-//! more than the limit. A burst up to the limit leaves at once.
+//! A span is one second plus the jitter (`quota.jitter_ms`). A request that exceeds the limit waits until a whole span has
+//! passed since an earlier one. The two then arrive at least one second apart if network delays vary by less than the
+//! jitter, so the vendor never sees more than the limit in one second. A burst up to the limit is sent at once.
 
 use std::collections::VecDeque;
 
@@ -16,13 +16,13 @@ pub(crate) struct Limit {
     pub span: Nanos,
 }
 
-/// Names the permits that one request took. A later one has a greater number.
+/// Identifies the permits of one request. A later request has a greater number.
 pub(super) type SlotId = u64;
 
 #[derive(Debug)]
 struct Entry {
     at: Nanos,
-    /// 0 once they were removed.
+    /// 0 after the entry was removed.
     permits: u64,
     slot: SlotId,
 }
@@ -30,19 +30,19 @@ struct Entry {
 /// The permits that still count, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Window {
-    /// Ordered by time and by slot alike. The first is never one that was removed.
+    /// Ordered by time and also by slot. The first entry is never a removed one.
     entries: VecDeque<Entry>,
     total: u64,
-    /// The longest of all limits that were asked for: clients of one account may differ in their jitter.
+    /// The longest span in use: clients of one account may have different jitter settings.
     span: Nanos,
 }
 
 impl Window {
-    /// When so many permits may be used: `now` or later, if nothing else is used before.
+    /// When this number of permits may be used, if no other request uses permits before: `now` or later.
     ///
-    /// A request for more than the limit waits until nothing else counts, so that a lowered limit blocks no request for ever.
+    /// A request for more than the limit waits until the window is empty, so that a lowered limit never blocks it forever.
     pub fn due(&mut self, now: Nanos, limit: Limit, permits: u64) -> Nanos {
-        self.span = self.span.max(limit.span);
+        self.extend(limit);
         self.forget(now);
         let permits = permits.min(limit.permits);
         let mut excess = (self.total + permits).saturating_sub(limit.permits);
@@ -57,19 +57,18 @@ impl Window {
         due
     }
 
-    /// `slot` is greater than every one before, and `now` not earlier.
+    /// The window counts permits for at least the span of this limit.
+    pub fn extend(&mut self, limit: Limit) {
+        self.span = self.span.max(limit.span);
+    }
+
+    /// `slot` must be greater than all before, and `now` not earlier than in any call before.
     pub fn insert(&mut self, now: Nanos, permits: u64, slot: SlotId) {
         self.total += permits;
         self.entries.push_back(Entry { at: now, permits, slot });
     }
 
-    /// One permit, in a window that may not have been asked when it is due.
-    pub fn insert_for(&mut self, limit: Limit, now: Nanos, slot: SlotId) {
-        self.span = self.span.max(limit.span);
-        self.insert(now, 1, slot);
-    }
-
-    /// Removes the permits of a slot; gives their number, or `None` if they no longer count.
+    /// Removes the permits of a slot and returns their number, or `None` if they no longer count.
     pub fn remove(&mut self, slot: SlotId) -> Option<u64> {
         let index = self.entries.binary_search_by_key(&slot, |entry| entry.slot).ok()?;
         let permits = std::mem::take(&mut self.entries[index].permits);
@@ -87,7 +86,7 @@ impl Window {
         self.entries.is_empty()
     }
 
-    /// Drops what no longer counts.
+    /// Drops the permits that are older than the span.
     pub fn forget(&mut self, now: Nanos) {
         while let Some(first) = self.entries.front() {
             if first.permits > 0 && now.saturating_sub(first.at) < self.span {
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_up_to_the_limit_leaves_at_once_and_the_next_waits_for_the_first_to_pass() {
+    fn a_burst_up_to_the_limit_is_sent_at_once_and_the_next_request_waits_a_span() {
         assert_eq!(window(&[]).due(0, LIMIT, 1), 0);
         assert_eq!(window(&[(0, 1), (5, 1)]).due(7, LIMIT, 1), 7);
         assert_eq!(window(&[(0, 1), (5, 1), (6, 1)]).due(7, LIMIT, 1), 100);
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_span_that_was_asked_for_counts_for_all() {
+    fn the_longest_span_in_use_applies_to_all() {
         let mut window = window(&[(0, 3)]);
         let longer = Limit { span: 130, ..LIMIT };
         assert_eq!(window.due(10, LIMIT, 1), 100);
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn removed_permits_count_no_longer_and_are_removed_once() {
+    fn removed_permits_no_longer_count_and_are_removed_once() {
         let mut window = window(&[(0, 1), (5, 1), (6, 1)]);
         assert_eq!(window.due(7, LIMIT, 1), 100);
         assert!(window.contains(1));
@@ -170,7 +169,7 @@ mod tests {
         assert_eq!(
             window.entries.len(),
             1,
-            "what was removed keeps no memory once it is first"
+            "a removed entry is freed when it becomes the first"
         );
         assert_eq!(window.due(7, LIMIT, 3), 106);
     }

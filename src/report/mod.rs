@@ -71,11 +71,11 @@ impl Delivery {
     /// The name of the constant in the C header.
     pub const fn c_name(self) -> &'static std::ffi::CStr {
         match self {
-            Delivery::NotSent => c"RTCMSG_NOT_SENT",
-            Delivery::NotDelivered => c"RTCMSG_NOT_DELIVERED",
-            Delivery::Accepted => c"RTCMSG_ACCEPTED",
-            Delivery::Delivered => c"RTCMSG_DELIVERED",
-            Delivery::Unknown => c"RTCMSG_UNKNOWN",
+            Delivery::NotSent => c"RTCMSG_DELIVERY_NOT_SENT",
+            Delivery::NotDelivered => c"RTCMSG_DELIVERY_NOT_DELIVERED",
+            Delivery::Accepted => c"RTCMSG_DELIVERY_ACCEPTED",
+            Delivery::Delivered => c"RTCMSG_DELIVERY_DELIVERED",
+            Delivery::Unknown => c"RTCMSG_DELIVERY_UNKNOWN",
         }
     }
 }

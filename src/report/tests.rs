@@ -47,7 +47,7 @@ fn the_summary_is_one_line_with_the_counts_and_the_vendors_words() {
     ];
     let text = Report::merged("SendCustomCommand", vec![Outcome::new(request, rows)]).summary();
     let expected =
-        "SendCustomCommand: RTCMSG_PARTIAL, not delivered (1 accepted, 1 not delivered); HTTP 200; request r1";
+        "SendCustomCommand: RTCMSG_ERR_PARTIAL, not delivered (1 accepted, 1 not delivered); HTTP 200; request r1";
     assert_eq!(text, expected);
 
     let mut refused = Request::failed(

@@ -35,7 +35,7 @@ pub(crate) fn configured(
         &config::VOLCENGINE_SESSION_TOKEN,
         &config::VOLCENGINE_RTC_APP_ID,
         &config::VOLCENGINE_IM_APP_ID,
-        &config::VOLCENGINE_CREDENTIALS,
+        &config::VOLCENGINE_CREDENTIALS_SOURCE,
     ];
     if !given.iter().any(|setting| config.is_given(setting)) {
         return Ok(None);

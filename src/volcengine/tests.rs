@@ -248,7 +248,7 @@ fn keys_in_each_others_place_are_refused_by_name_and_not_repeated() {
 fn exchanged_keys_of_a_file_are_refused_and_not_repeated() {
     for secret_key in ["AKLT1", "AKTP1"] {
         let error = Credentials::from_file(&FileKeys::for_test("hunter2", secret_key)).unwrap_err();
-        assert_eq!(error.field, "volcengine.credentials");
+        assert_eq!(error.field, "volcengine.credentials_source");
         assert!(error.text.contains("secret key: begins with AKLT or AKTP"), "{error}");
         assert!(
             !error.text.contains("hunter2") && !error.text.contains("AKTP1"),

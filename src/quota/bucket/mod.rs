@@ -1,8 +1,8 @@
-//! A bucket: the permits of one account and class, and all who wait for them, behind one lock and a clock.
+//! A bucket: the permits of one account and class, and the threads and queues that wait for them, behind one lock.
 //!
-//! A message takes its permits when they are due, not when it asks: a waiter that leaves has used none. Threads and queues
-//! wait in the same order: a thread sleeps, and a queue is told by [`QueueWaiter`]. What was admitted has a [`Slot`], which
-//! is moved to the moment at which the request's bytes leave ([`renew`](Bucket::renew)), or given back.
+//! Permits are used when a request is admitted, not when it starts to wait, so a waiter that gives up has used none. Threads
+//! and queues wait in one common order. A waiting thread sleeps; a queue is notified through [`QueueWaiter`]. An admitted
+//! request has a [`Slot`], which is moved to the time of its first byte ([`renew`](Bucket::renew)) or given back.
 
 use std::fmt;
 use std::sync::Arc as StdArc;
@@ -15,13 +15,13 @@ use crate::util::sync::{Condvar, Mutex, MutexGuard, lock};
 /// Why a thread was not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Not in time; as things are, it would be possible after so many nanoseconds.
+    /// The request cannot be admitted before its deadline. `possible_in` is the earliest time from now.
     TooLate { possible_in: Nanos },
-    /// The caller gave up.
+    /// The caller's client was aborted.
     Aborted,
 }
 
-/// What a thread got.
+/// The result of a successful [`acquire`](Bucket::acquire).
 #[derive(Debug)]
 pub(crate) struct Admission {
     pub slot: Slot,
@@ -29,11 +29,11 @@ pub(crate) struct Admission {
     pub has_waited: bool,
 }
 
-/// What a bucket is doing.
+/// The current load of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Load {
     pub waiting: usize,
-    /// Thousandths of the limit that are given out now.
+    /// The share of the limit that applies now, in thousandths. It is lower after the vendor has throttled a request.
     pub thousandths: u64,
 }
 
@@ -56,8 +56,8 @@ impl<C: Clock> Bucket<C> {
         }
     }
 
-    /// Waits for permits, at most so long; 0 takes them now or not at all. `place` is the one from before, for a message
-    /// whose slot is gone. `aborted` is asked after every wake-up, see [`wake`](Bucket::wake).
+    /// Waits for permits, at most for `wait`; with 0 it takes them now or fails. `place` is the request's earlier place in the
+    /// order, if its first slot expired. `aborted` is called after every wake-up, see [`wake`](Bucket::wake).
     pub fn acquire(
         &self,
         demand: &Demand,
@@ -87,7 +87,7 @@ impl<C: Clock> Bucket<C> {
             let possible_at = waitlist.due(demand, now);
             let is_too_late = deadline.is_some_and(|deadline| now >= deadline || possible_at > deadline);
             if waitlist.is_admitted(place) {
-                // Another thread may have admitted this one some time ago.
+                // Another thread admitted this one, perhaps long ago, so the slot must still be valid.
                 let slot = waitlist.take_thread(ticket);
                 if let Some(slot) = slot.and_then(|slot| waitlist.renewed(slot, now)) {
                     waitlist.schedule(now, None);
@@ -117,15 +117,15 @@ impl<C: Clock> Bucket<C> {
         }
     }
 
-    /// Right before the first byte: moves a slot to this moment. False if it no longer counts; then it is gone, and the
-    /// message needs another one.
+    /// Moves a slot to the current time, right before the first byte. Returns false if the slot has expired: it is then
+    /// invalid, and the request needs another one.
     pub fn renew(&self, slot: &mut Slot) -> bool {
         let mut waitlist = self.lock();
         let now = self.clock.now();
         waitlist.renew(slot, now)
     }
 
-    /// The permits of a request that was not sent: the next waiter gets them.
+    /// Returns the permits of a request that was not sent, so that the next waiter gets them.
     pub fn give_back(&self, slot: &Slot) {
         let mut waitlist = self.lock();
         let now = self.clock.now();
@@ -133,12 +133,12 @@ impl<C: Clock> Bucket<C> {
         waitlist.schedule(now, None);
     }
 
-    /// Adds a message of a queue, which calls [`schedule`](Bucket::schedule) when it has added all it has.
+    /// Adds a message of a queue. The queue calls [`schedule`](Bucket::schedule) after it has added all its messages.
     pub fn enqueue(&self, demand: &Demand, queue: &StdArc<dyn QueueWaiter>, message: u64) -> Ticket {
         self.lock().enqueue_message(demand, queue, message)
     }
 
-    /// Takes a message of a queue out; false if it was admitted.
+    /// Removes a message of a queue. Returns false if it was admitted.
     pub fn leave(&self, ticket: Ticket) -> bool {
         let mut waitlist = self.lock();
         let was_waiting = waitlist.remove(ticket);
@@ -149,32 +149,32 @@ impl<C: Clock> Bucket<C> {
         was_waiting
     }
 
-    /// Whether a message still waits.
+    /// Whether a message of a queue still waits.
     pub fn is_waiting(&self, ticket: Ticket) -> bool {
         self.lock().is_waiting(ticket)
     }
 
-    /// Admits whoever may be sent now. A queue calls this when it has a free worker, when it was woken, and after the time
-    /// that this gives: then it has to be called again.
+    /// Admits every waiter that may be sent now. A queue calls this when it has a free worker, when it was woken, and when
+    /// the returned time has passed. `None` means that the queue is not the leader and need not call again by itself.
     pub fn schedule(&self, queue: &StdArc<dyn QueueWaiter>) -> Option<Nanos> {
         let mut waitlist = self.lock();
         let now = self.clock.now();
         let this = WaiterId::queue(queue);
         waitlist.clear_busy(queue);
-        waitlist.set_busy_elsewhere(queue, false);
+        waitlist.set_stepped_down(queue, false);
         waitlist.schedule(now, Some(this));
         Some(waitlist.wakes_at(this)?.saturating_sub(now))
     }
 
-    /// A queue does something else before it calls [`schedule`](Bucket::schedule) again: another waiter keeps the time.
+    /// The queue cannot be the leader until it calls [`schedule`](Bucket::schedule) again. Another waiter becomes the leader.
     pub fn step_down(&self, queue: &StdArc<dyn QueueWaiter>) {
         let mut waitlist = self.lock();
         let now = self.clock.now();
-        waitlist.set_busy_elsewhere(queue, true);
+        waitlist.set_stepped_down(queue, true);
         waitlist.schedule(now, None);
     }
 
-    /// Whether the first message of a queue is more than normal.
+    /// Whether a queue has a waiting message above normal priority.
     pub fn has_urgent(&self, queue: &StdArc<dyn QueueWaiter>) -> bool {
         self.lock().has_urgent(queue)
     }
@@ -187,12 +187,12 @@ impl<C: Clock> Bucket<C> {
         }
     }
 
-    /// Wakes all threads that wait, so that they ask whether they are aborted.
+    /// Wakes all waiting threads, so that those of an aborted client give up.
     pub fn wake(&self) {
         self.lock().wake_threads();
     }
 
-    /// The vendor throttled us: something else uses its quota. The limit is lowered by a quarter, once a span.
+    /// The vendor throttled a request, so another program uses the same quota. Lowers the limit by a quarter, once per span.
     pub fn throttled(&self, span: Nanos) {
         let mut waitlist = self.lock();
         let now = self.clock.now();
@@ -202,7 +202,7 @@ impl<C: Clock> Bucket<C> {
         }
     }
 
-    /// The vendor accepted a request: a lowered limit is restored by a twentieth of it, once a span.
+    /// The vendor accepted a request. Raises a lowered limit by a twentieth of the full limit, once per span.
     pub fn succeeded(&self, span: Nanos) {
         let mut waitlist = self.lock();
         let now = self.clock.now();

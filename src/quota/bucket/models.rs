@@ -1,5 +1,5 @@
-//! loom models of the waiters: every interleaving of a few callers, on a clock that moves when one of them sleeps to a time.
-//! A lost wake-up would be a deadlock, which loom reports.
+//! loom models of the waiters: every interleaving of a few callers, on a clock that advances when one of them sleeps until
+//! a time. A lost wake-up would be a deadlock, which loom reports.
 
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
@@ -11,9 +11,9 @@ use crate::util::sync::Arc;
 
 const SPAN: Nanos = 100;
 
-struct Moved(Arc<AtomicU64>);
+struct ModelClock(Arc<AtomicU64>);
 
-impl Clock for Moved {
+impl Clock for ModelClock {
     fn now(&self) -> Nanos {
         self.0.load(Ordering::SeqCst)
     }
@@ -35,9 +35,9 @@ impl Clock for Moved {
     }
 }
 
-fn bucket() -> (Arc<AtomicU64>, Arc<Bucket<Moved>>) {
+fn bucket() -> (Arc<AtomicU64>, Arc<Bucket<ModelClock>>) {
     let time = Arc::new(AtomicU64::new(0));
-    (time.clone(), Arc::new(Bucket::with(Moved(time))))
+    (time.clone(), Arc::new(Bucket::with(ModelClock(time))))
 }
 
 fn demand(priority: Priority) -> Demand {
@@ -49,7 +49,7 @@ fn demand(priority: Priority) -> Demand {
     }
 }
 
-/// A queue of one message, and the thread that serves it.
+/// A queue with one message, and the state of the thread that schedules it.
 #[derive(Default)]
 struct Queue {
     state: Mutex<QueueState>,
@@ -63,16 +63,16 @@ struct QueueState {
 }
 
 impl Queue {
-    fn serve(self: StdArc<Queue>, bucket: &Bucket<Moved>, time: &AtomicU64) -> Slot {
+    fn serve(self: StdArc<Queue>, bucket: &Bucket<ModelClock>, time: &AtomicU64) -> Slot {
         let waiter: StdArc<dyn QueueWaiter> = self.clone();
         bucket.enqueue(&demand(Priority::Normal), &waiter, 1);
         loop {
-            let alarm = bucket.schedule(&waiter);
+            let next_call = bucket.schedule(&waiter);
             let mut state = lock(&self.state);
             if let Some(slot) = state.slot.take() {
                 return slot;
             }
-            match alarm {
+            match next_call {
                 Some(wait) => {
                     drop(state);
                     time.fetch_max(time.load(Ordering::SeqCst) + wait, Ordering::SeqCst);
@@ -121,7 +121,7 @@ fn model() -> loom::model::Builder {
 }
 
 #[test]
-fn two_queues_and_a_thread_in_one_bucket_all_end() {
+fn two_queues_and_a_thread_in_one_bucket_are_all_admitted() {
     model().check(|| {
         let (time, bucket) = bucket();
         let queues: Vec<_> = (0..2)
@@ -140,7 +140,7 @@ fn two_queues_and_a_thread_in_one_bucket_all_end() {
 }
 
 #[test]
-fn a_slot_that_is_given_back_wakes_the_next_one() {
+fn a_slot_that_is_given_back_wakes_the_next_waiter() {
     model().check(|| {
         let (time, bucket) = bucket();
         let slot = bucket
@@ -156,7 +156,7 @@ fn a_slot_that_is_given_back_wakes_the_next_one() {
 }
 
 #[test]
-fn all_are_admitted_one_span_apart_whoever_comes_when() {
+fn two_threads_are_admitted_one_span_apart_in_any_order_of_arrival() {
     loom::model(|| {
         let (time, bucket) = bucket();
         let other = bucket.clone();
@@ -169,12 +169,12 @@ fn all_are_admitted_one_span_apart_whoever_comes_when() {
 }
 
 #[test]
-fn a_timekeeper_that_leaves_hands_the_time_to_another_waiter() {
+fn a_leader_that_gives_up_is_replaced_by_another_waiter() {
     loom::model(|| {
         let (_, bucket) = bucket();
         bucket.acquire(&demand(Priority::Normal), None, None, || false).unwrap();
         let other = bucket.clone();
-        // Gives up before its turn can come, perhaps while it keeps the time.
+        // Gives up before it can be admitted, perhaps while it is the leader.
         let impatient =
             thread::spawn(move || drop(other.acquire(&demand(Priority::Urgent), None, Some(SPAN / 2), || false)));
         bucket.acquire(&demand(Priority::Normal), None, None, || false).unwrap();
@@ -184,14 +184,16 @@ fn a_timekeeper_that_leaves_hands_the_time_to_another_waiter() {
 }
 
 #[test]
-fn a_thread_that_is_abandoned_while_it_sleeps_wakes_and_leaves() {
+fn a_thread_that_is_aborted_while_it_sleeps_wakes_up_and_gives_up() {
     loom::model(|| {
         let (_, bucket) = bucket();
         bucket.acquire(&demand(Priority::Normal), None, None, || false).unwrap();
         let closed = Arc::new(loom::sync::atomic::AtomicBool::new(false));
-        let (other, told) = (bucket.clone(), closed.clone());
+        let (other, is_aborted) = (bucket.clone(), closed.clone());
         let waiting = thread::spawn(move || {
-            drop(other.acquire(&demand(Priority::Normal), None, None, || told.load(Ordering::SeqCst)));
+            drop(other.acquire(&demand(Priority::Normal), None, None, || {
+                is_aborted.load(Ordering::SeqCst)
+            }));
         });
         closed.store(true, Ordering::SeqCst);
         bucket.wake();

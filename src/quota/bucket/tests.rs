@@ -1,4 +1,4 @@
-//! Threads that wait, under a clock that the test moves.
+//! Waiting threads, on a clock that the test sets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,11 +31,11 @@ fn in_room(room: &str) -> Demand {
     }
 }
 
-/// Waiting moves this clock to the time waited for.
+/// A wait sets this clock to the time that it waits for.
 #[derive(Default)]
-struct Hand(AtomicU64);
+struct ManualClock(AtomicU64);
 
-impl Clock for StdArc<Hand> {
+impl Clock for StdArc<ManualClock> {
     fn now(&self) -> Nanos {
         self.0.load(Ordering::SeqCst)
     }
@@ -48,24 +48,24 @@ impl Clock for StdArc<Hand> {
         until: Option<Nanos>,
     ) -> MutexGuard<'a, T> {
         self.0
-            .fetch_max(until.expect("a waiter has to keep the time"), Ordering::SeqCst);
+            .fetch_max(until.expect("one waiter must be the leader"), Ordering::SeqCst);
         guard
     }
 }
 
-type HandBucket = Bucket<StdArc<Hand>>;
+type TestBucket = Bucket<StdArc<ManualClock>>;
 
-fn bucket() -> (StdArc<Hand>, HandBucket) {
-    let clock = StdArc::new(Hand::default());
+fn bucket() -> (StdArc<ManualClock>, TestBucket) {
+    let clock = StdArc::new(ManualClock::default());
     (clock.clone(), Bucket::with(clock))
 }
 
-fn acquire(bucket: &HandBucket, limit: u64, wait: Option<Nanos>) -> Result<Admission, Refusal> {
+fn acquire(bucket: &TestBucket, limit: u64, wait: Option<Nanos>) -> Result<Admission, Refusal> {
     bucket.acquire(&demand(limit), None, wait, || false)
 }
 
 #[test]
-fn what_cannot_be_sent_in_time_is_refused_at_once_and_says_when_it_would_have_been() {
+fn a_request_that_cannot_be_sent_in_time_is_refused_at_once_with_the_earliest_time() {
     let (clock, bucket) = bucket();
     for _ in 0..2 {
         acquire(&bucket, 2, Some(0)).unwrap();
@@ -76,13 +76,13 @@ fn what_cannot_be_sent_in_time_is_refused_at_once_and_says_when_it_would_have_be
     };
     assert_eq!(acquire(&bucket, 2, Some(0)).unwrap_err(), refusal);
     assert_eq!(acquire(&bucket, 2, Some(SPAN - 400 * MS - 1)).unwrap_err(), refusal);
-    assert_eq!(clock.now(), 400 * MS, "nothing waited for what cannot be");
+    assert_eq!(clock.now(), 400 * MS, "the thread did not wait in vain");
     assert!(acquire(&bucket, 2, Some(SECOND)).unwrap().has_waited);
     assert_eq!(clock.now(), SPAN);
 }
 
 #[test]
-fn a_throttled_bucket_is_lowered_once_a_span_and_restored_step_by_step() {
+fn throttling_lowers_the_limit_once_per_span_and_success_restores_it_step_by_step() {
     let (clock, bucket) = bucket();
     let burst = || {
         clock.0.fetch_add(2 * SPAN, Ordering::SeqCst);
@@ -113,7 +113,7 @@ fn a_full_room_delays_its_own_messages_and_no_others() {
 }
 
 #[test]
-fn a_caller_that_gives_up_leaves_and_uses_no_permit() {
+fn a_caller_that_gives_up_uses_no_permit() {
     let (clock, bucket) = bucket();
     acquire(&bucket, 1, None).unwrap();
     let refused = bucket.acquire(&demand(1), None, None, || true);
@@ -123,9 +123,9 @@ fn a_caller_that_gives_up_leaves_and_uses_no_permit() {
     acquire(&bucket, 1, Some(0)).unwrap();
 }
 
-/// A pause of the process between the slot and the first byte: what left late counts from when it left.
+/// The process may pause between the admission and the first byte. The slot then counts from the first byte.
 #[test]
-fn a_slot_is_moved_to_the_moment_at_which_its_bytes_leave() {
+fn a_slot_is_moved_to_the_time_of_the_first_byte() {
     let (clock, bucket) = bucket();
     let mut late = acquire(&bucket, 2, None).unwrap().slot;
     clock.0.store(900 * MS, Ordering::SeqCst);
@@ -142,7 +142,7 @@ fn a_slot_is_moved_to_the_moment_at_which_its_bytes_leave() {
 }
 
 #[test]
-fn a_slot_that_no_longer_counts_is_gone_and_its_permits_are_those_of_others() {
+fn an_expired_slot_is_invalid_and_others_may_use_its_permits() {
     let (clock, bucket) = bucket();
     let mut old: Vec<Slot> = (0..3).map(|_| acquire(&bucket, 3, None).unwrap().slot).collect();
     clock.0.store(SPAN, Ordering::SeqCst);
@@ -174,7 +174,7 @@ fn a_slot_moves_in_the_windows_of_the_account_and_of_the_room_together() {
 }
 
 #[test]
-fn a_message_whose_slot_is_gone_waits_at_its_own_place_again() {
+fn a_message_whose_slot_expired_waits_at_its_own_place_again() {
     let (clock, bucket) = bucket();
     let (queue, waiter) = free_queue();
     let mut first = acquire(&bucket, 1, None).unwrap();
@@ -182,7 +182,7 @@ fn a_message_whose_slot_is_gone_waits_at_its_own_place_again() {
     assert_eq!(bucket.schedule(&waiter), Some(SPAN));
     clock.0.store(SPAN, Ordering::SeqCst);
     assert!(!bucket.renew(&mut first.slot));
-    // Its place is before that of the message in the queue, which came later.
+    // Its place is before that of the queue's message, which arrived later.
     bucket.acquire(&demand(1), Some(first.place), None, || false).unwrap();
     assert!(queue.0.lock().unwrap().is_empty());
     clock.0.store(2 * SPAN, Ordering::SeqCst);
@@ -191,7 +191,7 @@ fn a_message_whose_slot_is_gone_waits_at_its_own_place_again() {
 }
 
 #[test]
-fn permits_that_are_given_back_admit_the_next_one_at_once() {
+fn permits_that_are_given_back_admit_the_next_waiter_at_once() {
     let (_, bucket) = bucket();
     let (queue, waiter) = free_queue();
     let slot = acquire(&bucket, 1, None).unwrap().slot;
@@ -202,7 +202,7 @@ fn permits_that_are_given_back_admit_the_next_one_at_once() {
     assert_eq!(*queue.0.lock().unwrap(), [7]);
 }
 
-/// A clock on which a thread sleeps far too long: it is admitted while it sleeps, and wakes up when that is long over.
+/// A clock on which a thread oversleeps: it is admitted while it sleeps, and its slot has expired when it wakes up.
 struct Oversleeping {
     now: AtomicU64,
     bucket: std::sync::OnceLock<std::sync::Weak<Bucket<StdArc<Oversleeping>>>>,
@@ -222,7 +222,7 @@ impl Clock for StdArc<Oversleeping> {
         until: Option<Nanos>,
     ) -> MutexGuard<'a, T> {
         drop(guard);
-        self.now.fetch_max(until.expect("it keeps the time"), Ordering::SeqCst);
+        self.now.fetch_max(until.expect("it is the leader"), Ordering::SeqCst);
         if self.sleeps.fetch_add(1, Ordering::SeqCst) == 0 {
             let bucket = self.bucket.get().and_then(std::sync::Weak::upgrade).expect("a bucket");
             bucket.schedule(&free_queue().1);
@@ -233,7 +233,7 @@ impl Clock for StdArc<Oversleeping> {
 }
 
 #[test]
-fn a_thread_that_wakes_up_late_has_a_slot_of_the_moment_at_which_it_goes_on() {
+fn a_thread_that_wakes_up_late_gets_a_slot_of_the_current_time() {
     let clock = StdArc::new(Oversleeping {
         now: AtomicU64::new(0),
         bucket: std::sync::OnceLock::new(),
@@ -252,14 +252,14 @@ fn a_thread_that_wakes_up_late_has_a_slot_of_the_moment_at_which_it_goes_on() {
 }
 
 #[test]
-fn a_queue_that_does_something_else_does_not_keep_the_time() {
+fn a_queue_that_stepped_down_is_not_the_leader() {
     let (clock, bucket) = bucket();
     let (busy, other) = (free_queue(), free_queue());
     acquire(&bucket, 1, None).unwrap();
     bucket.enqueue(&demand(1), &busy.1, 1);
     bucket.enqueue(&demand(1), &other.1, 2);
     assert_eq!(bucket.schedule(&busy.1), Some(SPAN));
-    assert_eq!(bucket.schedule(&other.1), None, "the first keeps the time");
+    assert_eq!(bucket.schedule(&other.1), None, "the first is the leader");
     bucket.step_down(&busy.1);
     assert_eq!(*other.0.1.0.lock().unwrap(), 1);
     assert_eq!(bucket.schedule(&other.1), Some(SPAN));
@@ -269,7 +269,7 @@ fn a_queue_that_does_something_else_does_not_keep_the_time() {
 }
 
 #[test]
-fn a_timekeeper_that_is_late_is_replaced() {
+fn a_late_leader_is_replaced() {
     let (clock, bucket) = bucket();
     let (late, other) = (free_queue(), free_queue());
     acquire(&bucket, 1, None).unwrap();
@@ -281,7 +281,7 @@ fn a_timekeeper_that_is_late_is_replaced() {
     assert_eq!(bucket.schedule(&other.1), Some(SPAN));
 }
 
-/// A queue with workers for everything.
+/// A queue that always has a free worker.
 #[derive(Default)]
 struct FreeQueue(std::sync::Mutex<Vec<u64>>, Wakes);
 

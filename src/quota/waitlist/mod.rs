@@ -1,13 +1,15 @@
-//! The waiters of a bucket, and the permits that were used: a plain value under the bucket's lock, which reads no clock.
+//! The waiters of a bucket and its used permits: plain data under the bucket's lock, which reads no clock.
 //!
-//! The waiters of one client, room and priority form a list. Only the head of a list is looked at, at its own place in the
-//! order of the bucket, so that the cost of admitting a waiter does not depend on how many wait:
-//! - a head whose room is full is set aside until its room has a permit, in a heap of due times;
-//! - the heads of a client without a free worker are set aside until the client asks again;
-//! - the first of all other heads is admitted as soon as the account's window allows it. Nothing overtakes it.
+//! The waiters of one client, room and priority form a list. Only the heads of the lists compete, so the cost of admitting
+//! a waiter does not depend on how many wait:
+//! - a head whose room has no permit is set aside until the room has one, ordered by that time;
+//! - the heads of a client without a free worker are set aside until the client calls `schedule`;
+//! - of all other heads, the candidates, the first one is admitted as soon as the account's window allows it. No other
+//!   waiter overtakes it.
 //!
-//! Whenever waiters or permits change, [`schedule`](Waitlist::schedule) follows. It admits what may be admitted, and makes
-//! sure that exactly one waiter, the leader, wakes up when the next one may be.
+//! Every change of waiters or permits is followed by [`schedule`](Waitlist::schedule). It admits the waiters that may be
+//! admitted now, and chooses the leader: the one waiter that sleeps only until the next admission is due, and calls
+//! `schedule` then. All other waiters sleep until they are woken.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc as StdArc;
@@ -18,7 +20,7 @@ use crate::util::sync::Condvar;
 /// Which waiters are admitted first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Priority {
-    /// The message had been sent before: it has waited among the others already.
+    /// The message was sent before, so it has already waited its turn.
     Retry,
     Urgent,
     Normal,
@@ -28,50 +30,50 @@ impl Priority {
     const ALL: [Priority; 3] = [Priority::Retry, Priority::Urgent, Priority::Normal];
 }
 
-/// What one request needs of a bucket.
+/// What one request needs from a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Demand {
     pub permits: u64,
     pub limit: Limit,
-    /// A room that has a limit of its own, in which every request takes one permit.
+    /// A room with a limit of its own, of which every request uses one permit.
     pub room: Option<(StdArc<str>, Limit)>,
     pub priority: Priority,
 }
 
-/// The place of a waiter in the bucket's order: by priority, then by arrival. No two are equal.
+/// The place of a waiter in the order of its bucket: by priority, then by arrival. Every place is unique.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub priority: Priority,
     arrival: u64,
 }
 
-/// The permits that a request took, in the account's window and in its room's. Whoever has it uses it or gives it back.
+/// The permits of an admitted request, in the account's window and in its room's. Its owner must use it or give it back.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
     id: SlotId,
     room: Option<StdArc<str>>,
 }
 
-/// A waiter, for the one who waits.
+/// Identifies a waiter to its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Ticket {
     list: ListId,
     place: Place,
 }
 
-/// A queue of messages that waits without a thread for each: it is asked for a worker when one of its messages may be sent.
+/// A queue that waits for many messages without a thread for each. The bucket claims a worker when it admits one of them.
 ///
-/// Its functions are called under the bucket's lock, and must not come back to it.
+/// The functions are called under the bucket's lock and must not call the bucket.
 pub(crate) trait QueueWaiter: Send + Sync {
     fn has_free_worker(&self) -> bool;
-    /// Takes a free worker, if there still is one; [`admitted`](QueueWaiter::admitted) follows then.
+    /// Claims a free worker. If it returns true, a call of [`admitted`](QueueWaiter::admitted) follows.
     fn claim_worker(&self) -> bool;
     fn admitted(&self, message: u64, slot: Slot, place: Place);
-    /// Asks the queue to call [`schedule`](super::bucket::Bucket::schedule) soon: it is the leader now.
+    /// Asks the queue to call [`schedule`](super::bucket::Bucket::schedule) soon, because it is the leader now.
     fn wake(&self);
 }
 
-/// How a thread that waits is woken.
+/// How a waiting thread is woken.
 pub(super) trait Signal: Send + Sync {
     fn notify(&self);
 }
@@ -82,16 +84,16 @@ impl Signal for Condvar {
     }
 }
 
-/// How many urgent waiters are admitted before a normal one that waits: it never starves.
+/// How many urgent waiters are admitted in a row while a normal one waits, so that it does not starve.
 pub(crate) const URGENT_IN_A_ROW: u32 = 8;
 
-/// A thousandth: how the limit of a throttled account is lowered.
+/// The full limit in thousandths, the unit in which the limit of a throttled account is lowered.
 pub(super) const FULL: u64 = 1000;
 
-/// A leader that is so late is replaced by the next one that schedules.
+/// A leader that is later than this is replaced by the next caller of `schedule`.
 const LATE: Nanos = 50_000_000;
 
-/// Quiet rooms are forgotten when there are more than this.
+/// Rooms without recent requests are dropped when there are more rooms than this.
 const FEW_ROOMS: usize = 64;
 
 type ListId = u64;
@@ -104,7 +106,7 @@ const THREADS: ClientId = 0;
 struct Waiter {
     permits: u64,
     limit: Limit,
-    /// The number of a queue's message.
+    /// The id of a queue's message; 0 for a thread.
     message: u64,
 }
 
@@ -125,7 +127,7 @@ struct ListKey {
 struct List {
     key: ListKey,
     head: Place,
-    /// Until when the head is set aside, because its room is full.
+    /// Until when the head is set aside, because its room has no permit.
     set_aside_until: Option<Nanos>,
 }
 
@@ -135,25 +137,25 @@ struct ClientHeads {
     waiting: usize,
     /// The heads that are not set aside for their rooms.
     heads: BTreeMap<Place, ListId>,
-    /// The first of `heads` of each priority that [`Waitlist::candidates`] holds.
+    /// The first of `heads` of each priority, which is also in [`Waitlist::candidates`].
     candidates: [Option<Place>; Priority::ALL.len()],
-    /// No worker was free when the bucket asked.
+    /// No worker was free when the bucket tried to admit a message.
     is_busy: bool,
-    /// The queue's thread does something else, and cannot keep the time.
-    is_busy_elsewhere: bool,
+    /// The queue cannot be the leader until it calls `schedule`.
+    has_stepped_down: bool,
 }
 
 #[derive(Debug, Default)]
 struct Room {
     window: Window,
-    /// The lists that are set aside because this room is full.
+    /// The lists that are set aside because this room has no permit.
     set_aside: Vec<ListId>,
 }
 
-/// The one waiter who wakes up in time for the next admission.
+/// The waiter that wakes up in time for the next admission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Leader {
-    who: WaiterId,
+    waiter_id: WaiterId,
     wakes_at: Nanos,
 }
 
@@ -173,30 +175,30 @@ impl WaiterId {
 pub(super) struct Waitlist {
     window: Window,
     rooms: HashMap<StdArc<str>, Room>,
-    /// Quiet rooms are looked for when there are so many.
+    /// The number of rooms at which the ones without recent requests are dropped.
     sweep_rooms_at: usize,
     waiters: BTreeMap<(ListId, Place), Waiter>,
     threads: HashMap<Place, WaitingThread>,
     lists: HashMap<ListId, List>,
     list_ids: HashMap<ListKey, ListId>,
     clients: HashMap<ClientId, ClientHeads>,
-    /// The first head of each client and priority, of clients that are not busy.
+    /// The first head of each client and priority, except for busy clients.
     candidates: BTreeMap<Place, ListId>,
-    /// The heads that wait for their rooms, by when these have a permit.
+    /// The heads that are set aside for their rooms, by the time at which the room has a permit.
     set_aside: BTreeMap<(Nanos, Place), ListId>,
     leader: Option<Leader>,
-    /// By priority.
+    /// The number of waiters of each priority.
     waiting: [usize; Priority::ALL.len()],
     arrivals: u64,
     slots: SlotId,
     next_list: ListId,
     urgent_in_a_row: u32,
-    /// Thousandths of the limit that are taken from it, after the vendor throttled us.
+    /// By how many thousandths the limit is lowered, because the vendor throttled a request.
     pub lowered: u64,
     pub lowered_at: Nanos,
 }
 
-// What waits.
+// The waiters.
 impl Waitlist {
     pub fn new_place(&mut self, priority: Priority) -> Place {
         self.arrivals += 1;
@@ -266,7 +268,7 @@ impl Waitlist {
         id
     }
 
-    /// Takes a waiter out. False if it does not wait any more.
+    /// Removes a waiter. Returns false if it no longer waits.
     pub fn remove(&mut self, ticket: Ticket) -> bool {
         let Ticket { list, place } = ticket;
         if self.waiters.remove(&(list, place)).is_none() {
@@ -292,7 +294,7 @@ impl Waitlist {
         true
     }
 
-    /// After the wait of a thread, however it ended: the slot if it was admitted.
+    /// Removes a thread after its wait. Returns the slot if the thread was admitted.
     pub fn take_thread(&mut self, ticket: Ticket) -> Option<Slot> {
         self.remove(ticket);
         self.threads.remove(&ticket.place)?.slot
@@ -310,7 +312,7 @@ impl Waitlist {
         self.waiters.len()
     }
 
-    /// Whether the first message of a queue is more than normal.
+    /// Whether a queue has a candidate above normal priority.
     pub fn has_urgent(&self, queue: &StdArc<dyn QueueWaiter>) -> bool {
         let heads = self.clients.get(&id_of(queue)).map(|client| &client.heads);
         let first = heads.and_then(|heads| heads.first_key_value());
@@ -329,7 +331,7 @@ impl Waitlist {
         (*id == list).then_some(*place)
     }
 
-    /// A list that is set aside stays there: its room has a permit at the same time as before.
+    /// A list that is set aside stays set aside, because the time of its room's next permit is unchanged.
     fn replace_head(&mut self, list: ListId, head: Place) {
         let Some(known) = self.lists.get_mut(&list) else { return };
         match known.set_aside_until {
@@ -352,7 +354,7 @@ impl Waitlist {
         }
     }
 
-    /// Puts a list into the order, by its head.
+    /// Makes the head of a list compete.
     fn link(&mut self, list: ListId, head: Place) {
         let Some(known) = self.lists.get_mut(&list) else { return };
         known.head = head;
@@ -398,9 +400,9 @@ impl Waitlist {
         }
     }
 
-    pub fn set_busy_elsewhere(&mut self, queue: &StdArc<dyn QueueWaiter>, is_busy_elsewhere: bool) {
+    pub fn set_stepped_down(&mut self, queue: &StdArc<dyn QueueWaiter>, has_stepped_down: bool) {
         if let Some(client) = self.clients.get_mut(&id_of(queue)) {
-            client.is_busy_elsewhere = is_busy_elsewhere;
+            client.has_stepped_down = has_stepped_down;
         }
     }
 
@@ -414,9 +416,9 @@ impl Waitlist {
     }
 }
 
-// WaiterId is admitted, and when.
+// Admission.
 impl Waitlist {
-    /// A slot at once, if there is no waiter that could be admitted before.
+    /// Takes a slot without waiting, if no waiter could be admitted first.
     pub fn try_admit(&mut self, demand: &Demand, priority: Priority, now: Nanos) -> Option<Slot> {
         let room = demand.room.as_ref();
         let is_set_aside = |((due, _), _): (&(Nanos, Place), &ListId)| *due > now;
@@ -430,13 +432,13 @@ impl Waitlist {
         })
     }
 
-    /// A queue may have a free worker again.
+    /// The queue may have a free worker again, so its heads compete.
     pub fn clear_busy(&mut self, queue: &StdArc<dyn QueueWaiter>) {
         self.set_busy(id_of(queue), false);
     }
 
-    /// Admits every waiter that may be sent now, in order, and appoints the leader. `caller` is the one who calls this,
-    /// and asks [`wakes_at`](Waitlist::wakes_at) before it sleeps: it needs no signal.
+    /// Admits every waiter that may be admitted now, in order, and chooses the leader. `caller` is the waiter that calls this.
+    /// It is not woken, because it calls [`wakes_at`](Waitlist::wakes_at) before it sleeps.
     pub fn schedule(&mut self, now: Nanos, caller: Option<WaiterId>) {
         while let Some((_, list)) = self.set_aside.first_key_value().filter(|((due, _), _)| *due <= now) {
             let list = *list;
@@ -451,10 +453,10 @@ impl Waitlist {
         }
         let room_due = self.set_aside.first_key_value().map(|((due, _), _)| *due);
         let next = account_due.into_iter().chain(room_due).min();
-        self.appoint(next, now, caller);
+        self.choose_leader(next, now, caller);
     }
 
-    /// Admits a candidate, or sets it aside; gives when the account has permits for it, if that is what it waits for.
+    /// Admits a candidate or sets it aside. If it must wait for the account's permits, returns when these are available.
     fn admit(&mut self, list: ListId, place: Place, now: Nanos) -> Option<Nanos> {
         let waiter = self.waiters.get(&(list, place));
         let key = self.lists.get(&list).map(|known| known.key.clone());
@@ -497,7 +499,7 @@ impl Waitlist {
         None
     }
 
-    /// The first head: by priority, except that a normal one is next after so many urgent ones.
+    /// The first candidate: by priority, except that a normal one is next after [`URGENT_IN_A_ROW`] urgent ones.
     fn candidate(&self) -> Option<(Place, ListId)> {
         let first_of = |priority: Priority| {
             let all = Place::first(priority)..=Place::last(priority);
@@ -522,7 +524,7 @@ impl Waitlist {
         };
     }
 
-    /// When a demand could be met at the earliest, as things are.
+    /// The earliest time at which the account and the room have the permits, if no other request uses them before.
     pub fn due(&mut self, demand: &Demand, now: Nanos) -> Nanos {
         let own = self.own_due(demand.limit, demand.permits, now);
         demand
@@ -545,65 +547,65 @@ impl Waitlist {
         known.map_or(now, |room| room.window.due(now, *limit, 1))
     }
 
-    /// When the caller has to be back, if it is the leader.
+    /// When the caller must call `schedule` again, if it is the leader.
     pub fn wakes_at(&self, caller: WaiterId) -> Option<Nanos> {
-        let leader = self.leader.filter(|leader| leader.who == caller)?;
+        let leader = self.leader.filter(|leader| leader.waiter_id == caller)?;
         Some(leader.wakes_at)
     }
 
-    /// The leader stays the same as long as it waits, and is woken only for an earlier time.
-    fn appoint(&mut self, next: Option<Nanos>, now: Nanos, caller: Option<WaiterId>) {
+    /// Keeps the leader as long as it waits, and wakes it only for an earlier time.
+    fn choose_leader(&mut self, next: Option<Nanos>, now: Nanos, caller: Option<WaiterId>) {
         let Some(next) = next else {
             self.leader = None;
             return;
         };
-        // One that is late has no time, whatever holds it up.
-        let can_lead = |leader: &Leader| self.can_lead(leader.who) && leader.wakes_at.saturating_add(LATE) > now;
+        // A late leader is delayed by something else, and another waiter must replace it.
+        let can_lead = |leader: &Leader| self.can_lead(leader.waiter_id) && leader.wakes_at.saturating_add(LATE) > now;
         let present = self.leader.filter(can_lead);
-        // The caller asks for its time again before it sleeps. Every other waiter sleeps until the time that it knows.
-        let is_in_time = present.is_some_and(|present| present.wakes_at <= next && caller != Some(present.who));
+        // The caller reads its time again before it sleeps. Any other leader sleeps until the time that it has read.
+        let is_in_time = present.is_some_and(|present| present.wakes_at <= next && caller != Some(present.waiter_id));
         if is_in_time {
             return;
         }
         let able = caller.filter(|caller| self.can_lead(*caller));
-        let present = present.map(|present| present.who);
-        let Some(who) = present.or(able).or_else(|| self.next_waiter()) else {
-            // All who wait are away: each of them schedules when it is back.
+        let present = present.map(|present| present.waiter_id);
+        let Some(waiter_id) = present.or(able).or_else(|| self.next_waiter()) else {
+            // All waiters have stepped down. Each of them calls `schedule` when it is ready again.
             self.leader = None;
             return;
         };
-        self.leader = Some(Leader { who, wakes_at: next });
-        if caller != Some(who) {
-            self.wake(who);
+        self.leader = Some(Leader {
+            waiter_id,
+            wakes_at: next,
+        });
+        if caller != Some(waiter_id) {
+            self.wake(waiter_id);
         }
     }
 
-    fn can_lead(&self, who: WaiterId) -> bool {
-        match who {
+    fn can_lead(&self, waiter_id: WaiterId) -> bool {
+        match waiter_id {
             WaiterId::Thread(place) => self.threads.get(&place).is_some_and(|thread| thread.slot.is_none()),
-            WaiterId::Queue(client) => self
-                .clients
-                .get(&client)
-                .is_some_and(|client| !client.is_busy_elsewhere),
+            WaiterId::Queue(client) => self.clients.get(&client).is_some_and(|client| !client.has_stepped_down),
         }
     }
 
-    /// The first waiter that can keep the time; it is probably admitted next.
+    /// The first waiter that can lead. It is probably admitted next.
     fn next_waiter(&self) -> Option<WaiterId> {
         let candidates = self.candidates.iter().map(|(place, list)| (*place, *list));
         let set_aside = self.set_aside.iter().map(|((_, place), list)| (*place, *list));
-        let who = |(place, list)| match self.lists.get(&list)?.key.client {
+        let waiter_id = |(place, list)| match self.lists.get(&list)?.key.client {
             THREADS => Some(WaiterId::Thread(place)),
             client => Some(WaiterId::Queue(client)),
         };
         candidates
             .chain(set_aside)
-            .filter_map(who)
-            .find(|who| self.can_lead(*who))
+            .filter_map(waiter_id)
+            .find(|waiter_id| self.can_lead(*waiter_id))
     }
 
-    fn wake(&self, who: WaiterId) {
-        match who {
+    fn wake(&self, waiter_id: WaiterId) {
+        match waiter_id {
             WaiterId::Thread(place) => {
                 if let Some(thread) = self.threads.get(&place) {
                     thread.signal.notify();
@@ -625,14 +627,16 @@ impl Waitlist {
         let id = self.slots;
         self.window.insert(now, permits, id);
         if let Some((room, limit)) = room {
-            self.room(room, now).window.insert_for(*limit, now, id);
+            let window = &mut self.room(room, now).window;
+            window.extend(*limit);
+            window.insert(now, 1, id);
         }
         let room = room.map(|(room, _)| room.clone());
         Slot { id, room }
     }
 
-    /// Moves a slot to this moment, in the account's window and in its room's together. False if it no longer counts in
-    /// both: then its permits may have been given to others, and it is gone.
+    /// Moves a slot to the current time, in the account's window and in its room's. Returns false if the slot has expired in
+    /// one of them: others may have used its permits, so it is given back.
     pub fn renew(&mut self, slot: &mut Slot, now: Nanos) -> bool {
         self.window.forget(now);
         let in_room = match &slot.room {
@@ -660,7 +664,7 @@ impl Waitlist {
         self.renew(&mut slot, now).then_some(slot)
     }
 
-    /// The permits of a request that was not sent.
+    /// Returns the permits of a request that was not sent.
     pub fn give_back(&mut self, slot: &Slot) {
         self.remove_slot(slot);
         if let Some(room) = slot.room.as_ref().and_then(|room| self.rooms.get_mut(room)) {
@@ -677,7 +681,7 @@ impl Waitlist {
         self.window.remove(slot.id)
     }
 
-    /// Rooms come and go: those that are quiet are forgotten, so that memory is bounded by the rate.
+    /// Finds or adds a room. Rooms without recent requests are dropped, so that the rate bounds the memory.
     fn room(&mut self, name: &StdArc<str>, now: Nanos) -> &mut Room {
         if !self.rooms.contains_key(name) && self.rooms.len() >= self.sweep_rooms_at.max(FEW_ROOMS) {
             self.rooms.retain(|_, room| {
@@ -698,11 +702,11 @@ impl ClientHeads {
             heads: BTreeMap::new(),
             candidates: [None; Priority::ALL.len()],
             is_busy: false,
-            is_busy_elsewhere: false,
+            has_stepped_down: false,
         }
     }
 
-    /// Holds the bucket's candidates to the first of this client's heads.
+    /// Updates the bucket's candidates with the first of this client's heads.
     fn refresh(&mut self, priority: Priority, candidates: &mut BTreeMap<Place, ListId>) {
         let all = Place::first(priority)..=Place::last(priority);
         let first = self.heads.range(all).next().filter(|_| !self.is_busy);
@@ -733,7 +737,7 @@ impl Place {
         Place { priority, arrival }
     }
 
-    /// The same arrival, before those who have not been sent yet.
+    /// The place of a retry: by the same arrival, before the messages that have not been sent yet.
     pub fn for_retry(self) -> Place {
         Place {
             priority: Priority::Retry,

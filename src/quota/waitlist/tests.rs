@@ -1,5 +1,5 @@
-//! The waitlist against a model that looks at everybody each time, on a clock of the test's: any number of clients, threads
-//! and queues; arrivals, expiries, workers that end, slots that are given back or moved, and closes, in any order.
+//! The waitlist against a simple model that checks every waiter each time, on a simulated clock: any number of clients,
+//! threads and queues; arrivals, expiries, released workers, slots that are given back or moved, and closes, in any order.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -16,7 +16,7 @@ fn limit(permits: u64) -> Limit {
     Limit { permits, span: SPAN }
 }
 
-/// A queue that a test runs by hand.
+/// A queue that the test schedules.
 #[derive(Default)]
 struct Queue {
     free_workers: AtomicUsize,
@@ -55,7 +55,7 @@ impl Signal for Flag {
     }
 }
 
-/// One request to come.
+/// One request of a scenario.
 #[derive(Clone, Debug)]
 struct Arrival {
     gap: Nanos,
@@ -65,13 +65,13 @@ struct Arrival {
     room: Option<usize>,
     urgent: bool,
     /// When it expires, after its arrival.
-    patience: Option<Nanos>,
-    then: Then,
+    expires_after: Option<Nanos>,
+    then: SlotUse,
 }
 
-/// What becomes of a slot, so long after it was given.
+/// What the owner of a slot does with it, and how long after the admission.
 #[derive(Clone, Copy, Debug)]
-enum Then {
+enum SlotUse {
     Used,
     GivenBack(Nanos),
     Renewed(Nanos),
@@ -82,7 +82,7 @@ struct Scenario {
     limits: Vec<u64>,
     room_limits: Vec<u64>,
     workers: Vec<usize>,
-    /// How long a worker has a message.
+    /// How long a worker sends a message.
     work: Nanos,
     arrivals: Vec<Arrival>,
     /// A queue that closes, and when.
@@ -90,7 +90,7 @@ struct Scenario {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Happened {
+enum Event {
     Arrived(usize),
     Left(usize),
     WorkerEnded(usize),
@@ -108,21 +108,21 @@ struct Thread {
     sleeps_until: Option<Nanos>,
 }
 
-/// The waitlist with all who use it.
-struct World<'a> {
+/// The waitlist with all its users.
+struct Simulation<'a> {
     scenario: &'a Scenario,
     list: Waitlist,
     queues: Vec<StdArc<Queue>>,
-    alarms: Vec<Option<Nanos>>,
+    next_call: Vec<Option<Nanos>>,
     threads: Vec<Thread>,
     tickets: HashMap<usize, Ticket>,
     slots: HashMap<usize, Slot>,
-    /// What is to happen, by time.
+    /// Future events, by time.
     coming: BTreeSet<(Nanos, u8, usize)>,
-    log: Vec<(Nanos, Happened)>,
+    log: Vec<(Nanos, Event)>,
 }
 
-// In this order, if at one time.
+// Events at the same time happen in this order.
 const ARRIVE: u8 = 0;
 const END_WORK: u8 = 1;
 const GIVE_BACK: u8 = 2;
@@ -130,7 +130,7 @@ const RENEW: u8 = 3;
 const CLOSE: u8 = 4;
 const EXPIRE: u8 = 5;
 
-impl World<'_> {
+impl Simulation<'_> {
     fn demand(&self, index: usize) -> Demand {
         demand_of(self.scenario, index)
     }
@@ -139,7 +139,7 @@ impl World<'_> {
         self.queues[queue].clone()
     }
 
-    fn run(mut self) -> Vec<(Nanos, Happened)> {
+    fn run(mut self) -> Vec<(Nanos, Event)> {
         let mut at = 0;
         for (index, arrival) in self.scenario.arrivals.iter().enumerate() {
             at += arrival.gap;
@@ -158,9 +158,9 @@ impl World<'_> {
             }
             self.run_those_awake(now);
             let sleeping = self.threads.iter().filter_map(|thread| thread.sleeps_until);
-            let alarms = self.alarms.iter().filter_map(|alarm| *alarm);
+            let next_call = self.next_call.iter().filter_map(|next_call| *next_call);
             let coming = self.coming.first().map(|(at, ..)| *at);
-            match sleeping.chain(alarms).chain(coming).min() {
+            match sleeping.chain(next_call).chain(coming).min() {
                 Some(at) => now = at.max(now),
                 None => break,
             }
@@ -175,12 +175,12 @@ impl World<'_> {
         match what {
             ARRIVE => self.arrive(index, now),
             END_WORK => {
-                self.log.push((now, Happened::WorkerEnded(index)));
+                self.log.push((now, Event::WorkerEnded(index)));
                 self.queues[index].free_workers.fetch_add(1, Ordering::SeqCst);
                 self.run_queue(index, now);
             }
             GIVE_BACK => {
-                self.log.push((now, Happened::GivenBack(index)));
+                self.log.push((now, Event::GivenBack(index)));
                 let slot = self.slots.remove(&index).expect("a slot");
                 self.list.give_back(&slot);
                 self.list.schedule(now, None);
@@ -188,11 +188,11 @@ impl World<'_> {
             RENEW => {
                 let mut slot = self.slots.remove(&index).expect("a slot");
                 if self.list.renew(&mut slot, now) {
-                    self.log.push((now, Happened::Renewed(index)));
+                    self.log.push((now, Event::Renewed(index)));
                 }
             }
             CLOSE => {
-                self.log.push((now, Happened::Closed(index)));
+                self.log.push((now, Event::Closed(index)));
                 self.queues[index].free_workers.store(0, Ordering::SeqCst);
                 let all: Vec<usize> = self.tickets.keys().copied().collect();
                 for message in all {
@@ -200,7 +200,7 @@ impl World<'_> {
                         self.leave(message, now);
                     }
                 }
-                self.alarms[index] = None;
+                self.next_call[index] = None;
             }
             _ => self.leave(index, now),
         }
@@ -212,8 +212,8 @@ impl World<'_> {
         if arrival.queue.is_some_and(|queue| self.is_closed(queue, now)) {
             return;
         }
-        self.log.push((now, Happened::Arrived(index)));
-        let deadline = arrival.patience.map(|patience| now + patience);
+        self.log.push((now, Event::Arrived(index)));
+        let deadline = arrival.expires_after.map(|expires_after| now + expires_after);
         if let Some(queue) = arrival.queue {
             let waiter = self.as_waiter(queue);
             let ticket = self.list.enqueue_message(&demand, &waiter, index as u64);
@@ -252,17 +252,17 @@ impl World<'_> {
             return;
         };
         if self.list.remove(ticket) {
-            self.log.push((now, Happened::Left(message)));
+            self.log.push((now, Event::Left(message)));
             self.list.schedule(now, None);
         }
     }
 
-    /// Those who were woken, and those whose time has come, until all sleep.
+    /// Runs the waiters that were woken or are due, until all of them sleep.
     fn run_those_awake(&mut self, now: Nanos) {
         loop {
             let mut is_quiet = true;
             for queue in 0..self.queues.len() {
-                let is_due = self.alarms[queue].is_some_and(|at| at <= now);
+                let is_due = self.next_call[queue].is_some_and(|at| at <= now);
                 if self.queues[queue].is_woken.swap(false, Ordering::SeqCst) || is_due {
                     is_quiet = false;
                     self.run_queue(queue, now);
@@ -284,16 +284,16 @@ impl World<'_> {
         }
     }
 
-    /// As `Bucket::schedule` has it.
+    /// The same as `Bucket::schedule`.
     fn run_queue(&mut self, queue: usize, now: Nanos) {
         let waiter = self.as_waiter(queue);
         self.list.clear_busy(&waiter);
         let this = WaiterId::queue(&waiter);
         self.list.schedule(now, Some(this));
-        self.alarms[queue] = self.list.wakes_at(this);
+        self.next_call[queue] = self.list.wakes_at(this);
     }
 
-    /// As `Bucket::acquire` has it.
+    /// The same as the loop of `Bucket::acquire`.
     fn run_thread(&mut self, position: usize, now: Nanos) {
         let Thread {
             index,
@@ -310,7 +310,7 @@ impl World<'_> {
             self.threads.remove(position);
             match self.list.take_thread(ticket) {
                 Some(slot) => self.admit(index, slot, now),
-                None => self.log.push((now, Happened::Left(index))),
+                None => self.log.push((now, Event::Left(index))),
             }
             self.list.schedule(now, None);
             return;
@@ -318,7 +318,7 @@ impl World<'_> {
         self.threads[position].sleeps_until = deadline.into_iter().chain(self.list.wakes_at(this)).min();
     }
 
-    /// Notes the messages that the queues were given.
+    /// Collects the messages that were admitted for the queues.
     fn collect(&mut self, now: Nanos) {
         for queue in 0..self.queues.len() {
             let admitted = std::mem::take(&mut *self.queues[queue].admitted.lock().unwrap());
@@ -333,11 +333,11 @@ impl World<'_> {
     }
 
     fn admit(&mut self, index: usize, slot: Slot, now: Nanos) {
-        self.log.push((now, Happened::Admitted(index)));
+        self.log.push((now, Event::Admitted(index)));
         match self.scenario.arrivals[index].then {
-            Then::Used => return,
-            Then::GivenBack(after) => self.coming.insert((now + after, GIVE_BACK, index)),
-            Then::Renewed(after) => self.coming.insert((now + after, RENEW, index)),
+            SlotUse::Used => return,
+            SlotUse::GivenBack(after) => self.coming.insert((now + after, GIVE_BACK, index)),
+            SlotUse::Renewed(after) => self.coming.insert((now + after, RENEW, index)),
         };
         self.slots.insert(index, slot);
     }
@@ -361,7 +361,7 @@ fn demand_of(scenario: &Scenario, index: usize) -> Demand {
     }
 }
 
-fn play(scenario: &Scenario) -> Vec<(Nanos, Happened)> {
+fn play(scenario: &Scenario) -> Vec<(Nanos, Event)> {
     let queues: Vec<_> = scenario
         .workers
         .iter()
@@ -372,10 +372,10 @@ fn play(scenario: &Scenario) -> Vec<(Nanos, Happened)> {
             })
         })
         .collect();
-    let world = World {
+    let world = Simulation {
         scenario,
         list: Waitlist::default(),
-        alarms: vec![None; queues.len()],
+        next_call: vec![None; queues.len()],
         queues,
         threads: Vec::new(),
         tickets: HashMap::new(),
@@ -386,7 +386,7 @@ fn play(scenario: &Scenario) -> Vec<(Nanos, Happened)> {
     world.run()
 }
 
-/// What has to come out, by the rules alone: everybody is looked at each time.
+/// The expected result, from the rules only: it checks every waiter each time.
 struct Model<'a> {
     scenario: &'a Scenario,
     /// Time, permits, room, request.
@@ -412,7 +412,7 @@ impl Model<'_> {
         }
     }
 
-    /// Admits everybody who may be sent at this time.
+    /// Admits every waiter that may be admitted at this time.
     fn admit(&mut self, now: Nanos) {
         loop {
             let arrivals = &self.scenario.arrivals;
@@ -450,7 +450,7 @@ impl Model<'_> {
         }
     }
 
-    /// The times at which a permit comes back before `until`.
+    /// The times before `until` at which a permit expires.
     fn advance(&mut self, from: Nanos, until: Nanos) {
         let mut now = from;
         loop {
@@ -463,28 +463,28 @@ impl Model<'_> {
         }
     }
 
-    fn replay(mut self, log: &[(Nanos, Happened)]) -> Vec<(Nanos, usize)> {
+    fn replay(mut self, log: &[(Nanos, Event)]) -> Vec<(Nanos, usize)> {
         let mut last = 0;
         for (at, what) in log {
             self.advance(last, *at);
             last = *at;
             match *what {
-                Happened::Admitted(_) => {}
-                Happened::Arrived(index) => {
+                Event::Admitted(_) => {}
+                Event::Arrived(index) => {
                     self.waiting.insert(index);
                 }
-                Happened::Left(index) => {
+                Event::Left(index) => {
                     self.admit(*at);
                     self.waiting.remove(&index);
                 }
-                Happened::WorkerEnded(queue) => self.free[queue] += usize::from(!self.is_closed[queue]),
-                Happened::Closed(queue) => {
+                Event::WorkerEnded(queue) => self.free[queue] += usize::from(!self.is_closed[queue]),
+                Event::Closed(queue) => {
                     self.is_closed[queue] = true;
                     self.free[queue] = 0;
                 }
-                Happened::GivenBack(index) => self.used.retain(|entry| entry.3 != index),
-                Happened::Renewed(index) => {
-                    // Not used by these rules: then the two lists differ, and the test says so.
+                Event::GivenBack(index) => self.used.retain(|entry| entry.3 != index),
+                Event::Renewed(index) => {
+                    // The rules never admitted it: the two results differ, and the test fails.
                     let entry = self.used.iter_mut().find(|entry| entry.3 == index);
                     entry.into_iter().for_each(|entry| entry.0 = *at);
                 }
@@ -495,7 +495,7 @@ impl Model<'_> {
     }
 }
 
-fn expected(scenario: &Scenario, log: &[(Nanos, Happened)]) -> Vec<(Nanos, usize)> {
+fn expected(scenario: &Scenario, log: &[(Nanos, Event)]) -> Vec<(Nanos, usize)> {
     let model = Model {
         scenario,
         used: Vec::new(),
@@ -508,9 +508,9 @@ fn expected(scenario: &Scenario, log: &[(Nanos, Happened)]) -> Vec<(Nanos, usize
     model.replay(log)
 }
 
-fn admissions(log: &[(Nanos, Happened)]) -> Vec<(Nanos, usize)> {
+fn admissions(log: &[(Nanos, Event)]) -> Vec<(Nanos, usize)> {
     let admitted = log.iter().filter_map(|(at, what)| match what {
-        Happened::Admitted(index) => Some((*at, *index)),
+        Event::Admitted(index) => Some((*at, *index)),
         _ => None,
     });
     admitted.collect()
@@ -523,9 +523,9 @@ fn span_of_time(most: Nanos) -> impl Strategy<Value = Nanos> {
 fn scenario() -> impl Strategy<Value = Scenario> {
     (1..4usize).prop_flat_map(|clients| {
         let then = prop_oneof![
-            6 => Just(Then::Used),
-            1 => span_of_time(SECOND).prop_map(Then::GivenBack),
-            1 => span_of_time(2 * SECOND).prop_map(Then::Renewed),
+            6 => Just(SlotUse::Used),
+            1 => span_of_time(SECOND).prop_map(SlotUse::GivenBack),
+            1 => span_of_time(2 * SECOND).prop_map(SlotUse::Renewed),
         ];
         let arrival = (
             prop_oneof![Just(7), 1..40_000_000u64, 1..400_000_000u64],
@@ -536,13 +536,13 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             prop::option::weighted(0.3, span_of_time(3 * SECOND)),
             then,
         );
-        let arrival = arrival.prop_map(|(gap, queue, permits, room, urgent, patience, then)| Arrival {
+        let arrival = arrival.prop_map(|(gap, queue, permits, room, urgent, expires_after, then)| Arrival {
             gap,
             queue,
             permits,
             room,
             urgent,
-            patience,
+            expires_after,
             then,
         });
         (
@@ -571,13 +571,13 @@ proptest! {
     fn every_waiter_is_admitted_as_early_as_the_windows_allow_and_in_order(scenario in scenario()) {
         let log = play(&scenario);
         let (mut found, mut expected) = (admissions(&log), expected(&scenario, &log));
-        // Those of one moment wake in any order.
+        // Waiters that are admitted at the same time may wake in any order.
         found.sort_unstable();
         expected.sort_unstable();
         prop_assert_eq!(found, expected);
     }
 
-    /// Each request takes its own time to the vendor, all within the jitter of one another.
+    /// Each request has its own network delay, and the delays differ by less than the jitter.
     #[test]
     fn no_second_at_the_vendor_holds_more_than_the_limit(mut scenario in scenario(), seed in any::<u64>()) {
         let limit = scenario.limits[0];
@@ -587,19 +587,19 @@ proptest! {
         let mut sent = HashMap::new();
         for (at, what) in &log {
             match what {
-                Happened::Admitted(index) | Happened::Renewed(index) => {
+                Event::Admitted(index) | Event::Renewed(index) => {
                     random ^= random << 13;
                     random ^= random >> 7;
                     random ^= random << 17;
                     sent.insert(*index, at + random % (SPAN - SECOND));
                 }
-                Happened::GivenBack(index) => {
+                Event::GivenBack(index) => {
                     sent.remove(index);
                 }
                 _ => {}
             }
         }
-        // A request that was sent late without a renewed slot is a fault of the client's: here each is sent at once.
+        // Every request is sent when it is admitted: one that is sent later must renew its slot, which other tests cover.
         let mut arrived: Vec<(Nanos, u64)> = sent
             .into_iter()
             .map(|(index, at)| (at, scenario.arrivals[index].permits.min(limit)))
@@ -635,7 +635,7 @@ fn admitted(queue: &Queue) -> Vec<u64> {
 }
 
 #[test]
-fn a_new_timekeeper_of_another_client_is_woken_when_the_old_one_is_admitted() {
+fn a_new_leader_of_another_client_is_woken_when_the_old_one_is_admitted() {
     let mut list = Waitlist::default();
     let (one, one_waiter) = queue(9);
     let (two, two_waiter) = queue(9);
@@ -650,7 +650,7 @@ fn a_new_timekeeper_of_another_client_is_woken_when_the_old_one_is_admitted() {
     list.schedule(0, Some(WaiterId::queue(&two_waiter)));
     assert_eq!(list.wakes_at(WaiterId::queue(&one_waiter)), Some(SPAN));
     assert_eq!(list.wakes_at(WaiterId::queue(&two_waiter)), None);
-    // The last message of the first client is admitted: the other one has to keep the time from here.
+    // The last message of the first client is admitted, so the other client must become the leader.
     list.schedule(SPAN, Some(WaiterId::queue(&one_waiter)));
     assert_eq!(admitted(&one), [1, 2]);
     assert!(two.is_woken.load(Ordering::SeqCst));
@@ -660,7 +660,7 @@ fn a_new_timekeeper_of_another_client_is_woken_when_the_old_one_is_admitted() {
 }
 
 #[test]
-fn what_has_waited_for_a_retry_goes_before_all_others() {
+fn a_retry_is_admitted_before_all_others() {
     let mut list = Waitlist::default();
     let (queue, waiter) = queue(9);
     let order = [Priority::Normal, Priority::Urgent, Priority::Retry];
@@ -672,7 +672,7 @@ fn what_has_waited_for_a_retry_goes_before_all_others() {
 }
 
 #[test]
-fn a_normal_one_is_every_ninth_among_urgent_ones() {
+fn every_ninth_admission_among_urgent_waiters_is_a_normal_one() {
     let mut list = Waitlist::default();
     let (queue, waiter) = queue(99);
     for message in 0..42 {
@@ -688,9 +688,9 @@ fn a_normal_one_is_every_ninth_among_urgent_ones() {
     assert_eq!((order[8], order[17]), (0, 1));
 }
 
-/// What one look costs, in steps over the lists: none of them grows with what waits behind a full room or a busy client.
+/// The cost of one pass, in visited lists. It does not grow with the number of waiters of a full room or a busy client.
 #[test]
-fn only_the_heads_of_lists_are_looked_at() {
+fn only_the_heads_of_lists_are_visited() {
     let mut list = Waitlist::default();
     let (busy, busy_waiter) = queue(1);
     let (free, free_waiter) = queue(1_000_000);
@@ -701,8 +701,8 @@ fn only_the_heads_of_lists_are_looked_at() {
     }
     list.schedule(0, None);
     assert_eq!((admitted(&free).len(), admitted(&busy).len()), (1, 1));
-    assert!(list.candidates.is_empty(), "nothing is left to be looked at");
-    assert_eq!(list.set_aside.len(), 1, "one head stands for the whole room");
+    assert!(list.candidates.is_empty(), "no list is left to visit");
+    assert_eq!(list.set_aside.len(), 1, "only one head of the room is set aside");
     assert!(
         list.try_admit(&demand(Priority::Normal, Some("other")), Priority::Normal, 0)
             .is_some()
@@ -710,7 +710,7 @@ fn only_the_heads_of_lists_are_looked_at() {
 }
 
 #[test]
-fn quiet_rooms_are_forgotten() {
+fn rooms_without_recent_requests_are_dropped() {
     let mut list = Waitlist::default();
     let visit = |list: &mut Waitlist, room: usize, now| {
         let room = format!("room {room}");
