@@ -199,7 +199,7 @@ check-rust: need
 	$(CARGO) clippy --workspace --all-targets --features rtcmsg/inject-panics -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 	$(CARGO) test --quiet --test configuration_page
-	$(CARGO) test --quiet --lib ffi::layout
+	$(CARGO) test --quiet --lib tests::abi_layout
 
 # As it was made, clean for C and C++, twice in one file.
 check-header: need-c
@@ -261,7 +261,7 @@ header: need
 	RTCMSG_HEADER=$(abspath include)/rtcmsg.h $(CARGO) build --quiet --features header
 	$(PYTHON) tests/cpp/macros.py write
 	UPDATE_PAGES=1 $(CARGO) test --quiet --test configuration_page
-	UPDATE_PAGES=1 $(CARGO) test --quiet --lib ffi::layout
+	UPDATE_PAGES=1 $(CARGO) test --quiet --lib tests::abi_layout
 
 # One driver, which builds the library, installs and builds the peers, and serves them: bench/README.md.
 bench: need

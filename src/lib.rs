@@ -28,10 +28,14 @@ mod log;
 mod message;
 mod metrics;
 mod os;
+#[cfg(feature = "inject-panics")]
+mod panic_injection;
 mod quota;
 mod redact;
 mod report;
 mod secret;
+#[cfg(test)]
+mod tests;
 mod util;
 mod volcengine;
 mod zego;

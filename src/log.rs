@@ -1,4 +1,4 @@
-//! Where the library's log lines go: to the caller's sink, or nowhere. Lines hold no secret and no payload.
+//! The log of the library. Lines go to the sink of the caller, or to a buffer. They contain no secret and no payload.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::util::sync::{Mutex, lock};
 
-/// How much a line matters. Lower is more urgent; a sink with a maximum of `Warn` gets `Error` and `Warn`.
+/// The severity of a line. Lower values are more severe: a sink with the maximum `Warn` gets `Error` and `Warn`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(i32)]
 pub enum Level {
@@ -26,15 +26,15 @@ impl Level {
 
 type Sink = dyn Fn(Level, &str) + Send + Sync;
 
-/// A handle on the sink; cheap to clone. The sink may be called by any thread, also by several at once.
+/// A handle to the sink, which is cheap to clone. Any thread may call the sink, also several threads at the same time.
 #[derive(Clone, Default)]
 pub struct Logger {
     sink: Option<(Arc<Sink>, Level)>,
-    kept: Option<Arc<Kept>>,
+    buffer: Option<Arc<Buffer>>,
 }
 
-/// The latest lines, for whoever comes to take them.
-struct Kept {
+/// The latest lines, for callers that fetch them.
+struct Buffer {
     max_level: Level,
     capacity: usize,
     lines: Mutex<Lines>,
@@ -43,7 +43,7 @@ struct Kept {
 #[derive(Default)]
 struct Lines {
     waiting: VecDeque<(Level, String)>,
-    /// How many gave way since the last was taken.
+    /// The number of lines that were dropped since this number was reported last.
     dropped: u64,
 }
 
@@ -51,15 +51,15 @@ impl Logger {
     pub fn new(max_level: Level, sink: impl Fn(Level, &str) + Send + Sync + 'static) -> Logger {
         Logger {
             sink: Some((Arc::new(sink), max_level)),
-            kept: None,
+            buffer: None,
         }
     }
 
-    /// The same, which also keeps the latest lines.
-    pub(crate) fn keeping(&self, max_level: Level, capacity: usize) -> Logger {
+    /// A logger with the same sink that also buffers the latest lines.
+    pub(crate) fn with_buffer(&self, max_level: Level, capacity: usize) -> Logger {
         Logger {
             sink: self.sink.clone(),
-            kept: Some(Arc::new(Kept {
+            buffer: Some(Arc::new(Buffer {
                 max_level,
                 capacity,
                 lines: Mutex::new(Lines::default()),
@@ -67,28 +67,29 @@ impl Logger {
         }
     }
 
-    /// Makes and hands over a line if somebody wants it.
+    /// Logs a line. It is made only if the sink or the buffer accepts its level.
     pub(crate) fn log(&self, level: Level, line: impl FnOnce() -> String) {
         let sink = self.sink.as_ref().filter(|(_, max_level)| level <= *max_level);
-        let kept = self.kept.as_ref().filter(|kept| level <= kept.max_level);
-        if sink.is_none() && kept.is_none() {
+        let buffer = self.buffer.as_ref().filter(|buffer| level <= buffer.max_level);
+        if sink.is_none() && buffer.is_none() {
             return;
         }
         let line = line();
         if let Some((sink, _)) = sink {
             sink(level, &line);
         }
-        if let Some(kept) = kept {
-            kept.keep(level, line);
+        if let Some(buffer) = buffer {
+            buffer.push(level, line);
         }
     }
 
-    /// The oldest line that is kept goes to `take`; it stays if that says no. `None` if there is none.
+    /// Calls `take` with the oldest line of the buffer, and removes the line if `take` returns true. `None` if the buffer is
+    /// empty.
     pub(crate) fn take_line(&self, take: impl FnOnce(Level, &str) -> bool) -> Option<()> {
-        let mut lines = lock(&self.kept.as_ref()?.lines);
+        let mut lines = lock(&self.buffer.as_ref()?.lines);
         if lines.dropped > 0 {
             let text = format!(
-                "{} log lines gave way to newer ones: see log.buffer_lines",
+                "{} log lines were dropped, because the buffer was full: see log.buffer_lines",
                 lines.dropped
             );
             if take(Level::Warn, &text) {
@@ -104,8 +105,8 @@ impl Logger {
     }
 }
 
-impl Kept {
-    fn keep(&self, level: Level, line: String) {
+impl Buffer {
+    fn push(&self, level: Level, line: String) {
         let mut lines = lock(&self.lines);
         if lines.waiting.len() >= self.capacity {
             lines.waiting.pop_front();
@@ -138,10 +139,10 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_kept_up_to_their_level_and_number_and_taken_once() {
-        let logger = Logger::default().keeping(Level::Warn, 2);
+    fn lines_are_buffered_up_to_their_level_and_number_and_taken_once() {
+        let logger = Logger::default().with_buffer(Level::Warn, 2);
         for (level, line) in [
-            (Level::Info, "not kept"),
+            (Level::Info, "not buffered"),
             (Level::Warn, "first"),
             (Level::Error, "second"),
             (Level::Warn, "third"),
@@ -149,7 +150,7 @@ mod tests {
             logger.log(level, || line.to_owned());
         }
         let (level, line) = taken(&logger).unwrap();
-        assert!(level == Level::Warn && line.starts_with("1 log lines gave way"));
+        assert!(level == Level::Warn && line.starts_with("1 log lines were dropped"));
         assert!(
             logger.take_line(|_, _| false).is_some(),
             "a line that is not taken stays"

@@ -1,9 +1,9 @@
-//! Numbers that many threads add to and one reads now and then.
+//! Counters and histograms that many threads write.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Only grows.
+/// A number that only grows.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -17,18 +17,18 @@ impl Counter {
     }
 }
 
-/// Each power of two is cut into this many steps, so that a figure is at most an eighth too large.
+/// The number of cells for each power of two. A percentile is at most one eighth too large.
 const STEPS: u64 = 8;
-/// Up to 2^42 µs, which is fifty days.
+/// The cells reach up to 2^42 µs, which is fifty days.
 const CELLS: usize = 40 * STEPS as usize;
 
-/// How long things took, in microseconds.
+/// Durations in microseconds.
 pub(crate) struct Histogram {
     cells: [AtomicU64; CELLS],
     max: AtomicU64,
 }
 
-/// What a [`Histogram`] held at a moment.
+/// The percentiles of a [`Histogram`] at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Percentiles {
     pub count: u64,
@@ -68,7 +68,7 @@ impl Histogram {
     }
 }
 
-/// Below `STEPS` each value has a cell of its own; above, each power of two has `STEPS`.
+/// The cell of a value. Each value below `STEPS` has a cell of its own. Above that each power of two has `STEPS` cells.
 fn cell(micros: u64) -> usize {
     if micros < STEPS {
         return micros as usize;
@@ -107,14 +107,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_lies_in_its_cell_and_cells_do_not_overlap() {
+    fn every_value_is_in_its_cell_and_cells_do_not_overlap() {
         for value in (0..4096).chain([1 << 20, (1 << 30) + 12345, u64::from(u32::MAX)]) {
             let cell = cell(value);
             assert!(value <= upper_end(cell), "{value}");
             assert!(cell == 0 || value > upper_end(cell - 1), "{value}");
             assert!(
                 upper_end(cell) - value <= value / STEPS,
-                "{value} is told an eighth too large at most"
+                "{value} is at most one eighth too large"
             );
         }
         assert_eq!(cell(u64::MAX), CELLS - 1);

@@ -1,4 +1,4 @@
-//! Text that must not be seen: it prints as `***` and is wiped when dropped.
+//! Secret texts. They print as `***` and are wiped when dropped.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ impl Secret {
         self.0.is_empty()
     }
 
-    /// The text itself, for signing and for nothing else.
+    /// The text itself. It is used for signing only.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

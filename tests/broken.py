@@ -71,7 +71,7 @@ DEFECTS = [
     Defect("a read after free, by memcheck", *USE_AFTER_FREE, f"{RUN_C} --mode memcheck call", "Invalid read"),
     Defect("a secret in a log line", *SECRET, f"{RUN_C} config", "holds"),
     Defect("a changed struct, against the header", *STRUCT, "make check-header", "timeout_ms"),
-    Defect("a changed struct, against the table", *STRUCT, "cargo test --lib ffi::layout", "is out of date"),
+    Defect("a changed struct, against the table", *STRUCT, "cargo test --lib tests::abi_layout", "is out of date"),
     Defect("a changed struct, by its behaviour", *STRUCT, f"{RUN_C} dns", "failures: [1-9]"),
     Defect("a changed struct, all pages written again", *STRUCT, "make header check-abi", "not compatible"),
     Defect("a leader that is not woken", *NO_LEADER, "cargo test --lib quota", "FAILED"),

@@ -357,7 +357,7 @@ fn a_certificate_that_cannot_serve_is_refused_in_a_sentence() {
         parameters.not_before = rcgen::date_time_ymd(4000, 1, 1);
     });
     for (report, sentence) in [
-        (ca, "a CA certificate as its own"),
+        (ca, "uses a CA certificate as its own"),
         (expired, "has expired, or this machine's clock is wrong"),
         (early, "is not valid yet, or this machine's clock is wrong"),
     ] {
@@ -478,7 +478,7 @@ fn a_peer_that_speaks_no_tls_gets_no_request() {
     let report = send(&client(&peer.url.replace("http://", "https://")), &UNICAST);
     assert_eq!(outcome(&report), (Code::Tls, Delivery::NotSent), "{}", report.summary());
     assert!(
-        report.summary().contains("the peer speaks no TLS"),
+        report.summary().contains("the peer does not speak TLS"),
         "{}",
         report.summary()
     );
@@ -661,7 +661,7 @@ fn a_plain_endpoint_elsewhere_and_a_bad_ca_file_are_refused_when_the_client_is_m
         "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n",
     )
     .unwrap();
-    assert!(refusal("tls.ca_file", hollow.to_str().unwrap()).contains("no certificate of a root"));
+    assert!(refusal("tls.ca_file", hollow.to_str().unwrap()).contains("not a root certificate"));
     let mut config = common::config("http://127.0.0.1:1");
     config.set("zego.endpoint", "http://example.com").unwrap();
     config.set("http.allow_plaintext", "true").unwrap();

@@ -62,7 +62,7 @@ impl Engine {
         let logger = match kept_level(config) {
             Some(level) => config
                 .logger
-                .keeping(level, config.integer(&config::LOG_BUFFER_LINES) as usize),
+                .with_buffer(level, config.integer(&config::LOG_BUFFER_LINES) as usize),
             None => config.logger.clone(),
         };
         let engine = Engine {

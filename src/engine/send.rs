@@ -225,7 +225,7 @@ impl Sender {
                 ..Attempted::failed(Outcome::of(*request, api_request.recipients()))
             },
             Err(Failure::Broken(failure)) => Attempted {
-                fails_everywhere: failure.is_proxy_locked,
+                fails_everywhere: failure.proxy_refuses_credentials,
                 ..Attempted::failed(self.read_failure(api_request, failure))
             },
         };

@@ -88,7 +88,7 @@ thread_local! {
 pub(super) fn log_panics_to(logger: &Logger) {
     LOGGER.set(logger);
     #[cfg(feature = "inject-panics")]
-    super::inject::panic_if_told();
+    crate::panic_injection::panic_if_target();
 }
 
 fn caught<T>(name: &'static str, body: impl FnOnce() -> T) -> Result<T, String> {
@@ -98,9 +98,9 @@ fn caught<T>(name: &'static str, body: impl FnOnce() -> T) -> Result<T, String> 
     let outer = LOGGER.get();
     #[cfg(feature = "inject-panics")]
     let body = || {
-        super::inject::called(name);
+        crate::panic_injection::enter(name);
         let value = body();
-        super::inject::panic_if_told();
+        crate::panic_injection::panic_if_target();
         value
     };
     let result = panic::catch_unwind(AssertUnwindSafe(body));

@@ -207,7 +207,7 @@ pub enum rtcmsg_log_level_values {
 /// The values as numbers of their typedef: what comes from C is compared with these and never becomes an enum.
 macro_rules! numbers {
     ($($number:ident: $type:ty = $family:ident;)+) => {
-        $(pub(super) const $number: $type = $family::$number as $type;)+
+        $(pub(crate) const $number: $type = $family::$number as $type;)+
     };
 }
 

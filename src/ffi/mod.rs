@@ -10,28 +10,24 @@
 
 #[macro_use]
 mod boundary;
-#[cfg(test)]
-mod allocations;
 #[cfg(feature = "inject-panics")]
 mod inject;
 mod input;
-#[cfg(test)]
-mod layout;
 
 // In the order of the header; the blank lines keep rustfmt from sorting them.
-mod constants;
+pub(crate) mod constants;
 
-mod error;
+pub(crate) mod error;
 
-mod config;
+pub(crate) mod config;
 
-mod message;
+pub(crate) mod message;
 
-mod client;
+pub(crate) mod client;
 
-mod queue;
+pub(crate) mod queue;
 
-mod report;
+pub(crate) mod report;
 
 use std::ffi::c_char;
 

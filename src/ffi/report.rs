@@ -122,7 +122,7 @@ pub struct rtcmsg_device {
 const EMPTY: &CStr = c"";
 
 impl rtcmsg_report {
-    pub(super) fn new(report: Report, logger: Logger) -> rtcmsg_report {
+    pub(crate) fn new(report: Report, logger: Logger) -> rtcmsg_report {
         rtcmsg_report {
             report,
             logger,

@@ -9,8 +9,8 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// The last second is not used, since the server may close the connection while a request is in transit.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// How long after this answer its connection may be used for another request; `None` if the server does not announce it.
-/// Parameters that are not valid are ignored.
+/// The time after this answer during which its connection may serve another request; `None` if the server announces none.
+/// Invalid parameters are ignored.
 pub(super) fn reuse_limit(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(KEEP_ALIVE);
     let values = values.iter().filter_map(|value| value.to_str().ok());

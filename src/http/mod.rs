@@ -1,4 +1,4 @@
-//! The only I/O: one HTTP exchange, and whether any of the request can have left this machine.
+//! One HTTP exchange, which also reports whether bytes of the request may have been sent.
 
 mod agent;
 mod connect;

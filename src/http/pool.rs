@@ -1,5 +1,5 @@
-//! The idle connections: those whose answer was read to its end, and those that `warm_up` opened ahead. ureq's own pool is
-//! not used, since ureq returns a connection to it before the client has judged the answer.
+//! The pool of idle connections. A connection enters it when its answer was read to the end, or when `warm_up` opened it.
+//! ureq's own pool is not used, since ureq returns a connection to it before the client has checked the answer.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ pub(super) struct Pool {
 struct State {
     /// In the order of their last use.
     idle: Vec<HttpConnection>,
-    /// The handles of the connections opened ahead. ureq shuts down only those that it has opened itself.
+    /// The handles of prewarmed connections. ureq shuts down only the connections that it has opened itself.
     handles: Vec<Weak<dyn ShutdownHandle>>,
     is_closed: bool,
 }
@@ -38,15 +38,16 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection that has been idle since `idle_since`, for `limit` at most if its server has set one. If there
-    /// are too many, the one that has been idle longest is closed. One with something unread is not kept.
+    /// Keeps a connection that has been idle since `idle_since`, for at most `limit` if its server has set one. If the pool
+    /// is full for this origin, the connection that has been idle longest is closed. A connection with unread input is not
+    /// kept.
     pub fn put(&self, mut connection: HttpConnection, idle_since: Instant, limit: Option<Duration>) {
         let limit = limit.map_or(self.max_idle, |limit| limit.min(self.max_idle));
         connection.idle_until = idle_since.checked_add(limit);
         if connection.has_expired(idle_since) || connection.has_unread_input() {
             return;
         }
-        // These are closed after the lock is released.
+        // These connections are closed after the lock is released.
         let mut surplus = Vec::new();
         let mut state = self.state();
         while let Some(index) = state.idle.iter().position(|idle| idle.has_expired(idle_since)) {
@@ -64,7 +65,7 @@ impl Pool {
         state.idle.push(connection);
     }
 
-    /// Returns the usable connection to this origin that was used last. Those that are not usable are closed on the way.
+    /// Returns the usable connection to this origin that was used last. Connections that are no longer usable are closed.
     pub fn take(&self, uri: &Uri, now: Instant) -> Option<HttpConnection> {
         loop {
             let mut connection = {
@@ -78,8 +79,7 @@ impl Pool {
         }
     }
 
-    /// Closes the idle connections, and those that were opened ahead even if they are in use. No connection is kept from
-    /// then on.
+    /// Closes all idle connections, and prewarmed ones even if they are in use. After that no connection is kept.
     pub fn shut_down(&self) {
         let (idle, handles) = {
             let mut state = self.state();
@@ -107,7 +107,7 @@ impl Pool {
     }
 }
 
-/// Takes a connection from the pool, or makes one with the chain of connectors.
+/// A connector that takes a connection from the pool, or opens one with the chain of connectors.
 pub(super) struct PooledConnector<C>(Arc<Inner<C>>);
 
 struct Inner<C> {
@@ -144,7 +144,7 @@ impl<C: Connector<(), Out = TrackedTransport>> Connector<()> for PooledConnector
     }
 }
 
-/// Opens connections before there is a request for them; hides the type of the chain.
+/// Opens connections before a request needs them. The trait hides the type of the chain of connectors.
 pub(super) trait Prewarm: Send + Sync {
     fn open(&self, uri: &Uri, config: &Config, resolver: &dyn Resolver, timeout: Duration) -> Result<(), Error>;
 }
@@ -202,7 +202,7 @@ mod tests {
     struct Named {
         _name: Arc<()>,
         is_open: bool,
-        /// What a read without waiting finds: bytes, or the end.
+        /// What a read that does not wait finds: bytes (true), or the end of the connection (false).
         unread: Option<bool>,
         buffers: LazyBuffers,
     }
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_whose_time_is_over_at_once_is_closed_at_once() {
+    fn a_connection_that_may_not_be_idle_is_closed_at_once() {
         for (max_idle, limit) in [(HALF_A_MINUTE, Some(Duration::ZERO)), (Duration::ZERO, None)] {
             let pool = Pool::new(max_idle, 2);
             let (connection, name) = connection(VENDOR);
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_whose_time_is_over_are_closed_with_the_next_that_comes() {
+    fn expired_connections_are_closed_when_another_one_is_returned() {
         let (pool, start) = (Pool::new(HALF_A_MINUTE, 8), Instant::now());
         let (first, first_name) = connection(VENDOR);
         let (second, second_name) = connection("http://other.example");
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn the_connection_used_last_serves_first_and_the_one_idle_longest_makes_room() {
+    fn the_connection_used_last_serves_first_and_the_one_idle_longest_is_closed() {
         let (pool, now) = (Pool::new(HALF_A_MINUTE, 2), Instant::now());
         let (other, other_name) = connection("https://vendor.example:8443");
         pool.put(other, now, None);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_on_which_something_waits_is_closed_and_another_serves() {
+    fn a_connection_with_unread_input_is_closed_and_another_serves() {
         let (pool, now) = (Pool::new(HALF_A_MINUTE, 4), Instant::now());
         let (good, good_name) = connection(VENDOR);
         let (waiting, waiting_name) = with(VENDOR, None, |transport| transport.is_open = false);
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_with_something_unread_or_at_its_end_is_not_kept() {
+    fn a_connection_with_unread_input_or_at_its_end_is_not_kept() {
         for unread in [true, false] {
             let pool = Pool::new(HALF_A_MINUTE, 4);
             let (connection, name) = with(VENDOR, None, |transport| transport.unread = Some(unread));

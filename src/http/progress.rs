@@ -1,9 +1,9 @@
-//! How far an attempt came, and above all: did request bytes leave?
+//! The progress of an attempt. The most important question is whether request bytes may have been sent.
 //!
-//! An error class alone cannot tell (a reset is a reset), so probes in ureq's connector chain write down each step.
-//! ureq works an attempt off on its caller's thread, so the probes find the attempt's record by thread; pooled
-//! connections outlive requests and serve many threads. The record itself may be read by another thread, which can also
-//! stop the attempt: then nothing of the request is written any more.
+//! The class of an error does not answer it: a connection can be reset before and after the request is written. So probes
+//! in ureq's chain of connectors record each step. ureq runs an attempt on the thread of its caller, so the probes find the
+//! state of the attempt in a thread-local variable. Connections cannot hold it, since a pooled connection serves many
+//! requests and threads. Another thread can read the progress and stop the attempt. After that the attempt writes nothing.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -23,24 +23,25 @@ use crate::util::deadline::Deadline;
 use crate::util::sync::Arc;
 use crate::util::sync::atomic::{AtomicU8, Ordering};
 
-/// The steps of an attempt. A pooled connection skips the middle ones.
+/// The steps of an attempt. An attempt on a pooled connection skips the steps from `Resolving` to `TlsHandshake`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Step {
     Resolving,
     Connecting,
     TlsHandshake,
-    /// Connected; not a byte of the request was written.
+    /// The connection is ready. No byte of the request was written.
     Connected,
-    /// A write of request bytes was attempted: from here they may have left.
+    /// A write of request bytes was attempted, so they may have been sent.
     RequestWritten,
 }
 
-/// The record of an attempt. Whoever gives it to [`exchange`](super::Agent::exchange) can look and stop from any thread.
+/// The progress of an attempt, which its caller passes to [`exchange`](super::Agent::exchange). Any thread can read it, and
+/// stop the attempt.
 #[derive(Debug)]
 pub(crate) struct Progress(AtomicU8);
 
-/// Beside the step: nothing more may be written.
+/// This bit is set beside the step when the attempt was stopped.
 const STOPPED: u8 = 0x80;
 
 impl Progress {
@@ -48,18 +49,18 @@ impl Progress {
         Progress(AtomicU8::new(Step::Resolving as u8))
     }
 
-    /// Back to the beginning, for the next attempt.
+    /// Begins the next attempt. A stop stays in force.
     pub fn reset(&self) {
         self.advance(Step::Resolving);
     }
 
-    /// Whether request bytes may have left; if not, none will.
+    /// Stops the attempt. Returns whether request bytes may have been sent; if not, none will be.
     pub fn stop(&self) -> bool {
         let before = self.0.fetch_or(STOPPED, Ordering::SeqCst);
         before & !STOPPED == Step::RequestWritten as u8
     }
 
-    /// False if it was stopped.
+    /// Returns false if the attempt was stopped.
     fn advance(&self, step: Step) -> bool {
         let unless_stopped = |now: u8| (now & STOPPED == 0).then_some(step as u8);
         self.0
@@ -68,40 +69,42 @@ impl Progress {
     }
 }
 
-/// The permission to send, checked right before the first byte. The client gives it, and `http` knows nothing else of it.
+/// The permission to send, which an attempt acquires right before the first byte. This is all that `http` knows of quotas.
 pub(crate) trait SendPermit: Send + Sync {
-    /// Called on the thread of the attempt when the request is about to be written. It may wait, and says whether it did;
-    /// the error is the request that is not sent.
+    /// Called on the thread of the attempt right before the request is written. It may block, and returns whether it did.
+    ///
+    /// # Errors
+    /// The request must not be sent. The error describes it in the report.
     fn acquire(&self) -> Result<bool, Box<Request>>;
 
-    /// Called when the first byte is written: from here it counts, whatever happens.
+    /// Called right before the first byte is written. From here the request counts, whatever its outcome is.
     fn mark_used(&self);
 
-    /// Called when the attempt has to wait for a host name or for a new connection: others may send meanwhile.
+    /// Called when the attempt has to wait for a DNS lookup or a new connection, so that other requests can use the permit.
     fn release(&self);
 }
 
 struct AttemptState {
-    /// For others to look at, and to stop.
+    /// Shared with other threads, which may stop the attempt.
     progress: Arc<Progress>,
-    /// How far this attempt itself has come, whatever others did to the record.
+    /// The step of this attempt, also after a stop.
     step: Cell<Step>,
     deadline: Deadline,
     expires: Deadline,
     permit: Option<StdArc<dyn SendPermit>>,
-    /// Why the permit was refused.
+    /// The request that was not sent because its permit was refused.
     not_permitted: Option<Box<Request>>,
-    /// The connection, after the answer was read to its end, if both sides keep it open.
+    /// The connection after its answer was read to the end, if both sides keep it open.
     connection: Cell<Option<HttpConnection>>,
 }
 
 thread_local! {
-    /// Without a destructor, so that it is there until the very end of a thread: `atexit` handlers send, too. What it holds
-    /// is dropped with [`AttemptGuard`].
+    /// It has no destructor, so that it exists until the very end of a thread: an `atexit` handler may send as well. Its
+    /// value is dropped with [`AttemptGuard`].
     static ATTEMPT: RefCell<ManuallyDrop<Option<AttemptState>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
-/// The attempt of this thread, from here to the drop of what this gives.
+/// The attempt of this thread, which ends when this is dropped.
 pub(super) struct AttemptGuard;
 
 impl AttemptGuard {
@@ -142,13 +145,13 @@ impl AttemptGuard {
 
 impl Drop for AttemptGuard {
     fn drop(&mut self) {
-        // What it holds is dropped when the record is free again.
+        // The drop of a connection may run code of its own, so the cell is no longer borrowed then.
         let ended = ATTEMPT.with_borrow_mut(|now| now.take());
         drop(ended);
     }
 }
 
-/// Stores a connection in this thread's attempt. Without an attempt it is closed.
+/// Stores a connection in the attempt of this thread. If there is no attempt, the connection is closed.
 fn return_connection(connection: Option<HttpConnection>) {
     ATTEMPT.with_borrow(|attempt| {
         if let Some(attempt) = &**attempt {
@@ -157,20 +160,21 @@ fn return_connection(connection: Option<HttpConnection>) {
     });
 }
 
-/// By when this thread's attempt has to have come further: until the request is written by its expiry, too.
+/// The time by which the current step of this thread's attempt must end. Until the request is written, the expiry of the
+/// message counts as well as the deadline.
 pub(super) fn step_deadline() -> Option<Instant> {
     ATTEMPT.with_borrow(|attempt| {
         let attempt = attempt.as_ref()?;
-        let due = if attempt.step.get() == Step::RequestWritten {
+        let deadline = if attempt.step.get() == Step::RequestWritten {
             attempt.deadline
         } else {
             attempt.deadline.or_sooner(attempt.expires)
         };
-        due.at()
+        deadline.at()
     })
 }
 
-/// Notes that this thread's attempt has come this far.
+/// Records that the attempt of this thread has reached `step`.
 pub(super) fn record_step(step: Step) {
     ATTEMPT.with_borrow(|attempt| {
         if let Some(attempt) = &**attempt {
@@ -180,24 +184,24 @@ pub(super) fn record_step(step: Step) {
     });
 }
 
-/// This thread's attempt has to wait before it can send.
+/// Releases the permit of this thread's attempt, which has to wait for something else before it can send.
 pub(super) fn release_permit() {
     if let Some(permit) = permit() {
         permit.release();
     }
 }
 
-/// Waits until this thread's attempt may send. Whether it had to wait.
+/// Waits until this thread's attempt may send, and returns whether it had to wait.
 fn acquire_permit() -> Result<bool, Error> {
     let Some(permit) = permit() else { return Ok(false) };
-    // The lock of the thread's record is not held while it waits.
+    // The thread's state is not borrowed while the permit waits.
     permit.acquire().map_err(|request| {
         ATTEMPT.with_borrow_mut(|attempt| {
             if let Some(attempt) = attempt.as_mut() {
                 attempt.not_permitted = Some(request);
             }
         });
-        not_sent("it may not be sent")
+        not_sent("the request may not be sent")
     })
 }
 
@@ -205,7 +209,7 @@ fn permit() -> Option<StdArc<dyn SendPermit>> {
     ATTEMPT.with_borrow(|attempt| attempt.as_ref()?.permit.clone())
 }
 
-/// Whether bytes of this thread's request may have left.
+/// Whether bytes of this thread's request may have been sent.
 fn is_written() -> bool {
     ATTEMPT.with_borrow(|attempt| {
         let attempt = attempt.as_ref();
@@ -213,7 +217,8 @@ fn is_written() -> bool {
     })
 }
 
-/// Before a write of the request, of which the first makes everything uncertain. Whether this is the first.
+/// Checks before a write of the request that the request may still be sent, since its outcome is uncertain after the first
+/// write. Returns whether this is the first write.
 fn begin_request_write() -> Result<bool, Error> {
     ATTEMPT.with_borrow(|attempt| {
         let Some(attempt) = &**attempt else { return Ok(false) };
@@ -224,10 +229,10 @@ fn begin_request_write() -> Result<bool, Error> {
             return Err(Error::Timeout(ureq::Timeout::Global));
         }
         if attempt.expires.has_passed() {
-            return Err(not_sent("it expired before it was sent"));
+            return Err(not_sent("the request expired before it was sent"));
         }
         if !attempt.progress.advance(Step::RequestWritten) {
-            return Err(not_sent("it was given up before it was sent"));
+            return Err(not_sent("the request was stopped before it was sent"));
         }
         attempt.step.set(Step::RequestWritten);
         Ok(true)
@@ -238,7 +243,7 @@ fn not_sent(what: &'static str) -> Error {
     Error::Io(io::Error::new(io::ErrorKind::ConnectionAborted, what))
 }
 
-/// A probe in the chain: notes that the attempt has come this far.
+/// A probe in the chain of connectors. It records that the attempt has reached a step.
 #[derive(Debug)]
 pub(super) struct StepProbe {
     pub step: Step,
@@ -253,7 +258,7 @@ impl<In: Transport> Connector<In> for StepProbe {
     }
 }
 
-/// The last of the chain, after TLS: wraps the finished connection.
+/// The last connector of the chain, after TLS. It wraps the finished connection.
 #[derive(Debug)]
 pub(super) struct TrackedConnector {
     pub max_age: Duration,
@@ -267,7 +272,7 @@ impl<In: Transport> Connector<In> for TrackedConnector {
         let Some(mut transport) = chained else { return Ok(None) };
         record_step(Step::Connected);
         self.traffic.opened.add(1);
-        // What the handshake ended with leaves now, and what it read is no answer.
+        // This sends the last bytes of the handshake. What the handshake has read is not part of an answer.
         transport.is_open();
         Ok(Some(TrackedTransport::new(HttpConnection {
             transport: Box::new(transport),
@@ -280,7 +285,7 @@ impl<In: Transport> Connector<In> for TrackedConnector {
     }
 }
 
-/// The server of a connection. It is a copy of the text, since the URI of a request may hold the message.
+/// The server of a connection. The text is copied, since the URI of a request may contain the message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Origin {
     scheme: String,
@@ -305,9 +310,9 @@ impl Origin {
 pub(super) struct HttpConnection {
     transport: Box<dyn Transport>,
     pub origin: Origin,
-    /// No request was written yet.
+    /// No request was written on it yet.
     is_fresh: bool,
-    /// No further request is sent after the first of these times; `None` is never.
+    /// No further request is sent after the earlier one of these times; `None` is never.
     too_old_at: Option<Instant>,
     pub idle_until: Option<Instant>,
     traffic: StdArc<Traffic>,
@@ -336,8 +341,8 @@ impl HttpConnection {
         !self.has_expired(now) && self.is_quiet()
     }
 
-    /// Whether something was read from the socket that is not part of the answer, or the end of the connection. A read with
-    /// a timeout of zero finds only this and makes no system call.
+    /// Whether more than the answer was read from the socket: other bytes, or the end of the connection. A read with a timeout
+    /// of zero finds this without a system call.
     pub fn has_unread_input(&mut self) -> bool {
         let no_time = NextTimeout {
             after: Wait::from(Duration::ZERO),
@@ -346,23 +351,25 @@ impl HttpConnection {
         !matches!(self.transport.await_input(no_time), Err(Error::Timeout(_)))
     }
 
-    /// Whether the peer has neither closed the connection nor sent anything without a request. Such bytes must not be taken
-    /// for the answer to the next request.
+    /// Whether the peer has neither closed the connection nor sent bytes without a request. Such bytes must not be read as the
+    /// answer to the next request.
     fn is_quiet(&mut self) -> bool {
         self.transport.buffers().input().is_empty() && self.transport.is_open()
     }
 
-    /// After the first write of a request its outcome is uncertain, so the connection is examined before it. A connection
-    /// from the pool was examined when it was taken.
+    /// Checks the connection before the first write of a request, since its outcome is uncertain after that. A connection
+    /// from the pool was checked when it was taken, so it is checked again only after a wait.
     fn prepare_request_write(&mut self) -> Result<(), Error> {
         let has_waited = !is_written() && acquire_permit()?;
         if has_waited && self.has_expired(Instant::now()) {
             return Err(not_sent(
-                "the time of the connection ended while the request waited for its quota",
+                "the connection expired while the request waited for its quota",
             ));
         }
         if (self.is_fresh || has_waited) && !self.is_quiet() {
-            return Err(not_sent("the peer hung up or sent something before it was asked"));
+            return Err(not_sent(
+                "the peer closed the connection, or sent data before the request",
+            ));
         }
         if begin_request_write()? {
             if let Some(permit) = permit() {
@@ -396,7 +403,7 @@ impl TrackedTransport {
     }
 
     fn connection(&mut self) -> &mut HttpConnection {
-        self.0.as_mut().expect("ureq uses no connection that is not open")
+        self.0.as_mut().expect("ureq uses only connections that are open")
     }
 }
 
@@ -417,15 +424,17 @@ impl Transport for TrackedTransport {
         let transport = &mut self.connection().transport;
         let buffers = transport.buffers();
         if buffers.input_append_buf().is_empty() {
-            // Only a head is kept whole; reading on into no room would look like the end of the connection.
+            // Only the head of an answer has to fit into the buffer. A read without room would look like the end of the
+            // connection.
             let full = buffers.input().len();
             return Err(Error::LargeResponseHeader(full, full));
         }
         transport.await_input(timeout)
     }
 
-    /// ureq calls this when the answer was read to its end and both sides keep the connection open, to return it to its own
-    /// pool. The client decides about that when it has judged the answer, so the connection is taken away from ureq here.
+    /// ureq calls this after it has read an answer to its end, if both sides keep the connection open, to return it to a pool
+    /// of its own. The client reuses a connection only after it has checked the answer, so it takes the connection from ureq
+    /// here.
     fn is_open(&mut self) -> bool {
         return_connection(self.0.take());
         false
@@ -436,7 +445,7 @@ impl Transport for TrackedTransport {
     }
 }
 
-/// The one step of an attempt that a stop may come before or behind: whether the request was written.
+/// The step of an attempt that races with a stop. Returns whether the request was written.
 #[cfg(all(test, feature = "loom"))]
 pub(crate) fn write_for_model(progress: &Progress) -> bool {
     progress.reset();

@@ -1,6 +1,6 @@
-//! TCP under ureq, with the fewest system calls: what is written waits for the next read or a full buffer, so that head and
-//! body leave together; the socket's own timeout stays as it is while the deadline is further off; and an idle
-//! connection is looked at with one call.
+//! The TCP transport below ureq, with as few system calls as possible. Writes are buffered until the next read or a full
+//! buffer, so that head and body are sent together. The timeout of the socket is changed only if the deadline requires it.
+//! An idle connection is checked with one call.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -15,23 +15,24 @@ use ureq::{Error, Timeout};
 use super::progress;
 use crate::os;
 
-/// How long the system waits at a time; then the clock is looked at.
+/// The longest wait in one system call. After it the deadline is checked.
 const MAX_SOCKET_TIMEOUT: Duration = Duration::from_secs(1);
+/// The shortest one, so that a thread does not spin.
 const MIN_SOCKET_TIMEOUT: Duration = Duration::from_millis(1);
-/// With less room than this behind what waits to be written, it is written.
+/// Buffered bytes are written when less room than this is left behind them.
 const MIN_OUTPUT_ROOM: usize = 2048;
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// Shared with the handle by which another thread ends it.
+    /// Shared with the handle by which another thread shuts it down.
     stream: Arc<TcpStream>,
     buffers: BatchingBuffers,
-    /// As they are set on the socket.
+    /// The timeouts that are set on the socket.
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
 }
 
-/// ureq's buffers; in the output the first bytes are pending back until there is a reason to write them.
+/// ureq's buffers. In the output the first `pending` bytes have not been written yet.
 #[derive(Debug)]
 struct BatchingBuffers {
     inner: LazyBuffers,
@@ -107,8 +108,8 @@ impl Transport for Connection {
     }
 
     fn is_open(&mut self) -> bool {
-        // A handshake may have ended with a write. It fits into the socket's buffer, so the timeout is for a thread that is
-        // suspended before it.
+        // A handshake may have ended with a write. It fits into the socket's buffer, so the timeout matters only for a thread
+        // that is suspended here.
         if self.buffers.pending > 0 && self.flush(&Until::at(Instant::now() + MAX_SOCKET_TIMEOUT)).is_err() {
             return false;
         }
@@ -116,7 +117,7 @@ impl Transport for Connection {
     }
 }
 
-/// Interrupted, or a slice of the wait is over.
+/// Whether the call was interrupted, or waited for as long as the socket's timeout allows.
 fn may_retry(error: &io::Error) -> bool {
     use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
@@ -155,7 +156,7 @@ impl Buffers for BatchingBuffers {
     }
 }
 
-/// When a step has to be done: ureq's timeout for it, or the deadline of the attempt, whichever is sooner.
+/// The time by which a step must end: ureq's timeout for it, or the deadline of the attempt, whichever is earlier.
 pub(super) struct Until {
     pub at: Option<Instant>,
     pub reason: Timeout,
@@ -195,7 +196,7 @@ impl Until {
         Ok(Some(left))
     }
 
-    /// The same for a transport.
+    /// The remaining time, in the form that a transport takes.
     pub fn timeout(&self) -> Result<NextTimeout, Error> {
         Ok(NextTimeout {
             after: self.left()?.map_or(Wait::NotHappening, Wait::from),
@@ -205,7 +206,7 @@ impl Until {
         })
     }
 
-    /// What the socket's timeout is to be, if it has to change: never past the end, and not so short that it spins.
+    /// The timeout that the socket needs, if it differs from the one that is set. It does not exceed the remaining time.
     fn socket_timeout(&self, set: Option<Duration>) -> Result<Option<Duration>, Error> {
         let longest = self
             .left()?

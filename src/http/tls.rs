@@ -1,5 +1,5 @@
-//! TLS on rustls, over any transport. ureq's own connector hides what rustls has received. This one finds decrypted bytes,
-//! half a record or the peer's close_notify that arrived on an idle connection.
+//! TLS with rustls, over any transport. ureq's own connector hides what rustls has received. This one can see that decrypted
+//! bytes, half a record or a close_notify of the peer arrived on an idle connection.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -47,13 +47,13 @@ fn roots(ca_file: &str) -> Result<RootCertStore, error::Error> {
     let pem = text_file::read(Path::new(ca_file)).map_err(refuse)?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| refuse(format!("no valid PEM: {error}")))?;
+        let certificate = certificate.map_err(|error| refuse(format!("not valid PEM: {error}")))?;
         roots
             .add(certificate)
-            .map_err(|error| refuse(format!("no certificate of a root: {error}")))?;
+            .map_err(|error| refuse(format!("not a root certificate: {error}")))?;
     }
     if roots.is_empty() {
-        return Err(refuse("holds no certificate in PEM form".to_owned()));
+        return Err(refuse("contains no certificate in PEM format".to_owned()));
     }
     Ok(roots)
 }
@@ -114,10 +114,10 @@ impl<T: Transport> TlsStream<T> {
         }
     }
 
-    /// Says to the peer why the handshake has failed. It has failed even if this cannot be written.
+    /// Sends the peer the reason why the handshake has failed. An error of this write is ignored.
     fn send_alert(&mut self, timeout: Result<NextTimeout, Error>) {
         if timeout.and_then(|timeout| self.flush(timeout)).is_ok() {
-            // The transport writes what it holds back before it looks.
+            // The transport writes its buffered bytes before it checks the connection.
             self.transport.is_open();
         }
     }
@@ -146,8 +146,8 @@ impl<T: Transport> TlsStream<T> {
         }
     }
 
-    /// Whether the connection is open and nothing has arrived on it that is left for a reader. Session tickets and key
-    /// updates may arrive at any time; rustls processes them here.
+    /// Whether the connection is open and has no input for a reader. Session tickets and key updates may arrive at any time;
+    /// rustls processes them here.
     fn is_quiet(&mut self) -> Result<bool, Error> {
         let timeout = NextTimeout {
             after: Wait::from(ARRIVED),
@@ -177,7 +177,7 @@ impl<T: Transport> Transport for TlsStream<T> {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        // rustls accepts all of it: its limit is above the size of this buffer, and everything before was flushed.
+        // rustls accepts all of it, since its limit is larger than this buffer and all earlier bytes were flushed.
         self.connection.writer().write_all(&self.buffers.output()[..amount])?;
         self.flush(timeout)
     }
@@ -193,7 +193,7 @@ impl<T: Transport> Transport for TlsStream<T> {
             // rustls may have an answer to a key update to write.
             self.flush(timeout)?;
             if !self.transport.await_input(timeout)? {
-                // Without a close_notify the end may be an attacker's.
+                // Without a close_notify an attacker may have ended the connection.
                 return Err(Error::Io(io::ErrorKind::UnexpectedEof.into()));
             }
         }
@@ -214,7 +214,7 @@ fn server_name(uri: &Uri) -> Result<ServerName<'static>, Error> {
     name.map_err(|_| Error::Tls("the host is not a valid server name"))
 }
 
-/// The rest of the timeout to connect, which began before the handshake.
+/// The rest of the timeout to connect. It began before the handshake.
 fn remaining(details: &ConnectionDetails) -> Result<NextTimeout, Error> {
     let timeout = details.timeout;
     if timeout.after.is_not_happening() {
@@ -378,7 +378,7 @@ mod tests {
                 .unwrap()
                 .with_root_certificates(roots)
                 .with_no_client_auth();
-            // Every connection is to be like the others.
+            // All connections have the same handshake.
             client.resumption = Resumption::disabled();
             Peers {
                 version: version.version,

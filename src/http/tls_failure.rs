@@ -1,13 +1,13 @@
-//! Why a TLS handshake failed, in a sentence that says what can be done about it.
+//! The reason why a TLS handshake failed, in a sentence that says what to do about it.
 
 use rustls::{AlertDescription, CertificateError, Error};
 
-/// The sentence for what ended a handshake.
+/// A sentence for the error that ended a handshake.
 pub(super) fn describe(error: &ureq::Error) -> String {
     known_cause(error).unwrap_or_else(|| format!("the TLS handshake failed: {error}"))
 }
 
-/// The same, if the error is one of TLS that has a sentence.
+/// The sentence for an error with a known cause.
 pub(super) fn known_cause(error: &ureq::Error) -> Option<String> {
     let why = rustls_error(error).and_then(sentence)?;
     Some(format!("the TLS handshake failed: {why}"))
@@ -23,7 +23,7 @@ pub(super) fn is_disconnect(error: &ureq::Error) -> bool {
     rustls_error(error).is_none() && matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
-/// rustls's own error, also where it came as an error of I/O.
+/// The error of rustls inside an I/O error.
 fn rustls_error(error: &ureq::Error) -> Option<&Error> {
     match error {
         ureq::Error::Io(error) => error.get_ref()?.downcast_ref(),
@@ -31,12 +31,12 @@ fn rustls_error(error: &ureq::Error) -> Option<&Error> {
     }
 }
 
-/// `None` where rustls's own words serve.
+/// `None` if the text of rustls is clear enough.
 fn sentence(error: &Error) -> Option<String> {
     match error {
         Error::InvalidCertificate(error) => certificate(error),
         Error::InvalidMessage(_) => {
-            Some("the peer speaks no TLS: is it an http:// endpoint or another port?".to_owned())
+            Some("the peer does not speak TLS: is it an http:// endpoint, or is the port wrong?".to_owned())
         }
         Error::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure) => Some(
             "the peer has no TLS version or cipher in common with this library, which speaks TLS 1.2 and 1.3"
@@ -52,7 +52,7 @@ fn certificate(error: &CertificateError) -> Option<String> {
             "the certificate's issuer is unknown: if it is a CA of your own or of a proxy that opens TLS, set tls.ca_file to its certificate"
         }
         CertificateError::Other(other) if other.to_string() == CA_USED_AS_END_ENTITY => {
-            "the server shows a CA certificate as its own: it needs one that such a CA has signed, which is no CA itself"
+            "the server uses a CA certificate as its own: it needs a certificate that is signed by a CA and is not itself a CA"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             return Some(format!("the certificate is for another host: {error}"));
@@ -72,5 +72,5 @@ fn certificate(error: &CertificateError) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// webpki's word, which rustls hands on without a variant of its own.
+/// webpki's name of this error, which has no variant in rustls.
 const CA_USED_AS_END_ENTITY: &str = "CaUsedAsEndEntity";

@@ -1,5 +1,5 @@
-//! A tunnel through a CONNECT proxy: RFC 9110, 9.3.6. Nothing of a request is written here, so every failure means that
-//! the request was not sent.
+//! A tunnel through a CONNECT proxy: RFC 9110, 9.3.6. No byte of the vendor's request is written here, so every failure
+//! means that the request was not sent.
 
 use http::Uri;
 use ureq::Error;
@@ -13,17 +13,17 @@ use crate::util::host;
 /// The name of this library in requests to vendors and proxies.
 pub(super) const USER_AGENT: &str = concat!("rtcmsg/", env!("CARGO_PKG_VERSION"));
 
-/// Why there is no way through the proxy.
+/// The reason why the proxy gives no tunnel.
 #[derive(Debug)]
 pub(super) struct ProxyFailure {
     pub code: Code,
     pub text: String,
-    /// 401 and 407.
-    pub wants_credentials: bool,
+    /// Whether the proxy refuses the credentials: status 401 or 407.
+    pub refuses_credentials: bool,
 }
 
 impl ProxyFailure {
-    /// A failure that may be over at the next try.
+    /// A failure after which another attempt may succeed.
     pub fn temporary(proxy: &Proxy, what: impl std::fmt::Display) -> Error {
         ProxyFailure::error(Code::Connect, proxy, what)
     }
@@ -36,7 +36,7 @@ impl ProxyFailure {
         ProxyFailure {
             code,
             text: format!("the proxy {}:{} {what}", proxy.host(), proxy.port()),
-            wants_credentials: false,
+            refuses_credentials: false,
         }
     }
 }
@@ -70,8 +70,8 @@ pub(super) fn open(connection: &mut Connection, proxy: &Proxy, target: &Uri, unt
     match status {
         None => Err(no_http(proxy)),
         Some(200..300) if connection.buffers().input().is_empty() => Ok(()),
-        // With TLS and with HTTP the client speaks first: nobody can have answered yet.
-        Some(200..300) => Err(ProxyFailure::temporary(proxy, "sent something behind its answer")),
+        // In TLS and in HTTP the client sends first, so there cannot be an answer from the vendor yet.
+        Some(200..300) => Err(ProxyFailure::temporary(proxy, "sent data after its answer")),
         Some(status) => Err(refusal(proxy, status)),
     }
 }
@@ -100,7 +100,7 @@ fn write(connection: &mut Connection, mut bytes: &[u8], until: &Until) -> Result
     Ok(())
 }
 
-/// How long the head of the answer is, with the empty line behind it, once it is there.
+/// The length of the answer's head, up to and including the empty line; `None` while it is incomplete.
 fn head_length(input: &[u8]) -> Option<usize> {
     const END: &[u8] = b"\r\n\r\n";
     let start = input.windows(END.len()).position(|window| window == END)?;
@@ -115,8 +115,8 @@ fn status(head: &[u8]) -> Option<u16> {
     status.parse().ok().filter(|status| is_status && *status >= 100)
 }
 
-/// A status below 500 is about this request or its credentials: the next try would get the same. 408 and 429 are about
-/// the moment, and with 5xx the proxy did not reach the host.
+/// The error for a status that is not 2xx. Most statuses below 500 concern the request or its credentials, so another attempt
+/// would get the same. After 408, 429 and 5xx another attempt may succeed.
 fn refusal(proxy: &Proxy, status: u16) -> Error {
     let (code, what) = match status {
         401 | 407 => (Code::Proxy, ": check the user and password of the proxy"),
@@ -125,7 +125,7 @@ fn refusal(proxy: &Proxy, status: u16) -> Error {
         _ => (Code::Proxy, ""),
     };
     Error::Other(Box::new(ProxyFailure {
-        wants_credentials: matches!(status, 401 | 407),
+        refuses_credentials: matches!(status, 401 | 407),
         ..ProxyFailure::new(
             code,
             proxy,
@@ -135,7 +135,7 @@ fn refusal(proxy: &Proxy, status: u16) -> Error {
 }
 
 fn no_http(proxy: &Proxy) -> Error {
-    ProxyFailure::error(Code::Proxy, proxy, "gave no answer of an HTTP proxy")
+    ProxyFailure::error(Code::Proxy, proxy, "did not answer as an HTTP proxy")
 }
 
 fn hung_up(proxy: &Proxy, error: Error) -> Error {

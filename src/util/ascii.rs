@@ -1,28 +1,28 @@
-//! Short ASCII text of a known length, on the stack: digests in hex, dates.
+//! Short ASCII texts of a fixed length, on the stack: digests in hexadecimal, dates.
 
 use std::fmt;
 use std::ops::Deref;
 
-/// `N` ASCII characters. Reads as a `str`.
+/// `N` ASCII characters, which dereference to a `str`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Ascii<const N: usize>([u8; N]);
 
 impl<const N: usize> Ascii<N> {
-    /// Lower hex of `N / 2` bytes.
+    /// `N / 2` bytes in lower-case hexadecimal.
     pub(crate) fn hex(bytes: &[u8]) -> Ascii<N> {
         debug_assert_eq!(bytes.len() * 2, N);
         let mut text = [0; N];
         for (digits, byte) in text.chunks_exact_mut(2).zip(bytes) {
             digits.copy_from_slice(&[byte >> 4, byte & 15]);
         }
-        // Apart from the loop above, so that the compiler makes whole registers of digits at a time.
+        // A loop of its own, so that the compiler vectorizes it.
         for digit in &mut text {
             *digit += if *digit > 9 { b'a' - 10 } else { b'0' };
         }
         Ascii(text)
     }
 
-    /// The text with this number's last digits at `place`.
+    /// The text with the last digits of this number at `place`.
     pub(crate) fn with_digits(mut self, place: std::ops::Range<usize>, mut number: u32) -> Ascii<N> {
         for digit in self.0[place].iter_mut().rev() {
             *digit = b'0' + (number % 10) as u8;

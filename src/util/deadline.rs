@@ -1,4 +1,5 @@
-//! A point in time by which something must have happened, made once at a start, so that all that follows shares it.
+//! A point in time by which an operation must have ended. It is computed once, when the operation begins, and all its steps
+//! share it.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// `None` never passes. So does a wait too long for the clock to express.
+    /// A deadline of `None` never passes, nor does one that is too far away for the clock.
     pub fn after(wait: Option<Duration>) -> Deadline {
         Deadline::after_from(Instant::now(), wait)
     }
@@ -15,7 +16,7 @@ impl Deadline {
         Deadline(wait.and_then(|wait| start.checked_add(wait)))
     }
 
-    /// What is left, zero once it has passed; `None` if there is no limit.
+    /// The remaining time, zero after the deadline; `None` if there is no limit.
     pub fn remaining(self) -> Option<Duration> {
         self.0.map(|at| at.saturating_duration_since(Instant::now()))
     }
@@ -24,7 +25,7 @@ impl Deadline {
         self.0.is_some_and(|at| at <= Instant::now())
     }
 
-    /// The point itself, if there is one.
+    /// The point in time; `None` if there is no limit.
     pub fn at(self) -> Option<Instant> {
         self.0
     }

@@ -1,4 +1,4 @@
-//! Helpers without a domain.
+//! Helpers that belong to no domain.
 
 pub(crate) mod ascii;
 pub(crate) mod deadline;

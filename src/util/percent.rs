@@ -1,4 +1,5 @@
-//! Percent-encoding as RFC 3986 has it: all but `A-Za-z0-9-_.~` is encoded, a space is `%20`. Both vendors' queries use it.
+//! Percent-encoding of RFC 3986: all characters except `A-Za-z0-9-_.~` are encoded, and a space is `%20`. The queries of both
+//! vendors use it.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -8,7 +9,7 @@ pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// `a=1&b=2`, in the order given.
+/// `a=1&b=2`, in the given order.
 pub(crate) fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut query = String::new();
     for (name, value) in pairs {
@@ -27,7 +28,7 @@ pub(crate) fn push_pair(query: &mut String, name: &str, value: &str) {
     query.extend(utf8_percent_encode(value, RESERVED));
 }
 
-/// The length to which pairs grow at most.
+/// The greatest possible length of these pairs in a query.
 pub(crate) fn longest(pairs: &[(&str, &str)]) -> usize {
     pairs
         .iter()

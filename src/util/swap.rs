@@ -1,5 +1,5 @@
-//! A value that can be replaced while others read it: each reader has one whole value, old or new, for as long as it
-//! likes.
+//! A value that a thread can replace while others read it. Each reader has one whole value, the old or the new one, for as
+//! long as it keeps it.
 
 use crate::util::sync::{Arc, RwLock};
 
@@ -11,14 +11,17 @@ impl<T> Swap<T> {
         Swap(RwLock::new(Arc::new(value)))
     }
 
-    // Nothing panics while a lock is held: it only ever guards a copy of a pointer.
+    // The lock only guards the copy of a pointer, so no thread can panic while it holds the lock.
     pub fn load(&self) -> Arc<T> {
-        self.0.read().expect("nobody panics with this lock").clone()
+        self.0
+            .read()
+            .expect("no thread panics while it holds this lock")
+            .clone()
     }
 
     pub fn store(&self, value: T) {
         let value = Arc::new(value);
-        *self.0.write().expect("nobody panics with this lock") = value;
+        *self.0.write().expect("no thread panics while it holds this lock") = value;
     }
 }
 
@@ -35,7 +38,10 @@ mod models {
             let kept = current.load();
             let later = current.load();
             assert!([("key 1", "secret 1"), ("key 2", "secret 2")].contains(&*kept));
-            assert!(*kept == *later || later.0 == "key 2", "nobody goes back");
+            assert!(
+                *kept == *later || later.0 == "key 2",
+                "a reader never sees an older value later"
+            );
             rotating.join().unwrap();
             assert_eq!(*current.load(), ("key 2", "secret 2"));
         });

@@ -1,4 +1,5 @@
-//! What threads share, from the standard library; under loom from loom, so that models run every interleaving of it.
+//! The synchronization types of the library. They come from the standard library, or from loom in builds for loom, whose models
+//! run every interleaving.
 
 use crate::util::deadline::Deadline;
 
@@ -12,11 +13,11 @@ pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, atomic};
 #[cfg(feature = "loom")]
 pub(crate) use loom::thread;
 
-/// A list of any length that threads add to and take from without a lock, first in, first out.
+/// A lock-free unbounded queue, first in, first out.
 #[cfg(not(feature = "loom"))]
 pub(crate) use crossbeam_queue::SegQueue;
 
-/// The same for models, which know no other sharing than that of loom's own types.
+/// The same queue for models, since loom follows only its own types.
 #[cfg(feature = "loom")]
 #[derive(Debug)]
 pub(crate) struct SegQueue<T>(Mutex<std::collections::VecDeque<T>>);
@@ -40,7 +41,7 @@ impl<T> SegQueue<T> {
     }
 }
 
-/// Nobody leaves what a lock guards half done, so one that somebody panicked with is as good as any.
+/// Locks a mutex. No code leaves the data behind a lock half changed, so a poisoned mutex is used like any other.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     #[cfg(not(feature = "loom"))]
     return mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -48,19 +49,19 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     return mutex.lock().unwrap();
 }
 
-/// Waits until told, or until the deadline; sooner is allowed.
-pub(crate) fn wait_until<'a, T>(told: &Condvar, guard: MutexGuard<'a, T>, deadline: Deadline) -> MutexGuard<'a, T> {
+/// Waits for a notification until the deadline. It may return earlier.
+pub(crate) fn wait_until<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>, deadline: Deadline) -> MutexGuard<'a, T> {
     #[cfg(not(feature = "loom"))]
     return match deadline.remaining() {
-        None => told.wait(guard).unwrap_or_else(std::sync::PoisonError::into_inner),
+        None => condvar.wait(guard).unwrap_or_else(std::sync::PoisonError::into_inner),
         Some(left) => {
-            let waited = told.wait_timeout(guard, left);
+            let waited = condvar.wait_timeout(guard, left);
             waited.unwrap_or_else(std::sync::PoisonError::into_inner).0
         }
     };
     #[cfg(feature = "loom")]
     {
         let _ = deadline;
-        return told.wait(guard).unwrap();
+        return condvar.wait(guard).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! Text files that people write and editors save: certificates and keys.
+//! Text files that people edit: certificates and keys.
 
 use std::fs;
 use std::path::Path;
@@ -10,10 +10,10 @@ const UTF16_MARKS: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
 
 /// The bytes of a file without the byte order marks of UTF-8, which some editors put before the text. They are removed from
 /// the beginning of every line, because a bundle of certificates is often made of several files.
-/// The bytes that are read and those that are returned are wiped when dropped, since the file may hold a key.
+/// The bytes that are read and those that are returned are wiped when dropped, since the file may contain a key.
 ///
 /// # Errors
-/// A text for the caller to put behind the path: the file cannot be read, or its mark is that of UTF-16.
+/// A text that the caller adds to the path: the file cannot be read, or it is in UTF-16.
 pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let bytes = Zeroizing::new(fs::read(path).map_err(|error| error.to_string())?);
     without_marks(&bytes)
@@ -23,7 +23,7 @@ fn without_marks(bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
     if UTF16_MARKS.iter().any(|mark| bytes.starts_with(mark)) {
         return Err("the file is in UTF-16; save it as UTF-8".to_owned());
     }
-    // As large as it can become: one that grows leaves copies behind.
+    // It has room for all bytes from the beginning, since a vector that grows leaves copies in memory.
     let mut text = Zeroizing::new(Vec::with_capacity(bytes.len()));
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         text.extend_from_slice(line.strip_prefix(UTF8_MARK).unwrap_or(line));

@@ -4,7 +4,7 @@ use super::route::Route;
 use crate::config::{self, Endpoint};
 use crate::error::Error;
 
-/// What stays the same for a client: where requests go and for which apps.
+/// The settings of a client that do not change: where requests go, and for which apps.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
     /// Never empty.
@@ -15,7 +15,7 @@ pub(crate) struct Account {
     pub im_app_id: Option<i64>,
 }
 
-/// A host and the region that its signatures name. Another one has other data and accounts: it is tried only if listed.
+/// A host, and the region for its signatures. Another host may have other data and accounts, so only listed hosts are tried.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pub endpoint: Endpoint,
@@ -39,8 +39,8 @@ impl Site {
         })
     }
 
-    /// Whether the host is known to be overseas while the region is the default, which is mainland China: the vendor then
-    /// refuses every signature.
+    /// Whether the host is known to be overseas while the region is the default, mainland China. Then the vendor refuses every
+    /// signature.
     pub fn has_doubtful_region(&self) -> bool {
         self.region == config::VOLCENGINE_REGION.default && is_overseas(self.endpoint.host())
     }
@@ -51,7 +51,7 @@ impl Site {
     }
 }
 
-/// docs/VENDORS.md, Request: BytePlus, and the hosts of Volcengine whose names hold a region such as `ap-singapore-1`.
+/// docs/VENDORS.md, Request: the hosts of BytePlus, and those of Volcengine whose names contain a region such as `ap-singapore-1`.
 fn is_overseas(host: &str) -> bool {
     let host = host.trim_end_matches('.');
     let is_in = |domain| {

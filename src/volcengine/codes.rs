@@ -1,9 +1,9 @@
-//! Volcengine's error codes, as data: VENDORS.md, the code table and the codes of RTC and IM below it.
+//! The error codes of Volcengine as a table: VENDORS.md, the code table and the codes of RTC and IM below it.
 
 use crate::report::ErrorClass;
 use crate::report::ErrorClass::*;
 
-/// A code, its number if it has one, and what it means. A name that ends in `.*` stands for all that begin so.
+/// A code, its number if it has one, and its class. A name that ends in `.*` matches all names with that beginning.
 struct Row(&'static str, i32, ErrorClass);
 
 const NO_NUMBER: i32 = 0;
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn no_code_stands_in_the_table_twice() {
+    fn every_code_is_in_the_table_once() {
         let names: std::collections::HashSet<_> = ROWS.iter().map(|row| row.0).collect();
         assert_eq!(names.len(), ROWS.len());
         let numbers: Vec<_> = ROWS.iter().map(|row| row.1).filter(|n| *n != NO_NUMBER).collect();

@@ -1,10 +1,10 @@
-//! What signs the requests of an account.
+//! The credentials that sign requests.
 
 use crate::config::{self, FileKeys};
 use crate::error::Error;
 use crate::secret::Secret;
 
-/// What signs.
+/// The keys of an account.
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
     pub access_key: String,
@@ -13,7 +13,7 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// New credentials for a client that runs.
+    /// Credentials that replace those of a client while it runs.
     pub fn new(access_key: &str, secret_key: &str, session_token: &str) -> Result<Credentials, Error> {
         config::check_credential(&config::VOLCENGINE_ACCESS_KEY, "key_id", access_key)?;
         config::check_credential(&config::VOLCENGINE_SECRET_KEY, "secret", secret_key)?;
@@ -48,7 +48,7 @@ impl Credentials {
         }
         for (field, value) in [(secret_key, &self.secret_key), (session_token, &self.session_token)] {
             if is_access_key(value.expose()) {
-                let text = "begins with AKLT or AKTP, as an access key does, but the access key does not: the two look exchanged";
+                let text = "begins with AKLT or AKTP like an access key, but the access key does not: the two seem to be exchanged";
                 return Err(Error::invalid(field, text));
             }
         }
@@ -56,7 +56,8 @@ impl Credentials {
     }
 }
 
-/// Access keys begin with AKLT, temporary ones with AKTP. One that does not is still taken: an emulator may have its own.
+/// Whether this is an access key of the vendor: those begin with AKLT, and temporary ones with AKTP. Other access keys are
+/// accepted, since an emulator may have its own.
 fn is_access_key(text: &str) -> bool {
     text.starts_with("AKLT") || text.starts_with("AKTP")
 }

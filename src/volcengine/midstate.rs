@@ -1,5 +1,5 @@
-//! SHA-256 of texts that begin alike: the beginning is hashed once, and what follows is gathered on the stack and
-//! compressed at once. `sha2` and `hmac` by themselves take a fifth longer for texts of so few blocks.
+//! SHA-256 of texts with the same beginning. The beginning is hashed once; the rest is collected on the stack and compressed
+//! in one call. For these short texts `sha2` and `hmac` alone take one fifth more time.
 
 use sha2::block_api::compress256;
 use zeroize::Zeroizing;
@@ -11,12 +11,12 @@ const START: [u32; 8] = [
     0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 ];
 
-/// The state of SHA-256 after a beginning. Wiped when dropped: a key may be in it.
+/// The state of SHA-256 after a beginning. It is wiped when dropped, since it may contain a key.
 #[derive(Clone)]
 pub(super) struct Midstate {
     state: Zeroizing<[u32; 8]>,
     hashed: usize,
-    /// Of the beginning, what fills no block.
+    /// The end of the beginning that does not fill a block.
     rest: Vec<u8>,
 }
 
@@ -35,8 +35,8 @@ impl Midstate {
         }
     }
 
-    /// The beginning, to be gone on with. `N` blocks of memory are one more than are compressed at once.
-    // Inlined, all that Hasher does is done in place: it is too large to be moved.
+    /// A hasher that continues after the beginning. It has memory for `N` blocks and compresses `N - 1` of them in one call.
+    // It is inlined, since a Hasher is too large to be moved.
     #[inline(always)]
     pub fn hasher<const N: usize>(&self) -> Hasher<N> {
         let mut hasher = Hasher {
@@ -49,11 +49,11 @@ impl Midstate {
     }
 }
 
-/// A text on its way into the hash.
+/// A hash in progress.
 pub(super) struct Hasher<const N: usize> {
     state: [u32; 8],
     hashed: usize,
-    /// One more than is ever full, for the padding.
+    /// The last block is for the padding.
     blocks: [[u8; BLOCK]; N],
     filled: usize,
 }
@@ -61,7 +61,7 @@ pub(super) struct Hasher<const N: usize> {
 impl<const N: usize> Hasher<N> {
     const FULL: usize = (N - 1) * BLOCK;
 
-    /// One with no beginning.
+    /// A hasher without a beginning.
     #[inline(always)]
     pub fn new() -> Hasher<N> {
         Hasher {
@@ -87,7 +87,7 @@ impl<const N: usize> Hasher<N> {
         }
     }
 
-    /// FIPS 180-4, 5.1.1: a one bit, zeros, and the length in bits at the end of a block.
+    /// Adds the padding of FIPS 180-4, 5.1.1 (a one bit, zeros, and the length in bits at the end of a block) and returns the hash.
     #[inline(always)]
     pub fn finalize(&mut self) -> [u8; 32] {
         let bits = (self.hashed + self.filled) as u64 * 8;

@@ -1,6 +1,6 @@
-//! Volcengine RTC and IM: a message and the account in, a signed HTTP request out; an answer in, a report out.
+//! Volcengine RTC and IM. This folder makes signed HTTP requests of messages, and outcomes of answers.
 //!
-//! Pure: no I/O, and time comes in as an argument, so every request can be checked byte for byte.
+//! It is pure: it does no I/O, and the time is an argument, so that tests can check every byte of a request.
 
 mod account;
 pub(crate) mod actions;
@@ -76,7 +76,7 @@ fn sites(config: &Config) -> Result<Vec<Site>, Error> {
         Some(region) => Site::new(endpoint, region, &actions),
         None if is_list => {
             let text = format!(
-                "{} is one of several and names no region: write it as URL@region",
+                "{} is one of several endpoints and has no region: write it as URL@region",
                 endpoint.origin()
             );
             Err(Error::invalid(key, text))

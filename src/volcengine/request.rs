@@ -1,4 +1,4 @@
-//! A signed request.
+//! Signed HTTP requests.
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
@@ -9,33 +9,33 @@ use super::route::{self, CONTENT_SHA256, DATE, Route, SECURITY_TOKEN};
 use super::sign;
 use super::signer::Signer;
 
-/// An action ready to be signed: the body's bytes are the ones sent.
+/// An action that is ready to be signed and sent. The body is sent byte for byte.
 pub(crate) struct UnsignedRequest<'a> {
     pub action: &'a str,
     pub version: &'a str,
     pub body: Vec<u8>,
 }
 
-/// The signed request. Fails only for a name or token that no header can carry, which settings do not let in.
+/// The signed request. It fails only if a header cannot contain one of the values, which the checks of the settings exclude.
 pub(crate) fn request(
     account: &Account,
     site: &Site,
     signer: &Signer,
-    call: UnsignedRequest,
+    unsigned: UnsignedRequest,
     now: UtcDateTime,
 ) -> Result<Request<Vec<u8>>, http::Error> {
-    let of_this_call;
-    let route = match site.route(call.action, call.version) {
+    let new_route;
+    let route = match site.route(unsigned.action, unsigned.version) {
         Some(route) => route,
         None => {
-            of_this_call = Route::new(&site.endpoint, call.action, call.version)?;
-            &of_this_call
+            new_route = Route::new(&site.endpoint, unsigned.action, unsigned.version)?;
+            &new_route
         }
     };
     let credentials = signer.credentials();
     let token = credentials.session_token.expose();
     let x_date = sign::x_date(now);
-    let body_sha256 = sign::sha256_hex(&call.body);
+    let body_sha256 = sign::sha256_hex(&unsigned.body);
     let (x_date, body_sha256) = (&*x_date, &*body_sha256);
     let key = signer.key(&x_date[..8], &site.region, &account.service);
     let authorization = route.authorization(credentials, &key, x_date, body_sha256);
@@ -55,7 +55,7 @@ pub(crate) fn request(
             sensitive(HeaderValue::from_str(token)?),
         );
     }
-    let mut request = Request::new(call.body);
+    let mut request = Request::new(unsigned.body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = route.uri.clone();
     *request.headers_mut() = headers;

@@ -1,4 +1,4 @@
-//! The way to an action at a site: what is the same in every request that goes there, made once.
+//! A route: the parts of a request that are the same for every request of one action to one site. They are computed once.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Fails only for an action too long for a URL.
+    /// It fails only if the action is too long for a URL.
     pub fn new(endpoint: &Endpoint, action: &str, version: &str) -> Result<Route, http::Error> {
         let query = sign::canonical_query(&[("Action", action), ("Version", version)]);
         let host = endpoint.host_header();
@@ -39,7 +39,7 @@ impl Route {
         })
     }
 
-    /// The Authorization header of a request that goes this way.
+    /// The Authorization header of a request on this route.
     pub fn authorization(
         &self,
         credentials: &Credentials,

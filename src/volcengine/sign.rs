@@ -1,8 +1,8 @@
-//! The signature of Volcengine's API: HMAC-SHA256 over a canonical request, like AWS V4 without its "AWS4" prefix.
-//! VENDORS.md, Signature. Pure functions of request, credentials and time; held to the vendor's own signers by vectors.
+//! The signature of Volcengine's API: HMAC-SHA256 over a canonical request, like AWS Signature Version 4 without its "AWS4"
+//! prefix. VENDORS.md, Signature. All functions are pure; test vectors from the vendor's own signers check them.
 //!
-//! What stays the same is hashed once: an [`RequestPrefix`] for an action at a host, a [`SigningKey`] for a day. The canonical
-//! request itself is never put together: its pieces go into the hash one after the other, and nothing is allocated.
+//! What stays the same is hashed once: a [`RequestPrefix`] for an action at a host, a [`SigningKey`] for a day. The canonical
+//! request is never built as one text. Its pieces go into the hash one after the other, without an allocation.
 
 use std::fmt;
 
@@ -16,45 +16,45 @@ use crate::secret::Secret;
 use crate::util::ascii::Ascii;
 use crate::util::percent;
 
-/// A canonical request up to the first value that is another in every message, hashed; and the texts separators the values.
+/// The hash of a canonical request up to the first value that differs between requests, and the texts between these values.
 ///
-/// Headers have names in lower case, sorted, and values without space around them.
+/// The names of headers are in lower case and sorted; values have no spaces around them.
 #[derive(Clone)]
 pub struct RequestPrefix {
     hash: Midstate,
-    /// As `\nx-date:`, before every value that comes varying but the first.
+    /// The text before each varying value except the first, for example `\nx-date:`.
     separators: Vec<String>,
-    /// As the canonical request lists the headers: `content-type;host;x-date`.
+    /// The list of headers in a canonical request: `content-type;host;x-date`.
     signed_headers: String,
-    /// What stands separators the last value and the body's hash.
+    /// The text between the last value and the hash of the body.
     suffix: String,
 }
 
 impl RequestPrefix {
-    /// The headers of `fixed` begin the list, those named by `varying` end it, and are one at least: X-Date changes.
-    /// `query` is as [`canonical_query`] makes it, and as it stands in the URL.
+    /// `fixed` are the first headers with their values, `varying` the names of the others. There is at least one varying
+    /// header, since X-Date changes. `query` comes from [`canonical_query`], and is the same as in the URL.
     pub fn new(method: &str, path: &str, query: &str, fixed: &[(&str, &str)], varying: &[&str]) -> RequestPrefix {
         let mut text = format!("{method}\n{path}\n{query}\n");
         for (name, value) in fixed {
             text += &format!("{name}:{value}\n");
         }
-        let (first, others) = varying.split_first().expect("a header whose value changes");
+        let (first, others) = varying.split_first().expect("at least one header varies");
         text += &format!("{first}:");
         let names: Vec<&str> = fixed.iter().map(|(name, _)| name).chain(varying).copied().collect();
         let signed_headers = names.join(";");
         RequestPrefix {
             hash: Midstate::new(text.as_bytes()),
             separators: others.iter().map(|name| format!("\n{name}:")).collect(),
-            // The line of the last header ends, an empty one follows.
+            // This ends the line of the last header, and adds an empty line.
             suffix: format!("\n\n{signed_headers}\n"),
             signed_headers,
         }
     }
 
-    /// The hash of the whole canonical request, with the values of the headers that were named as varying ones.
+    /// The hash of the whole canonical request. `values` are those of the varying headers.
     pub fn canonical_sha256(&self, values: &[&str], body_sha256: &str) -> Ascii<64> {
         debug_assert_eq!(values.len(), self.separators.len() + 1);
-        // Enough for all but a session token.
+        // All but a request with a session token fit into one pass.
         let mut hasher = self.hash.hasher::<7>();
         let before = std::iter::once("").chain(self.separators.iter().map(String::as_str));
         for (before, value) in before.zip(values) {
@@ -76,7 +76,7 @@ impl RequestPrefix {
         body_sha256: &str,
     ) -> String {
         let signature = key.signature(x_date, &self.canonical_sha256(values, body_sha256));
-        // Joined in memory of exactly this length: a header value takes it over as it is.
+        // The capacity is the exact length, so that the header value needs no copy.
         [
             "HMAC-SHA256 Credential=",
             access_key,
@@ -91,20 +91,20 @@ impl RequestPrefix {
     }
 }
 
-/// What a signature is good for, and the key that makes it: a day, a region, a service.
+/// The key for signatures of one day, region and service.
 ///
-/// The key is kept as the two hashes that HMAC begins with, which is a third of its work on so short a text. It is wiped
-/// when dropped: it signs for the rest of its day.
+/// It is stored as the two hash states with which HMAC begins, which saves a third of the work for such short texts. The states
+/// are wiped when dropped, since they can sign for the rest of the day.
 pub struct SigningKey {
-    /// `YYYYMMDD/region/service/request`, as a line and the end of the one before it.
+    /// `YYYYMMDD/region/service/request` as a line, with the line break before it.
     scope_line: String,
-    /// The string to sign is begun: its first line is always the same.
+    /// This state includes the first line of the string to sign, which is always the same.
     inner: Midstate,
     outer: Midstate,
 }
 
 impl SigningKey {
-    /// `date` is `YYYYMMDD`. The secret key looks like base64 but is used as it is.
+    /// `date` is `YYYYMMDD`. The secret key looks like base64, but its bytes are used without decoding.
     pub fn new(secret_key: &Secret, date: &str, region: &str, service: &str) -> SigningKey {
         let mut key = Zeroizing::new(secret_key.expose().as_bytes().to_vec());
         for text in [date, region, service, "request"] {
@@ -112,9 +112,9 @@ impl SigningKey {
             hmac.update(text.as_bytes());
             key = Zeroizing::new(hmac.finalize().into_bytes().to_vec());
         }
-        // RFC 2104: a key shorter than a block is filled up with zeros, and goes into the hash before all else.
+        // RFC 2104: a key that is shorter than a block is padded with zeros, and is hashed first.
         let keyed = |pad: u8| {
-            // Room for what is added, or a copy would be left where it was.
+            // The vector has room for what is added below, since a vector that grows leaves a copy in memory.
             let mut block = Zeroizing::new(Vec::with_capacity(128));
             block.resize(64, pad);
             block.iter_mut().zip(&*key).for_each(|(byte, key)| *byte ^= key);
@@ -146,7 +146,7 @@ impl SigningKey {
         self.scope_line.trim_matches('\n')
     }
 
-    /// Over the hash of a canonical request, at a time of this day: `YYYYMMDDTHHMMSSZ`.
+    /// The signature of the hash of a canonical request. `x_date` is a time of this day: `YYYYMMDDTHHMMSSZ`.
     pub fn signature(&self, x_date: &str, canonical_sha256: &str) -> Ascii<64> {
         let mut inner = self.inner.hasher::<4>();
         for piece in [x_date, &self.scope_line, canonical_sha256] {
@@ -164,16 +164,16 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// Percent-encoded, sorted by name.
+/// The query with percent-encoded pairs, sorted by name.
 pub fn canonical_query(pairs: &[(&str, &str)]) -> String {
     let mut sorted = pairs.to_vec();
     sorted.sort_unstable();
     percent::query(sorted)
 }
 
-/// `YYYYMMDDTHHMMSSZ`.
+/// The time as `YYYYMMDDTHHMMSSZ`.
 pub fn x_date(now: UtcDateTime) -> Ascii<16> {
-    // No clock that anybody signs by shows a year before Christ.
+    // A year before 0 cannot occur.
     let year = u32::try_from(now.year()).unwrap_or(0);
     Ascii::new(b"YYYYMMDDTHHMMSSZ")
         .with_digits(0..4, year)

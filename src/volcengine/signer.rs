@@ -1,4 +1,4 @@
-//! Credentials with the keys of the day that are made of them: whoever replaces the ones replaces the others.
+//! Credentials together with the signing keys that are derived from them, so that both are replaced at once.
 
 use super::credentials::Credentials;
 use super::sign::SigningKey;
@@ -8,7 +8,7 @@ use crate::util::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Signer {
     credentials: Credentials,
-    /// Of one day, one for each region that was signed for.
+    /// The keys of one day, one for each region.
     keys: Swap<Vec<Arc<SigningKey>>>,
 }
 
@@ -24,14 +24,15 @@ impl Signer {
         &self.credentials
     }
 
-    /// The key of that day (`YYYYMMDD`), made if it is not at hand. Threads that make it at the same time make the same.
+    /// The key of this day (`YYYYMMDD`), which is derived if it is not stored. Threads that derive it at the same time get equal
+    /// keys.
     pub fn key(&self, date: &str, region: &str, service: &str) -> Arc<SigningKey> {
         let keys = self.keys.load();
         if let Some(key) = keys.iter().find(|key| key.is_for(date, region, service)) {
             return key.clone();
         }
         let key = Arc::new(SigningKey::new(&self.credentials.secret_key, date, region, service));
-        // The keys of other days go: the clock does not come back to them.
+        // The keys of other days are removed, since they are not used again.
         let others = keys.iter().filter(|key| key.is_of_day(date));
         self.keys.store(others.chain([&key]).cloned().collect());
         key

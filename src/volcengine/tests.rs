@@ -41,7 +41,7 @@ fn hmac(key: &[u8], text: &str) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-/// VENDORS.md, Signature, step by step: nothing kept, nothing shared with the code it checks.
+/// The signature step by step as in VENDORS.md, Signature. It stores nothing, and shares no code with the library.
 fn plain_authorization(
     credentials: &Credentials,
     host: &str,
@@ -69,7 +69,7 @@ fn plain_authorization(
     format!("HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={names}, Signature={signature}")
 }
 
-/// Days that follow each other, so that one of them is met again and again, and any other time until the year 9999.
+/// Times on four days that follow each other, so that each day occurs often, and any other time until the year 9999.
 fn times() -> impl Strategy<Value = UtcDateTime> {
     let days = (0..4i64, 0..86_400i64).prop_map(|(day, second)| 1_798_675_200 + day * 86_400 + second);
     prop_oneof![3 => days, 1 => 0..253_402_300_800i64]
@@ -77,7 +77,7 @@ fn times() -> impl Strategy<Value = UtcDateTime> {
 }
 
 #[test]
-fn a_request_is_signed_as_one_made_from_nothing_whatever_was_signed_before() {
+fn a_signature_does_not_depend_on_earlier_requests() {
     let account = account();
     let credentials = ("[!-~]([ -~]{0,80}[!-~])?", "[!-~]{1,150}", "([!-~]{1,1200})?");
     let actions = proptest::sample::select(vec![
@@ -129,7 +129,7 @@ fn a_request_is_signed_as_one_made_from_nothing_whatever_was_signed_before() {
 }
 
 #[test]
-fn the_keys_of_a_day_are_made_once_and_go_with_the_day() {
+fn signing_keys_are_derived_once_a_day() {
     let signer = signer("AKLTdemo", "secret", "");
     let same = |a: &crate::util::sync::Arc<_>, b: &crate::util::sync::Arc<_>| crate::util::sync::Arc::ptr_eq(a, b);
     let north = signer.key("20260102", "cn-north-1", "rtc");
@@ -142,7 +142,7 @@ fn the_keys_of_a_day_are_made_once_and_go_with_the_day() {
 }
 
 #[test]
-fn what_signs_prints_nothing_of_it() {
+fn a_signer_prints_no_secret() {
     let signer = signer("AKLTdemo", "demo-secret", "demo-token");
     signer.key("20260102", "cn-north-1", "rtc");
     let printed = format!("{signer:?}");
@@ -151,7 +151,7 @@ fn what_signs_prints_nothing_of_it() {
 }
 
 #[test]
-fn every_message_has_its_route_made_before() {
+fn every_message_has_a_prepared_route() {
     let account = account();
     let site = &account.sites[0];
     let signal = crate::message::Signal {
@@ -258,7 +258,7 @@ fn exchanged_keys_of_a_file_are_refused_and_not_repeated() {
 }
 
 #[test]
-fn keys_of_which_no_prefix_tells_anything_are_taken() {
+fn keys_whose_prefixes_show_no_exchange_are_accepted() {
     for (access_key, secret_key) in [
         ("AKLTYWJj", "WkR0b2tlbg=="),
         ("AKTPYWJj", "WkR0b2tlbg=="),

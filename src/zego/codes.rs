@@ -1,9 +1,9 @@
-//! ZEGO's codes, as data: VENDORS.md, the table below SendCustomCommand.
+//! The codes of ZEGO as a table: VENDORS.md, the table below SendCustomCommand.
 
 use crate::report::ErrorClass;
 use crate::report::ErrorClass::*;
 
-/// From one code to another, both included, and what they mean.
+/// A range of codes, both ends included, and their class.
 struct Row(i32, i32, ErrorClass);
 
 const ROWS: &[Row] = &[

@@ -1,6 +1,6 @@
-//! ZEGO: a message and the project in, a signed GET out; an answer in, a report out.
+//! ZEGO. This folder makes signed GET requests of messages, and outcomes of answers.
 //!
-//! Pure: no I/O; time and nonce come in as arguments. The GET has a side effect: nothing may replay it.
+//! It is pure: it does no I/O, and time and nonce are arguments. The GET has a side effect, so nothing may repeat it.
 
 pub(crate) mod actions;
 pub(crate) mod answer;
@@ -19,18 +19,18 @@ use crate::error::Error;
 use crate::secret::Secret;
 use crate::util::percent;
 
-/// What stays the same for a client.
+/// The settings of a client that do not change.
 #[derive(Clone, Debug)]
 pub(crate) struct Project {
-    /// In the order they are tried; never empty.
+    /// The sites in the order in which they are tried; never empty.
     pub sites: Vec<Site>,
-    /// In decimal digits, as it is signed and sent.
+    /// The AppId in decimal digits, as it is signed and sent.
     pub app_id: String,
-    /// The `IsTest` parameter; `None` leaves it out.
+    /// The `IsTest` parameter; `None` omits it.
     pub is_test: Option<bool>,
 }
 
-/// An endpoint, and what is the same in every request that goes there.
+/// An endpoint, and the parts that all requests to it share.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pub endpoint: Endpoint,
@@ -38,20 +38,20 @@ pub(crate) struct Site {
     host: HeaderValue,
 }
 
-/// What signs.
+/// The secret that signs requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
     pub server_secret: Secret,
 }
 
 impl Credentials {
-    /// New credentials for a client that runs: a ServerSecret, and nothing else.
+    /// Credentials that replace those of a client while it runs. ZEGO only has a ServerSecret.
     pub fn new(key_id: &str, secret: &str, session_token: &str) -> Result<Credentials, Error> {
         for (field, value) in [("key_id", key_id), ("session_token", session_token)] {
             if !value.is_empty() {
                 return Err(Error::invalid(
                     field,
-                    "must be empty: ZEGO's credentials are the ServerSecret alone",
+                    "must be empty: ZEGO's only credential is the ServerSecret",
                 ));
             }
         }
@@ -62,7 +62,7 @@ impl Credentials {
     }
 }
 
-/// The project in a configuration, if this vendor is configured at all.
+/// The project and credentials in a configuration; `None` if it has no setting of this vendor.
 pub(crate) fn configured(config: &Config) -> Result<Option<(Project, Credentials)>, Error> {
     let needed = [&config::ZEGO_APP_ID, &config::ZEGO_SERVER_SECRET];
     if !needed.iter().any(|setting| config.is_given(setting)) {
@@ -80,7 +80,7 @@ pub(crate) fn configured(config: &Config) -> Result<Option<(Project, Credentials
     let project = Project {
         sites: sites(config)?,
         app_id: app_id
-            .ok_or_else(|| Error::invalid(config::ZEGO_APP_ID.key, "is no ZEGO AppId"))?
+            .ok_or_else(|| Error::invalid(config::ZEGO_APP_ID.key, "must be a ZEGO AppId"))?
             .to_string(),
         is_test: match config.text(&config::ZEGO_IS_TEST) {
             "true" => Some(true),
@@ -102,7 +102,7 @@ fn sites(config: &Config) -> Result<Vec<Site>, Error> {
         None => Site::new(endpoint).map_err(|error| Error::invalid(key, error.to_string())),
         Some(_) => Err(Error::invalid(
             key,
-            "ZEGO's endpoints have no region: leave out @ and what follows",
+            "endpoints of ZEGO have no region: remove @ and the text after it",
         )),
     };
     config
@@ -128,7 +128,7 @@ impl Site {
     }
 }
 
-/// The signed request: everything stands in the query. `nonce` is fresh for every attempt.
+/// The signed request. All parameters are in the query. `nonce` must be new for every attempt.
 pub(crate) fn request(
     project: &Project,
     site: &Site,
@@ -150,7 +150,7 @@ pub(crate) fn request(
         percent::push_pair(&mut query, name, value);
     }
     let from = query.len();
-    write!(query, "{}", now.unix_timestamp()).expect("a String takes all");
+    write!(query, "{}", now.unix_timestamp()).expect("a write to a String cannot fail");
     let signature = sign::signature(&project.app_id, nonce, &credentials.server_secret, &query[from..]);
     percent::push_pair(&mut query, "Signature", &signature);
     percent::push_pair(&mut query, "SignatureVersion", "2.0");

@@ -1,4 +1,4 @@
-//! The signature of ZEGO's server API: md5 of AppId, nonce, ServerSecret and timestamp, and of nothing else of the
+//! The signature of ZEGO's server API: MD5 of AppId, nonce, ServerSecret and timestamp. It does not cover the rest of the
 //! request. VENDORS.md, ZEGO, Request.
 
 use md5::{Digest, Md5};
@@ -6,7 +6,7 @@ use md5::{Digest, Md5};
 use crate::secret::Secret;
 use crate::util::ascii::Ascii;
 
-/// Lower-hex md5 over the decimal and hex texts as they stand in the query, without separators.
+/// MD5 in lower-case hexadecimal of the values as they are in the query, without separators.
 pub fn signature(app_id: &str, nonce: &str, server_secret: &Secret, timestamp: &str) -> Ascii<32> {
     let digest = Md5::new()
         .chain_update(app_id)
@@ -17,7 +17,7 @@ pub fn signature(app_id: &str, nonce: &str, server_secret: &Secret, timestamp: &
     Ascii::hex(&digest)
 }
 
-/// `SignatureNonce` as ZEGO wants it: 16 hex digits.
+/// `SignatureNonce` as ZEGO requires it: 16 hexadecimal digits.
 pub fn nonce(random: [u8; 8]) -> Ascii<16> {
     Ascii::hex(&random)
 }

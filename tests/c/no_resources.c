@@ -72,7 +72,7 @@ static void no_thread_for_a_lookup(void) {
   rtcmsg_message message = lab_unicast();
   begin("no thread for a lookup");
   refuse_threads(0, ALL);
-  check_unsent(sent(client, &message, RTCMSG_ERR_NO_RESOURCES), 1, "no thread for the DNS lookup");
+  check_unsent(sent(client, &message, RTCMSG_ERR_NO_RESOURCES), 1, "cannot start a thread for the DNS lookup");
   refuse_threads(0, 0);
   check_sends(client);
   rtcmsg_client_free(client);
@@ -84,7 +84,7 @@ static void a_lookup_without_a_thread_is_repeated(void) {
   rtcmsg_report *report;
   begin("a lookup without a thread is repeated");
   refuse_threads(0, ALL);
-  check_unsent(sent(client, &message, RTCMSG_ERR_NO_RESOURCES), 3, "no thread for the DNS lookup");
+  check_unsent(sent(client, &message, RTCMSG_ERR_NO_RESOURCES), 3, "cannot start a thread for the DNS lookup");
   refuse_threads(0, 1);
   report = sent(client, &message, RTCMSG_OK);
   CHECK_SIZE(rtcmsg_report_request(report, 0)->attempt_count, 2);
@@ -149,7 +149,7 @@ static void no_thread_for_a_worker_nor_for_its_lookup(void) {
   begin("no thread for a worker, nor for its lookup");
   refuse_threads(1, ALL);
   CHECK_CODE(rtcmsg_client_submit(client, &message, NULL, &id, NULL), RTCMSG_OK);
-  check_unsent(completed(client, RTCMSG_ERR_NO_RESOURCES), 1, "no thread for the DNS lookup");
+  check_unsent(completed(client, RTCMSG_ERR_NO_RESOURCES), 1, "cannot start a thread for the DNS lookup");
   refuse_threads(0, 0);
   rtcmsg_client_free(client);
 }
@@ -219,7 +219,7 @@ static void no_descriptor(void) {
   CHECK_INT(handle, -1);
   CHECK_CONTAINS(error.message, "no event handle");
   give_descriptors_back();
-  check_unsent(report, 2, "no socket");
+  check_unsent(report, 2, "cannot open a socket");
   check_sends(client);
   CHECK_CODE(rtcmsg_client_event_handle(client, &handle, &error), RTCMSG_OK);
   REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);

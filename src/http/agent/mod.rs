@@ -1,5 +1,5 @@
-//! ureq, set up for requests with side effects: nothing is ever replayed or redirected, everything ends by a deadline,
-//! and a failure says whether request bytes may have left.
+//! ureq, configured for requests that have side effects. No request is repeated or redirected, everything ends by a deadline,
+//! and a failure says whether request bytes may have been sent.
 
 use std::env;
 use std::io::Read;
@@ -30,18 +30,18 @@ use crate::report::Request;
 use crate::util::deadline::Deadline;
 use crate::util::sync::Arc as SharedArc;
 
-/// An answer, read to its end.
+/// An answer whose body was read to the end.
 pub(crate) type Answer = Response<Vec<u8>>;
 
-/// Answers longer than this are no answers of these vendors.
+/// The longest answer that is read. No vendor sends longer ones.
 const MAX_ANSWER: u64 = 1024 * 1024;
-/// ureq's default takes half a MiB per TLS connection.
+/// The size of ureq's buffers. With its default a TLS connection takes half a MiB.
 const BUFFER_SIZE: usize = 16 * 1024;
 
-/// Why an attempt brought no answer.
+/// The reason why an attempt has no answer.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Its permit was refused: nothing was sent, and the request says why.
+    /// The permit was refused, so nothing was sent. The request says why.
     NotPermitted(Box<Request>),
     Broken(BrokenExchange),
 }
@@ -49,13 +49,13 @@ pub(crate) enum Failure {
 #[derive(Debug)]
 pub(crate) struct BrokenExchange {
     pub code: Code,
-    /// Whether any byte of the request may have left.
+    /// Whether any byte of the request may have been sent.
     pub may_have_left: bool,
-    /// The status, if the head of an answer came and only its body failed.
+    /// The status, if the head of an answer was received and only its body was not.
     pub status: Option<u16>,
     pub text: String,
-    /// The proxy wants other credentials than it was given: it is not asked again.
-    pub is_proxy_locked: bool,
+    /// Whether the proxy refuses the credentials. Then no request is tried again.
+    pub proxy_refuses_credentials: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads and checks everything now, the CA file too, so that no send to one of `endpoints` can fail for it later.
+    /// Reads and checks all settings, the CA file included, so that none of them can make a send to `endpoints` fail later.
     pub fn new(config: &Config, endpoints: &[&Endpoint]) -> Result<Settings, Error> {
         Ok(Settings {
             max_connections: config.integer(&config::HTTP_MAX_IDLE_CONNECTIONS) as usize,
@@ -84,7 +84,7 @@ impl Settings {
     }
 }
 
-/// A pool of connections and the way to make them; any thread may use it.
+/// A pool of connections, with all that is needed to open them. Any number of threads may use it.
 pub(crate) struct Agent {
     agent: ureq::Agent,
     resolver: CachedResolver,
@@ -103,7 +103,7 @@ impl Agent {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            // Which proxy is used is our matter: without this ureq would read the environment.
+            // The connector selects the proxy. Without this ureq would read the environment.
             .proxy(None)
             .user_agent(USER_AGENT)
             .accept(AutoHeaderValue::None)
@@ -141,7 +141,7 @@ impl Agent {
         }
     }
 
-    /// Opens a connection and keeps it for the next request to this host.
+    /// Opens a connection to this host, TLS handshake included, and keeps it in the pool for the next request.
     pub fn prewarm(&self, uri: &http::Uri) -> Result<(), String> {
         let opened = self
             .prewarmer
@@ -152,8 +152,9 @@ impl Agent {
         })
     }
 
-    /// Sends the request once and reads the answer to its end, all by the deadline; not at all once it has expired.
-    /// `progress` says meanwhile how far it has come. The connection is closed unless the caller calls [`Reusable::keep`].
+    /// Sends the request once and reads the answer to its end, all before the deadline. A request that has expired before its
+    /// first byte is not sent. Other threads can follow the attempt in `progress`, and stop it. The connection is closed unless
+    /// the caller calls [`Reusable::keep`].
     pub fn exchange(
         &self,
         request: http::Request<Vec<u8>>,
@@ -171,12 +172,13 @@ impl Agent {
             }
             let step = attempt.step();
             let failure = failure(&error, &uri, step, None);
-            // A lack of descriptors, the caller's own deadline or a refusal of the proxy says nothing against the addresses.
-            let says_nothing = matches!(
+            // A lack of descriptors, the deadline of the caller or a refusal of the proxy does not show that the addresses are
+            // bad.
+            let spares_addresses = matches!(
                 failure.code,
                 Code::NoResources | Code::Timeout | Code::Expired | Code::Proxy
             );
-            if matches!(step, Step::Connecting | Step::TlsHandshake) && !says_nothing {
+            if matches!(step, Step::Connecting | Step::TlsHandshake) && !spares_addresses {
                 self.resolver.forget(&uri);
             }
             if failure.may_have_left || !expires.has_passed() {
@@ -184,7 +186,7 @@ impl Agent {
             }
             Failure::Broken(BrokenExchange {
                 code: Code::Expired,
-                text: format!("{}: it expired while {}", authority(&uri), doing(step)),
+                text: format!("{}: the request expired while {}", authority(&uri), activity(step)),
                 ..failure
             })
         })?;
@@ -206,7 +208,7 @@ impl Agent {
         }
     }
 
-    /// Ends every connection, also those in use: whoever waits on one, or for a name, gets a failure now.
+    /// Closes every connection, also those in use. Every attempt that waits for one, or for a DNS lookup, fails now.
     pub fn shut_down(&self) {
         self.resolver.shut_down();
         self.agent.clone().shutdown();
@@ -214,13 +216,13 @@ impl Agent {
     }
 }
 
-/// The connection of an answer, if both sides keep it open. It is closed when this is dropped.
+/// The connection of an answer, if both sides keep it open. Dropping this closes the connection.
 #[must_use]
 pub(crate) struct Reusable<'a> {
     pool: &'a Pool,
     connection: Option<HttpConnection>,
     idle_since: Instant,
-    /// The limit that the server has announced.
+    /// The limit that the server announced for this connection.
     limit: Option<Duration>,
 }
 
@@ -236,15 +238,15 @@ impl Reusable<'_> {
 fn read_to_end(body: &mut Body) -> Result<Vec<u8>, ureq::Error> {
     const USUAL: u64 = 1024;
     let expected = body.content_length().unwrap_or(USUAL).min(MAX_ANSWER);
-    // A byte more than is expected: the read that finds the end needs room, too.
+    // One byte more than expected, since the read that finds the end needs room as well.
     let mut bytes = Vec::with_capacity(expected as usize + 1);
-    // ureq refuses the byte at the limit even if it is the last: one more, so that the longest answer passes.
+    // ureq refuses the byte at the limit even if it is the last one, so the limit is one byte more.
     let mut reader = body.with_config().limit(MAX_ANSWER + 1).reader();
     reader.read_to_end(&mut bytes).map_err(ureq::Error::from)?;
     Ok(bytes)
 }
 
-/// Host and port alone: ZEGO's query holds the message.
+/// Host and port, without the query: that of ZEGO contains the message.
 fn authority(uri: &http::Uri) -> &str {
     uri.authority().map_or("", |authority| authority.as_str())
 }
@@ -256,13 +258,13 @@ fn failure(error: &ureq::Error, uri: &http::Uri, step: Step, status: Option<u16>
         may_have_left: step == Step::RequestWritten,
         status,
         text: format!("{}: {what}", authority(uri)),
-        is_proxy_locked: own_error::<ProxyFailure>(error).is_some_and(|failure| failure.wants_credentials),
+        proxy_refuses_credentials: own_error::<ProxyFailure>(error).is_some_and(|failure| failure.refuses_credentials),
     }
 }
 
 fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
     if let ureq::Error::Timeout(_) = error {
-        return (Code::Timeout, format!("the deadline passed while {}", doing(step)));
+        return (Code::Timeout, format!("the deadline passed while {}", activity(step)));
     }
     if let Some(failure) = own_error::<ProxyFailure>(error) {
         return (failure.code, failure.text.clone());
@@ -273,11 +275,11 @@ fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
                 code: Code::NoResources,
                 why,
             }) => (Code::NoResources, why.clone()),
-            Some(ResolveError { why, .. }) => (Code::Resolve, format!("no address: {why}")),
-            None => (Code::Resolve, format!("no address: {error}")),
+            Some(ResolveError { why, .. }) => (Code::Resolve, format!("cannot resolve the host: {why}")),
+            None => (Code::Resolve, format!("cannot resolve the host: {error}")),
         },
         Step::Connecting if matches!(error, ureq::Error::Io(error) if os::is_lack_of_resources(error)) => {
-            (Code::NoResources, format!("the system gives no socket: {error}"))
+            (Code::NoResources, format!("cannot open a socket: {error}"))
         }
         Step::Connecting => (Code::Connect, format!("cannot connect: {error}")),
         Step::TlsHandshake if tls_failure::is_disconnect(error) => (
@@ -294,7 +296,7 @@ fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
                 Code::Disconnected,
                 format!("the connection ended before the answer did: {error}"),
             ),
-            // ureq's word for an end inside a chunk's size.
+            // ureq reports an end inside the size of a chunk in this way.
             ureq::Error::BodyStalled => (
                 Code::Disconnected,
                 "the connection ended before the answer did".to_owned(),
@@ -307,12 +309,12 @@ fn describe(error: &ureq::Error, step: Step) -> (Code, String) {
                 Code::BadResponse,
                 format!("the head of the answer is longer than {limit} bytes"),
             ),
-            error => (Code::BadResponse, format!("the answer is no HTTP: {error}")),
+            error => (Code::BadResponse, format!("the answer is not valid HTTP: {error}")),
         },
     }
 }
 
-/// An error of our own that ureq handed on.
+/// The error of our own that ureq has passed on, if it has this type.
 fn own_error<E: std::error::Error + 'static>(error: &ureq::Error) -> Option<&E> {
     match error {
         ureq::Error::Other(other) => other.downcast_ref(),
@@ -320,12 +322,12 @@ fn own_error<E: std::error::Error + 'static>(error: &ureq::Error) -> Option<&E> 
     }
 }
 
-fn doing(step: Step) -> &'static str {
+fn activity(step: Step) -> &'static str {
     match step {
         Step::Resolving => "looking up the host",
         Step::Connecting => "connecting",
         Step::TlsHandshake => "in the TLS handshake",
-        Step::Connected => "about to send",
+        Step::Connected => "waiting to send",
         Step::RequestWritten => "sending or waiting for the answer",
     }
 }

@@ -13,7 +13,7 @@ use crate::util::sync::Arc as SharedArc;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// A server for one connection: it answers each request, and hangs up when it is told.
+/// A server for one connection: it answers each request, and closes the connection when the test says so.
 struct Server {
     url: String,
     hang_up: Sender<()>,
@@ -25,14 +25,14 @@ impl Server {
     fn start() -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}/", listener.local_addr().expect("bound"));
-        let (hang_up, told) = channel();
+        let (hang_up, may_hang_up) = channel();
         let (say, has_hung_up) = channel();
         let (count, requests) = channel();
         thread::spawn(move || {
             let (stream, _) = listener.accept().expect("a connection");
             let reading = stream.try_clone().expect("a second handle");
             let counting = thread::spawn(move || count.send(answer_all(reading)));
-            if told.recv().is_ok() {
+            if may_hang_up.recv().is_ok() {
                 stream.shutdown(std::net::Shutdown::Both).expect("hung up");
                 say.send(()).expect("awaited");
             }

@@ -1,5 +1,5 @@
-//! A TCP connection to the first address that answers: connects race, each begun 250 ms behind the one before it
-//! (RFC 8305), or at once when that one failed. One thread runs the race, with sockets that do not block.
+//! A TCP connection to the first address that answers. The connects race (RFC 8305, "Happy Eyeballs"): each one begins 250 ms
+//! after the one before it, or as soon as that one has failed. One thread runs the race with non-blocking sockets.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -17,10 +17,10 @@ use super::tunnel::{self, ProxyFailure};
 use crate::config::Proxy;
 use crate::os::{self, EndedConnect};
 
-/// How long a connect is waited for before the next one joins it: RFC 8305, Connection Attempt Delay.
+/// The time between the beginnings of two connects: RFC 8305, Connection Attempt Delay.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// Connects to the host of a request, or to its proxy and through that.
+/// Connects to the host of a request, directly or through a proxy.
 #[derive(Debug)]
 pub(super) struct Connect {
     pub resolver: CachedResolver,
@@ -63,10 +63,10 @@ fn unreachable_proxy(proxy: &Proxy, error: &io::Error) -> Error {
     ProxyFailure::temporary(proxy, format_args!("cannot be reached: {error}"))
 }
 
-/// How a race ended.
+/// The result of a race.
 struct RaceResult<S> {
     outcome: Result<(SocketAddr, S), RaceError>,
-    /// The addresses that failed, or had not answered when one that was begun later did, or when the time was over.
+    /// The addresses that failed. An address that has not answered when a later one does, or by the deadline, counts as failed.
     failed: Vec<SocketAddr>,
 }
 
@@ -84,7 +84,7 @@ enum BeginError {
     All(Error),
 }
 
-/// What a race needs of the network. A test has one of its own, with its own clock.
+/// The network, as a race uses it. Tests have a network and a clock of their own.
 trait Network {
     type Socket;
 
@@ -92,8 +92,8 @@ trait Network {
 
     fn begin(&self, address: SocketAddr) -> Result<Self::Socket, BeginError>;
 
-    /// Waits until one of these connects has ended, and says how it did. Without an end it returns when `at_most` has
-    /// passed, or sooner.
+    /// Waits until one of these connects has ended, and returns how it ended. It returns `None` when `at_most` has passed, or
+    /// earlier.
     fn wait(&self, begun: &[(SocketAddr, Self::Socket)], at_most: Option<Duration>)
     -> io::Result<Option<EndedConnect>>;
 }
@@ -112,7 +112,7 @@ fn race<N: Network>(network: &N, addresses: &[SocketAddr], by: Option<Instant>) 
     loop {
         let now = network.now();
         if by.is_some_and(|by| by <= now) {
-            // A caller that leaves less time than a stagger says nothing about the addresses.
+            // A shorter race does not show that the addresses are bad.
             if now.duration_since(started) >= STAGGER {
                 failed.extend(begun.iter().map(|(address, _)| *address));
             }
@@ -175,14 +175,14 @@ fn race<N: Network>(network: &N, addresses: &[SocketAddr], by: Option<Instant>) 
     }
 }
 
-/// The delay of RFC 8305, or less, so that the last address, too, is begun before half of the time is over.
+/// The delay of RFC 8305, or a shorter one, so that the connect to the last address begins in the first half of the time.
 fn stagger(left: Option<Duration>, addresses: usize) -> Duration {
     let count = u32::try_from(addresses.max(1)).unwrap_or(u32::MAX);
     let share = left.map(|left| left / 2 / count);
     share.map_or(STAGGER, |share| share.min(STAGGER))
 }
 
-/// The network itself.
+/// The network of the system.
 struct Sockets<'a> {
     details: &'a ConnectionDetails<'a>,
 }
@@ -194,7 +194,7 @@ impl Network for Sockets<'_> {
         Instant::now()
     }
 
-    /// The socket is known to those who may end it before it connects, so that a close ends every socket of the race.
+    /// The socket is registered before it connects, so that a shutdown of the client ends every connect of the race.
     fn begin(&self, address: SocketAddr) -> Result<Arc<TcpStream>, BeginError> {
         let (socket, begun) = begin_connect(address).map_err(no_socket)?;
         let stream = Arc::new(TcpStream::from(socket));
@@ -217,7 +217,8 @@ impl Network for Sockets<'_> {
     }
 }
 
-/// Another address may be of a family that the system has sockets for, unless there are none left at all.
+/// The error of a socket that cannot be made. The system may have sockets for the family of another address, unless it lacks
+/// resources.
 fn no_socket(error: io::Error) -> BeginError {
     if os::is_lack_of_resources(&error) {
         BeginError::All(Error::Io(error))
@@ -226,7 +227,7 @@ fn no_socket(error: io::Error) -> BeginError {
     }
 }
 
-/// A socket that does not block, and how the beginning of its connect went.
+/// A non-blocking socket, and the result of its call of `connect`.
 fn begin_connect(address: SocketAddr) -> io::Result<(Socket, io::Result<()>)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;

@@ -12,7 +12,7 @@ use ureq::unversioned::transport::time::Instant as Moment;
 use super::*;
 use crate::log::Logger;
 
-/// What becomes of a connect, and how long after its beginning.
+/// The outcome of a connect, and the time after which it occurs.
 #[derive(Clone, Copy)]
 enum Becomes {
     Connected(u64),
@@ -328,11 +328,11 @@ fn a_black_hole_is_passed_and_goes_last_for_ten_minutes() {
     let first = black_hole.open();
     fixture.connect().unwrap().unwrap();
     live.accept().unwrap();
-    assert_eq!(sockets(), 1, "the live one alone");
+    assert_eq!(sockets(), 1, "only the live one");
 
     *fixture.clock.lock().unwrap() += Duration::from_secs(600);
     fixture.connect().unwrap().unwrap();
-    assert_eq!(sockets(), 1, "the first one alone");
+    assert_eq!(sockets(), 1, "only the first one");
     drop(first);
 }
 
@@ -348,12 +348,12 @@ fn a_close_ends_every_socket_of_a_race() {
         for handle in fixture.handles.lock().unwrap().iter().filter_map(Weak::upgrade) {
             handle.shutdown();
         }
-        // There is no deadline: without the close this would not end.
+        // There is no deadline, so only the shutdown ends the race.
         connecting.join().unwrap().unwrap_err();
     });
 }
 
-/// A kernel without IPv6, or a service that may use one family alone.
+/// A kernel without IPv6, or a service that may use only one family.
 #[test]
 fn a_family_without_sockets_does_not_end_the_race() {
     let refused = no_socket(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));

@@ -1,9 +1,9 @@
-//! Which proxy a request goes through: the setting `http.proxy`, the variables of the environment, and `NO_PROXY`. All of
-//! it is read and checked once, when a client is made; the result of that check is what connections use.
+//! The proxy of a request, from the setting `http.proxy`, the variables of the environment and `NO_PROXY`. All of them are read
+//! and checked once, when a client is made.
 //!
-//! The order of the variables and the rules of `NO_PROXY` are those of curl, and beyond curl: `https_proxy` and `HTTPS_PROXY`
-//! serve `http://` endpoints, too, and an entry of `NO_PROXY` may be `*.corp.example`, have a port, or have brackets around an
-//! IPv6 address. docs/CONFIGURATION.md says so, too.
+//! The order of the variables and the rules of `NO_PROXY` are those of curl, with these additions: `https_proxy` and
+//! `HTTPS_PROXY` also apply to `http://` endpoints, and an entry of `NO_PROXY` may be `*.corp.example`, have a port, or have
+//! brackets around an IPv6 address. docs/CONFIGURATION.md describes the same rules.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -26,7 +26,7 @@ pub(super) struct Proxies {
 type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 impl Proxies {
-    /// What `http.proxy` says, for these endpoints. The environment is read only if the setting says `env`.
+    /// The proxies that the setting `http.proxy` selects for these endpoints. The environment is read only for `env`.
     pub fn new(setting: &str, endpoints: &[&Endpoint], variable: Variable) -> Result<Proxies, Error> {
         match setting {
             "" => Ok(Proxies::default()),
@@ -42,7 +42,7 @@ impl Proxies {
         }
     }
 
-    /// A variable that no endpoint needs is not looked at, so that it cannot stop a client.
+    /// A variable that no endpoint needs is not checked, so that it cannot make the client fail.
     fn of_environment(endpoints: &[&Endpoint], variable: Variable) -> Result<Proxies, Error> {
         let names_proxy = |names: &[&'static str], plaintext: bool| {
             let mut of_scheme = endpoints.iter().filter(|endpoint| endpoint.is_plaintext() == plaintext);
@@ -68,7 +68,7 @@ impl Proxies {
         })
     }
 
-    /// The proxy for requests to this URI; `None` if they go directly.
+    /// The proxy for requests to this URI; `None` if they go directly to the vendor.
     pub fn of(&self, uri: &Uri) -> Option<&Proxy> {
         let is_https = uri.scheme_str() == Some("https");
         let proxy = if is_https { &self.for_https } else { &self.for_http };
@@ -79,10 +79,10 @@ impl Proxies {
     }
 }
 
-/// The first of these that is set says which proxy serves `https://` endpoints.
+/// The variables that name the proxy for `https://` endpoints. The first one that is set counts.
 const HTTPS_VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
-/// The same for `http://` endpoints. `HTTP_PROXY` is not among them: under CGI a client of the web server sets it. For curl
-/// `https_proxy` and `HTTPS_PROXY` are not among them either.
+/// The same for `http://` endpoints. `HTTP_PROXY` is not one of them, since under CGI a client of the web server sets it. curl
+/// does not use `https_proxy` and `HTTPS_PROXY` for these endpoints.
 const HTTP_VARIABLES: [&str; 5] = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
 fn named_proxy(names: &[&'static str], variable: Variable) -> Result<Option<Proxy>, Error> {
@@ -90,7 +90,7 @@ fn named_proxy(names: &[&'static str], variable: Variable) -> Result<Option<Prox
         return Ok(None);
     };
     let value = value.into_string().map_err(|_| refused(name, "it is not UTF-8"))?;
-    // A variable may leave the scheme out.
+    // The value of a variable may lack the scheme.
     let url = match value.contains("://") {
         true => value,
         false => format!("http://{value}"),
@@ -111,23 +111,23 @@ fn refused(variable: &str, why: &str) -> Error {
     Error::invalid(config::HTTP_PROXY.key, text)
 }
 
-/// The hosts that are reached directly, as `NO_PROXY` lists them.
+/// The hosts that `NO_PROXY` lists. Requests to them go directly to the vendor.
 #[derive(Clone, Debug, Default)]
 struct NoProxy(Vec<Exception>);
 
 #[derive(Clone, Debug)]
 struct Exception {
     hosts: Hosts,
-    /// The one port that is meant; `None` is every port.
+    /// The port that the entry names; `None` is every port.
     port: Option<u16>,
 }
 
 #[derive(Clone, Debug)]
 enum Hosts {
     All,
-    /// A domain in lower case, with everything below it.
+    /// A domain in lower case, with all names below it.
     Domain(String),
-    /// The addresses that begin with the same bits.
+    /// The addresses that begin with the same bits as `address`.
     Network {
         address: IpAddr,
         bits: u32,
@@ -140,15 +140,14 @@ impl NoProxy {
             return Ok(NoProxy::default());
         };
         let list = list.into_string().map_err(|_| {
-            let text =
-                format!("{name} takes the hosts that are reached directly, with commas between them: it is not UTF-8");
+            let text = format!("{name} must be a list of hosts with commas between them: it is not UTF-8");
             Error::invalid(config::HTTP_PROXY.key, text)
         })?;
         Ok(NoProxy::parse(&list))
     }
 
-    /// Entries are separated by commas or blanks. What cannot be read as an entry covers nothing. `*` is every host only if
-    /// nothing else is in the list, not even a blank.
+    /// Entries are separated by commas or blanks. An invalid entry is ignored. `*` means every host only if the list contains
+    /// nothing else, not even a blank.
     fn parse(list: &str) -> NoProxy {
         if list == "*" {
             let every_host = Exception {
@@ -180,7 +179,7 @@ impl Exception {
     }
 }
 
-/// A bare IPv6 address has colons and no port: with a port it stands in brackets.
+/// The port of an entry, if it has one. An IPv6 address with a port has brackets around it.
 fn split_port(entry: &str) -> Option<(&str, Option<u16>)> {
     let is_bare_ipv6 = !entry.starts_with('[') && entry.matches(':').count() > 1;
     match entry.rsplit_once(':') {
@@ -199,7 +198,7 @@ impl Hosts {
             let bits = width(&address);
             return Some(Hosts::Network { address, bits });
         }
-        // For curl `*.corp.example` covers nothing.
+        // curl ignores `*.corp.example`.
         let domain = entry.strip_prefix("*.").or(entry.strip_prefix('.')).unwrap_or(entry);
         let domain = domain.strip_suffix('.').unwrap_or(domain);
         (!domain.is_empty() && !domain.contains('*')).then(|| Hosts::Domain(domain.to_ascii_lowercase()))
@@ -223,7 +222,7 @@ fn width(address: &IpAddr) -> u32 {
 }
 
 fn is_in_network(host: &IpAddr, network: &IpAddr, bits: u32) -> bool {
-    // A shift by the whole width is of no bit: then every address of the family is meant.
+    // A prefix of 0 bits means every address of the family.
     let same_prefix = |a: u128, b: u128| (a ^ b).checked_shr(width(host) - bits).unwrap_or(0) == 0;
     match (host, network) {
         (IpAddr::V4(host), IpAddr::V4(network)) => same_prefix(host.to_bits().into(), network.to_bits().into()),

@@ -214,7 +214,7 @@ fn a_list_that_is_not_utf_8_is_refused_by_its_own_text_and_only_if_a_proxy_is_na
             let endpoint = Endpoint::parse("zego.endpoint", endpoint).unwrap();
             let refused = Proxies::new("env", &[&endpoint], &variable).err();
             assert_eq!(refused.is_some(), is_refused, "{proxy} {list}");
-            let expected = format!("{list} takes the hosts that are reached directly");
+            let expected = format!("{list} must be a list of hosts");
             assert!(refused.is_none_or(|error| error.text.starts_with(&expected)));
         }
     }

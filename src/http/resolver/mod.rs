@@ -1,9 +1,9 @@
-//! Addresses by host name, cached. ureq would look a name up for every request, on a new thread each time.
+//! A cache of addresses by host name. Without it ureq would look the name up for every request, on a new thread each time.
 //!
-//! A lookup runs on a thread of its own, one per name at a time, because nothing can interrupt `getaddrinfo`: whoever
-//! needs the answer waits for it no longer than its deadline. Old addresses serve while they are looked up again, and
-//! on when that fails; a failed connect drops them. Which addresses failed is remembered across lookups, so that the next
-//! connection begins with another one.
+//! Nothing can interrupt `getaddrinfo`, so each lookup runs on a thread of its own, at most one per name. An attempt that
+//! needs the result waits for it no longer than its deadline. Old addresses are used while they are looked up again, and
+//! after a lookup that fails. A failed connect removes them. The cache remembers across lookups which addresses failed, so
+//! that the next connection begins with another one.
 
 use std::collections::HashMap;
 use std::io;
@@ -26,18 +26,18 @@ use crate::log::{Level, Logger};
 use crate::os;
 use crate::util::host::{self, without_brackets};
 
-/// How long an address that failed goes behind the others.
+/// The time for which an address that failed is tried after the others.
 const DEMOTION: Duration = Duration::from_secs(600);
 
 type Lookup = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 type Now = dyn Fn() -> Instant + Send + Sync;
 
-/// A handle on the cache; clones share it.
+/// A handle to the cache. Its clones share the cache.
 #[derive(Clone)]
 pub(super) struct CachedResolver(Arc<Cache>);
 
 struct Cache {
-    /// The name of a proxy is looked up in the place of the host behind it.
+    /// Behind a proxy the name of the proxy is looked up, not that of the host.
     proxies: Arc<Proxies>,
     ttl: Duration,
     logger: Logger,
@@ -45,9 +45,9 @@ struct Cache {
     now: Box<Now>,
     entries: Mutex<HashMap<(String, u16), Entry>>,
     lookup_done: Condvar,
-    /// Nobody waits any more.
+    /// After this is set no attempt waits for a lookup.
     is_closed: AtomicBool,
-    /// Held while the host's log function runs, and to close: after that it is not called any more.
+    /// Held while the host's log function runs, and during the shutdown, after which that function is not called any more.
     log_lock: Mutex<()>,
     traffic: Arc<Traffic>,
 }
@@ -56,11 +56,11 @@ struct Cache {
 struct Entry {
     /// Empty until a lookup succeeds.
     addresses: Vec<SocketAddr>,
-    /// When an address failed, or had not answered when one that was tried later did.
+    /// The time at which an address failed. An address that has not answered when a later one does counts as failed.
     failed_at: HashMap<SocketAddr, Instant>,
     looked_up_at: Option<Instant>,
     looking_up: bool,
-    /// How many lookups have ended: a waiter sees by it that its own has.
+    /// The number of lookups that have ended, by which a waiting attempt sees that its own has.
     lookups: u64,
     failure: ResolveError,
 }
@@ -118,7 +118,7 @@ impl CachedResolver {
         }))
     }
 
-    /// Nobody waits for a lookup any more, since nothing can interrupt one; and what still comes back logs nothing.
+    /// Ends every wait for a lookup with an error. A lookup in progress cannot be interrupted; when it ends, it logs nothing.
     pub fn shut_down(&self) {
         let log_lock = self.0.log_lock.lock().unwrap_or_else(PoisonError::into_inner);
         let entries = self.0.entries();
@@ -127,7 +127,7 @@ impl CachedResolver {
         self.0.lookup_done.notify_all();
     }
 
-    /// After a failed connect the addresses are not to be trusted.
+    /// Removes the addresses of the peer for this URI, after a failed connect.
     pub fn forget(&self, uri: &Uri) {
         if let Ok((host, port)) = self.peer(uri) {
             if let Some(entry) = self.0.entries().get_mut(&(host.to_owned(), port)) {
@@ -136,7 +136,7 @@ impl CachedResolver {
         }
     }
 
-    /// The addresses of the peer for this URI, in the order in which they are to be tried.
+    /// The addresses of the peer for this URI, in the order in which they are tried.
     pub fn addresses(&self, uri: &Uri, timeout: Option<Duration>) -> Result<Vec<SocketAddr>, Error> {
         let (host, port) = self.peer(uri)?;
         if let Some(address) = address_literal(host, port) {
@@ -147,7 +147,7 @@ impl CachedResolver {
         self.0.clone().with_entry(name, timeout, |entry| entry.ordered(now))
     }
 
-    /// Remembers which addresses of the peer for this URI failed, and which one did not.
+    /// Records which addresses of the peer for this URI failed in a race of connects, and which one won.
     pub fn record_race(&self, uri: &Uri, failed: &[SocketAddr], winner: Option<SocketAddr>) {
         let Ok((host, port)) = self.peer(uri) else { return };
         let now = (self.0.now)();
@@ -161,7 +161,7 @@ impl CachedResolver {
         entry.failed_at.extend(failed.iter().map(|address| (*address, now)));
     }
 
-    /// What a connection for this URI is opened to: its proxy, or its host itself.
+    /// The host and port to which a connection for this URI is opened: those of its proxy, or of the URI itself.
     fn peer<'a>(&'a self, uri: &'a Uri) -> Result<(&'a str, u16), Error> {
         match self.0.proxies.of(uri) {
             Some(proxy) => Ok((proxy.host(), proxy.port())),
@@ -170,7 +170,7 @@ impl CachedResolver {
     }
 }
 
-/// The address of a host that is one, and needs no lookup.
+/// The address of a host that is written as an address and needs no lookup.
 fn address_literal(host: &str, port: u16) -> Option<SocketAddr> {
     Some(SocketAddr::new(without_brackets(host).parse().ok()?, port))
 }
@@ -180,7 +180,8 @@ fn is_recent(now: Instant, failed_at: Instant) -> bool {
 }
 
 impl Entry {
-    /// The families in turn, as RFC 8305 has it; those that failed lately behind the others, the longest ago first.
+    /// The addresses in the order of RFC 8305, which alternates between the families. Those that failed recently follow, with
+    /// the one that failed longest ago first.
     fn ordered(&self, now: Instant) -> Vec<SocketAddr> {
         let failed_at = |address: &SocketAddr| self.failed_at.get(address).filter(|at| is_recent(now, **at));
         let (mut demoted, good): (Vec<_>, Vec<_>) =
@@ -192,7 +193,7 @@ impl Entry {
     }
 }
 
-/// Each second address is of the other family, as long as there are both; the first stays the first.
+/// Alternates between the families while both have addresses left. The first address stays the first.
 fn alternating(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else {
         return Vec::new();
@@ -213,7 +214,7 @@ impl Cache {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What `take` takes of the entry of this name, once there are addresses in it.
+    /// Calls `take` with the entry of this name, once the entry has addresses.
     fn with_entry<T>(
         self: Arc<Cache>,
         name: (String, u16),
@@ -233,7 +234,7 @@ impl Cache {
             if let Err(error) = os::spawn("rtcmsg-dns", move || cache.look_up(&name)) {
                 entry.looking_up = false;
                 if entry.addresses.is_empty() {
-                    let why = format!("the system gives no thread for the DNS lookup: {error}");
+                    let why = format!("cannot start a thread for the DNS lookup: {error}");
                     return Err(resolve_error(Code::NoResources, why));
                 }
             }
@@ -277,7 +278,7 @@ impl Cache {
         let (host, port) = name;
         self.traffic.dns_lookups.add(1);
         let found = (self.lookup)(without_brackets(host), *port);
-        let mut trouble = None;
+        let mut failure = None;
         let mut entries = self.entries();
         let entry = entries.entry(name.clone()).or_default();
         entry.looking_up = false;
@@ -299,15 +300,15 @@ impl Cache {
                     },
                     why: format!("{host}: {why}"),
                 };
-                // The old addresses serve for another while before the next try.
+                // The old addresses are used for another time to live before the next lookup.
                 entry.looked_up_at = Some((self.now)());
-                trouble = Some(why);
+                failure = Some(why);
             }
         }
         drop(entries);
         self.lookup_done.notify_all();
-        // The host's log function runs without the lock that others wait for: it may take its time, or locks of its own.
-        if let Some(why) = trouble {
+        // The host's log function may be slow, or take locks, so it runs without the lock that attempts wait for.
+        if let Some(why) = failure {
             let _log_lock = self.log_lock.lock().unwrap_or_else(PoisonError::into_inner);
             if !self.is_closed.load(Ordering::SeqCst) {
                 self.logger
@@ -327,12 +328,12 @@ fn host_and_port(uri: &Uri) -> Result<(&str, u16), Error> {
 }
 
 impl Resolver for CachedResolver {
-    /// Looks the name up, so that the wait for it counts as this step. The addresses stay in the cache, where
-    /// [`Connect`](super::connect::Connect) takes them: ureq has room for 16.
+    /// Looks the name up, so that the wait counts as this step. The result is empty, since ureq has room for only 16
+    /// addresses: [`Connect`](super::connect::Connect) takes them from the cache.
     fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        let steps_own = (!timeout.after.is_not_happening()).then_some(*timeout.after);
-        let attempts = progress::step_deadline().map(|due| due.saturating_duration_since(Instant::now()));
-        let timeout = steps_own.into_iter().chain(attempts).min();
+        let of_step = (!timeout.after.is_not_happening()).then_some(*timeout.after);
+        let of_attempt = progress::step_deadline().map(|due| due.saturating_duration_since(Instant::now()));
+        let timeout = of_step.into_iter().chain(of_attempt).min();
         let (host, port) = self.peer(uri)?;
         if address_literal(host, port).is_none() {
             let name = (host.to_owned(), port);

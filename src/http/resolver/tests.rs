@@ -230,7 +230,7 @@ fn an_address_that_failed_goes_last_for_ten_minutes_across_lookups() {
     fixture.resolver.record_race(&vendor(), &[], Some(found[1]));
     assert_eq!(fixture.get().unwrap(), order([1, 2, 3, 0]), "it answered again");
 
-    // The clock passes the time to live, too.
+    // The clock passes the time to live as well.
     answer();
     fixture.pass(DEMOTION - Duration::from_secs(2));
     assert_eq!(fixture.get().unwrap(), order([1, 2, 3, 0]));

@@ -1,8 +1,10 @@
-//! Reading vendors' JSON without trusting its types: a number where text belongs, text where a number belongs.
+//! Readers of the vendors' JSON that do not rely on its types: there may be a number instead of a text, and a text instead
+//! of a number.
 //!
-//! Each answer has two readers that fill the same structs. The one for ordinary answers borrows from the body and takes
-//! nothing unexpected: [`parse_strict`]. What it does not take goes through a tree of values, which takes everything: [`parse_lenient`]. Codes
-//! decide what an answer says: a text that was damaged on the way destroys none.
+//! Each answer has two readers that fill the same structs. The strict one borrows from the body and accepts only what the
+//! vendor's pages describe: [`parse_strict`]. The lenient one accepts everything, by a tree of values: [`parse_lenient`]. It
+//! reads what the strict one does not accept. Codes decide what an answer means, so a damaged text must not make an answer
+//! unreadable.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,14 +12,14 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// A value of an answer. Unlike `serde_json`'s it keeps every member of an object, also those of the same name.
+/// A value of an answer. Unlike that of `serde_json` it keeps all members of an object, also those of the same name.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Value {
     Null,
     Bool(bool),
-    /// A whole number, exactly.
+    /// An exact whole number.
     Whole(i128),
-    /// A number that a double holds, so that its digits may be others than the vendor's.
+    /// A number that was read as a double, so its digits may differ from those of the vendor.
     Inexact,
     Text(String),
     List(Vec<Value>),
@@ -25,7 +27,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// Whether it is null, or an empty text or object, or a list of nothing else.
+    /// Whether it is null, an empty text, an empty object, or a list of such values.
     pub fn is_blank(&self) -> bool {
         match self {
             Value::Null => true,
@@ -41,13 +43,15 @@ impl Value {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Object(Vec<(String, Value)>);
 
-/// A name stands in an object twice, or spelled otherwise, or damaged: what the vendor says by it is not known.
+/// An object contains a name twice, misspelled or damaged, so its value is not known.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Unclear;
 
 impl Object {
-    /// The value of this member; `None` if it is not there, or null. Where an answer may hold the member under a name
-    /// that is not exactly this one, or holds it twice, neither its value nor its absence is certain.
+    /// The value of this member; `None` if it is missing or null.
+    ///
+    /// # Errors
+    /// The object contains the name twice, or a name that may mean this one, so neither value nor absence is certain.
     pub fn member(&self, name: &str) -> Result<Option<&Value>, Unclear> {
         let mut alike = self.0.iter().filter(|(key, _)| may_mean(key, name));
         match (alike.next(), alike.next()) {
@@ -57,25 +61,25 @@ impl Object {
         }
     }
 
-    /// Whether a member that may be meant by this name says anything.
+    /// Whether a member of this name, or of one that may mean it, has a value that is not blank.
     pub fn says(&self, name: &str) -> bool {
         self.member(name)
             .map_or(true, |value| value.is_some_and(|value| !value.is_blank()))
     }
 
-    /// Text that is shown and decides nothing: empty if it is not there, or unclear.
+    /// A text that is only shown, and decides nothing. It is empty if the member is missing or unclear.
     pub fn text(&self, name: &str) -> Text<'static> {
         Text(text(self.member(name).ok().flatten()).into())
     }
 
-    /// A number; `None` if it is not there, not exact, or unclear.
+    /// A number; `None` if the member is missing, not exact or unclear.
     pub fn integer(&self, name: &str) -> Option<i64> {
         integer(self.member(name).ok().flatten())
     }
 }
 
-/// Whether a member's name may be meant for this one: it has the same letters and digits in any case, or is this name with
-/// characters lost on the way.
+/// Whether the name of a member may mean `name`: it has the same letters and digits in any case, or it is `name` with damaged
+/// characters.
 pub(crate) fn may_mean(key: &str, name: &str) -> bool {
     fn letters(text: &str) -> impl Iterator<Item = u8> {
         let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
@@ -90,44 +94,47 @@ pub(crate) fn may_mean(key: &str, name: &str) -> bool {
     letters(key).eq(letters(name)) || is_damaged()
 }
 
-/// The body of an answer as an object, or why it is none. Damaged texts in it are mended: see [`repair`].
+/// The body of an answer as an object. Damaged texts in it are replaced: see [`repair`].
+///
+/// # Errors
+/// A text that says why the body is not an object.
 pub(crate) fn parse_lenient(body: &[u8]) -> Result<Object, &'static str> {
     if body.is_empty() {
-        return Err("an empty body");
+        return Err("the body is empty");
     }
     match serde_json::from_str(&repair(body)) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err("JSON, but no object"),
-        Err(_) => Err("no JSON"),
+        Ok(_) => Err("the body is JSON, but not an object"),
+        Err(_) => Err("the body is not JSON"),
     }
 }
 
-/// The body with its texts as JSON has them: what is no UTF-8, half a surrogate pair or no escape becomes U+FFFD, and a
-/// bare control character becomes its escape. Between texts a byte order mark is left out, and a number beyond a double
-/// becomes another that is not exact. Nothing else is changed, so that what is cut off, or no JSON for another reason, stays so.
+/// The body with its texts made valid. Invalid UTF-8, half a surrogate pair and an unknown escape become U+FFFD, and a bare
+/// control character becomes its escape. Between texts a byte order mark is removed, and a number that is too large for a double
+/// is replaced by another inexact number. Nothing else is changed, so a body that is cut off or otherwise invalid stays invalid.
 fn repair(body: &[u8]) -> String {
     let body = String::from_utf8_lossy(body);
     let mut repaired = String::with_capacity(body.len());
     let mut rest = &*body;
     let mut in_text = false;
     while let Some(c) = rest.chars().next() {
-        let mut taken = c.len_utf8();
+        let mut length = c.len_utf8();
         match c {
             '"' => {
                 in_text = !in_text;
                 repaired.push(c);
             }
             '\\' if in_text => {
-                let (escape, length) = escape(rest);
+                let (escape, escape_length) = escape(rest);
                 repaired.push_str(escape);
-                taken = length;
+                length = escape_length;
             }
             '\0'..' ' if in_text => repaired.push_str(&format!("\\u{:04x}", u32::from(c))),
             '\u{FEFF}' if !in_text => {}
             '-' | '0'..='9' if !in_text => {
                 let is_part = |c: char| matches!(c, '-' | '+' | '.' | 'e' | 'E' | '0'..='9');
-                taken = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-                let number = &rest[..taken];
+                length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+                let number = &rest[..length];
                 match finite(number) {
                     Some(number) => repaired.push_str(&number),
                     None => repaired.push_str(number),
@@ -135,12 +142,13 @@ fn repair(body: &[u8]) -> String {
             }
             _ => repaired.push(c),
         }
-        rest = &rest[taken..];
+        rest = &rest[length..];
     }
     repaired
 }
 
-/// What stands for a number beyond a double: one that a double holds, and that is JSON only if this one is.
+/// The replacement of a number that is too large for a double; `None` if the number is not too large. The replacement fits
+/// into a double, and is valid JSON only if the number is.
 fn finite(number: &str) -> Option<String> {
     const MOST_DIGITS: usize = 20;
     number.parse().ok().filter(|number: &f64| number.is_infinite())?;
@@ -150,7 +158,7 @@ fn finite(number: &str) -> Option<String> {
     Some(format!("{}{fraction}e1", &whole[..whole.len().min(MOST_DIGITS)]))
 }
 
-/// What stands for the escape at the beginning of `text`, and how long that escape is.
+/// The replacement of the escape at the beginning of `text`, and the length of that escape.
 fn escape(text: &str) -> (&str, usize) {
     const LOST: &str = "\u{FFFD}";
     let unit = |from: usize| {
@@ -170,8 +178,8 @@ fn escape(text: &str) -> (&str, usize) {
     }
 }
 
-/// Text, or a whole number or truth value as text; empty for anything else, a number too large to be kept exactly among
-/// it: its digits would be others than the vendor's. NUL, which C cannot hold, becomes U+FFFD.
+/// A text, a whole number or a boolean, as text. It is empty for any other value, and for an inexact number, whose digits would
+/// not be those of the vendor. NUL is replaced by U+FFFD, since the texts of the C ABI end with NUL.
 fn text(value: Option<&Value>) -> String {
     match value {
         Some(Value::Text(text)) => text.replace('\0', "\u{FFFD}"),
@@ -190,7 +198,7 @@ fn integer(value: Option<&Value>) -> Option<i64> {
     }
 }
 
-/// The number that these decimal digits are.
+/// The number in decimal digits.
 pub(crate) fn whole(digits: &str) -> Option<i64> {
     digits.trim().parse().ok()
 }
@@ -253,17 +261,18 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// The body in one pass, if it is as the vendor's pages have it. `None` says nothing of it: then it is [`parse_lenient`]'s to read.
+/// The body in one pass, if it has the form that the vendor's pages describe. `None` only means that [`parse_lenient`] has to
+/// read it.
 pub(crate) fn parse_strict<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
     serde_json::from_slice(body).ok()
 }
 
-/// Text of an answer, borrowed unless it is written with an escape; empty if it is not there.
+/// A text of an answer. It is borrowed unless it contains an escape, and empty if it is missing.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Text<'a>(pub Cow<'a, str>);
 
 impl Text<'_> {
-    /// To keep; without a copy if it is one of these words.
+    /// The text for a report. It is not copied if it is one of these words.
     pub fn kept(&self, known: &[&'static str]) -> Cow<'static, str> {
         match known.iter().find(|word| **word == self.0) {
             Some(word) => Cow::Borrowed(word),
@@ -298,8 +307,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Whether something stands in a place where the vendor's pages have nothing. An ordinary answer has nothing, or null,
-/// there.
+/// Whether there is a value where the vendor's pages have none. The strict reader accepts only null there.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Misplaced(pub bool);
 
@@ -309,16 +317,17 @@ impl<'de> Deserialize<'de> for Misplaced {
     }
 }
 
-/// Without a NUL, which has to be replaced.
+/// Whether the text has no NUL, which would have to be replaced.
 fn is_plain(text: &str) -> bool {
     !text.contains('\0')
 }
 
 fn unexpected<E: de::Error>() -> E {
-    E::custom("not ordinary")
+    E::custom("unexpected text")
 }
 
-/// A value that nobody asks for. It is checked as strictly as one that is read: an answer is readable as a whole or not.
+/// A value that no reader uses. It is checked as strictly as one that is used, so that an answer is readable as a whole or not
+/// at all.
 pub(crate) struct Ignored;
 
 impl<'de> Deserialize<'de> for Ignored {
@@ -369,9 +378,9 @@ impl<'de> Deserialize<'de> for Ignored {
     }
 }
 
-/// A struct that is read from an object and nothing else, with the members' names as the vendor spells them: one that is
-/// not there is its type's default, one that stands there twice, or spelled otherwise, is not ordinary. (A derived reader
-/// takes a list, too, and passes over the rest without a check.)
+/// Defines a struct that is read only from an object, whose members have exactly the names that the vendor gives them. A missing
+/// member has the default of its type. An object with a name that appears twice or is misspelled is not accepted. (A reader that
+/// `serde` derives would also accept a list, and would ignore such names.)
 macro_rules! shape {
     ($(#[$about:meta])* $of:ident<$a:lifetime> { $($name:literal => $field:ident: $type:ty,)+ }) => {
         $(#[$about])*
@@ -401,7 +410,7 @@ macro_rules! shape {
                                 }
                             };
                             if is_unclear {
-                                return Err(serde::de::Error::custom("a name twice, or spelled otherwise"));
+                                return Err(serde::de::Error::custom("a name appears twice or is misspelled"));
                             }
                         }
                         Ok($of { $($field: $field.unwrap_or_default(),)+ })
@@ -414,8 +423,8 @@ macro_rules! shape {
 }
 pub(crate) use shape;
 
-/// Every text in this JSON but the names, mended as those of an answer: see [`repair`]. It takes what [`members`] takes,
-/// also where no tree can be made of it: half a surrogate pair, a number out of range, a depth without end.
+/// All texts in this JSON except the names, repaired as those of an answer: see [`repair`]. It accepts all that [`members`]
+/// accepts, also where no tree of values is possible: half a surrogate pair, a number out of range, unlimited depth.
 pub(crate) fn texts(json: &str) -> Vec<String> {
     let json = repair(json.as_bytes());
     let mut texts = Vec::new();
@@ -437,12 +446,12 @@ pub(crate) fn texts(json: &str) -> Vec<String> {
     texts
 }
 
-/// The members of a JSON object, in order, values as written; a name twice is an error.
+/// The members of a JSON object, in their order, with values as they are written. A name that appears twice is an error.
 pub(crate) fn members(json: &str) -> Result<Vec<(String, &RawValue)>, String> {
     if !json.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(json).is_ok() {
-        return Err("is JSON, but no object".to_owned());
+        return Err("must be a JSON object".to_owned());
     }
-    let members: Members = serde_json::from_str(json).map_err(|error| format!("is no JSON object: {error}"))?;
+    let members: Members = serde_json::from_str(json).map_err(|error| format!("is not a JSON object: {error}"))?;
     Ok(members.0)
 }
 
@@ -463,7 +472,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
                 let mut names = std::collections::HashSet::new();
                 while let Some(name) = map.next_key::<String>()? {
                     if !names.insert(name.clone()) {
-                        return Err(de::Error::custom(format_args!("{name:?} stands in it twice")));
+                        return Err(de::Error::custom(format_args!("the name {name:?} appears twice")));
                     }
                     members.push((name, map.next_value()?));
                 }

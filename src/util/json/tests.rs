@@ -7,7 +7,7 @@ use proptest::test_runner::{RngSeed, TestRunner};
 
 use super::*;
 
-/// What takes the place of a name or a value.
+/// Replacements of a name or a value.
 #[rustfmt::skip]
 const VALUES: &[&str] = &[
     "null", "true", "0", "-0", "7", "-1", "1.0", "1e3", "1e999", "010", "2147483648", "9007199254740993",
@@ -16,7 +16,7 @@ const VALUES: &[&str] = &[
     r#""a\u0000b""#, r#""\u0041""#, r#""\ud800""#, r#""\ud83d\ude00""#, r#""Co\u0064e""#, "\"Code\"", "\"Message\"", "\"Error\"",
     "[]", "{}", "[7]", r#"{"Code":7}"#, r#"{"$serde_json::private::RawValue":"{}"}"#,
 ];
-/// What is put into an object.
+/// Members that are added to an object.
 const MEMBERS: &[&str] = &[
     r#""New":[1,-2,1.5,{"a":"b\n"},null,true],"#,
     r#""New":["\ud800"],"#,
@@ -31,7 +31,7 @@ const MEMBERS: &[&str] = &[
     r#""Message":"m","#,
     r#""UserId":7,"#,
 ];
-/// What stands where nothing should.
+/// Characters that are inserted where there should be none.
 const SIGNS: &[&str] = &[
     "", "{", "}", "[", "]", ",", ":", " ", "\n", "\u{FEFF}", "/**/", "\"", "\0",
 ];
@@ -45,8 +45,8 @@ enum Change {
     Byte(u8),
 }
 
-/// Answers like these, and answers that are not quite: names and values are exchanged and replaced, members come to
-/// them, and now and then a sign or a byte is wrong.
+/// Changed copies of these answers: names and values are exchanged or replaced, members are added, and sometimes a character
+/// or a byte is wrong.
 fn unexpected_answers(pages: &[&'static str]) -> impl Strategy<Value = Vec<u8>> + use<> {
     let change = prop_oneof![
         12 => select(VALUES).prop_map(Change::Value),
@@ -82,7 +82,7 @@ fn unexpected_answers(pages: &[&'static str]) -> impl Strategy<Value = Vec<u8>> 
     })
 }
 
-/// A page's texts, numbers, words and signs.
+/// The texts, numbers, words and punctuation characters of a page.
 fn pieces(page: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = page;
@@ -119,18 +119,18 @@ pub(crate) fn hold_readers_together<T: PartialEq + fmt::Debug>(
         rng_seed: RngSeed::Fixed(20_201_201),
         ..ProptestConfig::default()
     };
-    let taken = Cell::new(0);
+    let accepted = Cell::new(0);
     let holds = TestRunner::new(config).run(&unexpected_answers(pages), |body| {
-        if let Some(told) = strict(&body) {
-            taken.set(taken.get() + 1);
-            prop_assert_eq!(told, lenient(&body), "{}", String::from_utf8_lossy(&body));
+        if let Some(answer) = strict(&body) {
+            accepted.set(accepted.get() + 1);
+            prop_assert_eq!(answer, lenient(&body), "{}", String::from_utf8_lossy(&body));
         }
         Ok(())
     });
     if let Err(failure) = holds {
         panic!("{failure}");
     }
-    assert!(taken.get() > CASES / 10, "only {} were taken", taken.get());
+    assert!(accepted.get() > CASES / 10, "only {} were accepted", accepted.get());
 }
 
 fn value(json: &str) -> Value {
@@ -161,10 +161,13 @@ fn scalars_are_read_across_types_and_never_rounded() {
 
 #[test]
 fn what_is_no_object_says_why() {
-    assert_eq!(parse_lenient(b"").unwrap_err(), "an empty body");
-    assert_eq!(parse_lenient(b"[]").unwrap_err(), "JSON, but no object");
-    assert_eq!(parse_lenient(b"<html>").unwrap_err(), "no JSON");
-    assert_eq!(parse_lenient(&b"[".repeat(100_000)).unwrap_err(), "no JSON");
+    assert_eq!(parse_lenient(b"").unwrap_err(), "the body is empty");
+    assert_eq!(parse_lenient(b"[]").unwrap_err(), "the body is JSON, but not an object");
+    assert_eq!(parse_lenient(b"<html>").unwrap_err(), "the body is not JSON");
+    assert_eq!(
+        parse_lenient(&b"[".repeat(100_000)).unwrap_err(),
+        "the body is not JSON"
+    );
     assert!(parse_lenient(b"{}").is_ok());
 }
 
@@ -242,7 +245,12 @@ fn an_answer_that_is_cut_off_stays_unreadable() {
         br#"{'Code':7}"#,
         br#"{"Message":"a"b","Code":7}"#,
     ] {
-        assert_eq!(parse_lenient(body).unwrap_err(), "no JSON", "{}", body.escape_ascii());
+        assert_eq!(
+            parse_lenient(body).unwrap_err(),
+            "the body is not JSON",
+            "{}",
+            body.escape_ascii()
+        );
     }
 }
 
@@ -299,7 +307,7 @@ fn a_number_beyond_a_double_does_not_hide_the_code_beside_it() {
         assert_eq!(text.text("Message").0, number.as_str());
         assert_eq!(
             parse_lenient(format!("{{\"Code\":{number}").as_bytes()).unwrap_err(),
-            "no JSON"
+            "the body is not JSON"
         );
     }
     for number in [
@@ -314,7 +322,11 @@ fn a_number_beyond_a_double_does_not_hide_the_code_beside_it() {
         "+1e400",
     ] {
         let body = format!("{{\"Code\":{number}}}");
-        assert_eq!(parse_lenient(body.as_bytes()).unwrap_err(), "no JSON", "{body}");
+        assert_eq!(
+            parse_lenient(body.as_bytes()).unwrap_err(),
+            "the body is not JSON",
+            "{body}"
+        );
     }
     // What a double holds stays as it is.
     let whole = parse_lenient(br#"{"Code":9007199254740993,"CodeN":18446744073709551615}"#).expect("JSON");

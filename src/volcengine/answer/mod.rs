@@ -1,5 +1,5 @@
-//! What Volcengine's answers say: an error may stand inside HTTP 200, and Success means taken in, not arrived.
-//! VENDORS.md, Response.
+//! The outcome of a request from Volcengine's answer. An answer with HTTP 200 may contain an error, and Success means that the
+//! vendor has accepted the message, not that it was delivered. VENDORS.md, Response.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,11 +12,11 @@ use crate::report::{Delivery, Device, Flaw, Outcome, Recipient, Request, User};
 use crate::util::json::{self, Misplaced, Object, Text, Unclear, Value};
 
 json::shape! {
-    /// What is read of an answer.
+    /// The parts of an answer that are read.
     Answer<'a> {
         "ResponseMetadata" => metadata: Option<Metadata<'a>>,
         "Result" => result: Option<ResultBody<'a>>,
-        // It belongs into Result. Also set for what stands in another shape where the rows belong.
+        // This member belongs into Result. The lenient reader also sets it if the rows have an unexpected form.
         "P2PResult" => misplaced: Misplaced,
     }
 }
@@ -45,7 +45,7 @@ json::shape! {
 }
 
 json::shape! {
-    /// A user and device that it was pushed to.
+    /// A row of P2PResult: a user and device to which the message was pushed.
     Push<'a> {
         "UserId" => user: Option<i64>,
         "Code" => word: Text<'a>,
@@ -53,14 +53,14 @@ json::shape! {
     }
 }
 
-/// Why an answer is none.
+/// The reason why an answer cannot be read.
 #[derive(Debug, PartialEq)]
 struct Unreadable {
     flaw: Flaw,
     request_id: String,
 }
 
-/// What the answer has to fit.
+/// The request, as far as its answer has to match it.
 #[derive(Clone, Copy)]
 struct Expectation<'a> {
     action: &'a str,
@@ -68,14 +68,14 @@ struct Expectation<'a> {
     rows: Rows<'a>,
 }
 
-/// What rows of users (`P2PResult`) are in the answer to a request.
+/// Whether the answer to a request has rows of users (`P2PResult`).
 #[derive(Clone, Copy)]
 enum Rows<'a> {
-    /// IM gives one for each user and device, but none for those who are left out.
+    /// An answer of IM has one for each user and device, but none for excluded users.
     Expected { left_out: &'a [i64] },
-    /// RTC gives none: they are of another request.
+    /// An answer of RTC has none, so rows belong to another request.
     Unexpected,
-    /// The caller of a raw call reads them.
+    /// The caller of a raw action reads them.
     Ignored,
 }
 
@@ -95,12 +95,12 @@ impl<'a> Expectation<'a> {
     }
 }
 
-/// The answer to a message: `status` and `body` as they came.
+/// The outcome of a message, from the status and body of its answer.
 pub(crate) fn read(message: &Message, status: u16, body: &[u8]) -> Outcome {
     judge(Expectation::of(message), status, parse(body))
 }
 
-/// The answer to a raw call of this action: whether it was accepted. The rest is the caller's to read.
+/// The outcome of a raw action: only whether it was accepted. The caller reads the rest of the answer.
 pub(crate) fn read_call(action: &str, status: u16, body: &[u8]) -> Outcome {
     let asked = Expectation {
         action,
@@ -121,7 +121,7 @@ fn judge(asked: Expectation, status: u16, answer: Result<Answer, Unreadable>) ->
     let flawed = |flaw| Outcome::of_flaw(asked.recipients, status, flaw);
     let (mut outcome, request_id) = match answer {
         Err(Unreadable { flaw, request_id }) => (flawed(flaw), request_id),
-        Ok(Answer { metadata: None, .. }) => (flawed(Flaw::NoEnvelope("no ResponseMetadata in it")), String::new()),
+        Ok(Answer { metadata: None, .. }) => (flawed(Flaw::NoEnvelope("it has no ResponseMetadata")), String::new()),
         Ok(Answer {
             metadata: Some(metadata),
             result,
@@ -135,7 +135,7 @@ fn judge(asked: Expectation, status: u16, answer: Result<Answer, Unreadable>) ->
                 }
                 Some(error) => refused(asked, status, error, result.names_users(&misplaced)),
                 None if !(200..300).contains(&status) => {
-                    flawed(Flaw::Unclear("no error in it, with a status that is no success"))
+                    flawed(Flaw::Unclear("it has no error, but its status is not a success"))
                 }
                 None => accepted(asked, status, result, &misplaced),
             };
@@ -146,7 +146,7 @@ fn judge(asked: Expectation, status: u16, answer: Result<Answer, Unreadable>) ->
     outcome
 }
 
-/// The action is compared without case, as the vendor may spell that of a raw call otherwise than its caller.
+/// The case of the action is ignored, since the vendor and the caller of a raw action may spell it differently.
 fn answer_to_another_request(asked: Expectation, status: u16, action: &str) -> Outcome {
     let text = format!("the answer belongs to {action}, but {} was sent", asked.action);
     let request = Request::failed(Code::BadResponse, Delivery::Unknown, status, text);
@@ -158,7 +158,7 @@ fn answer_to_another_request(asked: Expectation, status: u16, action: &str) -> O
 
 fn refused(asked: Expectation, status: u16, error: Refusal, names_users: bool) -> Outcome {
     let vendor_error = error.name.0.into_owned();
-    // The number may stand where the name belongs.
+    // The number may be in the place of the name.
     let number = error.number.or_else(|| json::whole(&vendor_error));
     let number = number.and_then(|n| i32::try_from(n).ok()).unwrap_or(0);
     let class = codes::classify(&vendor_error, number, status);
@@ -177,7 +177,7 @@ fn refused(asked: Expectation, status: u16, error: Refusal, names_users: bool) -
         ..Request::failed(class.code(), class.delivery(asked.recipients), status, text)
     };
     if !matches!(asked.rows, Rows::Ignored) && names_users {
-        request = request.left_unknown("the answer also says what became of users");
+        request = request.left_unknown("the answer also contains results of users");
     }
     Outcome {
         concerns_all: class.concerns_all(),
@@ -199,28 +199,29 @@ fn accepted(asked: Expectation, status: u16, result: ResultBody, misplaced: &Mis
         }
         Rows::Unexpected if names_users => {
             let request =
-                request.left_unknown("the answer says what became of users, which this action's answers do not");
+                request.left_unknown("the answer contains results of users, which answers to this action do not have");
             Outcome::of(request, asked.recipients)
         }
         Rows::Unexpected | Rows::Ignored => Outcome::of(request, asked.recipients),
     }
 }
 
-/// IM's rows, laid over those who were asked for.
+/// The outcome for the recipients of a message of IM, from the rows of the answer.
 fn pushed(asked: Recipients, left_out: &[i64], request: Request, rows: &[Push]) -> Outcome {
     let results = PushResults::from_rows(rows, asked, left_out);
     let mut request = request;
-    if results.has_unexpected_user && results.lacks_rows_for(asked) {
-        request = request
-            .left_unknown("the answer names a user who was not asked for, or who cannot be read, or two by one id");
+    if results.has_unexpected_user && results.has_recipients_without_row(asked) {
+        request = request.left_unknown(
+            "the answer contains a user who is not a recipient, or whose id is unreadable, or two users with one id",
+        );
     }
     Outcome {
         has_others: asked == Recipients::Everybody,
-        ..Outcome::new(request, results.rows_for(asked))
+        ..Outcome::new(request, results.into_recipients(asked))
     }
 }
 
-/// Any answer at all: each value as far as it can be read, and why it is none if it is none.
+/// The lenient reader: it reads each value as far as possible.
 impl Answer<'static> {
     fn parse_lenient(body: &[u8]) -> Result<Answer<'static>, Unreadable> {
         let no_answer = |flaw| Unreadable {
@@ -233,7 +234,7 @@ impl Answer<'static> {
             Ok(_) => return Ok(Answer::default()),
             Err(Unclear) => {
                 return Err(no_answer(Flaw::Unclear(
-                    "its ResponseMetadata stands in it twice, or spelled otherwise",
+                    "its ResponseMetadata appears twice or is misspelled",
                 )));
             }
         };
@@ -245,11 +246,11 @@ impl Answer<'static> {
         let error = match metadata.member("Error") {
             Ok(Some(Value::Object(error))) => Some(Refusal::from_object(error).map_err(unclear)?),
             Ok(None) => None,
-            Ok(Some(_)) => return Err(unclear("an Error that is no object")),
-            Err(Unclear) => return Err(unclear("its Error stands in it twice, or spelled otherwise")),
+            Ok(Some(_)) => return Err(unclear("its Error is not an object")),
+            Err(Unclear) => return Err(unclear("its Error appears twice or is misspelled")),
         };
         if metadata.member("Action").is_err() {
-            return Err(unclear("its Action stands in it twice, or spelled otherwise"));
+            return Err(unclear("its Action appears twice or is misspelled"));
         }
         let action = metadata.text("Action");
         let result_is_unreadable = match answer.member("Result") {
@@ -273,10 +274,11 @@ impl Answer<'static> {
 }
 
 impl Refusal<'static> {
-    /// Or why it is unclear what the vendor refuses.
+    /// # Errors
+    /// The reason why the meaning of the error is unclear.
     fn from_object(error: &Object) -> Result<Refusal<'static>, &'static str> {
         if ["Code", "CodeN"].iter().any(|name| error.member(name) == Err(Unclear)) {
-            return Err("the code of its Error stands in it twice, or spelled otherwise");
+            return Err("the code of its Error appears twice or is misspelled");
         }
         Ok(Refusal {
             name: error.text("Code"),
@@ -298,7 +300,7 @@ impl ResultBody<'static> {
         }
     }
 
-    /// Whether something that says more than nothing stands where the rows belong, and is none.
+    /// Whether the place of the rows contains a value that is not blank and not a row.
     fn has_unreadable_rows(result: &Object) -> bool {
         match result.member("P2PResult") {
             Ok(Some(Value::List(rows))) => rows.iter().any(Push::has_unreadable_rows),
@@ -306,7 +308,7 @@ impl ResultBody<'static> {
         }
     }
 
-    /// As with a row that names nobody.
+    /// A result whose rows have an unexpected form. It has one row without a user.
     fn unreadable() -> ResultBody<'static> {
         ResultBody {
             message: Text::default(),
@@ -316,7 +318,7 @@ impl ResultBody<'static> {
 }
 
 impl ResultBody<'_> {
-    /// Whether it has rows that say something, or something stands where rows may have been meant.
+    /// Whether it has rows that are not blank, or a misplaced value that may be rows.
     fn names_users(&self, misplaced: &Misplaced) -> bool {
         let rows = self.pushed.as_deref().unwrap_or_default();
         misplaced.0 || rows.iter().any(|row| *row != Push::default())
@@ -324,7 +326,7 @@ impl ResultBody<'_> {
 }
 
 impl Push<'static> {
-    /// Whether it says something that cannot be read as a row.
+    /// Whether this value is not blank, and is unreadable as a row.
     fn has_unreadable_rows(row: &Value) -> bool {
         match row {
             Value::Object(members) => {
@@ -349,14 +351,14 @@ impl Push<'static> {
     }
 }
 
-/// `P2PResult`: one row per user and device.
+/// The rows of `P2PResult` by user. The answer has one row for each user and device.
 struct PushResults {
-    /// In the order of the answer.
+    /// The users in the order of the answer.
     users: Vec<(i64, Vec<Device>)>,
-    /// Where each of them stands.
+    /// The index of each user in `users`.
     places: HashMap<i64, usize>,
-    /// A row names a user who was not asked for, or nobody that can be read, or the rows of a user do not go together:
-    /// whoever is missing may be meant.
+    /// Whether a row has a user who is not a recipient or whose id is unreadable, or the rows of one user do not match. Such a row
+    /// may belong to any recipient without a row.
     has_unexpected_user: bool,
 }
 
@@ -380,7 +382,7 @@ impl PushResults {
             results.users[place].1.push(device(row));
         }
         results.has_unexpected_user |= match asked {
-            // The rows of a user may be those of two whose ids were rounded to one.
+            // The rows of one user may belong to two users whose ids were rounded to the same number.
             Recipients::Ids(asked) => {
                 results.count_of(asked) < results.users.len()
                     || results.users.iter().any(|(_, devices)| may_mix_users(devices))
@@ -390,20 +392,20 @@ impl PushResults {
         results
     }
 
-    /// How many of these users have a row. Each stands in the list once.
+    /// The number of these users that have a row. The list has each user once.
     fn count_of(&self, ids: &[i64]) -> usize {
         ids.iter().filter(|id| self.places.contains_key(id)).count()
     }
 
-    /// Whether somebody who was asked for has no row.
-    fn lacks_rows_for(&self, asked: Recipients) -> bool {
+    /// Whether a recipient has no row.
+    fn has_recipients_without_row(&self, asked: Recipients) -> bool {
         match asked {
             Recipients::Ids(asked) => self.count_of(asked) < asked.len(),
             _ => true,
         }
     }
 
-    fn rows_for(mut self, recipients: Recipients) -> Vec<Recipient> {
+    fn into_recipients(mut self, recipients: Recipients) -> Vec<Recipient> {
         let Recipients::Ids(asked) = recipients else {
             return self
                 .users
@@ -420,7 +422,7 @@ impl PushResults {
     }
 }
 
-/// VENDORS.md: `SUCCESS`, `Success`, `NOT_ONLINE`; compared without case, and an unknown word leaves the user unknown.
+/// VENDORS.md: `SUCCESS`, `Success`, `NOT_ONLINE`. The case is ignored, and another word leaves the outcome unknown.
 fn device(row: &Push) -> Device {
     let is = |word| row.word.0.eq_ignore_ascii_case(word);
     let delivery = if is("SUCCESS") {
@@ -437,8 +439,8 @@ fn device(row: &Push) -> Device {
     }
 }
 
-/// Whether these cannot all be rows of one user. There is one row for each user and device, and `Default`, for a user who is
-/// offline, stands alone. So ids that were rounded to the same one may have come together here.
+/// Whether these rows cannot all belong to one user. A user has one row for each device, or only the row `Default` while
+/// offline. Otherwise the ids of several users may have been rounded to the same number.
 fn may_mix_users(devices: &[Device]) -> bool {
     if devices.len() < 2 {
         return false;
@@ -451,7 +453,7 @@ fn may_mix_users(devices: &[Device]) -> bool {
     platforms.iter().any(|platform| platform == "default") || platforms.windows(2).any(|pair| pair[0] == pair[1])
 }
 
-/// One device that has it is enough.
+/// The outcome for a user. One device that has received the message is enough.
 fn recipient_row(id: i64, devices: Vec<Device>) -> Recipient {
     let is = |delivery| devices.iter().find(|device: &&Device| device.delivery == delivery);
     let decisive = is(Delivery::Delivered)

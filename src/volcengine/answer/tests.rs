@@ -7,7 +7,7 @@ fn read_for(recipients: Recipients, status: u16, body: &str) -> (Request, Vec<Re
     (outcome.request, outcome.recipients)
 }
 
-/// Code and delivery of the whole report.
+/// The code and delivery of the whole report.
 fn overall(message: &Message, body: &str) -> (Code, Delivery) {
     let report = Report::merged("", [read(message, 200, body.as_bytes())]);
     (report.code(), report.delivery())
@@ -29,7 +29,7 @@ fn with_rows(rows: &str) -> String {
     format!(r#"{{"ResponseMetadata":{{"RequestId":"r"}},"Result":{{"P2PResult":{rows}}}}}"#)
 }
 
-/// The request's code and delivery for a send to one user.
+/// The code and delivery of a request to one user.
 fn verdict(status: u16, body: &str) -> (Code, Delivery) {
     let (request, rows) = read_for(Recipients::One("u"), status, body);
     assert_eq!(rows.len(), 1);
@@ -89,12 +89,12 @@ fn the_pages_own_im_answer_names_every_user_and_device() {
     let page = include_str!("../../../tests/answers/volcengine-P2PSendMessage.json");
     let (request, rows) = read_for(Recipients::Everybody, 200, page);
     assert_eq!(request.request_id, "20240604150611EC00A9D1A0E4F0DF98AB");
-    let told: Vec<_> = rows
+    let result: Vec<_> = rows
         .iter()
         .map(|row| (row.user.clone(), row.delivery, &*row.vendor_message))
         .collect();
     assert_eq!(
-        told,
+        result,
         [
             (User::Id(10008), Delivery::NotDelivered, "NOT_ONLINE"),
             (User::Id(10001), Delivery::Delivered, "SUCCESS"),
@@ -104,9 +104,9 @@ fn the_pages_own_im_answer_names_every_user_and_device() {
     assert_eq!(rows[1].devices[0].platform, "Web");
 
     let (_, rows) = read_for(Recipients::Ids(&[10001, 999, 10008]), 200, page);
-    let told: Vec<_> = rows.iter().map(|row| (row.user.clone(), row.delivery)).collect();
+    let result: Vec<_> = rows.iter().map(|row| (row.user.clone(), row.delivery)).collect();
     assert_eq!(
-        told,
+        result,
         [
             (User::Id(10001), Delivery::Delivered),
             (User::Id(999), Delivery::Accepted),
@@ -340,14 +340,14 @@ fn a_row_for_a_user_who_was_not_asked_for_leaves_those_without_a_row_unknown() {
             r#"[{{"UserId":{stranger},"Code":"NOT_ONLINE"}},{{"UserId":10008,"Code":"SUCCESS"}}]"#
         ));
         let (request, rows) = read_for(Recipients::Ids(&asked), 200, &body);
-        let told: Vec<_> = rows.iter().map(|row| (row.delivery, row.code)).collect();
+        let result: Vec<_> = rows.iter().map(|row| (row.delivery, row.code)).collect();
         assert_eq!(
-            told,
+            result,
             [(Delivery::Unknown, Code::BadResponse), (Delivery::Delivered, Code::Ok)],
             "{stranger}"
         );
         assert_eq!(request.delivery, Delivery::Unknown);
-        // With a row for each that was asked for, nobody is left whom it may mean.
+        // Each recipient has a row, so the unreadable row can belong to none of them.
         let (request, rows) = read_for(Recipients::Ids(&asked[1..]), 200, &body);
         assert_eq!(
             (request.code, rows[0].delivery),
@@ -393,7 +393,7 @@ fn members_without_a_row_count_as_accepted_and_are_unknown_where_a_row_fits_nobo
 #[test]
 fn rows_that_cannot_all_be_of_one_user_leave_those_without_a_row_unknown() {
     const ROUNDED: i64 = 9007199254740992;
-    let told = |rows: &[(&str, &str)], asked: &[i64]| {
+    let result = |rows: &[(&str, &str)], asked: &[i64]| {
         let rows: Vec<String> = rows
             .iter()
             .map(|(word, platform)| format!(r#"{{"UserId":{ROUNDED},"Code":"{word}","DevicePlatform":"{platform}"}}"#))
@@ -411,13 +411,13 @@ fn rows_that_cannot_all_be_of_one_user_leave_those_without_a_row_unknown() {
         &[("SUCCESS", ""), ("NOT_ONLINE", "")],
     ] {
         assert_eq!(
-            told(rows, &[ROUNDED, ROUNDED + 1]),
+            result(rows, &[ROUNDED, ROUNDED + 1]),
             (Delivery::Unknown, vec![Delivery::Delivered, Delivery::Unknown]),
             "{rows:?}"
         );
-        // Nobody is left whom one of the rows may mean.
+        // There is no recipient to whom one of the rows may belong.
         assert_eq!(
-            told(rows, &[ROUNDED]),
+            result(rows, &[ROUNDED]),
             (Delivery::Accepted, vec![Delivery::Delivered]),
             "{rows:?}"
         );
@@ -427,7 +427,7 @@ fn rows_that_cannot_all_be_of_one_user_leave_those_without_a_row_unknown() {
         &[("SUCCESS", "Web"), ("SUCCESS", "")],
     ] {
         assert_eq!(
-            told(rows, &[ROUNDED, ROUNDED + 1]),
+            result(rows, &[ROUNDED, ROUNDED + 1]),
             (Delivery::Accepted, vec![Delivery::Delivered, Delivery::Accepted]),
             "{rows:?}"
         );
@@ -541,7 +541,7 @@ fn a_name_that_stands_twice_or_is_spelled_otherwise_settles_nothing() {
     ] {
         assert_eq!(verdict(200, body), (Code::BadResponse, Delivery::Unknown), "{body}");
     }
-    // Names that nobody reads, and texts that decide nothing.
+    // Names that the reader ignores, and texts that decide nothing.
     for body in [
         r#"{"ResponseMetadata":{"New":1,"New":2,"\ud800":3,"requestId":"r","RequestId":"r"}}"#,
         r#"{"ResponseMetadata":{},"Result":{"Message":"a","message":"b"}}"#,
@@ -579,8 +579,8 @@ fn a_name_that_stands_twice_or_is_spelled_otherwise_settles_nothing() {
         ),
     ] {
         let (_, read) = read_for(Recipients::Ids(&[1, 2]), 200, &with_rows(rows));
-        let told: Vec<_> = read.iter().map(|row| row.delivery).collect();
-        assert_eq!(told, expected, "{rows}");
+        let result: Vec<_> = read.iter().map(|row| row.delivery).collect();
+        assert_eq!(result, expected, "{rows}");
     }
 }
 
@@ -641,8 +641,8 @@ fn an_ordinary_answer_says_what_it_says_as_a_tree_of_values() {
     json::tests::hold_readers_together(
         &pages,
         |body| {
-            let told = |(to, status)| Some(judge(asked_of(to), status, Ok(json::parse_strict(body)?)));
-            asked.into_iter().map(told).collect::<Option<Vec<_>>>()
+            let result = |(to, status)| Some(judge(asked_of(to), status, Ok(json::parse_strict(body)?)));
+            asked.into_iter().map(result).collect::<Option<Vec<_>>>()
         },
         |body| {
             asked

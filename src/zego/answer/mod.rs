@@ -1,4 +1,4 @@
-//! What ZEGO's answers say: Code 0 with FailUsers is a partial failure. VENDORS.md, SendCustomCommand.
+//! The outcome of a request from ZEGO's answer. Code 0 with FailUsers is a partial failure. VENDORS.md, SendCustomCommand.
 
 use std::collections::HashMap;
 
@@ -9,13 +9,13 @@ use crate::report::{Delivery, Flaw, Outcome, Recipient, Request, User};
 use crate::util::json::{self, Misplaced, Text, Unclear, Value};
 
 json::shape! {
-    /// What is read of an answer.
+    /// The parts of an answer that are read.
     Answer<'a> {
         "Code" => code: Option<i64>,
         "Message" => message: Text<'a>,
         "RequestId" => request_id: Text<'a>,
         "Data" => data: Option<Data<'a>>,
-        // It belongs into Data.
+        // This member belongs into Data.
         "FailUsers" => misplaced: Misplaced,
     }
 }
@@ -27,7 +27,7 @@ json::shape! {
 }
 
 json::shape! {
-    /// The page calls the user `Uid`; ZEGO's other answers say `UserId`.
+    /// The page names the user `Uid`; other answers of ZEGO use `UserId`.
     FailUser<'a> {
         "Uid" => uid: Text<'a>,
         "UserId" => user_id: Text<'a>,
@@ -35,15 +35,15 @@ json::shape! {
     }
 }
 
-/// What the answer has to fit.
+/// The request, as far as its answer has to match it.
 #[derive(Clone, Copy)]
 struct Expectation<'a> {
     recipients: Recipients<'a>,
-    /// What is in the answer beyond its code is the caller's to read.
+    /// It is a raw action: the caller reads all of the answer except its code.
     is_call: bool,
 }
 
-/// The answer to a message: `status` and `body` as they came.
+/// The outcome of a message, from the status and body of its answer.
 pub(crate) fn read(recipients: Recipients, status: u16, body: &[u8]) -> Outcome {
     let asked = Expectation {
         recipients,
@@ -52,7 +52,7 @@ pub(crate) fn read(recipients: Recipients, status: u16, body: &[u8]) -> Outcome 
     judge(asked, status, parse(body))
 }
 
-/// The answer to a raw call: whether it was accepted. The rest is the caller's to read.
+/// The outcome of a raw action: only whether it was accepted. The caller reads the rest of the answer.
 pub(crate) fn read_call(status: u16, body: &[u8]) -> Outcome {
     let asked = Expectation {
         recipients: Recipients::Everybody,
@@ -77,9 +77,11 @@ fn judge(asked: Expectation, status: u16, answer: Result<Answer, Flaw>) -> Outco
 fn readable(asked: Expectation, status: u16, answer: Answer) -> Result<Outcome, Flaw> {
     let recipients = asked.recipients;
     let code = answer.code.and_then(|code| i32::try_from(code).ok());
-    let code = code.ok_or(Flaw::NoEnvelope("no Code in it"))?;
+    let code = code.ok_or(Flaw::NoEnvelope("it has no Code"))?;
     let (mut request, concerns_all) = match code {
-        0 if !(200..300).contains(&status) => return Err(Flaw::Unclear("Code 0 with a status that is no success")),
+        0 if !(200..300).contains(&status) => {
+            return Err(Flaw::Unclear("its Code is 0, but its status is not a success"));
+        }
         0 => (Request::failed(Code::Ok, Delivery::Accepted, status, ""), false),
         code => {
             let class = codes::classify(code, status);
@@ -106,7 +108,7 @@ fn readable(asked: Expectation, status: u16, answer: Answer) -> Result<Outcome, 
     })
 }
 
-/// Any answer at all: each value as far as it can be read, and why it is none if it is none.
+/// The lenient reader: it reads each value as far as possible.
 impl Answer<'static> {
     fn parse_lenient(body: &[u8]) -> Result<Answer<'static>, Flaw> {
         let answer = json::parse_lenient(body).map_err(Flaw::NoEnvelope)?;
@@ -120,7 +122,7 @@ impl Answer<'static> {
             _ => Some(FailUser::unreadable()),
         };
         if answer.member("Code") == Err(Unclear) {
-            return Err(Flaw::Unclear("its Code stands in it twice, or spelled otherwise"));
+            return Err(Flaw::Unclear("its Code appears twice or is misspelled"));
         }
         Ok(Answer {
             code: answer.integer("Code"),
@@ -144,14 +146,14 @@ impl FailUser<'static> {
         }
     }
 
-    /// As with a row that names nobody.
+    /// A list with an unexpected form. It has one row without a user.
     fn unreadable() -> Vec<FailUser<'static>> {
         vec![FailUser::default()]
     }
 }
 
 impl FailUser<'_> {
-    /// Who it is; empty if that cannot be read, or the two names say different things.
+    /// The user; empty if it is unreadable, or if the two names differ.
     fn name(&self) -> &str {
         let name = match (&*self.uid.0, &*self.user_id.0) {
             (uid, "") => uid,
@@ -159,17 +161,17 @@ impl FailUser<'_> {
             (uid, user_id) if uid == user_id => uid,
             _ => "",
         };
-        // With a character lost on the way it may be anybody's.
+        // A name with a damaged character may belong to any recipient.
         if name.contains('\u{FFFD}') { "" } else { name }
     }
 }
 
-/// Those the vendor says it did not reach.
+/// The users that the vendor did not reach, according to its answer.
 struct FailUsers<'a> {
     codes: HashMap<&'a str, i32>,
-    /// A row names nobody who was asked for, or nobody that can be read: whoever is not named may be that one.
+    /// Whether a row has a user who is not a recipient, or no readable user. Such a row may belong to any recipient without a row.
     has_unexpected_user: bool,
-    /// Everybody who was asked for has a row.
+    /// Whether every recipient has a row.
     covers_all: bool,
 }
 
@@ -177,7 +179,7 @@ impl<'a> FailUsers<'a> {
     fn from_rows(rows: &'a [FailUser], asked: Recipients) -> FailUsers<'a> {
         let code_of = |row: &FailUser| row.code.and_then(|code| i32::try_from(code).ok()).unwrap_or(0);
         let codes: HashMap<&str, i32> = rows.iter().map(|row| (row.name(), code_of(row))).collect();
-        // Each was asked for once.
+        // The list of recipients has each user once.
         let known = match asked {
             Recipients::One(name) => usize::from(codes.contains_key(name)),
             Recipients::Names(names) => names.iter().filter(|name| codes.contains_key(**name)).count(),
@@ -190,16 +192,16 @@ impl<'a> FailUsers<'a> {
         }
     }
 
-    /// Why those whom it does not name are unknown, if they are.
+    /// The reason why the outcome for recipients without a row is unknown, if it is.
     fn unknown_reason(&self, request: &Request) -> Option<&'static str> {
         match () {
             () if self.covers_all => None,
             () if self.has_unexpected_user => {
-                Some("the answer names a user who was not asked for, or who cannot be read")
+                Some("the answer contains a user who is not a recipient, or whose id is unreadable")
             }
-            // A refusal concerns all of them; one that names some does not say what became of the others.
+            // A refusal concerns all recipients. If it names some of them, the outcome for the others is unknown.
             () if request.code != Code::Ok && !self.codes.is_empty() => {
-                Some("the answer names some of the users, and refuses all")
+                Some("the answer refuses all users, but names only some")
             }
             () => None,
         }

@@ -4,7 +4,7 @@ fn deliveries(rows: &[Recipient]) -> Vec<Delivery> {
     rows.iter().map(|row| row.delivery).collect()
 }
 
-/// The request's code and delivery for these recipients.
+/// The code and delivery of a request to these recipients.
 fn verdict(recipients: Recipients, status: u16, body: &str) -> (Code, Delivery) {
     let request = read(recipients, status, body.as_bytes()).request;
     (request.code, request.delivery)
@@ -216,8 +216,8 @@ fn an_ordinary_answer_says_what_it_says_as_a_tree_of_values() {
     json::tests::hold_readers_together(
         &pages,
         |body| {
-            let told = |(to, status)| Some(judge(asked_of(to), status, Ok(json::parse_strict(body)?)));
-            asked.into_iter().map(told).collect::<Option<Vec<_>>>()
+            let result = |(to, status)| Some(judge(asked_of(to), status, Ok(json::parse_strict(body)?)));
+            asked.into_iter().map(result).collect::<Option<Vec<_>>>()
         },
         |body| {
             asked
@@ -281,15 +281,15 @@ fn fail_users_beside_data_leave_those_without_a_row_unknown() {
         format!(r#""FailUsers":{row}"#),
     ] {
         let body = format!(r#"{{"Code":0,{rows}}}"#);
-        let told = read(names, 200, body.as_bytes()).recipients;
-        assert_eq!(deliveries(&told), [Delivery::Unknown; 2], "{body}");
+        let result = read(names, 200, body.as_bytes()).recipients;
+        assert_eq!(deliveries(&result), [Delivery::Unknown; 2], "{body}");
         let to_room = verdict(Recipients::Everybody, 200, &body);
         assert_eq!(to_room, (Code::BadResponse, Delivery::Unknown), "{body}");
         assert_eq!(read_call(200, body.as_bytes()).request.code, Code::Ok, "{body}");
         let body = format!(r#"{{"Code":0,"Data":{{"FailUsers":[{row}]}},{rows}}}"#);
-        let told = read(names, 200, body.as_bytes()).recipients;
+        let result = read(names, 200, body.as_bytes()).recipients;
         let expected = [Delivery::NotDelivered, Delivery::Unknown];
-        assert_eq!(deliveries(&told), expected, "{body}");
+        assert_eq!(deliveries(&result), expected, "{body}");
     }
     for nothing in ["null", "[]", "{}"] {
         let body = format!(r#"{{"Code":0,"FailUsers":{nothing}}}"#);

@@ -5,12 +5,12 @@ use std::fmt::Write;
 use std::fs;
 use std::mem::{offset_of, size_of};
 
-use super::client::rtcmsg_send_options;
-use super::error::rtcmsg_error;
-use super::message::rtcmsg_message;
-use super::queue::rtcmsg_completion;
-use super::report::{rtcmsg_attempt, rtcmsg_device, rtcmsg_recipient, rtcmsg_request};
-use super::rtcmsg_str;
+use crate::ffi::client::rtcmsg_send_options;
+use crate::ffi::error::rtcmsg_error;
+use crate::ffi::message::rtcmsg_message;
+use crate::ffi::queue::rtcmsg_completion;
+use crate::ffi::report::{rtcmsg_attempt, rtcmsg_device, rtcmsg_recipient, rtcmsg_request};
+use crate::ffi::rtcmsg_str;
 
 struct Struct {
     name: &'static str,
