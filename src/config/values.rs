@@ -11,7 +11,7 @@ impl Setting {
         self.check_as(self.key, value)
     }
 
-    /// The same check for a value that does not come through [`Config::set`]: an error names `field`.
+    /// The same check for a value that does not come through [`Config::set`](super::Config::set): an error names `field`.
     pub(crate) fn check_as(&self, field: &'static str, value: &str) -> Result<(), Error> {
         if value.contains('\0') {
             return Err(Error::invalid(field, "the value contains a NUL character"));
@@ -64,7 +64,7 @@ fn printable(key: &'static str, value: &str) -> Result<(), Error> {
     }
 }
 
-/// A key or secret that does not come through [`Config::set`] and must be given.
+/// A key or secret that does not come through [`Config::set`](super::Config::set) and must be given.
 pub(crate) fn check_credential(setting: &Setting, field: &'static str, value: &str) -> Result<(), Error> {
     if value.is_empty() {
         return Err(Error::invalid(field, "must not be empty"));
