@@ -153,7 +153,7 @@ pub(crate) struct RawActionSpec {
     pub name: &'static str,
     pub vendor: Vendor,
     pub quota: QuotaClass,
-    /// The quota that counts the receivers of a request, too.
+    /// The quota in which the receivers of a request also count.
     pub receivers: Option<ReceiverQuota>,
 }
 

@@ -122,7 +122,7 @@ fn is_zego(message: &Message) -> bool {
 }
 
 fn is_to_named(message: &Message) -> bool {
-    !matches!(message.recipients(), rtcmsg::Recipients::Everybody)
+    !matches!(message.recipients(), rtcmsg::Recipients::All)
 }
 
 /// The faults that are not a matter of bytes.

@@ -42,7 +42,7 @@ impl OwnedMessage {
         bytes.extend_from_slice(from.as_bytes());
         bytes.extend_from_slice(payload);
         match users {
-            Recipients::Everybody => {}
+            Recipients::All => {}
             Recipients::One(name) => push_name(&mut bytes, name),
             Recipients::Names(names) => names.iter().for_each(|name| push_name(&mut bytes, name)),
             Recipients::Ids(ids) => ids.iter().for_each(|id| bytes.extend_from_slice(&id.to_ne_bytes())),
@@ -88,7 +88,7 @@ impl OwnedMessage {
             Audience::OneUser => read(Recipients::One(self.names().next().unwrap_or_default())),
             Audience::Users { .. } => read(Recipients::Names(&self.names().collect::<Vec<_>>())),
             Audience::Members { .. } | Audience::AllMembersExcept { .. } => read(Recipients::Ids(&self.ids())),
-            Audience::Room | Audience::AllMembers => read(Recipients::Everybody),
+            Audience::Room | Audience::AllMembers => read(Recipients::All),
         }
     }
 
@@ -125,7 +125,7 @@ pub(super) fn destination_key(message: &Message, hasher: &impl BuildHasher) -> u
         OrderKey::RoomAndUser => {
             let user = match fields.users {
                 Recipients::One(name) | Recipients::Names(&[name]) => name,
-                Recipients::Everybody | Recipients::Names(_) | Recipients::Ids(_) => "",
+                Recipients::All | Recipients::Names(_) | Recipients::Ids(_) => "",
             };
             (fields.room_id, user).hash(&mut state);
         }
@@ -141,7 +141,7 @@ fn push_name(bytes: &mut Vec<u8>, name: &str) {
 
 fn users_len(users: Recipients) -> usize {
     match users {
-        Recipients::Everybody => 0,
+        Recipients::All => 0,
         Recipients::One(name) => 4 + name.len(),
         Recipients::Names(names) => names.iter().map(|name| 4 + name.len()).sum(),
         Recipients::Ids(ids) => 8 * ids.len(),

@@ -55,9 +55,7 @@ fn parts<'a>(message: &Message<'a>, limits: &Limits) -> Parts<'a> {
         Recipients::Ids(ids) if ids.len() > size => {
             Parts::Split(ids.chunks(size).map(|ids| part(Recipients::Ids(ids))).collect())
         }
-        Recipients::Everybody | Recipients::One(_) | Recipients::Names(_) | Recipients::Ids(_) => {
-            Parts::Whole([*message])
-        }
+        Recipients::All | Recipients::One(_) | Recipients::Names(_) | Recipients::Ids(_) => Parts::Whole([*message]),
     }
 }
 

@@ -412,7 +412,7 @@ impl<'a> ApiRequest<'a> {
     }
 
     pub fn recipients(&self) -> Recipients<'a> {
-        self.message().map_or(Recipients::Everybody, Message::recipients)
+        self.message().map_or(Recipients::All, Message::recipients)
     }
 
     pub fn read(&self, status: u16, body: &[u8]) -> Outcome {

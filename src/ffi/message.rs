@@ -191,7 +191,7 @@ impl<'a> InputMessage<'a> {
             },
             Audience::Users { .. } => Recipients::Names(&self.to.0),
             Audience::Members { .. } | Audience::AllMembersExcept { .. } => Recipients::Ids(self.user_ids),
-            Audience::Room | Audience::AllMembers => Recipients::Everybody,
+            Audience::Room | Audience::AllMembers => Recipients::All,
         })
     }
 

@@ -120,7 +120,7 @@ impl<'a> Message<'a> {
     pub fn recipients(&self) -> Recipients<'a> {
         match self.action().spec().audience {
             Audience::OneUser | Audience::Users { .. } | Audience::Members { .. } => self.fields().users,
-            Audience::Room | Audience::AllMembers | Audience::AllMembersExcept { .. } => Recipients::Everybody,
+            Audience::Room | Audience::AllMembers | Audience::AllMembersExcept { .. } => Recipients::All,
         }
     }
 
@@ -157,12 +157,12 @@ impl<'a> Message<'a> {
                 to,
                 payload,
             } => (room_id, from, Recipients::Names(to), payload),
-            Message::SendBroadcast { room_id, from, payload } => (room_id, from, Recipients::Everybody, payload),
+            Message::SendBroadcast { room_id, from, payload } => (room_id, from, Recipients::All, payload),
             Message::P2PSendMessageToUsers { signal, user_ids }
             | Message::P2PSendMessageToAllExcept { signal, user_ids } => {
                 return signal.fields(self.action(), Recipients::Ids(user_ids));
             }
-            Message::P2PSendMessageToAll { signal } => return signal.fields(self.action(), Recipients::Everybody),
+            Message::P2PSendMessageToAll { signal } => return signal.fields(self.action(), Recipients::All),
             Message::SendCustomCommandToUsers {
                 room_id,
                 from,
@@ -170,7 +170,7 @@ impl<'a> Message<'a> {
                 content,
             } => (room_id, from, Recipients::Names(to), Payload::Text(content)),
             Message::SendCustomCommandToRoom { room_id, from, content } => {
-                (room_id, from, Recipients::Everybody, Payload::Text(content))
+                (room_id, from, Recipients::All, Payload::Text(content))
             }
         };
         Fields {
@@ -263,7 +263,7 @@ impl Fields<'_> {
     fn validate_users(&self, spec: &ActionSpec, limits: &Limits) -> Result<(), Error> {
         let max = spec.max_listed(limits);
         match self.users {
-            Recipients::Everybody => Ok(()),
+            Recipients::All => Ok(()),
             Recipients::One(to) => text_id(spec.api, "to", to, limits),
             Recipients::Names(to) => {
                 list_within(spec.name, "to", to.len(), max)?;
@@ -322,7 +322,7 @@ impl<'a> Message<'a> {
                 payload,
             },
             Recipients::Ids(user_ids) => Message::P2PSendMessageToUsers { signal, user_ids },
-            Recipients::Everybody => Message::P2PSendMessageToAll { signal },
+            Recipients::All => Message::P2PSendMessageToAll { signal },
         }
     }
 }
@@ -354,7 +354,8 @@ impl<'a> Signal<'a> {
 /// The users that a message lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recipients<'a> {
-    Everybody,
+    /// The message lists no users: it is for all users of a room or a conversation.
+    All,
     One(&'a str),
     Names(&'a [&'a str]),
     Ids(&'a [i64]),
@@ -365,27 +366,27 @@ impl<'a> Recipients<'a> {
     fn one(self) -> &'a str {
         match self {
             Recipients::One(name) | Recipients::Names(&[name]) => name,
-            Recipients::Everybody | Recipients::Names(_) | Recipients::Ids(_) => "",
+            Recipients::All | Recipients::Names(_) | Recipients::Ids(_) => "",
         }
     }
 
     fn names(self) -> &'a [&'a str] {
         match self {
             Recipients::Names(names) => names,
-            Recipients::Everybody | Recipients::One(_) | Recipients::Ids(_) => &[],
+            Recipients::All | Recipients::One(_) | Recipients::Ids(_) => &[],
         }
     }
 
     fn ids(self) -> &'a [i64] {
         match self {
             Recipients::Ids(ids) => ids,
-            Recipients::Everybody | Recipients::One(_) | Recipients::Names(_) => &[],
+            Recipients::All | Recipients::One(_) | Recipients::Names(_) => &[],
         }
     }
 
     pub fn len(&self) -> usize {
         match self {
-            Recipients::Everybody => 0,
+            Recipients::All => 0,
             Recipients::One(_) => 1,
             Recipients::Names(names) => names.len(),
             Recipients::Ids(ids) => ids.len(),

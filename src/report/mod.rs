@@ -157,9 +157,9 @@ impl ErrorClass {
 pub struct Request {
     /// The vendor's id of the request, for its support; empty if no answer contained one.
     pub request_id: String,
-    /// The vendor's error code as text (`FlowLimitExceeded.QPSOverLimit`); empty if there is none.
+    /// The vendor's error code as text (`FlowLimitExceeded.QPSOverLimit`), or empty.
     pub vendor_error: String,
-    /// The vendor's error code as a number; 0 if there is none.
+    /// The vendor's error code as a number, or 0.
     pub vendor_code: i32,
     /// The vendor's message, such as the description of its error.
     pub vendor_message: Cow<'static, str>,
@@ -193,9 +193,9 @@ pub struct Recipient {
     pub user: User,
     pub delivery: Delivery,
     pub code: Code,
-    /// The vendor's code for this recipient; 0 if there is none.
+    /// The vendor's code for this recipient, or 0.
     pub vendor_code: i32,
-    /// The vendor's word for this recipient (`NOT_ONLINE`); empty if there is none.
+    /// The vendor's word for this recipient (`NOT_ONLINE`), or empty.
     pub vendor_message: Cow<'static, str>,
     /// The index of the request that was for this recipient.
     pub request: usize,

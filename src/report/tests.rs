@@ -70,14 +70,17 @@ fn the_summary_is_one_line_with_the_counts_and_the_vendors_words() {
 fn parts_become_one_report_in_their_order() {
     let row = |name: &str, (delivery, code)| Recipient::new(User::Name(name.into()), delivery, code);
     let first = Outcome::new(accepted(), vec![row("a", OK), row("b", OFFLINE)]);
-    let unsent = Request::failed(Code::Connect, Delivery::NotSent, 0, "nobody listens".to_owned());
+    let unsent = Request::failed(Code::Connect, Delivery::NotSent, 0, "no server listens".to_owned());
     let second = Outcome::new(unsent, vec![row("c", UNSENT)]);
     let report = Report::merged("SendCustomCommand", vec![first, second]);
     assert_eq!((report.code(), report.delivery()), (Code::Partial, Delivery::NotSent));
     let requests: Vec<_> = report.recipients().iter().map(|recipient| recipient.request).collect();
     assert_eq!((requests, report.requests().len()), (vec![0, 0, 1], 2));
     let text = report.summary();
-    assert!(text.contains("2 requests, 1 of them failed; nobody listens"), "{text}");
+    assert!(
+        text.contains("2 requests, 1 of them failed; no server listens"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -67,7 +67,7 @@ impl Recipients<'_> {
     /// The recipients as users, for the report's rows.
     pub(crate) fn users(&self) -> impl ExactSizeIterator<Item = User> {
         let (names, ids): (&[&str], &[i64]) = match self {
-            Recipients::Everybody => (&[], &[]),
+            Recipients::All => (&[], &[]),
             Recipients::One(name) => (std::slice::from_ref(name), &[]),
             Recipients::Names(names) => (names, &[]),
             Recipients::Ids(ids) => (&[], ids),

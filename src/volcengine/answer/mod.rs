@@ -104,7 +104,7 @@ pub(crate) fn read(message: &Message, status: u16, body: &[u8]) -> Outcome {
 pub(crate) fn read_call(action: &str, status: u16, body: &[u8]) -> Outcome {
     let asked = Expectation {
         action,
-        recipients: Recipients::Everybody,
+        recipients: Recipients::All,
         rows: Rows::Ignored,
     };
     judge(asked, status, parse(body))
@@ -216,7 +216,7 @@ fn pushed(asked: Recipients, left_out: &[i64], request: Request, rows: &[Push]) 
         );
     }
     Outcome {
-        has_others: asked == Recipients::Everybody,
+        has_others: asked == Recipients::All,
         ..Outcome::new(request, results.into_recipients(asked))
     }
 }
