@@ -203,7 +203,7 @@ check-rust: need
 
 # Modules import downwards only, and in no circle.
 check-imports:
-	$(PYTHON) tools/imports.py --self-test emulator/src
+	$(PYTHON) tools/imports.py --self-test src emulator/src
 
 # As it was made, clean for C and C++, twice in one file.
 check-header: need-c

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use crate::action::{Limits, Vendor};
 use crate::config::Config;
 use crate::dispatch::{Completion, Dispatcher, SubmitOptions};
 use crate::engine::{Engine, SendOptions};
 use crate::error::{Code, Error};
 use crate::log::Logger;
-use crate::message::{Limits, Message, Vendor};
+use crate::message::Message;
 use crate::report::Report;
 use crate::util::deadline::Deadline;
 

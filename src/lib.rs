@@ -16,6 +16,7 @@
 //! # Ok::<(), rtcmsg::Error>(())
 //! ```
 
+mod action;
 mod client;
 mod config;
 mod dispatch;
@@ -39,13 +40,14 @@ mod util;
 mod volcengine;
 mod zego;
 
+pub use action::{Action, Vendor};
 pub use client::Client;
 pub use config::{Config, Kind, SETTINGS, Setting, configuration_md};
 pub use dispatch::{Completion, Order, SubmitOptions};
 pub use engine::{SendOptions, SendTimeout};
 pub use error::{Code, Error};
 pub use log::{Level, Logger};
-pub use message::{Message, Payload, Recipients, Signal, Vendor};
+pub use message::{Message, Payload, Recipients, Signal};
 pub use report::{Attempt, Delivery, Device, Name, Recipient, Report, Request, User};
 pub use secret::Secret;
 

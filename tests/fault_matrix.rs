@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::proxy::{ConnectProxy, Cut, ESTABLISHED, Fault};
 use common::{SIGNAL, client_with, outcome};
-use rtcmsg::{Client, Code, Delivery, Message, Payload, Report, SendOptions, SendTimeout};
+use rtcmsg::{Client, Code, Delivery, Message, Payload, Report, SendOptions, SendTimeout, Vendor};
 use rtcmsg_emulator::{Emulator, Options, TlsFiles};
 use serde_json::Value;
 
@@ -118,11 +118,11 @@ fn row(fault: &str, right: Right, processed: bool) -> Row {
 }
 
 fn is_zego(message: &Message) -> bool {
-    message.action() == "SendCustomCommand"
+    message.vendor() == Vendor::Zego
 }
 
 fn is_to_named(message: &Message) -> bool {
-    !matches!(message.recipients(), rtcmsg::Recipients::Everybody)
+    !matches!(message.recipients(), rtcmsg::Recipients::All)
 }
 
 /// The faults that do not depend on a number of bytes.
@@ -335,7 +335,7 @@ impl Lab {
             }
         };
         if let Err(why) = self.judge(row, &report, &right) {
-            let action = self.message.action();
+            let action = self.message.action().name();
             writeln!(
                 self.wrong,
                 "{action}, {}, {}: {why}: {}",

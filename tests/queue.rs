@@ -131,7 +131,7 @@ fn each_message_gives_one_completion_with_its_report() {
     assert_eq!(ids, (1..=9).collect::<Vec<_>>());
     for (completion, (id, message)) in completions(&queue, 9).iter().zip(ids.iter().zip(&messages)) {
         assert_eq!((completion.id, completion.user_data), (*id, 99 + id));
-        assert_eq!(completion.report.action(), message.action());
+        assert_eq!(completion.report.action(), message.action().name());
         let sync = queue.send(message, &SendOptions::default()).unwrap();
         assert_eq!(
             (completion.report.code(), completion.report.delivery()),

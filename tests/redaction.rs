@@ -127,14 +127,10 @@ fn is_of(secret_or_payload: &str, vendor: Vendor) -> bool {
 #[test]
 fn no_report_error_or_log_line_shows_what_a_vendor_repeats() {
     for message in messages() {
-        let vendor = if message.action() == "SendCustomCommand" {
-            Vendor::Zego
-        } else {
-            Vendor::Volcengine
-        };
+        let vendor = message.vendor();
         for echo in echoes().into_iter().filter(|echo| is_of(echo, vendor)) {
             for answer in answers(vendor, &echo) {
-                let is_rtc_success = message.action() == "SendUnicast" && !answer["Result"].is_null();
+                let is_rtc_success = message.action().name() == "SendUnicast" && !answer["Result"].is_null();
                 let answer = if is_rtc_success {
                     json!({"ResponseMetadata": {"RequestId": "r"}, "Result": {"Message": echo}})
                 } else {

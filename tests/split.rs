@@ -175,7 +175,10 @@ fn a_hundred_thousand_recipients_give_one_report() {
     peer.join();
     let one_more: Vec<String> = self::names(100_001);
     let error = client.check(&batch(&borrowed(&one_more))).unwrap_err();
-    assert_eq!(error.text, "100,001 recipients, BatchSendRoomUnicast takes 100,000");
+    assert_eq!(
+        error.text,
+        "100,001 recipients; BatchSendRoomUnicast accepts at most 100,000"
+    );
 }
 
 /// The outcomes of five parts that are sent one at a time to a peer that answers from a script.

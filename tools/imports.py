@@ -28,7 +28,7 @@ LAYERS: dict[str, list[list[str]]] = {
         ["dispatch"],
         ["engine"],
         ["http", "quota", "volcengine", "zego"],
-        ["message", "action", "report", "config", "error", "log", "secret", "redact", "metrics", "os"],
+        ["message", "action", "report", "config", "error", "log", "secret", "redact", "metrics", "os", "panic_injection"],
         ["util"],
     ],
     "emulator/src": [

@@ -34,16 +34,16 @@ func TestBadInputIsAnErrorInTheLibrarysWords(t *testing.T) {
 		{"a room that is no UTF-8", rtcmsg.Broadcast{RoomID: notUTF8, From: "server", Text: "hi"}, "room_id", "is not UTF-8 at byte 2"},
 		{"a sender that is no UTF-8", rtcmsg.Unicast{From: notUTF8, To: "alice", Text: "hi"}, "from", "is not UTF-8 at byte 2"},
 		{"a recipient that is no UTF-8", users("alice", notUTF8), "to[1]", "is not UTF-8 at byte 2"},
-		{"a text that is no UTF-8", rtcmsg.Unicast{From: "server", To: "alice", Text: notUTF8}, "payload", "is not UTF-8 at byte 2; bytes go with RTCMSG_MESSAGE_BINARY, on Volcengine RTC"},
-		{"nobody", users(), "to", "an empty list; BatchSendRoomUnicast takes 1 to 100,000, and has an action of its own for everybody"},
-		{"no ids", ids(), "user_ids", "an empty list; P2PSendMessage takes 1 to 100,000, and has an action of its own for everybody"},
-		{"too many users", users(make([]string, 1_000_001)...), "to", "1,000,001 recipients, BatchSendRoomUnicast takes 100,000"},
-		{"too many ids", ids(make([]int64, 1_000_001)...), "user_ids", "1,000,001 recipients, P2PSendMessage takes 100,000"},
+		{"a text that is no UTF-8", rtcmsg.Unicast{From: "server", To: "alice", Text: notUTF8}, "payload", "is not UTF-8 at byte 2; to send bytes, set RTCMSG_MESSAGE_BINARY (Volcengine RTC only)"},
+		{"nobody", users(), "to", "the list is empty; BatchSendRoomUnicast accepts 1 to 100,000 entries, and a separate action sends to all"},
+		{"no ids", ids(), "user_ids", "the list is empty; P2PSendMessage accepts 1 to 100,000 entries, and a separate action sends to all"},
+		{"too many users", users(make([]string, 1_000_001)...), "to", "1,000,001 recipients; BatchSendRoomUnicast accepts at most 100,000"},
+		{"too many ids", ids(make([]int64, 1_000_001)...), "user_ids", "1,000,001 recipients; P2PSendMessage accepts at most 100,000"},
 		{"a huge text", rtcmsg.Unicast{From: "server", To: "alice", Text: huge}, "payload", "has a length of 68157440; at most 67108864 is allowed"},
 		{"huge bytes", rtcmsg.Unicast{From: "server", To: "alice", Binary: []byte(huge)}, "payload", "has a length of 68157440; at most 67108864 is allowed"},
 		{"a huge recipient", users("alice", huge), "to[1]", "has a length of 68157440; at most 67108864 is allowed"},
 		{"a text and bytes", rtcmsg.Unicast{From: "server", To: "alice", Text: "hi", Binary: []byte("hi")}, "payload", "Text and Binary are given; a message has one of them"},
-		{"no bytes", rtcmsg.Unicast{From: "server", To: "alice", Binary: []byte{}}, "payload", "an empty message"},
+		{"no bytes", rtcmsg.Unicast{From: "server", To: "alice", Binary: []byte{}}, "payload", "the message is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			report, err := client.Send(bounded(t), c.message)

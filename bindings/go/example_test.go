@@ -55,7 +55,7 @@ func ExampleNew() {
 	_, err = client.SendCustomCommandToUsers(context.Background(),
 		rtcmsg.CustomCommandToUsers{RoomID: "lobby", From: "server", Text: "dinner is ready"})
 	fmt.Println(err)
-	// Output: rtcmsg: RTCMSG_ERR_INVALID_ARGUMENT: to: an empty list; SendCustomCommand takes 1 to 100,000, and has an action of its own for everybody
+	// Output: rtcmsg: RTCMSG_ERR_INVALID_ARGUMENT: to: the list is empty; SendCustomCommand accepts 1 to 100,000 entries, and a separate action sends to all
 }
 
 func ExampleClient_SendUnicast() {
@@ -177,5 +177,5 @@ func ExampleError() {
 	case errors.Is(err, rtcmsg.ErrNotSent):
 		fmt.Println("send again")
 	}
-	// Output: fix from: holds ' '; Volcengine ids take letters, digits, _ @ - and .
+	// Output: fix from: contains ' '; Volcengine ids consist of letters, digits, _ @ - and .
 }

@@ -32,7 +32,7 @@ fuzz_target!(|input: &[u8]| {
     let sent = match answer.recipients {
         Recipients::One(_) => "SendUnicast",
         Recipients::Names(_) => "BatchSendRoomUnicast",
-        Recipients::Ids(_) | Recipients::Everybody => "P2PSendMessage",
+        Recipients::Ids(_) | Recipients::All => "P2PSendMessage",
     };
     if let Value::String(action) = &metadata["Action"]
         && !action.is_empty()
@@ -58,7 +58,7 @@ fuzz_target!(|input: &[u8]| {
         if unreadable && report.code() == Code::Ok {
             let Recipients::Ids(ids) = answer.recipients else {
                 // RTC sends have no such rows: nothing of theirs is read.
-                assert_ne!(answer.recipients, Recipients::Everybody, "{}", report.summary());
+                assert_ne!(answer.recipients, Recipients::All, "{}", report.summary());
                 return;
             };
             let named = |id: &i64| rows.iter().any(|row| says_id(&row["UserId"], *id));

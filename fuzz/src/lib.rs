@@ -24,7 +24,7 @@ impl<'a> Answer<'a> {
             Some("one") => Recipients::One("alice"),
             Some("names") => Recipients::Names(&["alice", "1111", "99999999999999999999", "名"]),
             Some("ids") => Recipients::Ids(&[10001, 10008, 9_007_199_254_740_993, i64::MAX]),
-            _ => Recipients::Everybody,
+            _ => Recipients::All,
         };
         Answer {
             // What ureq gives for an answer.
@@ -131,7 +131,7 @@ pub fn hold(report: &Report, answer: &Answer) {
 
     // Exactly one row for each recipient, in the caller's order.
     let asked: Vec<User> = match answer.recipients {
-        Recipients::Everybody => rows.iter().map(|row| row.user.clone()).collect(),
+        Recipients::All => rows.iter().map(|row| row.user.clone()).collect(),
         Recipients::One(name) => vec![User::Name(name.into())],
         Recipients::Names(names) => names.iter().map(|name| User::Name((*name).into())).collect(),
         Recipients::Ids(ids) => ids.iter().map(|id| User::Id(*id)).collect(),

@@ -2,13 +2,14 @@
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
-use crate::message::{Message, Payload, Recipients, Signal};
+use crate::action::{Action, Audience, OrderKey};
+use crate::message::{Fields, Message, Payload, Recipients};
 
-/// The buffer holds the room, the sender, the payload and then the recipients: a name as its length and its text, an id as
+/// The buffer holds the room, the sender, the payload and then the users that the message lists: a name as its length and its text, an id as
 /// 8 bytes.
 #[derive(Debug)]
 pub(super) struct OwnedMessage {
-    kind: Kind,
+    action: Action,
     is_binary: bool,
     room_end: usize,
     from_end: usize,
@@ -19,65 +20,42 @@ pub(super) struct OwnedMessage {
     bytes: Box<[u8]>,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Unicast,
-    RoomUnicast,
-    Batch,
-    Broadcast,
-    P2pToUsers,
-    P2pToAll,
-    P2pToAllExcept,
-    CommandToUsers,
-    CommandToRoom,
-}
-
-/// What a message is made of, whatever its action.
-struct Fields<'a> {
-    kind: Kind,
-    room_id: &'a str,
-    from: &'a str,
-    payload: Payload<'a>,
-    recipients: Recipients<'a>,
-    signal: Option<Signal<'a>>,
-}
-
 impl OwnedMessage {
     pub fn from_message(message: &Message) -> OwnedMessage {
         let Fields {
-            kind,
+            action,
             room_id,
             from,
+            users,
+            conversation_id,
+            sender_id,
+            msg_type,
             payload,
-            recipients,
-            signal,
-        } = fields(message);
-        let (payload, is_binary) = match payload {
-            Payload::Text(text) => (text.as_bytes(), false),
-            Payload::Binary(bytes) => (bytes, true),
-        };
+        } = message.fields();
+        let is_binary = matches!(payload, Payload::Binary(_));
+        let payload = payload.as_bytes();
         let room_end = room_id.len();
         let from_end = room_end + from.len();
         let payload_end = from_end + payload.len();
-        let mut bytes = Vec::with_capacity(payload_end + recipients_len(recipients));
+        let mut bytes = Vec::with_capacity(payload_end + users_len(users));
         bytes.extend_from_slice(room_id.as_bytes());
         bytes.extend_from_slice(from.as_bytes());
         bytes.extend_from_slice(payload);
-        match recipients {
-            Recipients::Everybody => {}
+        match users {
+            Recipients::All => {}
             Recipients::One(name) => push_name(&mut bytes, name),
             Recipients::Names(names) => names.iter().for_each(|name| push_name(&mut bytes, name)),
             Recipients::Ids(ids) => ids.iter().for_each(|id| bytes.extend_from_slice(&id.to_ne_bytes())),
         }
         OwnedMessage {
-            kind,
+            action,
             is_binary,
             room_end,
             from_end,
             payload_end,
-            conversation_id: signal.map_or(0, |signal| signal.conversation_id),
-            sender_id: signal.map_or(0, |signal| signal.sender_id),
-            msg_type: signal.map_or(0, |signal| signal.msg_type),
+            conversation_id,
+            sender_id,
+            msg_type,
             bytes: bytes.into_boxed_slice(),
         }
     }
@@ -89,64 +67,28 @@ impl OwnedMessage {
 
     /// Rebuilds the message, which borrows from this buffer, and passes it to `reader`.
     pub fn with_message<T>(&self, reader: impl FnOnce(&Message) -> T) -> T {
-        let room_id = self.text(0, self.room_end);
-        let from = self.text(self.room_end, self.from_end);
-        let content = &self.bytes[self.from_end..self.payload_end];
         let payload = if self.is_binary {
-            Payload::Binary(content)
+            Payload::Binary(&self.bytes[self.from_end..self.payload_end])
         } else {
             Payload::Text(self.text(self.from_end, self.payload_end))
         };
-        let content = self.text(
-            self.from_end,
-            if self.is_binary {
-                self.from_end
-            } else {
-                self.payload_end
-            },
-        );
-        let signal = Signal {
-            conversation_id: self.conversation_id,
-            sender_id: self.sender_id,
-            msg_type: self.msg_type,
-            content,
+        let read = |users| {
+            reader(&Message::of_fields(&Fields {
+                action: self.action,
+                room_id: self.text(0, self.room_end),
+                from: self.text(self.room_end, self.from_end),
+                users,
+                conversation_id: self.conversation_id,
+                sender_id: self.sender_id,
+                msg_type: self.msg_type,
+                payload,
+            }))
         };
-        let one = || self.names().next().unwrap_or_default();
-        match self.kind {
-            Kind::Unicast => reader(&Message::SendUnicast {
-                from,
-                to: one(),
-                payload,
-            }),
-            Kind::RoomUnicast => reader(&Message::SendRoomUnicast {
-                room_id,
-                from,
-                to: one(),
-                payload,
-            }),
-            Kind::Batch => reader(&Message::BatchSendRoomUnicast {
-                room_id,
-                from,
-                to: &self.names().collect::<Vec<_>>(),
-                payload,
-            }),
-            Kind::Broadcast => reader(&Message::SendBroadcast { room_id, from, payload }),
-            Kind::P2pToUsers => reader(&Message::P2PSendMessageToUsers {
-                signal,
-                user_ids: &self.ids(),
-            }),
-            Kind::P2pToAll => reader(&Message::P2PSendMessageToAll { signal }),
-            Kind::P2pToAllExcept => reader(&Message::P2PSendMessageToAllExcept {
-                signal,
-                user_ids: &self.ids(),
-            }),
-            Kind::CommandToUsers => reader(&Message::SendCustomCommandToUsers {
-                room_id,
-                from,
-                to: &self.names().collect::<Vec<_>>(),
-                content,
-            }),
-            Kind::CommandToRoom => reader(&Message::SendCustomCommandToRoom { room_id, from, content }),
+        match self.action.spec().audience {
+            Audience::OneUser => read(Recipients::One(self.names().next().unwrap_or_default())),
+            Audience::Users { .. } => read(Recipients::Names(&self.names().collect::<Vec<_>>())),
+            Audience::Members { .. } | Audience::AllMembersExcept { .. } => read(Recipients::Ids(&self.ids())),
+            Audience::Room | Audience::AllMembers => read(Recipients::All),
         }
     }
 
@@ -175,67 +117,20 @@ impl OwnedMessage {
 
 /// Identifies the destination within which messages keep their order: room and user, room, user, or conversation.
 pub(super) fn destination_key(message: &Message, hasher: &impl BuildHasher) -> u64 {
-    let Fields {
-        room_id,
-        recipients,
-        signal,
-        ..
-    } = fields(message);
-    let user = match recipients {
-        Recipients::One(name) | Recipients::Names(&[name]) => name,
-        _ => "",
-    };
+    let fields = message.fields();
     let mut state = hasher.build_hasher();
-    (message.vendor() as u32).hash(&mut state);
-    match signal {
-        Some(signal) => signal.conversation_id.hash(&mut state),
-        None => (room_id, user).hash(&mut state),
+    (fields.action.vendor() as u32).hash(&mut state);
+    match fields.action.spec().order_key {
+        OrderKey::Conversation => fields.conversation_id.hash(&mut state),
+        OrderKey::RoomAndUser => {
+            let user = match fields.users {
+                Recipients::One(name) | Recipients::Names(&[name]) => name,
+                Recipients::All | Recipients::Names(_) | Recipients::Ids(_) => "",
+            };
+            (fields.room_id, user).hash(&mut state);
+        }
     }
     state.finish()
-}
-
-fn fields<'a>(message: &Message<'a>) -> Fields<'a> {
-    let (kind, room_id, from, payload, signal) = match *message {
-        Message::SendUnicast { from, payload, .. } => (Kind::Unicast, "", from, payload, None),
-        Message::SendRoomUnicast {
-            room_id, from, payload, ..
-        } => (Kind::RoomUnicast, room_id, from, payload, None),
-        Message::BatchSendRoomUnicast {
-            room_id, from, payload, ..
-        } => (Kind::Batch, room_id, from, payload, None),
-        Message::SendBroadcast { room_id, from, payload } => (Kind::Broadcast, room_id, from, payload, None),
-        Message::P2PSendMessageToUsers { signal, .. } => {
-            (Kind::P2pToUsers, "", "", Payload::Text(signal.content), Some(signal))
-        }
-        Message::P2PSendMessageToAll { signal } => {
-            (Kind::P2pToAll, "", "", Payload::Text(signal.content), Some(signal))
-        }
-        Message::P2PSendMessageToAllExcept { signal, .. } => (
-            Kind::P2pToAllExcept,
-            "",
-            "",
-            Payload::Text(signal.content),
-            Some(signal),
-        ),
-        Message::SendCustomCommandToUsers {
-            room_id, from, content, ..
-        } => (Kind::CommandToUsers, room_id, from, Payload::Text(content), None),
-        Message::SendCustomCommandToRoom { room_id, from, content } => {
-            (Kind::CommandToRoom, room_id, from, Payload::Text(content), None)
-        }
-    };
-    let recipients = match *message {
-        Message::P2PSendMessageToAllExcept { user_ids, .. } => Recipients::Ids(user_ids),
-        _ => message.recipients(),
-    };
-    Fields {
-        kind,
-        room_id,
-        from,
-        payload,
-        recipients,
-        signal,
-    }
 }
 
 fn push_name(bytes: &mut Vec<u8>, name: &str) {
@@ -244,9 +139,9 @@ fn push_name(bytes: &mut Vec<u8>, name: &str) {
     bytes.extend_from_slice(name.as_bytes());
 }
 
-fn recipients_len(recipients: Recipients) -> usize {
-    match recipients {
-        Recipients::Everybody => 0,
+fn users_len(users: Recipients) -> usize {
+    match users {
+        Recipients::All => 0,
         Recipients::One(name) => 4 + name.len(),
         Recipients::Names(names) => names.iter().map(|name| 4 + name.len()).sum(),
         Recipients::Ids(ids) => 8 * ids.len(),
@@ -258,6 +153,7 @@ mod tests {
     use std::hash::BuildHasherDefault;
 
     use super::*;
+    use crate::message::Signal;
 
     fn messages() -> Vec<Message<'static>> {
         let payload = Payload::Text("你好");

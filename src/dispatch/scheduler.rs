@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use super::queue::{Queue, Removed};
 use super::shared::{PER_LOCK, Shared};
 use super::workers::Job;
+use crate::action::QuotaClass;
 use crate::log::Level;
 use crate::os;
-use crate::quota::{QuotaClass, Ticket};
+use crate::quota::Ticket;
 use crate::util::sync::{MutexGuard, lock};
 
 /// After a panic in the scheduler the timer thread schedules again after this time.

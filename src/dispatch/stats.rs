@@ -6,9 +6,9 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::shared::Shared;
+use crate::action::QuotaClass;
 use crate::error::Code;
 use crate::metrics::{Counter, Histogram};
-use crate::quota::QuotaClass;
 use crate::report::Delivery;
 
 pub(super) fn snapshot(shared: &Shared) -> String {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::work_queue::WorkQueue;
-use crate::quota::{Place, QueueWaiter, QuotaClass, Slot};
+use crate::action::QuotaClass;
+use crate::quota::{Place, QueueWaiter, Slot};
 
 #[derive(Debug)]
 pub(super) struct Workers {

@@ -24,18 +24,18 @@ use self::in_flight::{lost, unsent};
 pub(crate) use self::options::ResolvedOptions;
 pub use self::options::{SendOptions, SendTimeout};
 use self::pacing::Pacing;
-use self::plan::PartSizes;
 pub(crate) use self::plan::Plan;
 use self::retry::Retries;
 use self::send::Sender;
 use self::vendors::Vendors;
+use crate::action::{Limits, QuotaClass, Vendor};
 use crate::config::{self, Config};
 use crate::error::{self, Code, Error};
 use crate::http::{Agent, Settings, Traffic};
 use crate::log::{Level, Logger};
-use crate::message::{self, Limits, Message, Vendor};
+use crate::message::Message;
 use crate::os;
-use crate::quota::{Demand, Load, Place, QuotaClass, SharedBucket, Slot};
+use crate::quota::{Demand, Load, Place, SharedBucket, Slot};
 use crate::report::{Outcome, Report};
 use crate::util::deadline::Deadline;
 
@@ -43,7 +43,6 @@ use crate::util::deadline::Deadline;
 pub(crate) struct Engine {
     sender: Sender,
     limits: Limits,
-    part_sizes: PartSizes,
     /// `http.timeout_ms`.
     timeout: Duration,
     max_connections: usize,
@@ -67,12 +66,7 @@ impl Engine {
             None => config.logger.clone(),
         };
         let engine = Engine {
-            limits: limits(config),
-            part_sizes: PartSizes {
-                batch: message::BATCH_MAX_USERS.min(pacing.largest_batch().unwrap_or(usize::MAX)),
-                p2p: config.integer(&config::VOLCENGINE_P2P_MAX_USERS) as usize,
-                command: message::COMMAND_MAX_USERS,
-            },
+            limits: limits(config, &pacing),
             timeout: config.millis(&config::HTTP_TIMEOUT_MS),
             max_connections: config.integer(&config::HTTP_MAX_IDLE_CONNECTIONS) as usize,
             sender: Sender {
@@ -140,7 +134,7 @@ impl Engine {
 
     /// Divides a message into the requests that it is sent as.
     pub fn plan<'a>(&self, message: &Message<'a>) -> Plan<'a> {
-        Plan::new(message, &self.part_sizes)
+        Plan::new(message, &self.limits)
     }
 
     /// The options of a send that begins now.
@@ -160,13 +154,13 @@ impl Engine {
             let outcome = part.take_outcome(message.recipients(), why, text);
             outcome.unwrap_or_else(|| lost(message.recipients()))
         });
-        self.counted(Report::merged(plan.action(), outcomes))
+        self.counted(Report::merged(plan.action().name(), outcomes))
     }
 
     /// The report of a message that has not started.
     pub fn report_unsent(&self, message: &Message, why: Code, text: &str) -> Report {
         let outcome = Outcome::of(unsent(why, text), message.recipients());
-        self.counted(Report::merged(message.action(), [outcome]))
+        self.counted(Report::merged(message.action().name(), [outcome]))
     }
 
     fn counted(&self, report: Report) -> Report {
@@ -214,7 +208,7 @@ impl Engine {
     pub fn demand(&self, message: &Message, options: &SendOptions) -> Option<(QuotaClass, Demand)> {
         self.sender
             .pacing
-            .demand_in_queue(message, options.priority(), self.part_sizes.batch)
+            .demand_in_queue(message, options.priority(), &self.limits)
     }
 
     pub fn bucket(&self, class: QuotaClass) -> Option<&SharedBucket> {
@@ -338,7 +332,7 @@ fn kept_level(config: &Config) -> Option<Level> {
     }
 }
 
-fn limits(config: &Config) -> Limits {
+fn limits(config: &Config, pacing: &Pacing) -> Limits {
     Limits {
         binary_counts_as_base64: config.text(&config::VOLCENGINE_PAYLOAD_LIMIT_COUNTS) == "base64",
         p2p_max_content: config.integer(&config::VOLCENGINE_P2P_MAX_CONTENT) as usize,
@@ -346,5 +340,6 @@ fn limits(config: &Config) -> Limits {
         command_counts_as_encoded: config.text(&config::ZEGO_PAYLOAD_LIMIT_COUNTS) == "encoded",
         zego_max_id_length: config.integer(&config::ZEGO_MAX_ID_LENGTH) as usize,
         max_recipients: config.integer(&config::SPLIT_MAX_RECIPIENTS) as usize,
+        max_permits: pacing.max_permits(),
     }
 }

@@ -8,17 +8,15 @@ use super::active_calls::ActiveCalls;
 use super::in_flight::unsent;
 use super::options::ResolvedOptions;
 use super::vendors::ApiRequest;
+use crate::action::{Cost, Limits, QuotaClass, RawActionSpec, Vendor, raw_action};
 use crate::config::{self, Config};
 use crate::error::Code;
 use crate::http::SendPermit;
 use crate::message::Message;
-use crate::quota::{
-    Admission, Demand, Limit, Load, Place, Priority, QuotaClass, Refusal, SharedBucket, Slot, bucket_of,
-};
+use crate::quota::{Admission, Demand, Limit, Load, Place, Priority, Refusal, SharedBucket, Slot, bucket_of};
 use crate::report::Request;
 use crate::util::sync::{Mutex, lock};
-use crate::volcengine::{self, actions::UserMessageReceivers};
-use crate::zego;
+use crate::volcengine::{self, actions::Receivers};
 
 /// By how much the span of a limit per minute is longer than that of a limit per second.
 const MINUTE_MINUS_A_SECOND: u64 = 59_000_000_000;
@@ -142,10 +140,11 @@ impl Pacing {
         }
     }
 
-    /// The largest batch that the limit of one second admits, if a batch costs one permit per recipient.
-    pub fn largest_batch(&self) -> Option<usize> {
-        let rtc = self.rtc.as_ref().filter(|_| self.batch_costs_its_recipients)?;
-        usize::try_from(rtc.limit.permits).ok()
+    /// The most permits that one request may need: one that needs more than the quota of a second would never be sent.
+    pub fn max_permits(&self) -> usize {
+        let rtc = self.rtc.as_ref().filter(|_| self.batch_costs_its_recipients);
+        let permits = rtc.map(|rtc| usize::try_from(rtc.limit.permits));
+        permits.and_then(Result::ok).unwrap_or(usize::MAX)
     }
 
     pub fn bucket(&self, class: QuotaClass) -> Option<&SharedBucket> {
@@ -169,23 +168,15 @@ impl Pacing {
         }
     }
 
-    /// What a queued message must wait for before its first request; `None` if it need not wait.
-    pub fn demand_in_queue(&self, message: &Message, priority: Priority, batch: usize) -> Option<(QuotaClass, Demand)> {
-        let first = match *message {
-            Message::BatchSendRoomUnicast {
-                room_id,
-                from,
-                to,
-                payload,
-            } => Message::BatchSendRoomUnicast {
-                room_id,
-                from,
-                to: &to[..to.len().min(batch)],
-                payload,
-            },
-            whole => whole,
-        };
-        let claim = self.claim(&first, priority).filter(|_| self.waits)?;
+    /// The quota that a queued message needs for its first request; `None` if it needs none.
+    pub fn demand_in_queue(
+        &self,
+        message: &Message,
+        priority: Priority,
+        limits: &Limits,
+    ) -> Option<(QuotaClass, Demand)> {
+        let most = message.action().spec().recipients_per_request(limits);
+        let claim = self.claim(message, most, priority).filter(|_| self.waits)?;
         Some((claim.class.class, claim.demand))
     }
 
@@ -198,12 +189,11 @@ impl Pacing {
     ) -> Option<Arc<RatePermit>> {
         let priority = options.priority;
         let claims = match api_request {
-            ApiRequest::Message(message) => [self.claim(message, priority), None],
-            ApiRequest::VolcengineCall { action, json, .. } => self.claims_of_call(action, json, priority),
-            ApiRequest::ZegoCall { action, .. } if zego::actions::is_sibling(action) => {
-                [Claim::of(&self.zego, 1, None, priority), None]
+            ApiRequest::Message(message) => [self.claim(message, usize::MAX, priority), None],
+            ApiRequest::VolcengineCall { action, json, .. } => {
+                self.raw_claims(raw_action(Vendor::Volcengine, action), json, priority)
             }
-            ApiRequest::ZegoCall { .. } => [None, None],
+            ApiRequest::ZegoCall { action, .. } => self.raw_claims(raw_action(Vendor::Zego, action), "", priority),
         };
         claims.iter().any(Option::is_some).then(|| {
             Arc::new(RatePermit {
@@ -216,39 +206,31 @@ impl Pacing {
         })
     }
 
-    /// The claims of an action without a message, where its quota is known. The claim that may wait longer comes first.
-    fn claims_of_call(&self, action: &str, json: &str, priority: Priority) -> [Option<Claim>; 2] {
-        let (class, permits) = match volcengine::actions::receivers_of_call(action, json) {
-            None => return [None, None],
-            Some(UserMessageReceivers::All) => (&self.im_user_to_all, 1),
-            Some(UserMessageReceivers::Some(count)) => (&self.im_user_receivers, count),
+    /// A raw call is paced where its quota is known. The claim that may wait longer comes first.
+    fn raw_claims(&self, spec: Option<&RawActionSpec>, json: &str, priority: Priority) -> [Option<Claim>; 2] {
+        let Some(spec) = spec else { return [None, None] };
+        let request = Claim::of(self.class(spec.quota), 1, None, priority);
+        let Some(quota) = spec.receivers else {
+            return [request, None];
         };
-        [
-            Claim::of(class, permits, None, priority),
-            Claim::of(&self.im_user, 1, None, priority),
-        ]
+        let (class, permits) = match volcengine::actions::receivers(json) {
+            Receivers::AllOnline => (quota.all_online, 1),
+            Receivers::Listed(count) => (quota.listed, count),
+        };
+        [Claim::of(self.class(class), permits, None, priority), request]
     }
 
-    fn claim(&self, message: &Message, priority: Priority) -> Option<Claim> {
-        let (class, room, permits) = match *message {
-            Message::SendUnicast { .. } => (&self.rtc, None, 1),
-            Message::SendRoomUnicast { room_id, .. } | Message::SendBroadcast { room_id, .. } => {
-                (&self.rtc, Some(room_id), 1)
-            }
-            Message::BatchSendRoomUnicast { room_id, to, .. } => {
-                let permits = if self.batch_costs_its_recipients {
-                    to.len() as u64
-                } else {
-                    1
-                };
-                (&self.rtc, Some(room_id), permits)
-            }
-            Message::P2PSendMessageToUsers { .. }
-            | Message::P2PSendMessageToAll { .. }
-            | Message::P2PSendMessageToAllExcept { .. } => (&self.im, None, 1),
-            Message::SendCustomCommandToUsers { .. } | Message::SendCustomCommandToRoom { .. } => (&self.zego, None, 1),
+    /// The permits of a request to the first `most` recipients of a message.
+    fn claim(&self, message: &Message, most: usize, priority: Priority) -> Option<Claim> {
+        let fields = message.fields();
+        let quota = fields.action.spec().quota;
+        let permits = match quota.cost {
+            Cost::OneOrRecipients if self.batch_costs_its_recipients => fields.users.len().min(most) as u64,
+            Cost::One | Cost::OneOrRecipients => 1,
         };
-        Claim::of(class, permits, room.zip(self.room), priority)
+        let room = self.room.filter(|_| quota.counts_in_room);
+        let room = room.map(|limit| (fields.room_id, limit));
+        Claim::of(self.class(quota.class), permits, room, priority)
     }
 
     /// Wakes every waiting thread, so that those of an aborted client stop waiting.
@@ -261,12 +243,12 @@ impl Pacing {
 
 impl Claim {
     fn of(
-        class: &Option<Arc<RateClass>>,
+        class: Option<&Arc<RateClass>>,
         permits: u64,
         room: Option<(&str, Limit)>,
         priority: Priority,
     ) -> Option<Claim> {
-        let class = class.as_ref()?.clone();
+        let class = class?.clone();
         let demand = Demand {
             permits,
             limit: class.limit,

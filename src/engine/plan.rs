@@ -1,20 +1,13 @@
 //! Splitting: a list that is longer than the vendor accepts becomes several messages, in the caller's order.
 
 use super::in_flight::InFlight;
-use crate::message::Message;
-
-/// How many recipients one request may carry, by action.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PartSizes {
-    pub batch: usize,
-    pub p2p: usize,
-    pub command: usize,
-}
+use crate::action::{Action, Limits};
+use crate::message::{Fields, Message, Recipients};
 
 /// The messages that one message is sent as, one request each. Made once per send.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
-    action: &'static str,
+    action: Action,
     parts: Parts<'a>,
 }
 
@@ -26,10 +19,10 @@ enum Parts<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(message: &Message<'a>, sizes: &PartSizes) -> Plan<'a> {
+    pub(super) fn new(message: &Message<'a>, limits: &Limits) -> Plan<'a> {
         Plan {
             action: message.action(),
-            parts: parts(message, sizes),
+            parts: parts(message, limits),
         }
     }
 
@@ -38,7 +31,7 @@ impl<'a> Plan<'a> {
         InFlight::new(self.parts().len())
     }
 
-    pub(super) fn action(&self) -> &'static str {
+    pub(super) fn action(&self) -> Action {
         self.action
     }
 
@@ -50,44 +43,20 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// A list of users to leave out is never split: each part would reach the users that another part leaves out.
-fn parts<'a>(message: &Message<'a>, sizes: &PartSizes) -> Parts<'a> {
-    let split = match *message {
-        Message::BatchSendRoomUnicast {
-            room_id,
-            from,
-            to,
-            payload,
-        } if to.len() > sizes.batch => {
-            let part = |to| Message::BatchSendRoomUnicast {
-                room_id,
-                from,
-                to,
-                payload,
-            };
-            to.chunks(sizes.batch).map(part).collect()
+/// The parts of a message, each with as many recipients as one request of its action may have.
+fn parts<'a>(message: &Message<'a>, limits: &Limits) -> Parts<'a> {
+    let size = message.action().spec().recipients_per_request(limits);
+    let fields = message.fields();
+    let part = |users| Message::of_fields(&Fields { users, ..fields });
+    match fields.users {
+        Recipients::Names(names) if names.len() > size => {
+            Parts::Split(names.chunks(size).map(|names| part(Recipients::Names(names))).collect())
         }
-        Message::P2PSendMessageToUsers { signal, user_ids } if user_ids.len() > sizes.p2p => {
-            let part = |user_ids| Message::P2PSendMessageToUsers { signal, user_ids };
-            user_ids.chunks(sizes.p2p).map(part).collect()
+        Recipients::Ids(ids) if ids.len() > size => {
+            Parts::Split(ids.chunks(size).map(|ids| part(Recipients::Ids(ids))).collect())
         }
-        Message::SendCustomCommandToUsers {
-            room_id,
-            from,
-            to,
-            content,
-        } if to.len() > sizes.command => {
-            let part = |to| Message::SendCustomCommandToUsers {
-                room_id,
-                from,
-                to,
-                content,
-            };
-            to.chunks(sizes.command).map(part).collect()
-        }
-        whole => return Parts::Whole([whole]),
-    };
-    Parts::Split(split)
+        Recipients::All | Recipients::One(_) | Recipients::Names(_) | Recipients::Ids(_) => Parts::Whole([*message]),
+    }
 }
 
 #[cfg(test)]
@@ -95,11 +64,13 @@ mod tests {
     use super::*;
     use crate::message::{Payload, Signal};
 
-    const SIZES: PartSizes = PartSizes {
-        batch: 3,
-        p2p: 2,
-        command: 10,
-    };
+    fn limits() -> Limits {
+        Limits {
+            p2p_max_users: 2,
+            max_permits: 3,
+            ..Limits::for_tests()
+        }
+    }
 
     #[test]
     fn a_long_list_is_cut_in_the_callers_order_and_no_recipient_is_lost() {
@@ -112,17 +83,17 @@ mod tests {
             payload,
         };
         assert_eq!(
-            Plan::new(&batch(&to), &SIZES).parts(),
+            Plan::new(&batch(&to), &limits()).parts(),
             [batch(&to[..3]), batch(&to[3..])]
         );
-        assert_eq!(Plan::new(&batch(&to[..3]), &SIZES).parts(), [batch(&to[..3])]);
+        assert_eq!(Plan::new(&batch(&to[..3]), &limits()).parts(), [batch(&to[..3])]);
         let command = Message::SendCustomCommandToUsers {
             room_id: "r",
             from: "s",
             to: &to,
             content: "hi",
         };
-        assert_eq!(Plan::new(&command, &SIZES).parts(), [command]);
+        assert_eq!(Plan::new(&command, &limits()).parts(), [command]);
     }
 
     #[test]
@@ -138,11 +109,11 @@ mod tests {
             signal,
             user_ids: &user_ids,
         };
-        assert_eq!(Plan::new(&except, &SIZES).parts(), [except]);
+        assert_eq!(Plan::new(&except, &limits()).parts(), [except]);
         let to = Message::P2PSendMessageToUsers {
             signal,
             user_ids: &user_ids,
         };
-        assert_eq!(Plan::new(&to, &SIZES).parts().len(), 3);
+        assert_eq!(Plan::new(&to, &limits()).parts().len(), 3);
     }
 }

@@ -7,11 +7,12 @@ use std::time::SystemTime;
 use http::Request;
 use time::{Duration, UtcDateTime};
 
+use crate::action::{Action, Vendor};
 use crate::config::{self, Config, Endpoint, Setting};
 use crate::error::Error;
 use crate::http::Answer;
 use crate::log::{Level, Logger};
-use crate::message::{Message, Recipients, Vendor};
+use crate::message::{Message, Recipients};
 use crate::redact::{Cleaner, Hidden};
 use crate::report::Outcome;
 use crate::util::json;
@@ -256,7 +257,9 @@ impl Vendors {
                         version,
                         body: json.as_bytes().to_vec(),
                     },
-                    ApiRequest::ZegoCall { action, .. } => return Err(format!("{action} is no action of Volcengine")),
+                    ApiRequest::ZegoCall { action, .. } => {
+                        return Err(format!("{action} is not an action of Volcengine"));
+                    }
                 };
                 let site = &state.account.sites[endpoint];
                 let signer = state.credentials.load();
@@ -267,14 +270,17 @@ impl Vendors {
             Vendor::Zego => {
                 let state = self.zego().map_err(text_of)?;
                 let (action, parameters) = match api_request {
-                    ApiRequest::Message(message) => {
-                        (message.action(), zego::actions::parameters(message).map_err(text_of)?)
-                    }
+                    ApiRequest::Message(message) => (
+                        message.action().name(),
+                        zego::actions::parameters(message).map_err(text_of)?,
+                    ),
                     ApiRequest::ZegoCall { action, parameters } => (
                         *action,
                         parameters.iter().map(|(name, value)| (&**name, &**value)).collect(),
                     ),
-                    ApiRequest::VolcengineCall { action, .. } => return Err(format!("{action} is no action of ZEGO")),
+                    ApiRequest::VolcengineCall { action, .. } => {
+                        return Err(format!("{action} is not an action of ZEGO"));
+                    }
                 };
                 let mut random = [0; 8];
                 getrandom::getrandom(&mut random).map_err(|error| format!("no random bytes for the nonce: {error}"))?;
@@ -401,12 +407,12 @@ impl<'a> ApiRequest<'a> {
     pub fn message(&self) -> Option<&Message<'a>> {
         match self {
             ApiRequest::Message(message) => Some(message),
-            _ => None,
+            ApiRequest::VolcengineCall { .. } | ApiRequest::ZegoCall { .. } => None,
         }
     }
 
     pub fn recipients(&self) -> Recipients<'a> {
-        self.message().map_or(Recipients::Everybody, Message::recipients)
+        self.message().map_or(Recipients::All, Message::recipients)
     }
 
     pub fn read(&self, status: u16, body: &[u8]) -> Outcome {
@@ -433,16 +439,7 @@ fn refuse_plaintext(config: &Config, setting: &Setting, endpoint: &Endpoint) -> 
 }
 
 fn check_action(action: &str) -> Result<(), Error> {
-    const HAVE_A_MESSAGE: [&str; 6] = [
-        "SendUnicast",
-        "SendRoomUnicast",
-        "BatchSendRoomUnicast",
-        "SendBroadcast",
-        "P2PSendMessage",
-        "SendCustomCommand",
-    ];
-    // Case is ignored, because it is not known whether the vendor accepts `sendUnicast` for `SendUnicast`.
-    if let Some(known) = HAVE_A_MESSAGE.iter().find(|known| known.eq_ignore_ascii_case(action)) {
+    if let Some(known) = Action::named(action).map(Action::name) {
         return Err(Error::invalid(
             "action",
             format!("{known} has a message of its own: send it with that"),

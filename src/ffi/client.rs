@@ -10,14 +10,14 @@ use super::constants::{
     rtcmsg_code, rtcmsg_priority, rtcmsg_submit_flags, rtcmsg_vendor,
 };
 use super::error::rtcmsg_error;
-use super::message::{Fields, rtcmsg_message};
+use super::message::{InputMessage, rtcmsg_message};
 use super::report::rtcmsg_report;
 use super::{input, rtcmsg_str};
+use crate::action::Vendor;
 use crate::client::Client;
 use crate::engine::{SendOptions, SendTimeout};
 use crate::error::Error;
 use crate::log::Logger;
-use crate::message::Vendor;
 use crate::report::Report;
 
 /// A client: it sends messages. Any number of threads may use it at the same time.
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn rtcmsg_client_check(
         // SAFETY: the header's rules for arguments.
         let (client, fields) = unsafe {
             let client = known(client)?;
-            (client, Fields::read(message, client.limits())?)
+            (client, InputMessage::read(message, client.limits())?)
         };
         client.check(&fields.message()?)
     })
@@ -156,7 +156,7 @@ pub unsafe extern "C" fn rtcmsg_client_send(
         let (report, client, fields, options) = unsafe {
             let report = input::required_mut(report, "report")?;
             let client = known(client)?;
-            let fields = Fields::read(message, client.limits())?;
+            let fields = InputMessage::read(message, client.limits())?;
             (report, client, fields, blocking_options(options)?)
         };
         hand_over(client, client.send(&fields.message()?, &options)?, report)

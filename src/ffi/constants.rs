@@ -342,8 +342,8 @@ pub(super) fn delivery_of(value: rtcmsg_delivery) -> Option<Delivery> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::Vendor;
     use crate::log::Level;
-    use crate::message::Vendor;
 
     #[test]
     fn the_constants_of_the_header_are_the_numbers_of_the_library() {

@@ -1,4 +1,4 @@
-//! `rtcmsg_message` into a [`Message`]: a field that the action has no use for must be empty.
+//! Makes a [`Message`] of an `rtcmsg_message`. A field that the action does not use must be empty.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -7,8 +7,9 @@ use std::mem;
 use super::constants::*;
 use super::input;
 use super::rtcmsg_str;
+use crate::action::{Action, ActionSpec, Audience, Field, Limits};
 use crate::error::Error;
-use crate::message::{self, Limits, Message, Payload, Signal};
+use crate::message::{self, Fields, Message, Payload, Recipients};
 
 /// A message of any action. Start it with `rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);`. Zero means "not
 /// given" for every field. A field that the action does not use must not be given. Everything is borrowed until the
@@ -54,10 +55,9 @@ pub struct rtcmsg_message {
     pub payload_len: usize,
 }
 
-/// The checked fields, borrowed from C, with what is allocated to borrow from.
-pub(super) struct Fields<'a> {
-    action: u32,
-    uses: Uses,
+/// The fields of an `rtcmsg_message`, checked and borrowed from C.
+pub(super) struct InputMessage<'a> {
+    action: Action,
     flags: u32,
     room_id: &'a str,
     from: &'a str,
@@ -67,18 +67,19 @@ pub(super) struct Fields<'a> {
     user_ids: &'a [i64],
     msg_type: i32,
     payload: &'a [u8],
+    max_payload: usize,
 }
 
-/// The recipients. The room for them is the thread's own, and is not allocated for each message.
+/// The recipients. Each thread keeps the memory for them, so that a message needs no allocation for them.
 struct Names<'a>(Vec<&'a str>);
 
 thread_local! {
-    static ROOM: Cell<Vec<&'static str>> = const { Cell::new(Vec::new()) };
+    static KEPT: Cell<Vec<&'static str>> = const { Cell::new(Vec::new()) };
 }
 
 impl Names<'_> {
     fn new() -> Self {
-        Names(emptied(ROOM.try_with(Cell::take).unwrap_or_default()))
+        Names(emptied(KEPT.try_with(Cell::take).unwrap_or_default()))
     }
 }
 
@@ -86,132 +87,36 @@ impl Drop for Names<'_> {
     fn drop(&mut self) {
         const MOST_KEPT: usize = 4096;
         if self.0.capacity() <= MOST_KEPT {
-            let room = emptied(mem::take(&mut self.0));
-            let _ = ROOM.try_with(|kept| kept.set(room));
+            let names = emptied(mem::take(&mut self.0));
+            let _ = KEPT.try_with(|kept| kept.set(names));
         }
     }
 }
 
-/// The same room for borrows of another lifetime: a vector collected from its own empty rest keeps its allocation.
+/// The same memory for borrows of another lifetime: a vector that is collected from its own empty iterator keeps its
+/// allocation.
 fn emptied<'a>(mut names: Vec<&str>) -> Vec<&'a str> {
     names.clear();
     names.into_iter().map(|_| "").collect()
 }
 
-/// The fields an action uses, besides the payload that all have.
-struct Uses {
-    action: &'static str,
-    binary: bool,
-    room_id: bool,
-    from: bool,
-    im: bool,
-    /// How many entries the list may have; 0 if the action has no use for it.
-    to: usize,
-    user_ids: usize,
-    /// How many bytes the payload may have; how they are counted is looked at later, and never makes fewer of them.
-    payload: usize,
-}
-
-impl Uses {
-    fn of(action: u32, limits: &Limits) -> Result<Uses, Error> {
-        let rtc = |action, room_id, to| Uses {
-            action,
-            binary: true,
-            room_id,
-            from: true,
-            im: false,
-            to,
-            user_ids: 0,
-            payload: message::UNICAST_MAX_PAYLOAD,
-        };
-        let im = |action, user_ids| Uses {
-            action,
-            binary: false,
-            room_id: false,
-            from: false,
-            im: true,
-            to: 0,
-            user_ids,
-            payload: limits.p2p_max_content,
-        };
-        let zego = |action, to| Uses {
-            binary: false,
-            payload: message::COMMAND_MAX_CONTENT,
-            ..rtc(action, true, to)
-        };
-        let most = limits.max_recipients;
-        Ok(match action {
-            RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST => rtc("SendUnicast", false, 1),
-            RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST => rtc("SendRoomUnicast", true, 1),
-            RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST => Uses {
-                payload: message::BATCH_MAX_PAYLOAD,
-                ..rtc("BatchSendRoomUnicast", true, most)
-            },
-            RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST => rtc("SendBroadcast", true, 0),
-            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS => im("P2PSendMessage to users", most),
-            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL => im("P2PSendMessage to all", 0),
-            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT => {
-                im("P2PSendMessage to all except", limits.p2p_max_users)
-            }
-            RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS => zego("SendCustomCommand to users", most),
-            RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM => zego("SendCustomCommand to the room", 0),
-            unknown => return Err(no_action(unknown)),
-        })
-    }
-
-    /// Looks at the counts alone: a wrong one may lead out of the caller's memory.
-    fn check_counts(&self, to: usize, user_ids: usize) -> Result<(), Error> {
-        for (field, count, most) in [("to", to, self.to), ("user_ids", user_ids, self.user_ids)] {
-            if most == 0 && count > 0 {
-                return Err(self.has_no_use_for(field));
-            }
-            message::list_at_most(self.name_on_the_wire(), field, count, most)?;
-        }
-        Ok(())
-    }
-
-    /// The same for the length of a text, which is read to see whether it is UTF-8.
-    fn check_length(&self, len: usize) -> Result<(), Error> {
-        if len <= self.payload {
-            return Ok(());
-        }
-        let within = message::length_within(self.name_on_the_wire(), len, self.payload);
-        within.map_err(|text| Error::invalid("payload", text))
-    }
-
-    /// Without the words that tell this action from another of the same name: `P2PSendMessage`.
-    fn name_on_the_wire(&self) -> &'static str {
-        self.action.split(' ').next().unwrap_or(self.action)
-    }
-
-    fn has_no_use_for(&self, field: &'static str) -> Error {
-        Error::invalid(field, format!("is given, but {} has no use for it", self.action))
-    }
-}
-
-fn no_action(unknown: u32) -> Error {
-    let text = format!("{unknown} is no action; take one of RTCMSG_VOLCENGINE_… and RTCMSG_ZEGO_…");
-    Error::invalid("action", text)
-}
-
-impl<'a> Fields<'a> {
+impl<'a> InputMessage<'a> {
     /// # Safety
     /// `message` is NULL or an `rtcmsg_message` whose pointers and lengths hold for the call.
-    pub unsafe fn read(message: *const rtcmsg_message, limits: &Limits) -> Result<Fields<'a>, Error> {
+    pub unsafe fn read(message: *const rtcmsg_message, limits: &Limits) -> Result<InputMessage<'a>, Error> {
         // SAFETY: the caller's promise, here and below.
         unsafe {
             let raw = input::versioned(message, "message")?;
-            let uses = Uses::of(raw.action, limits)?;
-            uses.check_counts(raw.to_count, raw.user_id_count)?;
+            let action = Action::from_u32(raw.action).ok_or_else(|| unknown_action(raw.action))?;
+            check_counts(action.spec(), &raw, limits)?;
             let named = |name: &'static str| move || name.to_owned();
             let to = input::list(raw.to, raw.to_count, named("to"))?;
             let mut names = Names::new();
             for (index, id) in to.iter().enumerate() {
                 names.0.push(input::text(*id, || format!("to[{index}]"))?);
             }
-            let fields = Fields {
-                action: raw.action,
-                uses,
+            let given = InputMessage {
+                action,
                 flags: raw.flags,
                 room_id: input::text(raw.room_id, named("room_id"))?,
                 from: input::text(raw.from, named("from"))?,
@@ -221,123 +126,134 @@ impl<'a> Fields<'a> {
                 user_ids: input::list(raw.user_ids, raw.user_id_count, named("user_ids"))?,
                 msg_type: raw.msg_type,
                 payload: input::list(raw.payload.cast::<u8>(), raw.payload_len, named("payload"))?,
+                max_payload: action.spec().payload.max.get(limits),
             };
             if raw.reserved != 0 {
                 return Err(Error::invalid("reserved", "must be 0"));
             }
-            Ok(fields)
+            Ok(given)
         }
     }
 
-    /// The message, if the fields are those of its action.
+    /// The message, if the fields that are given are those of its action.
     pub fn message(&self) -> Result<Message<'_>, Error> {
-        self.check_use()?;
-        let (room_id, from) = (self.room_id, self.from);
-        match self.action {
-            RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST => Ok(Message::SendUnicast {
-                from,
-                to: self.only_recipient()?,
-                payload: self.payload()?,
-            }),
-            RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST => Ok(Message::SendRoomUnicast {
-                room_id,
-                from,
-                to: self.only_recipient()?,
-                payload: self.payload()?,
-            }),
-            RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST => Ok(Message::BatchSendRoomUnicast {
-                room_id,
-                from,
-                to: &self.to.0,
-                payload: self.payload()?,
-            }),
-            RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST => Ok(Message::SendBroadcast {
-                room_id,
-                from,
-                payload: self.payload()?,
-            }),
-            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS => Ok(Message::P2PSendMessageToUsers {
-                signal: self.signal()?,
-                user_ids: self.user_ids,
-            }),
-            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL => {
-                Ok(Message::P2PSendMessageToAll { signal: self.signal()? })
-            }
-            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT => Ok(Message::P2PSendMessageToAllExcept {
-                signal: self.signal()?,
-                user_ids: self.user_ids,
-            }),
-            RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS => Ok(Message::SendCustomCommandToUsers {
-                room_id,
-                from,
-                to: &self.to.0,
-                content: self.text()?,
-            }),
-            RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM => Ok(Message::SendCustomCommandToRoom {
-                room_id,
-                from,
-                content: self.text()?,
-            }),
-            unknown => Err(no_action(unknown)),
-        }
+        let spec = self.action.spec();
+        self.check_flags(spec)?;
+        self.check_fields(spec)?;
+        Ok(Message::of_fields(&Fields {
+            action: self.action,
+            room_id: self.room_id,
+            from: self.from,
+            users: self.users(spec)?,
+            conversation_id: self.conversation_id,
+            sender_id: self.sender_id,
+            msg_type: self.msg_type,
+            payload: self.payload(spec)?,
+        }))
     }
 
-    fn check_use(&self) -> Result<(), Error> {
-        let uses = &self.uses;
+    fn check_flags(&self, spec: &ActionSpec) -> Result<(), Error> {
         MESSAGE_FLAGS.check(self.flags)?;
-        if self.flags & RTCMSG_MESSAGE_BINARY != 0 && !uses.binary {
+        if self.flags & RTCMSG_MESSAGE_BINARY != 0 && !spec.payload.accepts_binary {
             return Err(Error::invalid(
                 "flags",
-                format!("RTCMSG_MESSAGE_BINARY: {} takes text alone", uses.action),
+                format!("RTCMSG_MESSAGE_BINARY: {} only accepts text", spec.title),
             ));
         }
+        Ok(())
+    }
+
+    fn check_fields(&self, spec: &ActionSpec) -> Result<(), Error> {
         let given = [
-            ("room_id", uses.room_id, !self.room_id.is_empty()),
-            ("from", uses.from, !self.from.is_empty()),
-            ("conversation_id", uses.im, self.conversation_id != 0),
-            ("sender_id", uses.im, self.sender_id != 0),
-            ("msg_type", uses.im, self.msg_type != 0),
+            (Field::RoomId, !self.room_id.is_empty()),
+            (Field::From, !self.from.is_empty()),
+            (Field::ConversationId, self.conversation_id != 0),
+            (Field::SenderId, self.sender_id != 0),
+            (Field::MsgType, self.msg_type != 0),
         ];
-        match given.into_iter().find(|(_, is_used, is_given)| *is_given && !is_used) {
-            Some((field, ..)) => Err(uses.has_no_use_for(field)),
+        match given
+            .into_iter()
+            .find(|(field, is_given)| *is_given && !spec.uses(*field))
+        {
+            Some((field, _)) => Err(not_used(spec, field)),
             None => Ok(()),
         }
     }
 
-    fn only_recipient(&self) -> Result<&'a str, Error> {
-        match self.to.0[..] {
-            [to] => Ok(to),
-            _ => Err(Error::invalid(
-                "to",
-                format!("{} recipients, {} takes 1", self.to.0.len(), self.uses.action),
-            )),
-        }
-    }
-
-    fn signal(&self) -> Result<Signal<'a>, Error> {
-        Ok(Signal {
-            conversation_id: self.conversation_id,
-            sender_id: self.sender_id,
-            msg_type: self.msg_type,
-            content: self.text()?,
+    fn users(&self, spec: &ActionSpec) -> Result<Recipients<'_>, Error> {
+        Ok(match spec.audience {
+            Audience::OneUser => match self.to.0[..] {
+                [to] => Recipients::One(to),
+                _ => {
+                    let text = format!("{} recipients; {} needs exactly 1", self.to.0.len(), spec.title);
+                    return Err(Error::invalid("to", text));
+                }
+            },
+            Audience::Users { .. } => Recipients::Names(&self.to.0),
+            Audience::Members { .. } | Audience::AllMembersExcept { .. } => Recipients::Ids(self.user_ids),
+            Audience::Room | Audience::AllMembers => Recipients::All,
         })
     }
 
-    fn payload(&self) -> Result<Payload<'a>, Error> {
+    fn payload(&self, spec: &ActionSpec) -> Result<Payload<'a>, Error> {
         if self.flags & RTCMSG_MESSAGE_BINARY != 0 {
             return Ok(Payload::Binary(self.payload));
         }
-        self.text().map(Payload::Text)
-    }
-
-    fn text(&self) -> Result<&'a str, Error> {
-        self.uses.check_length(self.payload.len())?;
-        std::str::from_utf8(self.payload).map_err(|error| {
+        // The text is read here to check that it is UTF-8, so its length is checked before. How the vendor counts the length
+        // is considered later, and never makes it shorter.
+        if self.payload.len() > self.max_payload {
+            message::length_within(spec.name, self.payload.len(), self.max_payload)
+                .map_err(|text| Error::invalid("payload", text))?;
+        }
+        std::str::from_utf8(self.payload).map(Payload::Text).map_err(|error| {
             let at = error.valid_up_to();
             Error::invalid(
                 "payload",
-                format!("is not UTF-8 at byte {at}; bytes go with RTCMSG_MESSAGE_BINARY, on Volcengine RTC"),
+                format!("is not UTF-8 at byte {at}; to send bytes, set RTCMSG_MESSAGE_BINARY (Volcengine RTC only)"),
             )
         })
+    }
+}
+
+/// Checks the lengths of the lists before their entries are read: a wrong length may lead out of the caller's memory.
+fn check_counts(spec: &ActionSpec, raw: &rtcmsg_message, limits: &Limits) -> Result<(), Error> {
+    for (field, count) in [(Field::To, raw.to_count), (Field::UserIds, raw.user_id_count)] {
+        if spec.uses(field) {
+            message::list_at_most(spec.name, field.name(), count, spec.max_listed(limits))?;
+        } else if count > 0 {
+            return Err(not_used(spec, field));
+        }
+    }
+    Ok(())
+}
+
+fn unknown_action(number: u32) -> Error {
+    let text = format!("unknown action {number}; use RTCMSG_ACTION_...");
+    Error::invalid("action", text)
+}
+
+fn not_used(spec: &ActionSpec, field: Field) -> Error {
+    let text = format!("not allowed for {}", spec.title);
+    Error::invalid(field.name(), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_actions_of_the_header_are_those_of_the_table() {
+        let numbers = [
+            RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST,
+            RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST,
+            RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST,
+            RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST,
+            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS,
+            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL,
+            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT,
+            RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS,
+            RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM,
+        ];
+        assert!(Action::ALL.iter().map(|action| *action as u32).eq(numbers));
     }
 }

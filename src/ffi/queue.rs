@@ -9,7 +9,7 @@ use super::constants::{
 };
 use super::error::rtcmsg_error;
 use super::input;
-use super::message::{Fields, rtcmsg_message};
+use super::message::{InputMessage, rtcmsg_message};
 use super::report::rtcmsg_report;
 use crate::dispatch::{Order, SubmitOptions};
 use crate::error::{Code, Error};
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn rtcmsg_client_submit(
         unsafe {
             let id = input::required_mut(id, "id")?;
             let client = known(client)?;
-            let fields = Fields::read(message, client.limits())?;
+            let fields = InputMessage::read(message, client.limits())?;
             let options = read_options(options)?.as_ref().map(submit_options).transpose()?;
             *id = client.submit(&fields.message()?, &options.unwrap_or_default())?;
             Ok(())

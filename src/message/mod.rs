@@ -1,18 +1,19 @@
-//! What can be sent: one variant per action, holding just that action's fields, and the checks made before any I/O.
+//! A message: one variant for each action, with only that action's fields, and the checks before any I/O.
 //!
-//! Everybody is an action of its own (`…ToAll`, `…ToRoom`): an empty list is an error and never means everybody.
+//! An empty list is an error and never means "all": there are separate actions to reach a room or a whole conversation.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hash, RandomState};
 
+use crate::action::{Action, ActionSpec, Api, Audience, Field, Limits, PayloadCount, Vendor};
 use crate::error::{Error, grouped};
 use crate::util::percent;
 
-/// What a message carries.
+/// The content of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload<'a> {
     Text(&'a str),
-    /// Travels as base64; receivers get it on their binary callback.
+    /// Bytes, which are sent as base64. Receivers get them on their binary callback.
     Binary(&'a [u8]),
 }
 
@@ -33,33 +34,33 @@ pub enum Message<'a> {
         to: &'a str,
         payload: Payload<'a>,
     },
-    /// Volcengine RTC, to users in a room: 600 a request, longer lists are split. Up to 20 KB.
+    /// Volcengine RTC, to a list of users in a room. A list of more than 600 is split into several requests. Up to 20 KB.
     BatchSendRoomUnicast {
         room_id: &'a str,
         from: &'a str,
         to: &'a [&'a str],
         payload: Payload<'a>,
     },
-    /// Volcengine RTC, to everybody in a room. Up to 64 KB.
+    /// Volcengine RTC, to every user in a room. Up to 64 KB.
     SendBroadcast {
         room_id: &'a str,
         from: &'a str,
         payload: Payload<'a>,
     },
-    /// Volcengine IM, to some members of a conversation.
+    /// Volcengine IM, to a list of members of a conversation.
     P2PSendMessageToUsers { signal: Signal<'a>, user_ids: &'a [i64] },
     /// Volcengine IM, to every member of a conversation.
     P2PSendMessageToAll { signal: Signal<'a> },
-    /// Volcengine IM, to every member but some.
+    /// Volcengine IM, to every member of a conversation except those in the list.
     P2PSendMessageToAllExcept { signal: Signal<'a>, user_ids: &'a [i64] },
-    /// ZEGO, to users in a room: 10 a request, longer lists are split. Up to 1,024 bytes.
+    /// ZEGO, to a list of users in a room. A list of more than 10 is split into several requests. Up to 1,024 bytes.
     SendCustomCommandToUsers {
         room_id: &'a str,
         from: &'a str,
         to: &'a [&'a str],
         content: &'a str,
     },
-    /// ZEGO, to everybody in a room but a client whose id is `from`. Up to 1,024 bytes.
+    /// ZEGO, to every user in a room except a client whose id is `from`. Up to 1,024 bytes.
     SendCustomCommandToRoom {
         room_id: &'a str,
         from: &'a str,
@@ -67,177 +68,243 @@ pub enum Message<'a> {
     },
 }
 
-/// What the three P2PSendMessage actions have in common.
+/// The fields that the three P2PSendMessage actions share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signal<'a> {
     pub conversation_id: i64,
     pub sender_id: i64,
-    /// Agreed between the app's server and its clients, such as 10013.
+    /// The type that the app's server and its clients agree on, such as 10013.
     pub msg_type: i32,
     pub content: &'a str,
 }
 
-/// The vendor an action belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Vendor {
-    Volcengine = 1,
-    Zego = 2,
+/// Every field that a message may have, whatever its action. A field that the action does not use is empty.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fields<'a> {
+    pub action: Action,
+    pub room_id: &'a str,
+    pub from: &'a str,
+    /// The users that the message lists, to reach them or to leave them out.
+    pub users: Recipients<'a>,
+    pub conversation_id: i64,
+    pub sender_id: i64,
+    pub msg_type: i32,
+    pub payload: Payload<'a>,
 }
 
-/// The limits that are settings, because the vendor states none or leaves open what it counts.
-#[derive(Clone, Debug)]
-pub(crate) struct Limits {
-    pub binary_counts_as_base64: bool,
-    pub p2p_max_content: usize,
-    pub p2p_max_users: usize,
-    pub command_counts_as_encoded: bool,
-    pub zego_max_id_length: usize,
-    pub max_recipients: usize,
-}
-
-// VENDORS.md, The messages; KB = 1024.
-pub(crate) const UNICAST_MAX_PAYLOAD: usize = 64 * 1024;
-pub(crate) const BATCH_MAX_PAYLOAD: usize = 20 * 1024;
-pub(crate) const BATCH_MAX_USERS: usize = 600;
+// VENDORS.md, The messages.
 const VOLCENGINE_MAX_ID_LENGTH: usize = 128;
-// VENDORS.md, SendCustomCommand.
-pub(crate) const COMMAND_MAX_CONTENT: usize = 1024;
-pub(crate) const COMMAND_MAX_USERS: usize = 10;
 
 impl<'a> Message<'a> {
-    /// The vendor's name of the action, as it stands on the wire.
-    pub fn action(&self) -> &'static str {
+    /// The action that sends it.
+    pub fn action(&self) -> Action {
         match self {
-            Message::SendUnicast { .. } => "SendUnicast",
-            Message::SendRoomUnicast { .. } => "SendRoomUnicast",
-            Message::BatchSendRoomUnicast { .. } => "BatchSendRoomUnicast",
-            Message::SendBroadcast { .. } => "SendBroadcast",
-            Message::P2PSendMessageToUsers { .. }
-            | Message::P2PSendMessageToAll { .. }
-            | Message::P2PSendMessageToAllExcept { .. } => "P2PSendMessage",
-            Message::SendCustomCommandToUsers { .. } | Message::SendCustomCommandToRoom { .. } => "SendCustomCommand",
+            Message::SendUnicast { .. } => Action::VolcengineSendUnicast,
+            Message::SendRoomUnicast { .. } => Action::VolcengineSendRoomUnicast,
+            Message::BatchSendRoomUnicast { .. } => Action::VolcengineBatchSendRoomUnicast,
+            Message::SendBroadcast { .. } => Action::VolcengineSendBroadcast,
+            Message::P2PSendMessageToUsers { .. } => Action::VolcengineP2PSendMessageToUsers,
+            Message::P2PSendMessageToAll { .. } => Action::VolcengineP2PSendMessageToAll,
+            Message::P2PSendMessageToAllExcept { .. } => Action::VolcengineP2PSendMessageToAllExcept,
+            Message::SendCustomCommandToUsers { .. } => Action::ZegoSendCustomCommandToUsers,
+            Message::SendCustomCommandToRoom { .. } => Action::ZegoSendCustomCommandToRoom,
         }
     }
 
     pub fn vendor(&self) -> Vendor {
-        match self {
-            Message::SendCustomCommandToUsers { .. } | Message::SendCustomCommandToRoom { .. } => Vendor::Zego,
-            _ => Vendor::Volcengine,
-        }
+        self.action().vendor()
     }
 
-    /// Those the caller named, in the caller's order. Empty when the message goes to a room or a whole conversation.
+    /// The recipients that the caller named, in the caller's order. Empty when the message goes to a room or a whole
+    /// conversation.
     pub fn recipients(&self) -> Recipients<'a> {
-        match *self {
-            Message::SendUnicast { to, .. } | Message::SendRoomUnicast { to, .. } => Recipients::One(to),
-            Message::BatchSendRoomUnicast { to, .. } | Message::SendCustomCommandToUsers { to, .. } => {
-                Recipients::Names(to)
-            }
-            Message::P2PSendMessageToUsers { user_ids, .. } => Recipients::Ids(user_ids),
-            _ => Recipients::Everybody,
+        match self.action().spec().audience {
+            Audience::OneUser | Audience::Users { .. } | Audience::Members { .. } => self.fields().users,
+            Audience::Room | Audience::AllMembers | Audience::AllMembersExcept { .. } => Recipients::All,
         }
     }
 
-    /// What it carries.
+    /// The members of a conversation that do not get the message.
+    pub(crate) fn left_out(&self) -> &'a [i64] {
+        match self.action().spec().audience {
+            Audience::AllMembersExcept { .. } => self.fields().users.ids(),
+            Audience::OneUser
+            | Audience::Users { .. }
+            | Audience::Room
+            | Audience::Members { .. }
+            | Audience::AllMembers => &[],
+        }
+    }
+
+    /// The payload as bytes.
     pub(crate) fn payload(&self) -> &'a [u8] {
-        match *self {
-            Message::SendUnicast { payload, .. }
-            | Message::SendRoomUnicast { payload, .. }
-            | Message::BatchSendRoomUnicast { payload, .. }
-            | Message::SendBroadcast { payload, .. } => match payload {
-                Payload::Text(text) => text.as_bytes(),
-                Payload::Binary(bytes) => bytes,
-            },
-            Message::P2PSendMessageToUsers { signal, .. }
-            | Message::P2PSendMessageToAll { signal }
-            | Message::P2PSendMessageToAllExcept { signal, .. } => signal.content.as_bytes(),
-            Message::SendCustomCommandToUsers { content, .. } | Message::SendCustomCommandToRoom { content, .. } => {
-                content.as_bytes()
-            }
-        }
+        self.fields().payload.as_bytes()
     }
 
-    /// Holds the message to the vendor's rules. Nothing has been sent when this refuses.
-    pub(crate) fn validate(&self, limits: &Limits) -> Result<(), Error> {
-        let action = self.action();
-        match *self {
-            Message::SendUnicast { from, to, payload } => {
-                volcengine_id("from", from)?;
-                volcengine_id("to", to)?;
-                payload_within(action, payload, UNICAST_MAX_PAYLOAD, limits)
-            }
+    /// The fields of the message, whatever its action.
+    pub(crate) fn fields(&self) -> Fields<'a> {
+        let (room_id, from, users, payload) = match *self {
+            Message::SendUnicast { from, to, payload } => ("", from, Recipients::One(to), payload),
             Message::SendRoomUnicast {
                 room_id,
                 from,
                 to,
                 payload,
-            } => {
-                volcengine_id("room_id", room_id)?;
-                volcengine_id("from", from)?;
-                volcengine_id("to", to)?;
-                payload_within(action, payload, UNICAST_MAX_PAYLOAD, limits)
-            }
+            } => (room_id, from, Recipients::One(to), payload),
             Message::BatchSendRoomUnicast {
                 room_id,
                 from,
                 to,
                 payload,
-            } => {
-                volcengine_id("room_id", room_id)?;
-                volcengine_id("from", from)?;
-                list_within(action, "to", to.len(), limits.max_recipients)?;
-                each(to, volcengine_id)?;
-                payload_within(action, payload, BATCH_MAX_PAYLOAD, limits)
+            } => (room_id, from, Recipients::Names(to), payload),
+            Message::SendBroadcast { room_id, from, payload } => (room_id, from, Recipients::All, payload),
+            Message::P2PSendMessageToUsers { signal, user_ids }
+            | Message::P2PSendMessageToAllExcept { signal, user_ids } => {
+                return signal.fields(self.action(), Recipients::Ids(user_ids));
             }
-            Message::SendBroadcast { room_id, from, payload } => {
-                volcengine_id("room_id", room_id)?;
-                volcengine_id("from", from)?;
-                payload_within(action, payload, UNICAST_MAX_PAYLOAD, limits)
-            }
-            Message::P2PSendMessageToUsers { signal, user_ids } => {
-                signal.validate(limits)?;
-                list_within(action, "user_ids", user_ids.len(), limits.max_recipients)?;
-                each_id(user_ids)
-            }
-            Message::P2PSendMessageToAllExcept { signal, user_ids } => {
-                signal.validate(limits)?;
-                // Never split: each part would reach those that another leaves out.
-                list_within(action, "user_ids", user_ids.len(), limits.p2p_max_users)?;
-                each_id(user_ids)
-            }
-            Message::P2PSendMessageToAll { signal } => signal.validate(limits),
+            Message::P2PSendMessageToAll { signal } => return signal.fields(self.action(), Recipients::All),
             Message::SendCustomCommandToUsers {
                 room_id,
                 from,
                 to,
                 content,
-            } => {
-                zego_id("room_id", room_id, limits)?;
-                zego_id("from", from, limits)?;
-                list_within(action, "to", to.len(), limits.max_recipients)?;
+            } => (room_id, from, Recipients::Names(to), Payload::Text(content)),
+            Message::SendCustomCommandToRoom { room_id, from, content } => {
+                (room_id, from, Recipients::All, Payload::Text(content))
+            }
+        };
+        Fields {
+            action: self.action(),
+            room_id,
+            from,
+            users,
+            conversation_id: 0,
+            sender_id: 0,
+            msg_type: 0,
+            payload,
+        }
+    }
+
+    /// The message with these fields. Fields that its action does not use are ignored.
+    pub(crate) fn of_fields(fields: &Fields<'a>) -> Message<'a> {
+        let Fields {
+            action,
+            room_id,
+            from,
+            users,
+            payload,
+            ..
+        } = *fields;
+        match action {
+            Action::VolcengineSendUnicast => Message::SendUnicast {
+                from,
+                to: users.one(),
+                payload,
+            },
+            Action::VolcengineSendRoomUnicast => Message::SendRoomUnicast {
+                room_id,
+                from,
+                to: users.one(),
+                payload,
+            },
+            Action::VolcengineBatchSendRoomUnicast => Message::BatchSendRoomUnicast {
+                room_id,
+                from,
+                to: users.names(),
+                payload,
+            },
+            Action::VolcengineSendBroadcast => Message::SendBroadcast { room_id, from, payload },
+            Action::VolcengineP2PSendMessageToUsers => Message::P2PSendMessageToUsers {
+                signal: Signal::of_fields(fields),
+                user_ids: users.ids(),
+            },
+            Action::VolcengineP2PSendMessageToAll => Message::P2PSendMessageToAll {
+                signal: Signal::of_fields(fields),
+            },
+            Action::VolcengineP2PSendMessageToAllExcept => Message::P2PSendMessageToAllExcept {
+                signal: Signal::of_fields(fields),
+                user_ids: users.ids(),
+            },
+            Action::ZegoSendCustomCommandToUsers => Message::SendCustomCommandToUsers {
+                room_id,
+                from,
+                to: users.names(),
+                content: payload.text(),
+            },
+            Action::ZegoSendCustomCommandToRoom => Message::SendCustomCommandToRoom {
+                room_id,
+                from,
+                content: payload.text(),
+            },
+        }
+    }
+
+    /// Checks the message against the vendor's rules, in the order of its action's fields. No request is sent for a message
+    /// that is refused here.
+    pub(crate) fn validate(&self, limits: &Limits) -> Result<(), Error> {
+        let fields = self.fields();
+        let spec = fields.action.spec();
+        for field in spec.fields {
+            match field {
+                Field::RoomId => text_id(spec.api, "room_id", fields.room_id, limits)?,
+                Field::From => text_id(spec.api, "from", fields.from, limits)?,
+                Field::To | Field::UserIds => fields.validate_users(spec, limits)?,
+                Field::ConversationId => positive("conversation_id", fields.conversation_id)?,
+                Field::SenderId => positive("sender_id", fields.sender_id)?,
+                Field::MsgType => positive("msg_type", fields.msg_type.into())?,
+                Field::Payload => payload_within(spec, fields.payload, limits)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Fields<'_> {
+    fn validate_users(&self, spec: &ActionSpec, limits: &Limits) -> Result<(), Error> {
+        let max = spec.max_listed(limits);
+        match self.users {
+            Recipients::All => Ok(()),
+            Recipients::One(to) => text_id(spec.api, "to", to, limits),
+            Recipients::Names(to) => {
+                list_within(spec.name, "to", to.len(), max)?;
                 each(to, |field, id| {
-                    zego_id(field, id, limits)?;
-                    if id == from {
-                        let text = "the sender cannot be among the recipients: ZEGO gives no user a command of his own";
+                    text_id(spec.api, field, id, limits)?;
+                    if id == self.from && !spec.reaches_sender {
+                        let text =
+                            "the sender cannot be among the recipients: ZEGO does not deliver a command to its sender";
                         return Err(Error::invalid(field.to_owned(), text));
                     }
                     Ok(())
-                })?;
-                command_within(content, limits)
+                })
             }
-            Message::SendCustomCommandToRoom { room_id, from, content } => {
-                zego_id("room_id", room_id, limits)?;
-                zego_id("from", from, limits)?;
-                command_within(content, limits)
+            Recipients::Ids(user_ids) => {
+                list_within(spec.name, "user_ids", user_ids.len(), max)?;
+                each_id(user_ids)
             }
+        }
+    }
+}
+
+impl<'a> Payload<'a> {
+    pub(crate) fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Payload::Text(text) => text.as_bytes(),
+            Payload::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The text, empty for bytes: an action whose payload is text refuses bytes before.
+    fn text(self) -> &'a str {
+        match self {
+            Payload::Text(text) => text,
+            Payload::Binary(_) => "",
         }
     }
 }
 
 #[cfg(any(test, fuzzing))]
 impl<'a> Message<'a> {
-    /// A message of Volcengine to these: by RTC to names, by IM to ids and to everybody.
+    /// A message of Volcengine to these recipients: by RTC to names, by IM to ids and to all members.
     pub(crate) fn any_to(recipients: Recipients<'a>) -> Message<'a> {
         let (room_id, from, payload) = ("lobby", "server", Payload::Text("hi"));
         let signal = Signal {
@@ -255,34 +322,71 @@ impl<'a> Message<'a> {
                 payload,
             },
             Recipients::Ids(user_ids) => Message::P2PSendMessageToUsers { signal, user_ids },
-            Recipients::Everybody => Message::P2PSendMessageToAll { signal },
+            Recipients::All => Message::P2PSendMessageToAll { signal },
         }
     }
 }
 
-impl Signal<'_> {
-    fn validate(&self, limits: &Limits) -> Result<(), Error> {
-        positive("conversation_id", self.conversation_id)?;
-        positive("sender_id", self.sender_id)?;
-        positive("msg_type", self.msg_type.into())?;
-        let within = length_within("P2PSendMessage", self.content.len(), limits.p2p_max_content);
-        within.map_err(|text| Error::invalid("payload", text))
+impl<'a> Signal<'a> {
+    fn fields(self, action: Action, users: Recipients<'a>) -> Fields<'a> {
+        Fields {
+            action,
+            room_id: "",
+            from: "",
+            users,
+            conversation_id: self.conversation_id,
+            sender_id: self.sender_id,
+            msg_type: self.msg_type,
+            payload: Payload::Text(self.content),
+        }
+    }
+
+    fn of_fields(fields: &Fields<'a>) -> Signal<'a> {
+        Signal {
+            conversation_id: fields.conversation_id,
+            sender_id: fields.sender_id,
+            msg_type: fields.msg_type,
+            content: fields.payload.text(),
+        }
     }
 }
 
-/// Those the caller named.
+/// The users that a message lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recipients<'a> {
-    Everybody,
+    /// The message lists no users: it is for all users of a room or a conversation.
+    All,
     One(&'a str),
     Names(&'a [&'a str]),
     Ids(&'a [i64]),
 }
 
-impl Recipients<'_> {
+impl<'a> Recipients<'a> {
+    /// The only name, or an empty one, which no action accepts.
+    fn one(self) -> &'a str {
+        match self {
+            Recipients::One(name) | Recipients::Names(&[name]) => name,
+            Recipients::All | Recipients::Names(_) | Recipients::Ids(_) => "",
+        }
+    }
+
+    fn names(self) -> &'a [&'a str] {
+        match self {
+            Recipients::Names(names) => names,
+            Recipients::All | Recipients::One(_) | Recipients::Ids(_) => &[],
+        }
+    }
+
+    fn ids(self) -> &'a [i64] {
+        match self {
+            Recipients::Ids(ids) => ids,
+            Recipients::All | Recipients::One(_) | Recipients::Names(_) => &[],
+        }
+    }
+
     pub fn len(&self) -> usize {
         match self {
-            Recipients::Everybody => 0,
+            Recipients::All => 0,
             Recipients::One(_) => 1,
             Recipients::Names(names) => names.len(),
             Recipients::Ids(ids) => ids.len(),
@@ -294,7 +398,14 @@ impl Recipients<'_> {
     }
 }
 
-/// `[a-zA-Z0-9_@\-.]{1,128}`. VENDORS.md, The messages.
+fn text_id(api: Api, field: &str, id: &str, limits: &Limits) -> Result<(), Error> {
+    match api {
+        Api::VolcengineRtc | Api::VolcengineIm => volcengine_id(field, id),
+        Api::Zego => zego_id(field, id, limits),
+    }
+}
+
+/// An id must match `[a-zA-Z0-9_@\-.]{1,128}`. VENDORS.md, The messages.
 fn volcengine_id(field: &str, id: &str) -> Result<(), Error> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '@' | '-' | '.');
     if id.is_empty() {
@@ -302,14 +413,14 @@ fn volcengine_id(field: &str, id: &str) -> Result<(), Error> {
     }
     if let Some(c) = id.chars().find(|c| !allowed(*c)) {
         let text = format!(
-            "holds '{}'; Volcengine ids take letters, digits, _ @ - and .",
+            "contains '{}'; Volcengine ids consist of letters, digits, _ @ - and .",
             c.escape_debug()
         );
         return Err(Error::invalid(field.to_owned(), text));
     }
     if id.len() > VOLCENGINE_MAX_ID_LENGTH {
         let text = format!(
-            "is {} characters long, Volcengine ids take {VOLCENGINE_MAX_ID_LENGTH}",
+            "is {} characters long; Volcengine ids have at most {VOLCENGINE_MAX_ID_LENGTH}",
             grouped(id.len())
         );
         return Err(Error::invalid(field.to_owned(), text));
@@ -317,7 +428,7 @@ fn volcengine_id(field: &str, id: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Any text without NUL: ZEGO states no character rule here, and Volcengine's does not apply. VENDORS.md, SendCustomCommand.
+/// Any text without NUL: ZEGO documents no rule for the characters of an id. VENDORS.md, SendCustomCommand.
 fn zego_id(field: &str, id: &str, limits: &Limits) -> Result<(), Error> {
     let max = limits.zego_max_id_length;
     if id.is_empty() {
@@ -343,14 +454,14 @@ fn positive(field: &str, number: i64) -> Result<(), Error> {
     }
     Err(Error::invalid(
         field.to_owned(),
-        format!("is {number}, it must be 1 or more"),
+        format!("is {number}; it must be 1 or more"),
     ))
 }
 
 fn list_within(action: &str, field: &'static str, len: usize, max: usize) -> Result<(), Error> {
     if len == 0 {
         let text = format!(
-            "an empty list; {action} takes 1 to {}, and has an action of its own for everybody",
+            "the list is empty; {action} accepts 1 to {} entries, and a separate action sends to all",
             grouped(max)
         );
         return Err(Error::invalid(field, text));
@@ -360,13 +471,13 @@ fn list_within(action: &str, field: &'static str, len: usize, max: usize) -> Res
 
 pub(crate) fn list_at_most(action: &str, field: &'static str, len: usize, max: usize) -> Result<(), Error> {
     if len > max {
-        let text = format!("{} recipients, {action} takes {}", grouped(len), grouped(max));
+        let text = format!("{} recipients; {action} accepts at most {}", grouped(len), grouped(max));
         return Err(Error::invalid(field, text));
     }
     Ok(())
 }
 
-/// Checks every name of a list and that none stands in it twice; errors name the place, `to[3]`.
+/// Checks every name of a list, and that the list has no name twice. Errors name the position: `to[3]`.
 fn each(names: &[&str], check: impl Fn(&str, &str) -> Result<(), Error>) -> Result<(), Error> {
     each_item(names, "to", "this recipient is in the list twice", |name| {
         check("to", name)
@@ -385,23 +496,22 @@ fn each_item<T: Hash + Eq>(
     twice: &'static str,
     check: impl Fn(&T) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let place = |index: usize| format!("{field}[{index}]");
-    let second = second_of_a_kind(items);
+    let position = |index: usize| format!("{field}[{index}]");
+    let duplicate = first_duplicate(items);
     for (index, item) in items.iter().enumerate() {
         check(item).map_err(|error| Error {
-            field: place(index).into(),
+            field: position(index).into(),
             ..error
         })?;
-        if second == Some(index) {
-            return Err(Error::invalid(place(index), twice));
+        if duplicate == Some(index) {
+            return Err(Error::invalid(position(index), twice));
         }
     }
     Ok(())
 }
 
-/// The first item that equals one before it. Lists are checked on the way into a queue, so the table is the thread's own,
-/// and is not allocated for each.
-fn second_of_a_kind<T: Hash + Eq>(items: &[T]) -> Option<usize> {
+/// The index of the first item that equals an earlier one. Each thread keeps its table, so that a check allocates nothing.
+fn first_duplicate<T: Hash + Eq>(items: &[T]) -> Option<usize> {
     thread_local! {
         static TABLE: Cell<Vec<usize>> = const { Cell::new(Vec::new()) };
         static HASHER: RandomState = RandomState::new();
@@ -412,11 +522,11 @@ fn second_of_a_kind<T: Hash + Eq>(items: &[T]) -> Option<usize> {
         return None;
     }
     let size = (items.len() * 2).next_power_of_two();
-    // A thread past its end has none to keep.
+    // While a thread exits, its table may already be dropped.
     let mut table = TABLE.try_with(Cell::take).unwrap_or_default();
     table.clear();
     table.resize(size, FREE);
-    let second = HASHER.with(|hasher| {
+    let duplicate = HASHER.with(|hasher| {
         items.iter().enumerate().position(|(index, item)| {
             let mut at = hasher.hash_one(item) as usize % size;
             while table[at] != FREE {
@@ -432,33 +542,29 @@ fn second_of_a_kind<T: Hash + Eq>(items: &[T]) -> Option<usize> {
     if size <= MOST_KEPT {
         let _ = TABLE.try_with(|kept| kept.set(table));
     }
-    second
+    duplicate
 }
 
-fn payload_within(action: &str, payload: Payload, max: usize, limits: &Limits) -> Result<(), Error> {
-    let len = match payload {
-        Payload::Text(text) => text.len(),
-        Payload::Binary(bytes) if limits.binary_counts_as_base64 => bytes.len().div_ceil(3) * 4,
-        Payload::Binary(bytes) => bytes.len(),
+fn payload_within(spec: &ActionSpec, payload: Payload, limits: &Limits) -> Result<(), Error> {
+    let bytes = payload.as_bytes();
+    let len = match (spec.payload.counts, payload) {
+        (PayloadCount::BytesOrBase64, Payload::Binary(bytes)) if limits.binary_counts_as_base64 => {
+            bytes.len().div_ceil(3) * 4
+        }
+        (PayloadCount::BytesOrEncoded, Payload::Text(text)) if limits.command_counts_as_encoded => {
+            percent::encode(text).len()
+        }
+        (PayloadCount::Bytes | PayloadCount::BytesOrBase64 | PayloadCount::BytesOrEncoded, _) => bytes.len(),
     };
-    length_within(action, len, max).map_err(|text| Error::invalid("payload", text))
-}
-
-fn command_within(content: &str, limits: &Limits) -> Result<(), Error> {
-    let len = if limits.command_counts_as_encoded {
-        percent::encode(content).len()
-    } else {
-        content.len()
-    };
-    length_within("SendCustomCommand", len, COMMAND_MAX_CONTENT).map_err(|text| Error::invalid("payload", text))
+    length_within(spec.name, len, spec.payload.max.get(limits)).map_err(|text| Error::invalid("payload", text))
 }
 
 pub(crate) fn length_within(action: &str, len: usize, max: usize) -> Result<(), String> {
     match len {
-        0 => Err("an empty message".to_owned()),
+        0 => Err("the message is empty".to_owned()),
         len if len > max => {
             let (len, max) = (grouped(len), grouped(max));
-            Err(format!("message too long: {len} bytes, {action} takes {max}"))
+            Err(format!("message too long: {len} bytes; {action} accepts at most {max}"))
         }
         _ => Ok(()),
     }

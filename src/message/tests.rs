@@ -2,14 +2,7 @@ use super::*;
 use crate::error::Code;
 
 fn limits() -> Limits {
-    Limits {
-        binary_counts_as_base64: false,
-        p2p_max_content: 65536,
-        p2p_max_users: 500,
-        command_counts_as_encoded: false,
-        zego_max_id_length: 128,
-        max_recipients: 700,
-    }
+    Limits::for_tests()
 }
 
 const SIGNAL: Signal<'static> = Signal {
@@ -66,10 +59,13 @@ fn volcengine_ids_follow_its_rule_and_zego_ids_do_not() {
     }
     for (id, said) in [
         ("", "must not be empty"),
-        ("a b", "holds ' '"),
-        ("用户", "holds '用'"),
-        ("a\0", "holds '\\0'"),
-        (&"x".repeat(129), "is 129 characters long, Volcengine ids take 128"),
+        ("a b", "contains ' '"),
+        ("用户", "contains '用'"),
+        ("a\0", "contains '\\0'"),
+        (
+            &"x".repeat(129),
+            "is 129 characters long; Volcengine ids have at most 128",
+        ),
     ] {
         let error = refusal(unicast(id, Payload::Text("hi")));
         assert_eq!(error.field, "to");
@@ -96,22 +92,22 @@ fn a_payload_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
     passes(unicast("u", Payload::Text(&long[..65536])));
     too_long(
         unicast("u", Payload::Text(&long)),
-        "message too long: 65,537 bytes, SendUnicast takes 65,536",
+        "message too long: 65,537 bytes; SendUnicast accepts at most 65,536",
     );
     passes(unicast("u", Payload::Binary(&long.as_bytes()[..65536])));
     too_long(
         unicast("u", Payload::Binary(long.as_bytes())),
-        "message too long: 65,537 bytes, SendUnicast takes 65,536",
+        "message too long: 65,537 bytes; SendUnicast accepts at most 65,536",
     );
     passes(batch(&one, Payload::Text(&long[..20480])));
     too_long(
         batch(&one, Payload::Text(&long[..20481])),
-        "message too long: 20,481 bytes, BatchSendRoomUnicast takes 20,480",
+        "message too long: 20,481 bytes; BatchSendRoomUnicast accepts at most 20,480",
     );
     passes(command(&one, &long[..1024]));
     too_long(
         command(&one, &long[..1025]),
-        "message too long: 1,025 bytes, SendCustomCommand takes 1,024",
+        "message too long: 1,025 bytes; SendCustomCommand accepts at most 1,024",
     );
     let signal = |content| Message::P2PSendMessageToAll {
         signal: Signal { content, ..SIGNAL },
@@ -119,7 +115,7 @@ fn a_payload_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
     passes(signal(&long[..65536]));
     too_long(
         signal(&long),
-        "message too long: 65,537 bytes, P2PSendMessage takes 65,536",
+        "message too long: 65,537 bytes; P2PSendMessage accepts at most 65,536",
     );
 }
 
@@ -162,7 +158,7 @@ fn an_empty_message_is_refused() {
         let error = refusal(message);
         assert_eq!(
             (error.field.as_ref(), error.text.as_str()),
-            ("payload", "an empty message")
+            ("payload", "the message is empty")
         );
     }
 }
@@ -189,7 +185,7 @@ fn an_empty_list_is_refused_and_never_means_everybody() {
     ] {
         let error = refusal(message);
         assert_eq!(error.field, field);
-        assert!(error.text.starts_with("an empty list"), "{error}");
+        assert!(error.text.starts_with("the list is empty"), "{error}");
     }
 }
 
@@ -200,7 +196,7 @@ fn a_list_up_to_the_limit_passes_and_one_more_does_not() {
     batch(&users[..700], Payload::Text("hi")).validate(&limits()).unwrap();
     assert_eq!(
         refusal(batch(&users, Payload::Text("hi"))).text,
-        "701 recipients, BatchSendRoomUnicast takes 700"
+        "701 recipients; BatchSendRoomUnicast accepts at most 700"
     );
     command(&users[..700], "hi").validate(&limits()).unwrap();
     assert_eq!(refusal(command(&users, "hi")).field, "to");
@@ -226,7 +222,7 @@ fn a_list_up_to_the_limit_passes_and_one_more_does_not() {
     except(&ids[..500]).validate(&limits()).unwrap();
     assert_eq!(
         refusal(except(&ids[..501])).text,
-        "501 recipients, P2PSendMessage takes 500"
+        "501 recipients; P2PSendMessage accepts at most 500"
     );
 }
 

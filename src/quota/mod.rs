@@ -10,6 +10,6 @@ mod waitlist;
 mod window;
 
 pub(crate) use bucket::{Admission, Load, Refusal};
-pub(crate) use registry::{QuotaClass, SharedBucket, bucket_of};
+pub(crate) use registry::{SharedBucket, bucket_of};
 pub(crate) use waitlist::{Demand, Place, Priority, QueueWaiter, Slot, Ticket, URGENT_IN_A_ROW};
 pub(crate) use window::Limit;

@@ -6,35 +6,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::bucket::Bucket;
+use crate::action::QuotaClass;
 use crate::os;
-
-/// A set of requests that a vendor counts together. docs/VENDORS.md, Quotas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum QuotaClass {
-    /// The four RTC sends of Volcengine.
-    VolcengineRtc,
-    /// P2PSendMessage.
-    VolcengineIm,
-    /// P2PSendUserMessage: its requests.
-    VolcengineImUser,
-    /// P2PSendUserMessage: its receivers.
-    VolcengineImUserReceivers,
-    /// P2PSendUserMessage: its requests to all users who are online.
-    VolcengineImUserToAll,
-    /// SendCustomCommand and its related actions.
-    Zego,
-}
-
-impl QuotaClass {
-    pub const ALL: [QuotaClass; 6] = [
-        QuotaClass::VolcengineRtc,
-        QuotaClass::VolcengineIm,
-        QuotaClass::VolcengineImUser,
-        QuotaClass::VolcengineImUserReceivers,
-        QuotaClass::VolcengineImUserToAll,
-        QuotaClass::Zego,
-    ];
-}
 
 struct Registry {
     /// The process that it belongs to, see [`os::fork_generation`].

@@ -1,6 +1,6 @@
-//! What became of a message: per recipient, per request, and in one word.
+//! The outcome of a message: overall, for each request and for each recipient.
 //!
-//! A report exists for every message taken in, and says for every recipient exactly one [`Delivery`].
+//! Every message that the library accepts for sending gets one report, which has exactly one [`Delivery`] for each recipient.
 
 mod summary;
 mod user;
@@ -11,24 +11,25 @@ pub use self::user::{Name, User};
 use crate::error::{Code, Error};
 use crate::message::Recipients;
 
-/// From these lengths, in bytes, what an answer says is cut: a text, a request id or error name, and a word of a row.
+/// Texts from an answer are cut at these lengths, in bytes: a message, a request id or error name, and a word of a row.
 const LONGEST_TEXT: usize = 4096;
 const LONGEST_NAME: usize = 256;
 const LONGEST_WORD: usize = 64;
 
-/// What is known of a message's arrival, and with it whether it is safe to send again.
+/// What is known about the delivery of a message. It determines whether sending the message again is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Delivery {
     /// No byte of the request can have reached the vendor. Safe to send again.
     NotSent = 1,
-    /// The vendor answered that this recipient did not get it. Safe to send again.
+    /// The vendor answered that this recipient did not get the message. Safe to send again.
     NotDelivered = 2,
-    /// The vendor took it and says nothing more of this recipient.
+    /// The vendor accepted the message and says nothing more about this recipient.
     Accepted = 3,
-    /// The vendor says that this recipient got it.
+    /// The vendor says that this recipient got the message.
     Delivered = 4,
-    /// Request bytes left and no answer settles it. Send again only if twice is harmless.
+    /// Bytes of the request were sent, and no answer shows whether it was delivered. Send it again only if receiving it twice
+    /// is harmless.
     Unknown = 5,
 }
 
@@ -41,7 +42,7 @@ impl Delivery {
         Delivery::Unknown,
     ];
 
-    /// A whole is as certain as its least certain part, and that is the lowest of this rank.
+    /// The rank by certainty. A message is as certain as its least certain part, which is the one with the lowest rank.
     fn certainty(self) -> u8 {
         match self {
             Delivery::Unknown => 0,
@@ -79,7 +80,7 @@ impl Delivery {
     }
 }
 
-/// What a vendor's error code means: its class, and what it says about delivery.
+/// The meaning of a vendor's error code, from which the library's code and the delivery follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorClass {
     InvalidRequest,
@@ -88,13 +89,13 @@ pub(crate) enum ErrorClass {
     Configuration,
     Permission,
     Throttled,
-    /// The room, conversation or user is not there.
+    /// The room or conversation does not exist, or the user is not in it.
     NotDelivered,
-    /// The vendor failed before it did anything.
+    /// The vendor failed before it processed the request.
     NotProcessed,
-    /// The vendor failed, perhaps after it sent.
+    /// The vendor failed, possibly after it sent the message.
     OutcomeUnknown,
-    /// Not processed for one recipient, outcome unknown for several or a room (ZEGO 50013).
+    /// With one recipient, the request was not processed. With several or a room, the outcome is unknown (ZEGO 50013).
     UnknownIfSeveral,
 }
 
@@ -111,7 +112,7 @@ impl ErrorClass {
         }
     }
 
-    /// Whether any other request of this client would be refused for the same reason.
+    /// Whether the vendor would refuse every other request of this client for the same reason.
     pub fn concerns_all(self) -> bool {
         matches!(
             self,
@@ -123,13 +124,21 @@ impl ErrorClass {
         match self {
             ErrorClass::OutcomeUnknown => Delivery::Unknown,
             ErrorClass::UnknownIfSeveral if recipients.len() != 1 => Delivery::Unknown,
-            _ => Delivery::NotDelivered,
+            ErrorClass::UnknownIfSeveral
+            | ErrorClass::InvalidRequest
+            | ErrorClass::Authentication
+            | ErrorClass::Clock
+            | ErrorClass::Configuration
+            | ErrorClass::Permission
+            | ErrorClass::Throttled
+            | ErrorClass::NotDelivered
+            | ErrorClass::NotProcessed => Delivery::NotDelivered,
         }
     }
 
-    /// The class of a gateway's answer, and of a vendor's error whose code no table knows, by HTTP status. Most of 3xx and
-    /// 4xx refuse the request, but these may also be answered after it was passed on: 408 and 499 when something gave up
-    /// waiting, 409 when the same request seems to be on its way already. docs/DELIVERY.md, Answers of a gateway.
+    /// The class by HTTP status, for the answer of a gateway and for an error code that is in no table. Most statuses of 3xx
+    /// and 4xx refuse the request, but a gateway may also send these after it forwarded the request: 408 and 499 when it
+    /// stopped waiting, 409 when the same request seems to be in progress. docs/DELIVERY.md, Answers of a gateway.
     pub fn by_status(status: u16) -> ErrorClass {
         match status {
             408 | 409 | 499 => ErrorClass::OutcomeUnknown,
@@ -143,37 +152,38 @@ impl ErrorClass {
     }
 }
 
-/// One HTTP request, sent or given up.
+/// One HTTP request of a message, sent or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The vendor's id of it, for its support; empty if no answer gave one.
+    /// The vendor's id of the request, for its support; empty if no answer contained one.
     pub request_id: String,
-    /// The vendor's error code as text (`FlowLimitExceeded.QPSOverLimit`), empty if none.
+    /// The vendor's error code as text (`FlowLimitExceeded.QPSOverLimit`), or empty.
     pub vendor_error: String,
-    /// The vendor's error code as a number, 0 if none.
+    /// The vendor's error code as a number, or 0.
     pub vendor_code: i32,
-    /// What the vendor says of it.
+    /// The vendor's message, such as the description of its error.
     pub vendor_message: Cow<'static, str>,
     pub code: Code,
     pub delivery: Delivery,
     /// 0 if no answer came.
     pub http_status: u16,
-    /// Each try of it, in order; none if it never came to one.
+    /// The attempts, in order; empty if no attempt was made.
     pub attempts: Vec<Attempt>,
-    /// When it may be tried again, in milliseconds: the vendor's `Retry-After`, or our own pacing's; 0 if nobody says.
+    /// The time in milliseconds after which it may be sent again, from the vendor's `Retry-After` or the library's rate limit;
+    /// 0 if it is not known.
     pub retry_after_ms: u32,
-    /// Why it ended like this, in a sentence of ours; empty on success.
+    /// The library's description of the failure in a sentence; empty on success.
     pub error_message: Cow<'static, str>,
 }
 
-/// One try of a request, and why it ended.
+/// One attempt of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     pub code: Code,
     pub delivery: Delivery,
     /// 0 if no answer came.
     pub http_status: u16,
-    /// In a sentence; empty on success.
+    /// The description of its failure in a sentence; empty on success.
     pub error_message: Cow<'static, str>,
 }
 
@@ -183,13 +193,13 @@ pub struct Recipient {
     pub user: User,
     pub delivery: Delivery,
     pub code: Code,
-    /// The vendor's code for this recipient, 0 if none.
+    /// The vendor's code for this recipient, or 0.
     pub vendor_code: i32,
-    /// The vendor's word for this recipient (`NOT_ONLINE`), empty if none.
+    /// The vendor's word for this recipient (`NOT_ONLINE`), or empty.
     pub vendor_message: Cow<'static, str>,
-    /// Which of the report's requests carried it.
+    /// The index of the request that was for this recipient.
     pub request: usize,
-    /// One row per device, where the vendor tells (IM).
+    /// One row per device, if the vendor lists them (IM).
     pub devices: Vec<Device>,
 }
 
@@ -202,7 +212,7 @@ pub struct Device {
     pub vendor_message: Cow<'static, str>,
 }
 
-/// What became of a message.
+/// The outcome of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     action: Cow<'static, str>,
@@ -214,7 +224,7 @@ pub struct Report {
 }
 
 impl Request {
-    /// A request of which no answer settles anything.
+    /// A request that failed without an answer that settles its outcome.
     pub(crate) fn failed(
         code: Code,
         delivery: Delivery,
@@ -235,8 +245,8 @@ impl Request {
         }
     }
 
-    /// An answer that does not fit what was asked leaves those unknown whom it does not settle. A refusal keeps its code:
-    /// it is still known that the vendor is throttling, for example.
+    /// The request with an unknown delivery, because its answer does not fit the request. A refusal keeps its code: for
+    /// example, it is still known that the vendor throttles.
     pub(crate) fn left_unknown(mut self, what: &str) -> Request {
         if self.code == Code::Ok {
             self.code = Code::BadResponse;
@@ -248,7 +258,7 @@ impl Request {
         self
     }
 
-    /// The request's outcome for each recipient, where nothing tells them apart.
+    /// A row for each recipient with the outcome of the request, where the answer does not distinguish them.
     pub(crate) fn for_each(&self, recipients: Recipients) -> Vec<Recipient> {
         recipients
             .users()
@@ -271,31 +281,31 @@ impl Recipient {
     }
 }
 
-/// Why the reader of a vendor's answers cannot say what an answer means.
+/// The reason why the meaning of an answer is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
-    /// It has no envelope of the vendor: its status is all that is left to judge by.
+    /// The answer lacks the vendor's envelope: only its HTTP status can be used.
     NoEnvelope(&'static str),
-    /// It has the vendor's envelope, which contradicts itself or can be read in two ways: nothing is known, whatever the
+    /// The answer has the vendor's envelope, but it contradicts itself or is ambiguous. The outcome is unknown, whatever the
     /// status.
     Unclear(&'static str),
 }
 
-/// What one request came to, for those it was for.
+/// The outcome of one request and of its recipients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub request: Request,
-    /// Those the vendor spoke of, or all that were asked for; none where nobody was named.
+    /// The recipients that the answer lists, or those of the request; empty for a room.
     pub recipients: Vec<Recipient>,
-    /// The answer as it came.
+    /// The unchanged body of the answer.
     pub body: Vec<u8>,
-    /// A refusal that the next part of the same message would meet too: a bad key, a missing permission.
+    /// Whether the vendor would refuse the other parts of the message for the same reason: a wrong key, a missing permission.
     pub concerns_all: bool,
-    /// The message also went to users who have no row, such as the other members of a conversation: the request's delivery
-    /// is theirs.
+    /// Whether the message was also for users who have no row, such as the other members of a conversation. The request's
+    /// delivery applies to them.
     pub has_others: bool,
-    /// The answer says that it belongs to a request for another action: what comes next on its connection may also belong
-    /// to another request.
+    /// Whether the answer says that it belongs to a request for another action. Then the next answer on its connection may
+    /// also belong to another request.
     pub answers_another_request: bool,
 }
 
@@ -311,8 +321,8 @@ impl Outcome {
         }
     }
 
-    /// An answer that is not this vendor's: a gateway's page, nothing, a body cut off. Most of 3xx and 4xx say that it was
-    /// refused; after a 2xx or 5xx nothing is known.
+    /// The outcome of an answer that is not one of the vendor: the page of a gateway, an empty or a truncated body. Most
+    /// statuses of 3xx and 4xx show that the request was refused. With 2xx or 5xx the outcome is unknown.
     pub fn unreadable(recipients: Recipients, http_status: u16, what: &str) -> Outcome {
         let class = ErrorClass::by_status(http_status);
         let code = if class == ErrorClass::OutcomeUnknown {
@@ -328,7 +338,7 @@ impl Outcome {
         }
     }
 
-    /// An answer that settles nothing, for the reason that its reader gives.
+    /// The outcome of an answer with this flaw.
     pub fn of_flaw(recipients: Recipients, http_status: u16, flaw: Flaw) -> Outcome {
         match flaw {
             Flaw::NoEnvelope(what) => Outcome::unreadable(recipients, http_status, what),
@@ -340,7 +350,8 @@ impl Outcome {
         }
     }
 
-    /// After an earlier try of which nothing is known: whoever did not get this one may have got that.
+    /// The outcome after an earlier attempt whose outcome is unknown: a recipient that did not get the message from this attempt
+    /// may have got it from that one.
     pub fn with_failures_unknown(mut self, why: Code) -> Outcome {
         for recipient in self
             .recipients
@@ -353,8 +364,8 @@ impl Outcome {
         self
     }
 
-    /// The texts that came with the answer, or may repeat it, each with the length from which it is cut. Words that are the
-    /// library's own are not among them.
+    /// The texts that come from the answer, or may repeat parts of it, each with the length at which it is cut. The library's
+    /// own texts are not among them.
     pub fn texts(&self) -> impl Iterator<Item = (&str, usize)> + Clone {
         #[allow(clippy::ptr_arg)] // Whether it is borrowed is the question.
         fn unless_known<'a>(text: &'a Cow<'static, str>, longest: usize) -> Option<(&'a str, usize)> {
@@ -382,7 +393,7 @@ impl Outcome {
         of_request.into_iter().chain(of_rows).flatten()
     }
 
-    /// Changes these texts, where `changed` has another for one and the length from which it is cut.
+    /// Replaces those of these texts for which `changed`, given the text and its length limit, returns another one.
     pub fn change_texts(&mut self, changed: impl Fn(&str, usize) -> Option<String>) {
         let change = |text: &mut String, longest| {
             if let Some(other) = changed(text, longest) {
@@ -408,7 +419,7 @@ impl Outcome {
         }
     }
 
-    /// The same for all of them.
+    /// The same outcome for all recipients.
     pub fn of(request: Request, recipients: Recipients) -> Outcome {
         let rows = request.for_each(recipients);
         Outcome::new(request, rows)
@@ -416,7 +427,7 @@ impl Outcome {
 }
 
 impl Report {
-    /// The parts of a message become one report: requests in the order of the parts, recipients in the caller's.
+    /// Merges the outcomes of a message's parts: requests in the order of the parts, recipients in the caller's order.
     pub(crate) fn merged(
         action: impl Into<Cow<'static, str>>,
         parts: impl IntoIterator<Item = Outcome, IntoIter: ExactSizeIterator>,
@@ -431,7 +442,7 @@ impl Report {
                 row.request = requests.len();
                 overall.add(row.delivery, row.code);
             }
-            // The request counts beside its recipients where it has none, and where there are others without a row.
+            // The request's own delivery counts if it has no rows, and if it was also for users without a row.
             if part.recipients.is_empty() || part.has_others {
                 overall.add(part.request.delivery, part.request.code);
             }
@@ -443,7 +454,7 @@ impl Report {
             requests.push(part.request);
             body = part.body;
         }
-        let (code, delivery) = overall.told();
+        let (code, delivery) = overall.result();
         Report {
             action: action.into(),
             code,
@@ -454,7 +465,7 @@ impl Report {
         }
     }
 
-    /// Of a message whose report a defect of the library has lost.
+    /// The report of a message whose outcome was lost by a defect of the library.
     pub(crate) fn lost() -> Report {
         let text = "lost by a defect of the library";
         let request = Request::failed(Code::Internal, Delivery::Unknown, 0, text);
@@ -473,13 +484,14 @@ impl Report {
         &self.action
     }
 
-    /// `Ok` if every recipient is accepted or delivered; `Undelivered` if none got it; `Partial` if some did; else why not.
+    /// `Ok` if every recipient is accepted or delivered. The code of the recipients if all of them have the same one. Otherwise
+    /// `Undelivered` if no recipient got the message, and `Partial` if some got it or may have got it.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// The least certain of its parts: unknown, not sent, not delivered, accepted, delivered. Members of a conversation
-    /// without a row count as accepted.
+    /// The least certain delivery of all recipients, in this order: unknown, not sent, not delivered, accepted, delivered.
+    /// Members of a conversation that have no row count as accepted.
     pub fn delivery(&self) -> Delivery {
         self.delivery
     }
@@ -488,37 +500,38 @@ impl Report {
         &self.requests
     }
 
-    /// In the caller's order. None for a room. For a whole conversation, those the vendor spoke of, in its order.
+    /// The recipients in the caller's order. Empty for a room. For a whole conversation, the members that the vendor's answer
+    /// lists, in its order.
     pub fn recipients(&self) -> &[Recipient] {
         &self.recipients
     }
 
-    /// How many recipients are of that delivery.
+    /// The number of recipients with that delivery.
     pub fn count(&self, delivery: Delivery) -> usize {
         self.recipients.iter().filter(|r| r.delivery == delivery).count()
     }
 
-    /// The raw answer, kept only for [`Client::call`](crate::Client::call). It is as it came: it may repeat secrets and the
+    /// The raw answer, kept only for [`Client::call`](crate::Client::call). It is unchanged, so it may repeat secrets and the
     /// request.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// The failure as an error, for those who want one; `None` if the code is `Ok`.
+    /// The failure as an error; `None` if the code is `Ok`.
     pub fn error(&self) -> Option<Error> {
         (self.code != Code::Ok).then(|| Error::new(self.code, "", self.summary()))
     }
 }
 
-/// What the parts of a message come to, as they are added.
+/// The overall outcome of the rows that were added.
 #[derive(Default)]
 struct Overall {
     least_certain: Option<Delivery>,
     first_code: Option<Code>,
     codes_differ: bool,
-    somebody_failed: bool,
-    /// Accepted or more, or unknown.
-    somebody_may_have_it: bool,
+    some_failed: bool,
+    /// Whether some row is accepted, delivered or unknown.
+    some_may_have_it: bool,
 }
 
 impl Overall {
@@ -530,23 +543,21 @@ impl Overall {
             self.least_certain = Some(delivery);
         }
         self.codes_differ |= *self.first_code.get_or_insert(code) != code;
-        self.somebody_failed |= !delivery.is_success();
-        self.somebody_may_have_it |= !matches!(delivery, Delivery::NotDelivered | Delivery::NotSent);
+        self.some_failed |= !delivery.is_success();
+        self.some_may_have_it |= !matches!(delivery, Delivery::NotDelivered | Delivery::NotSent);
     }
 
-    fn told(&self) -> (Code, Delivery) {
+    fn result(&self) -> (Code, Delivery) {
         let Some((delivery, code)) = self.least_certain.zip(self.first_code) else {
             return (Code::Internal, Delivery::NotSent);
         };
         let code = match self {
-            Overall {
-                somebody_failed: false, ..
-            } => Code::Ok,
+            Overall { some_failed: false, .. } => Code::Ok,
             Overall {
                 codes_differ: false, ..
             } => code,
             Overall {
-                somebody_may_have_it: false,
+                some_may_have_it: false,
                 ..
             } => Code::Undelivered,
             _ => Code::Partial,

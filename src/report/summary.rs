@@ -1,4 +1,4 @@
-//! A report in one line.
+//! The summary of a report in one line.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::{Delivery, Report, Request};
 use crate::error::Code;
 
 impl Report {
-    /// One line for a log: no secret, no payload.
+    /// The outcome in one line for a log, also on success. It contains no secret and no payload.
     pub fn summary(&self) -> String {
         let mut line = format!("{}: ", self.action);
         if self.code == Code::Ok {
@@ -71,7 +71,7 @@ fn write_request(line: &mut String, request: &Request) {
     }
 }
 
-/// Vendors' texts may hold anything.
+/// Replaces line breaks and other control characters, which a vendor's text may contain.
 fn one_line(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })

@@ -19,7 +19,7 @@ const UNCLEAR: (Delivery, Code) = (Delivery::Unknown, Code::BadResponse);
 const UNSENT: (Delivery, Code) = (Delivery::NotSent, Code::Connect);
 
 #[test]
-fn the_whole_is_as_certain_as_its_least_certain_part() {
+fn a_message_is_as_certain_as_its_least_certain_part() {
     for (rows, delivery, code) in [
         (&[][..], Delivery::Accepted, Code::Ok),
         (&[HAS_IT, HAS_IT], Delivery::Delivered, Code::Ok),
@@ -70,14 +70,17 @@ fn the_summary_is_one_line_with_the_counts_and_the_vendors_words() {
 fn parts_become_one_report_in_their_order() {
     let row = |name: &str, (delivery, code)| Recipient::new(User::Name(name.into()), delivery, code);
     let first = Outcome::new(accepted(), vec![row("a", OK), row("b", OFFLINE)]);
-    let unsent = Request::failed(Code::Connect, Delivery::NotSent, 0, "nobody listens".to_owned());
+    let unsent = Request::failed(Code::Connect, Delivery::NotSent, 0, "no server listens".to_owned());
     let second = Outcome::new(unsent, vec![row("c", UNSENT)]);
     let report = Report::merged("SendCustomCommand", vec![first, second]);
     assert_eq!((report.code(), report.delivery()), (Code::Partial, Delivery::NotSent));
     let requests: Vec<_> = report.recipients().iter().map(|recipient| recipient.request).collect();
     assert_eq!((requests, report.requests().len()), (vec![0, 0, 1], 2));
     let text = report.summary();
-    assert!(text.contains("2 requests, 1 of them failed; nobody listens"), "{text}");
+    assert!(
+        text.contains("2 requests, 1 of them failed; no server listens"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -91,7 +94,7 @@ fn counts_are_by_delivery() {
 }
 
 #[test]
-fn the_text_stays_one_line_whatever_the_vendor_says() {
+fn the_summary_stays_one_line_whatever_the_vendor_says() {
     let mut refused = Request::failed(Code::Rejected, Delivery::NotDelivered, 400, "refused: a\nb".to_owned());
     refused.request_id = "r\nINFO forged\u{1b}[2J".to_owned();
     refused.vendor_error = "Never\r\nSeen\u{85}".to_owned();
@@ -102,7 +105,7 @@ fn the_text_stays_one_line_whatever_the_vendor_says() {
 }
 
 #[test]
-fn those_without_a_row_count_as_the_request_says() {
+fn users_without_a_row_count_with_the_requests_delivery() {
     let to_all = |request: Request, rows: &[(Delivery, Code)]| {
         let rows = rows.iter().enumerate();
         let rows = rows.map(|(index, (delivery, code))| Recipient::new(User::Id(index as i64), *delivery, *code));

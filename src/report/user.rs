@@ -1,4 +1,4 @@
-//! Who a row is about.
+//! The user of a row.
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use crate::message::Recipients;
 
-/// Volcengine RTC and ZEGO know users by name, Volcengine IM by number.
+/// A user: Volcengine RTC and ZEGO identify users by name, Volcengine IM by number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum User {
     Name(Name),
     Id(i64),
 }
 
-/// A user's name. Those of one request are pieces of one text, so that a list costs no allocation for each.
+/// A user's name. The names of one request are slices of one shared text, so that a list needs one allocation.
 #[derive(Clone)]
 pub struct Name {
     all: Arc<str>,
@@ -64,10 +64,10 @@ impl fmt::Display for Name {
 }
 
 impl Recipients<'_> {
-    /// Each of them, for the report's rows.
+    /// The recipients as users, for the report's rows.
     pub(crate) fn users(&self) -> impl ExactSizeIterator<Item = User> {
         let (names, ids): (&[&str], &[i64]) = match self {
-            Recipients::Everybody => (&[], &[]),
+            Recipients::All => (&[], &[]),
             Recipients::One(name) => (std::slice::from_ref(name), &[]),
             Recipients::Names(names) => (names, &[]),
             Recipients::Ids(ids) => (&[], ids),
@@ -78,7 +78,7 @@ impl Recipients<'_> {
             names => Some(Arc::from(names.concat())),
         };
         let mut start = 0;
-        // It is names or ids, never both.
+        // Either the names or the ids are empty.
         (0..self.len()).map(move |index| match &all {
             Some(all) => {
                 let place = start..start + names[index].len();

@@ -96,7 +96,7 @@ fn a_report_of_one_recipient_takes_at_most_5_allocations() {
     let names: Vec<String> = (0..600).map(|index| format!("user-{index}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for (to, body, most) in [
-        (Recipients::Everybody, ACCEPTED, 3),
+        (Recipients::All, ACCEPTED, 3),
         // The name, the request id, the row, the request, the handle.
         (Recipients::One("alice"), ACCEPTED, 5),
         // Two for the text that all names share.

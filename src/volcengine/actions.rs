@@ -1,4 +1,4 @@
-//! The bodies of Volcengine's actions, field names as the vendor spells them. VENDORS.md, The messages.
+//! The bodies of Volcengine's actions, with field names as the vendor spells them. VENDORS.md, The messages.
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
@@ -7,43 +7,36 @@ use serde_json::value::RawValue;
 
 use super::account::Account;
 use super::request::UnsignedRequest;
+use crate::action::{Action, ActionSpec, Api, Vendor, Version};
 use crate::config;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::message::{Message, Payload, Signal};
 use crate::util::json;
 
-/// An action without a message of its own, whose quota is known.
-const P2P_SEND_USER_MESSAGE: &str = "P2PSendUserMessage";
-
 /// To whom a P2PSendUserMessage goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UserMessageReceivers {
-    /// Everybody who is online.
-    All,
-    Some(u64),
+pub(crate) enum Receivers {
+    /// All users who are online.
+    AllOnline,
+    /// A list of this many users.
+    Listed(u64),
 }
 
-/// The receivers that a raw call counts with in its quota, if the action is one whose quota is known.
-pub(crate) fn receivers_of_call(action: &str, json: &str) -> Option<UserMessageReceivers> {
-    if !action.eq_ignore_ascii_case(P2P_SEND_USER_MESSAGE) {
-        return None;
-    }
+/// The receivers of a P2PSendUserMessage with this body.
+pub(crate) fn receivers(json: &str) -> Receivers {
     let members = json::members(json).unwrap_or_default();
     let member = |name: &str| {
         let found = members.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.get())
     };
     if member("ToAllOnlineUsers").is_some_and(|value| !matches!(value, "false" | "null" | "0" | "\"\"")) {
-        return Some(UserMessageReceivers::All);
+        return Receivers::AllOnline;
     }
     let receivers = member("Receivers").and_then(|list| serde_json::from_str::<Vec<&RawValue>>(list).ok());
-    // What cannot be counted is at least one.
+    // A list that cannot be counted has at least one entry.
     let count = receivers.map_or(1, |list| list.len().max(1) as u64);
-    Some(UserMessageReceivers::Some(count))
+    Receivers::Listed(count)
 }
-
-/// IM knows this version alone.
-const IM_VERSION: &str = "2020-12-01";
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -80,23 +73,36 @@ struct ImBody<'a> {
     ignore_user_ids: Option<&'a [i64]>,
 }
 
-/// Every action that a message has, with its version.
-pub(super) fn names_and_versions(rtc_version: &str) -> [(&'static str, &str); 5] {
-    [
-        ("SendUnicast", rtc_version),
-        ("SendRoomUnicast", rtc_version),
-        ("BatchSendRoomUnicast", rtc_version),
-        ("SendBroadcast", rtc_version),
-        ("P2PSendMessage", IM_VERSION),
-    ]
+/// Every action of a typed message, as it is sent: its name and version, each pair once.
+pub(super) fn names_and_versions(rtc_version: &str) -> Vec<(&'static str, &str)> {
+    let mut pairs = Vec::new();
+    for action in Action::ALL
+        .iter()
+        .filter(|action| action.vendor() == Vendor::Volcengine)
+    {
+        let pair = (action.name(), version(action.spec(), rtc_version));
+        if !pairs.contains(&pair) {
+            pairs.push(pair);
+        }
+    }
+    pairs
 }
 
-/// The action as the vendor takes it.
+fn version<'a>(spec: &ActionSpec, rtc_version: &'a str) -> &'a str {
+    match spec.version {
+        Version::RtcSetting => rtc_version,
+        Version::Fixed(version) => version,
+        Version::Unversioned => "",
+    }
+}
+
+/// The request of a message, which is not signed yet.
 ///
 /// # Errors
-/// `NotConfigured` if the account lacks the app this action needs; `Unsupported` for a message of another vendor.
+/// `NotConfigured` if the account lacks the app that this action needs; `Unsupported` for a message of another vendor.
 pub(crate) fn call<'a>(account: &'a Account, message: &Message<'a>) -> Result<UnsignedRequest<'a>, Error> {
-    let action = message.action();
+    let spec = message.action().spec();
+    let (action, version) = (spec.name, version(spec, &account.rtc_version));
     let rtc = |room_id, from, to: Option<To<'a>>, payload| -> Result<UnsignedRequest<'a>, Error> {
         let app_id = rtc_app_id(account, action)?;
         let payload_len = match payload {
@@ -117,7 +123,7 @@ pub(crate) fn call<'a>(account: &'a Account, message: &Message<'a>) -> Result<Un
         };
         Ok(UnsignedRequest {
             action,
-            version: &account.rtc_version,
+            version,
             body: json(&body, payload_len + to_len)?,
         })
     };
@@ -137,7 +143,7 @@ pub(crate) fn call<'a>(account: &'a Account, message: &Message<'a>) -> Result<Un
         };
         Ok(UnsignedRequest {
             action,
-            version: IM_VERSION,
+            version,
             body: json(&body, signal.content.len() + ids * DIGITS)?,
         })
     };
@@ -159,20 +165,23 @@ pub(crate) fn call<'a>(account: &'a Account, message: &Message<'a>) -> Result<Un
         Message::P2PSendMessageToUsers { signal, user_ids } => im(signal, Some(user_ids), None),
         Message::P2PSendMessageToAll { signal } => im(signal, None, None),
         Message::P2PSendMessageToAllExcept { signal, user_ids } => im(signal, None, Some(user_ids)),
-        Message::SendCustomCommandToUsers { .. } | Message::SendCustomCommandToRoom { .. } => Err(Error::new(
-            crate::error::Code::Unsupported,
-            "action",
-            format!("{action} is no action of Volcengine"),
-        )),
+        Message::SendCustomCommandToUsers { .. } | Message::SendCustomCommandToRoom { .. } => Err(other_vendor(action)),
     }
 }
 
-/// Whether the account has the app that an action needs.
+/// Checks that the account has the app that the message needs.
 pub(crate) fn check_app(account: &Account, message: &Message) -> Result<(), Error> {
-    match message.action() {
-        action @ "P2PSendMessage" => im_app_id(account, action).map(drop),
-        action => rtc_app_id(account, action).map(drop),
+    let spec = message.action().spec();
+    match spec.api {
+        Api::VolcengineRtc => rtc_app_id(account, spec.name).map(drop),
+        Api::VolcengineIm => im_app_id(account, spec.name).map(drop),
+        Api::Zego => Err(other_vendor(spec.name)),
     }
+}
+
+fn other_vendor(action: &str) -> Error {
+    let text = format!("{action} is not an action of Volcengine");
+    Error::new(Code::Unsupported, "action", text)
 }
 
 fn rtc_app_id<'a>(account: &'a Account, action: &str) -> Result<&'a str, Error> {
@@ -193,15 +202,15 @@ fn im_app_id(account: &Account, action: &str) -> Result<i64, Error> {
     })
 }
 
-/// Of an id in a list, with its comma.
+/// The length of an id in a list, with its comma.
 const DIGITS: usize = 20;
 
-/// In one piece of memory, unless much of it must be escaped: `long` is the length of what may be long in it.
+/// The body as JSON. `long` is the length of its long fields, so that one allocation is enough unless many characters must
+/// be escaped.
 fn json(body: &impl Serialize, long: usize) -> Result<Vec<u8>, Error> {
-    const THE_REST: usize = 512;
-    let mut bytes = Vec::with_capacity(long + THE_REST);
-    serde_json::to_writer(&mut bytes, body)
-        .map_err(|error| Error::new(crate::error::Code::Internal, "", error.to_string()))?;
+    const OTHER_FIELDS: usize = 512;
+    let mut bytes = Vec::with_capacity(long + OTHER_FIELDS);
+    serde_json::to_writer(&mut bytes, body).map_err(|error| Error::new(Code::Internal, "", error.to_string()))?;
     Ok(bytes)
 }
 
@@ -217,26 +226,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_receivers_of_a_raw_call_are_counted_where_its_quota_is_known() {
-        let some = |count| Some(UserMessageReceivers::Some(count));
-        for (action, json, counted) in [
-            ("P2PSendUserMessage", r#"{"Receivers":[1,2,3]}"#, some(3)),
+    fn the_receivers_of_a_raw_call_are_counted() {
+        for (json, counted) in [
+            (r#"{"Receivers":[1,2,3]}"#, Receivers::Listed(3)),
             (
-                "p2psendusermessage",
                 r#"{"receivers":["1","2"],"ToAllOnlineUsers":false}"#,
-                some(2),
+                Receivers::Listed(2),
             ),
-            ("P2PSendUserMessage", r#"{"Receivers":[]}"#, some(1)),
-            ("P2PSendUserMessage", r#"{"Receivers":7}"#, some(1)),
-            ("P2PSendUserMessage", "{}", some(1)),
-            (
-                "P2PSendUserMessage",
-                r#"{"Receivers":[1],"ToAllOnlineUsers":true}"#,
-                Some(UserMessageReceivers::All),
-            ),
-            ("GetRoomOnlineUsers", r#"{"Receivers":[1]}"#, None),
+            (r#"{"Receivers":[]}"#, Receivers::Listed(1)),
+            (r#"{"Receivers":7}"#, Receivers::Listed(1)),
+            ("{}", Receivers::Listed(1)),
+            (r#"{"Receivers":[1],"ToAllOnlineUsers":true}"#, Receivers::AllOnline),
         ] {
-            assert_eq!(receivers_of_call(action, json), counted, "{action} {json}");
+            assert_eq!(receivers(json), counted, "{json}");
         }
+    }
+
+    #[test]
+    fn each_name_and_version_is_there_once() {
+        let expected = [
+            ("SendUnicast", "2023-11-01"),
+            ("SendRoomUnicast", "2023-11-01"),
+            ("BatchSendRoomUnicast", "2023-11-01"),
+            ("SendBroadcast", "2023-11-01"),
+            ("P2PSendMessage", "2020-12-01"),
+        ];
+        assert_eq!(names_and_versions("2023-11-01"), expected);
     }
 }

@@ -1,4 +1,4 @@
-//! The parameters of ZEGO's actions, names as the vendor spells them. VENDORS.md, SendCustomCommand.
+//! The parameters of ZEGO's actions, with names as the vendor spells them. VENDORS.md, SendCustomCommand.
 
 use std::borrow::Cow;
 
@@ -7,17 +7,13 @@ use serde_json::value::RawValue;
 use crate::error::{Code, Error};
 use crate::message::Message;
 
-/// Whether an action without a message of its own counts in the quota of SendCustomCommand.
-pub(crate) fn is_sibling(action: &str) -> bool {
-    ["SendBroadcastMessage", "SendBarrageMessage"]
-        .iter()
-        .any(|sibling| action.eq_ignore_ascii_case(sibling))
-}
-
-/// Name and value, in the order they are sent.
+/// Names and values, in the order in which they are sent.
 pub(crate) type Parameters<'a> = Vec<(&'a str, &'a str)>;
 
-/// The parameters of a message; `Unsupported` for a message of another vendor.
+/// The parameters of a message.
+///
+/// # Errors
+/// `Unsupported` for a message of another vendor.
 pub(crate) fn parameters<'a>(message: &Message<'a>) -> Result<Parameters<'a>, Error> {
     let (room_id, from, to, content) = match *message {
         Message::SendCustomCommandToUsers {
@@ -27,8 +23,14 @@ pub(crate) fn parameters<'a>(message: &Message<'a>) -> Result<Parameters<'a>, Er
             content,
         } => (room_id, from, to, content),
         Message::SendCustomCommandToRoom { room_id, from, content } => (room_id, from, &[][..], content),
-        _ => {
-            let text = format!("{} is no action of ZEGO", message.action());
+        Message::SendUnicast { .. }
+        | Message::SendRoomUnicast { .. }
+        | Message::BatchSendRoomUnicast { .. }
+        | Message::SendBroadcast { .. }
+        | Message::P2PSendMessageToUsers { .. }
+        | Message::P2PSendMessageToAll { .. }
+        | Message::P2PSendMessageToAllExcept { .. } => {
+            let text = format!("{} is not an action of ZEGO", message.action().name());
             return Err(Error::new(Code::Unsupported, "action", text));
         }
     };
@@ -39,12 +41,12 @@ pub(crate) fn parameters<'a>(message: &Message<'a>) -> Result<Parameters<'a>, Er
     Ok(parameters)
 }
 
-/// The members of a JSON object as query parameters: text, numbers as they are written, truth values; a list repeats
-/// its name with `[]`.
+/// The members of a JSON object as query parameters. A value is text, a number, which is sent as it is written, a Boolean,
+/// or a list of them, whose name is repeated with `[]`.
 ///
 /// # Errors
-/// `InvalidArgument` naming the member: an empty list (which ZEGO would take for everybody), a nested value, a member
-/// twice, or one that the library sets itself.
+/// `InvalidArgument` naming the member: an empty list (ZEGO would send to all users), a nested value, a member that is
+/// there twice, or one that the library sets itself.
 pub(crate) fn parameters_of_json(json: &str) -> Result<Vec<(String, String)>, Error> {
     const OWN: [&str; 7] = [
         "Action",
@@ -60,24 +62,25 @@ pub(crate) fn parameters_of_json(json: &str) -> Result<Vec<(String, String)>, Er
     for (name, value) in members {
         let refuse = |why: &str| Error::invalid("json", format!("\"{}\" {why}", name.escape_debug()));
         let bare = name.strip_suffix("[]").unwrap_or(&name);
-        // Without regard to case and to an index in brackets, since the vendor may read `action` or `Action[0]` as `Action`.
+        // Case and an index in brackets are ignored, because the vendor may read `action` or `Action[0]` as `Action`.
         let stem = bare.split('[').next().unwrap_or_default();
         if OWN.iter().any(|own| own.eq_ignore_ascii_case(stem)) {
             return Err(refuse("is set by the library"));
         }
         match serde_json::from_str::<Vec<&RawValue>>(value.get()) {
             Ok(items) if items.is_empty() => {
-                return Err(refuse("is an empty list, which ZEGO would take for everybody"));
+                return Err(refuse("is an empty list, which ZEGO would send to all users"));
             }
             Ok(items) => {
                 for item in items {
-                    let item =
-                        scalar(item).ok_or_else(|| refuse("holds something that is no text, number or truth value"))?;
+                    let item = scalar(item)
+                        .ok_or_else(|| refuse("contains an item that is not text, a number, true or false"))?;
                     parameters.push((format!("{bare}[]"), item.into_owned()));
                 }
             }
             Err(_) => {
-                let value = scalar(value).ok_or_else(|| refuse("is no text, number, truth value or list of them"))?;
+                let value =
+                    scalar(value).ok_or_else(|| refuse("must be text, a number, true, false or a list of these"))?;
                 parameters.push((name, value.into_owned()));
             }
         }
@@ -117,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_query_can_say_is_refused_by_name() {
+    fn a_member_that_cannot_be_a_parameter_is_refused_by_name() {
         for (json, named) in [
             (r#"{"ToUserId":[]}"#, "ToUserId"),
             (r#"{"ToUserId":null}"#, "ToUserId"),

@@ -405,13 +405,13 @@ static void json_that_is_no_object(void) {
 
 static void json_that_no_query_can_say(void) {
   static const char *const none[][2] = {
-      {"{\"UserId\":[]}", "which ZEGO would take for everybody"},
-      {"{\"UserId[]\":[]}", "which ZEGO would take for everybody"},
-      {"{\"UserId\":null}", "\"UserId\" is no text"},
-      {"{\"UserId\":{}}", "\"UserId\" is no text"},
-      {"{\"UserId\":[[\"a\"]]}", "\"UserId\" holds something"},
-      {"{\"UserId\":[\"a\",null]}", "\"UserId\" holds something"},
-      {"{\"UserId\":\"\\ud800\"}", "\"UserId\" is no text"},
+      {"{\"UserId\":[]}", "which ZEGO would send to all users"},
+      {"{\"UserId[]\":[]}", "which ZEGO would send to all users"},
+      {"{\"UserId\":null}", "\"UserId\" must be text"},
+      {"{\"UserId\":{}}", "\"UserId\" must be text"},
+      {"{\"UserId\":[[\"a\"]]}", "\"UserId\" contains an item"},
+      {"{\"UserId\":[\"a\",null]}", "\"UserId\" contains an item"},
+      {"{\"UserId\":\"\\ud800\"}", "\"UserId\" must be text"},
       {"{\"Action\":\"SendCustomCommand\"}", "\"Action\" is set by the library"},
       {"{\"AppId\":1}", "\"AppId\" is set by the library"},
       {"{\"Signature\":\"\"}", "\"Signature\" is set by the library"},

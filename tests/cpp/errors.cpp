@@ -54,7 +54,7 @@ void a_message_that_is_not_taken_in_is_an_error_in_both_styles() {
              "must not be empty");
   check_same(client.try_batch_send_room_unicast("lobby", "server", {}, "hello").error(),
              thrown_by([&] { (void)client.batch_send_room_unicast("lobby", "server", {}, "hello"); }),
-             Code::invalid_argument, "to", "an empty list");
+             Code::invalid_argument, "to", "the list is empty");
   check_same(client.try_send_unicast("server", "alice", "bad \xff").error(),
              thrown_by([&] { (void)client.send_unicast("server", "alice", "bad \xff"); }), Code::invalid_argument,
              "payload", "UTF-8");

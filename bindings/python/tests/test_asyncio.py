@@ -70,7 +70,7 @@ def test_errors_are_those_of_a_send(emulator: Emulator) -> None:
             with pytest.raises(rtcmsg.Undelivered) as caught:
                 await client.send_custom_command_to_room(room_id="nowhere", from_="server", payload="hello")
             assert caught.value.report is not None
-            with pytest.raises(rtcmsg.InvalidArgument, match="an empty message"):
+            with pytest.raises(rtcmsg.InvalidArgument, match="the message is empty"):
                 await client.send_unicast(**{**UNICAST, "payload": ""})
             with pytest.raises(TypeError, match="to must be str, not NoneType"):
                 await client.send_unicast(**{**UNICAST, "to": None})

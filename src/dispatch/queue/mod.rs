@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::owned_message::OwnedMessage;
+use crate::action::QuotaClass;
 use crate::engine::{InFlight, SendOptions};
-use crate::quota::{Demand, QuotaClass, Ticket, URGENT_IN_A_ROW};
+use crate::quota::{Demand, Ticket, URGENT_IN_A_ROW};
 use crate::util::deadline::Deadline;
 use crate::util::sync::Arc as SharedArc;
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::codes;
+use crate::action::Api;
 use crate::error::Code;
 use crate::message::{Message, Recipients};
 use crate::report::{Delivery, Device, Flaw, Outcome, Recipient, Request, User};
@@ -80,20 +81,14 @@ enum Rows<'a> {
 
 impl<'a> Expectation<'a> {
     fn of(message: &Message<'a>) -> Expectation<'a> {
-        let rows = match *message {
-            Message::P2PSendMessageToUsers { .. } | Message::P2PSendMessageToAll { .. } => {
-                Rows::Expected { left_out: &[] }
-            }
-            Message::P2PSendMessageToAllExcept { user_ids, .. } => Rows::Expected { left_out: user_ids },
-            Message::SendUnicast { .. }
-            | Message::SendRoomUnicast { .. }
-            | Message::BatchSendRoomUnicast { .. }
-            | Message::SendBroadcast { .. }
-            | Message::SendCustomCommandToUsers { .. }
-            | Message::SendCustomCommandToRoom { .. } => Rows::Unexpected,
+        let rows = match message.action().spec().api {
+            Api::VolcengineIm => Rows::Expected {
+                left_out: message.left_out(),
+            },
+            Api::VolcengineRtc | Api::Zego => Rows::Unexpected,
         };
         Expectation {
-            action: message.action(),
+            action: message.action().name(),
             recipients: message.recipients(),
             rows,
         }
@@ -109,7 +104,7 @@ pub(crate) fn read(message: &Message, status: u16, body: &[u8]) -> Outcome {
 pub(crate) fn read_call(action: &str, status: u16, body: &[u8]) -> Outcome {
     let asked = Expectation {
         action,
-        recipients: Recipients::Everybody,
+        recipients: Recipients::All,
         rows: Rows::Ignored,
     };
     judge(asked, status, parse(body))
@@ -221,7 +216,7 @@ fn pushed(asked: Recipients, left_out: &[i64], request: Request, rows: &[Push]) 
         );
     }
     Outcome {
-        has_others: asked == Recipients::Everybody,
+        has_others: asked == Recipients::All,
         ..Outcome::new(request, results.into_recipients(asked))
     }
 }

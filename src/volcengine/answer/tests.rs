@@ -87,7 +87,7 @@ fn the_pages_own_rtc_answers_are_accepted() {
 #[test]
 fn the_pages_own_im_answer_names_every_user_and_device() {
     let page = include_str!("../../../tests/answers/volcengine-P2PSendMessage.json");
-    let (request, rows) = read_for(Recipients::Everybody, 200, page);
+    let (request, rows) = read_for(Recipients::All, 200, page);
     assert_eq!(request.request_id, "20240604150611EC00A9D1A0E4F0DF98AB");
     let result: Vec<_> = rows
         .iter()
@@ -175,7 +175,7 @@ fn an_error_inside_http_200_is_an_error() {
 #[test]
 fn an_error_keeps_the_vendors_words() {
     let body = r#"{"ResponseMetadata":{"RequestId":20240604,"Error":{"CodeN":"100010","Code":"SignatureDoesNotMatch","Message":"no\u0000match"},"New":[1]}}"#;
-    let (request, _) = read_for(Recipients::Everybody, 401, body);
+    let (request, _) = read_for(Recipients::All, 401, body);
     assert_eq!((request.request_id.as_str(), request.vendor_code), ("20240604", 100010));
     assert_eq!(request.vendor_error, "SignatureDoesNotMatch");
     assert_eq!(request.vendor_message, "no\u{FFFD}match");
@@ -289,7 +289,7 @@ fn a_row_without_a_readable_user_leaves_a_message_to_all_unknown() {
         ("{}", 0),
         (r#""SUCCESS""#, 0),
     ] {
-        let (request, read) = read_for(Recipients::Everybody, 200, &with(rows));
+        let (request, read) = read_for(Recipients::All, 200, &with(rows));
         assert_eq!(
             (request.code, request.delivery),
             (Code::BadResponse, Delivery::Unknown),
@@ -299,7 +299,7 @@ fn a_row_without_a_readable_user_leaves_a_message_to_all_unknown() {
     }
     let (_, rows) = read_for(Recipients::Ids(&[1]), 200, &with("{}"));
     assert_eq!(rows[0].delivery, Delivery::Unknown);
-    let (request, _) = read_for(Recipients::Everybody, 200, &with("null"));
+    let (request, _) = read_for(Recipients::All, 200, &with("null"));
     assert_eq!((request.code, request.delivery), (Code::Ok, Delivery::Accepted));
 }
 
@@ -634,7 +634,7 @@ fn an_ordinary_answer_says_what_it_says_as_a_tree_of_values() {
     }
     let asked = [
         (Recipients::One("alice"), 200),
-        (Recipients::Everybody, 200),
+        (Recipients::All, 200),
         (Recipients::Ids(&[10001, 10008, 7]), 200),
         (Recipients::Names(&["alice", "bob"]), 429),
     ];

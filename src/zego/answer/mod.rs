@@ -55,7 +55,7 @@ pub(crate) fn read(recipients: Recipients, status: u16, body: &[u8]) -> Outcome 
 /// The outcome of a raw action: only whether it was accepted. The caller reads the rest of the answer.
 pub(crate) fn read_call(status: u16, body: &[u8]) -> Outcome {
     let asked = Expectation {
-        recipients: Recipients::Everybody,
+        recipients: Recipients::All,
         is_call: true,
     };
     judge(asked, status, parse(body))
@@ -183,7 +183,7 @@ impl<'a> FailUsers<'a> {
         let known = match asked {
             Recipients::One(name) => usize::from(codes.contains_key(name)),
             Recipients::Names(names) => names.iter().filter(|name| codes.contains_key(**name)).count(),
-            Recipients::Everybody | Recipients::Ids(_) => 0,
+            Recipients::All | Recipients::Ids(_) => 0,
         };
         FailUsers {
             has_unexpected_user: known < codes.len(),

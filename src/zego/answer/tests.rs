@@ -97,7 +97,7 @@ fn a_list_of_users_in_the_answer_to_a_room_leaves_the_room_unknown_and_a_raw_cal
         for (code, expected) in [(0, Code::BadResponse), (7, Code::Throttled)] {
             let body = with(code, list);
             assert_eq!(
-                verdict(Recipients::Everybody, 200, &body),
+                verdict(Recipients::All, 200, &body),
                 (expected, Delivery::Unknown),
                 "{body}"
             );
@@ -105,7 +105,7 @@ fn a_list_of_users_in_the_answer_to_a_room_leaves_the_room_unknown_and_a_raw_cal
         let call = read_call(200, with(0, list).as_bytes());
         assert_eq!((call.request.code, call.recipients.len()), (Code::Ok, 0), "{list}");
     }
-    let empty = verdict(Recipients::Everybody, 200, &with(0, "[]"));
+    let empty = verdict(Recipients::All, 200, &with(0, "[]"));
     assert_eq!(empty, (Code::Ok, Delivery::Accepted));
 }
 
@@ -135,7 +135,7 @@ fn codes_say_what_became_of_the_command() {
         (one, 50012, (Code::Rejected, Delivery::NotDelivered)),
         (one, 50013, (Code::VendorFault, Delivery::NotDelivered)),
         (two, 50013, (Code::VendorFault, Delivery::Unknown)),
-        (Recipients::Everybody, 50013, (Code::VendorFault, Delivery::Unknown)),
+        (Recipients::All, 50013, (Code::VendorFault, Delivery::Unknown)),
         (one, 100000004, (Code::Clock, Delivery::NotDelivered)),
         (one, 100000005, (Code::Unauthenticated, Delivery::NotDelivered)),
         (one, 424242, (Code::VendorFault, Delivery::Unknown)),
@@ -167,22 +167,22 @@ fn what_is_no_answer_of_the_vendor_is_judged_by_its_status() {
         r#"{"Code":99999999999}"#,
     ] {
         assert_eq!(
-            verdict(Recipients::Everybody, 200, body),
+            verdict(Recipients::All, 200, body),
             (Code::BadResponse, Delivery::Unknown),
             "{body}"
         );
         assert_eq!(
-            verdict(Recipients::Everybody, 502, body),
+            verdict(Recipients::All, 502, body),
             (Code::BadResponse, Delivery::Unknown),
             "{body}"
         );
         assert_eq!(
-            verdict(Recipients::Everybody, 403, body),
+            verdict(Recipients::All, 403, body),
             (Code::Forbidden, Delivery::NotDelivered),
             "{body}"
         );
     }
-    let ok_in_500 = verdict(Recipients::Everybody, 500, r#"{"Code":0}"#);
+    let ok_in_500 = verdict(Recipients::All, 500, r#"{"Code":0}"#);
     assert_eq!(ok_in_500, (Code::BadResponse, Delivery::Unknown));
 }
 
@@ -210,7 +210,7 @@ fn an_ordinary_answer_says_what_it_says_as_a_tree_of_values() {
     let asked = [
         (Recipients::Names(&["alice", "1111", "bob"]), 200),
         (Recipients::Names(&["alice"]), 200),
-        (Recipients::Everybody, 200),
+        (Recipients::All, 200),
         (Recipients::Names(&["alice", "bob"]), 500),
     ];
     json::tests::hold_readers_together(
@@ -238,7 +238,7 @@ fn a_success_with_a_status_that_is_none_and_an_unclear_code_settle_nothing_whate
     ];
     for status in [301, 400, 401, 403, 404, 408, 429, 499, 500, 502, 600] {
         for body in bodies {
-            for to in [Recipients::Everybody, Recipients::Names(&["a", "b"])] {
+            for to in [Recipients::All, Recipients::Names(&["a", "b"])] {
                 let outcome = read(to, status, body.as_bytes());
                 let request = &outcome.request;
                 assert_eq!(
@@ -262,11 +262,7 @@ fn a_code_that_no_table_knows_is_unknown_with_a_status_that_may_come_after_the_r
             (50012, (Code::Rejected, Delivery::NotDelivered)),
         ] {
             let body = format!(r#"{{"Code":{code}}}"#);
-            assert_eq!(
-                verdict(Recipients::Everybody, status, &body),
-                expected,
-                "{status} {body}"
-            );
+            assert_eq!(verdict(Recipients::All, status, &body), expected, "{status} {body}");
         }
     }
 }
@@ -283,7 +279,7 @@ fn fail_users_beside_data_leave_those_without_a_row_unknown() {
         let body = format!(r#"{{"Code":0,{rows}}}"#);
         let result = read(names, 200, body.as_bytes()).recipients;
         assert_eq!(deliveries(&result), [Delivery::Unknown; 2], "{body}");
-        let to_room = verdict(Recipients::Everybody, 200, &body);
+        let to_room = verdict(Recipients::All, 200, &body);
         assert_eq!(to_room, (Code::BadResponse, Delivery::Unknown), "{body}");
         assert_eq!(read_call(200, body.as_bytes()).request.code, Code::Ok, "{body}");
         let body = format!(r#"{{"Code":0,"Data":{{"FailUsers":[{row}]}},{rows}}}"#);

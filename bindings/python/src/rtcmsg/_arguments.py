@@ -47,7 +47,7 @@ def integer(name: str, value: int, most: int) -> int:
     if value > most:
         raise invalid(name, f"is {shown(value)}, it can be {most:,} at most")
     if value < -most - 1:
-        raise invalid(name, f"is {shown(value)}, it must be 1 or more")
+        raise invalid(name, f"is {shown(value)}; it must be 1 or more")
     return value
 
 
