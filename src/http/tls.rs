@@ -22,11 +22,11 @@ use crate::error;
 use crate::util::host::without_brackets;
 use crate::util::text_file;
 
-/// The timeout for a read of bytes that have arrived already. Such a read does not wait, but the thread may be suspended
-/// before it on a busy machine.
+/// The timeout for a read of bytes that have already arrived. Such a read does not wait, but on a busy machine the thread may be
+/// suspended before it.
 const ARRIVED: Duration = Duration::from_secs(1);
-/// The number of reads that may find something on an idle connection before it is closed: a peer could send key updates
-/// for ever.
+/// The number of reads of an idle connection that may find input before the connection is closed, since a peer could send key
+/// updates without end.
 const MAX_IDLE_READS: usize = 4;
 
 /// The TLS settings of a client. It trusts the roots in `ca_file`, or those of Mozilla if that is empty.

@@ -23,7 +23,7 @@ fn of_secret(text: &str, secret: &str) -> String {
 
 type Encoder = fn(&[u8]) -> String;
 
-/// The ways in which an echo may be written, each by another writer than the one under test where there is one.
+/// The encodings of an echo. Where another encoder exists, the test uses that one instead of the tested one.
 fn encoders() -> Vec<(&'static str, Encoder)> {
     fn text(bytes: &[u8]) -> String {
         String::from_utf8_lossy(bytes).into_owned()
@@ -100,7 +100,7 @@ fn hold<S: Strategy>(strategy: S, property: impl Fn(S::Value) -> Result<(), Test
     }
 }
 
-/// Texts as messages carry them: JSON, Chinese, HTML, addresses, control characters.
+/// Typical payloads: JSON, Chinese, HTML, addresses, control characters.
 fn payloads() -> impl Strategy<Value = String> {
     prop_oneof![
         "[ -~]{8,120}",
@@ -242,7 +242,7 @@ fn a_text_that_is_too_long_is_cut_at_a_character_and_shows_nothing_that_the_cut_
     }
 }
 
-/// The test would not end if the payload were looked through for each of the texts.
+/// The test would not end if the payload were searched for each of the texts.
 #[test]
 fn many_texts_that_repeat_a_long_payload_are_cleaned() {
     let numbers: Vec<String> = (0..150_000).map(|number| format!("{number:07}")).collect();
@@ -259,7 +259,7 @@ fn many_texts_that_repeat_a_long_payload_are_cleaned() {
     );
 }
 
-/// The same for each of the texts of a raw call.
+/// The same for the texts of a raw action.
 #[test]
 fn long_texts_are_cleaned_of_many_texts_of_a_raw_call() {
     let sent: Vec<String> = (0..20_000).map(|number| format!("text number {number:07}")).collect();

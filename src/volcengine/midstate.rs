@@ -1,5 +1,5 @@
 //! SHA-256 of texts with the same beginning. The beginning is hashed once; the rest is collected on the stack and compressed
-//! in one call. For these short texts `sha2` and `hmac` alone take one fifth more time.
+//! in one call. For these short texts `sha2` and `hmac` need one fifth more time.
 
 use sha2::block_api::compress256;
 use zeroize::Zeroizing;

@@ -1,4 +1,4 @@
-//! What comes between the permit and the first byte: a permit may take its time, and everything is looked at again after it.
+//! Events between the permit and the first byte: a permit may block, and all conditions are checked again after it.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -52,7 +52,7 @@ impl Server {
     }
 }
 
-/// Gives the number of requests when the connection ends.
+/// Returns the number of requests when the connection ends.
 fn answer_all(mut stream: TcpStream) -> usize {
     let (mut requests, mut read) = (0, Vec::new());
     let mut piece = [0; 1024];
@@ -69,7 +69,7 @@ fn answer_all(mut stream: TcpStream) -> usize {
 
 type Step = Box<dyn FnMut() -> Result<bool, Box<Request>> + Send>;
 
-/// A permit that does as the test says.
+/// A permit whose behaviour the test sets.
 struct Permit {
     acquire: Mutex<Step>,
     released: Mutex<usize>,

@@ -17,7 +17,7 @@ use crate::log::Logger;
 enum Becomes {
     Connected(u64),
     Failed(u64),
-    /// Already its beginning fails.
+    /// Its call of `connect` fails.
     Unreachable,
     /// No socket can be made.
     NoSocket,
@@ -26,13 +26,13 @@ enum Becomes {
 
 use Becomes::{Connected, Failed, NoSocket, Unanswered, Unreachable};
 
-/// A network without sockets, whose clock is the test's. A socket is the number of milliseconds since the start of the
+/// A network without sockets. The test controls its clock. A socket is the number of milliseconds since the start of the
 /// race at which its connect ends, and how.
 struct Simulated {
     start: Instant,
     now: Cell<u64>,
     hosts: HashMap<SocketAddr, Becomes>,
-    /// Which were begun, and when.
+    /// The connects that were begun, with their times.
     begun: RefCell<Vec<(u64, usize)>>,
 }
 
@@ -85,7 +85,7 @@ impl Network for Simulated {
     }
 }
 
-/// What a race came to: the winner, when it ended, what was begun when, and what failed.
+/// The result of a race: the winner, the time of its end, the connects with the times of their beginnings, and the failures.
 struct Story {
     winner: Result<usize, &'static str>,
     ended_at: u64,
@@ -214,7 +214,7 @@ fn a_race_of_nobody_fails() {
     assert_eq!(story(&[], Some(3000)).winner, Err("stopped"));
 }
 
-/// A listener that answers no SYN, since its queue of connections is full, until it accepts some of them.
+/// A listener whose queue of connections is full, so that it does not answer a SYN until it accepts some of them.
 struct BlackHole {
     listener: TcpListener,
     in_queue: Vec<Socket>,
@@ -245,7 +245,7 @@ impl BlackHole {
         self.listener.local_addr().unwrap()
     }
 
-    /// Takes those from the queue that only filled it: from now on it answers.
+    /// Accepts the connections that filled the queue. From now on the listener answers.
     fn open(self) -> TcpListener {
         drop(self.in_queue);
         self.listener.set_nonblocking(true).unwrap();
@@ -255,7 +255,7 @@ impl BlackHole {
     }
 }
 
-/// A connector whose only name has these addresses, and whose resolver has the test's clock.
+/// A connector for a name that has these addresses. The test controls the clock of its resolver.
 struct Fixture {
     connect: Connect,
     clock: Arc<Mutex<Instant>>,
@@ -324,7 +324,7 @@ fn a_black_hole_is_passed_and_goes_last_for_ten_minutes() {
     live.accept().unwrap();
     assert_eq!(sockets(), 2);
 
-    // The black hole would answer now, if it were asked.
+    // The listener with the full queue would answer now, if there were a connect to it.
     let first = black_hole.open();
     fixture.connect().unwrap().unwrap();
     live.accept().unwrap();

@@ -2,18 +2,18 @@ use super::*;
 
 const A: &str = "http://127.0.0.1:3128";
 
-/// Where a request goes.
+/// The route of a request.
 #[derive(Debug, PartialEq)]
 enum Route {
     Direct,
     Proxy(&'static str),
-    /// The client is not made: the error has this in its text.
+    /// The client cannot be made: the error contains this text.
     Refused(&'static str),
 }
 
 use Route::{Direct, Refused};
 
-/// Variables, an endpoint, and where its requests go.
+/// Variables, an endpoint, and the route of its requests.
 type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, Route);
 
 fn environment(variables: &[(&str, &str)], endpoint: &str) -> Result<Option<String>, Error> {
@@ -51,12 +51,12 @@ fn the_variables_say_which_proxy_it_is() {
     let through_b = || Route::Proxy("127.0.0.2:3128");
     #[rustfmt::skip]
     let rows: &[Row] = &[
-        // What desktop tools set: the specific variable counts, and the general one is not looked at.
+        // Desktop tools set variables like these: the specific one counts, and the general one is ignored.
         (&[("https_proxy", A), ("http_proxy", A), ("all_proxy", "socks5://127.0.0.1:1")], HTTPS, through_a()),
         (&[("https_proxy", A), ("http_proxy", A), ("all_proxy", "socks5://127.0.0.1:1")], HTTP, through_a()),
         (&[("https_proxy", A), ("http_proxy", A), ("all_proxy", "socks4://127.0.0.1:1")], HTTPS, through_a()),
         (&[("https_proxy", A), ("http_proxy", A), ("all_proxy", "socks://127.0.0.1:1")], HTTPS, through_a()),
-        // What cannot be used is never passed over.
+        // A proxy that cannot be used is never ignored.
         (&[("all_proxy", "socks5h://127.0.0.1:1")], HTTPS, Refused("all_proxy must be http://[user:password@]host[:port]: a SOCKS")),
         (&[("HTTPS_PROXY", "socks5://127.0.0.1:1"), ("ALL_PROXY", A)], HTTPS, Refused("HTTPS_PROXY must be")),
         (&[("HTTPS_PROXY", "https://127.0.0.1:1")], HTTPS, Refused("by TLS (https://) is not supported")),
@@ -64,7 +64,7 @@ fn the_variables_say_which_proxy_it_is() {
         (&[("HTTPS_PROXY", "http://u:p@ss word@h:1")], HTTPS, Refused("HTTPS_PROXY must be http://[user:password@]host[:port]: it contains a blank")),
         (&[("HTTPS_PROXY", " ")], HTTPS, Refused("it contains a blank")),
         (&[("HTTPS_PROXY", "http://")], HTTPS, Refused("host or port")),
-        // The specific one first; of both spellings the lower case, as in curl; an empty one is not set.
+        // The specific variable counts first, and the name in lower case before that in capitals, as in curl. An empty one is not set.
         (&[("HTTPS_PROXY", A), ("ALL_PROXY", B)], HTTPS, through_a()),
         (&[("HTTPS_PROXY", A), ("all_proxy", B)], HTTPS, through_a()),
         (&[("https_proxy", A), ("HTTPS_PROXY", B)], HTTPS, through_a()),
@@ -81,11 +81,11 @@ fn the_variables_say_which_proxy_it_is() {
         (&[("HTTP_PROXY", A)], HTTP, Direct),
         (&[("HTTP_PROXY", A)], HTTPS, Direct),
         (&[("http_proxy", A), ("HTTPS_PROXY", "socks5://127.0.0.1:1")], HTTP, through_a()),
-        // A variable may leave the scheme out.
+        // The value of a variable may lack the scheme.
         (&[("HTTPS_PROXY", "127.0.0.1:3128")], HTTPS, through_a()),
         (&[("HTTPS_PROXY", "user:p%40ss@127.0.0.1:3128")], HTTPS, through_a()),
         (&[("HTTPS_PROXY", "HTTP://127.0.0.1:3128/")], HTTPS, through_a()),
-        // Where nothing goes through a proxy, none has to be usable.
+        // If no request uses a proxy, the variables are not checked.
         (&[("HTTPS_PROXY", "socks5://127.0.0.1:1"), ("NO_PROXY", "vendor.test")], HTTPS, Direct),
     ];
     for (variables, endpoint, expected) in rows {

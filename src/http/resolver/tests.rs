@@ -9,7 +9,7 @@ fn vendor() -> Uri {
     Uri::from_static("https://vendor.test/?Action=x")
 }
 
-/// A resolver whose lookups are answered by the test, and whose clock is the test's.
+/// A resolver whose lookups and clock are controlled by the test.
 struct Fixture {
     resolver: CachedResolver,
     lookups: Arc<AtomicUsize>,
@@ -61,7 +61,7 @@ impl Fixture {
         *self.clock.lock().unwrap() += time;
     }
 
-    /// Until the lookups counted here have left their mark in the cache.
+    /// Waits until the results of the lookups counted here are in the cache.
     fn wait_for_lookups(&self, count: u64) {
         let entries = self.resolver.0.entries();
         let pending = |entries: &mut HashMap<(String, u16), Entry>| entries.values().all(|entry| entry.lookups < count);

@@ -194,7 +194,7 @@ fn a_member_is_certain_only_under_its_name_and_once() {
     }
 }
 
-/// What the text of this answer is shown as; `None` if the answer is not readable.
+/// The text of this answer as it is shown; `None` if the answer is not readable.
 fn shown(body: &[u8]) -> Option<String> {
     let object = parse_lenient(body).ok()?;
     assert_eq!(object.integer("Code"), Some(7), "{}", String::from_utf8_lossy(body));
@@ -328,7 +328,7 @@ fn a_number_beyond_a_double_does_not_hide_the_code_beside_it() {
             "{body}"
         );
     }
-    // What a double holds stays as it is.
+    // A number that a double can express does not change.
     let whole = parse_lenient(br#"{"Code":9007199254740993,"CodeN":18446744073709551615}"#).expect("JSON");
     assert_eq!(whole.integer("Code"), Some(9007199254740993));
     assert_eq!(whole.member("CodeN"), Ok(Some(&Value::Whole(u64::MAX.into()))));

@@ -76,7 +76,7 @@ fn a_part_that_fits_nobody_leaves_those_it_does_not_name_unknown() {
         (r#""Code":0,"code":7"#, unknown),
         (r#""Code":0,"Data":{"FailUsers":[{"Uid":"a"},{"Uid":"B"}]}"#, a_failed),
         (r#""Code":7,"Data":{"FailUsers":[{"Uid":"a"},{"Uid":"B"}]}"#, a_failed),
-        // A refusal of all that names some: the others may have got it.
+        // The answer refuses all users but names only some, so the others may have received the message.
         (r#""Code":7,"Data":{"FailUsers":[{"Uid":"a","Code":50003}]}"#, a_failed),
     ] {
         let outcome = read(names, 200, format!("{{{answer}}}").as_bytes());
