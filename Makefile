@@ -30,11 +30,11 @@ FUZZ_RUNS := 20000
 # -Wpadded: no struct of the ABI has a hidden byte.
 STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
 STRICT_CXX := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
-PY_FILES := tests bench bindings/python examples/python
+PY_FILES := tests tools bench bindings/python examples/python
 
 .PHONY: all lib shared need need-c need-go need-fuzz need-tools need-middleboxes venv demo test test-rust test-c test-examples test-python test-go test-budgets test-oracle \
 	test-models test-fuzz stress fuzz bench \
-	check check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go header licenses broken clean
+	check check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go check-prose header licenses broken clean
 
 all: lib
 
@@ -191,7 +191,7 @@ fuzz: need-fuzz
 	@mkdir -p $(FUZZ_TARGETS:%=$(BUILD)/fuzz/found/%) $(BUILD)/fuzz/broken
 	$(foreach target,$(FUZZ_TARGETS),$(call fuzz_run,$(target),-max_total_time=$(FUZZ_SECONDS)) &&) true
 
-check: check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go
+check: check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go check-prose
 
 check-rust: need
 	$(CARGO) fmt --all --check
@@ -255,7 +255,13 @@ check-python: venv
 	$(VENV)/bin/ruff format --quiet --check $(PY_FILES)
 	MYPYPATH=bindings/python/src $(VENV)/bin/mypy --no-error-summary bindings/python/src bindings/python/tests examples/python/*.py
 	MYPYPATH=bench $(VENV)/bin/mypy --no-error-summary bench/*.py
+	$(VENV)/bin/mypy --no-error-summary tools/prose.py
 	MYPYPATH=tests $(VENV)/bin/mypy --no-error-summary tests/*.py tests/cpp/*.py tests/oracle
+
+# Phrases that are hard to read, counted in pages and comments. PROSE=--list shows each place.
+check-prose: need-c
+	$(PYTHON) tools/prose.py --self-test
+	$(PYTHON) tools/prose.py $(PROSE)
 
 header: need
 	RTCMSG_HEADER=$(abspath include)/rtcmsg.h $(CARGO) build --quiet --features header
