@@ -32,7 +32,7 @@ STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
 STRICT_CXX := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 PY_FILES := tests tools bench bindings/python examples/python
 
-.PHONY: all lib shared need need-c need-go need-fuzz need-tools need-middleboxes venv demo test test-rust test-c test-examples test-python test-go test-budgets test-oracle \
+.PHONY: all lib shared need need-c need-go need-fuzz need-tools need-loops need-middleboxes venv demo test test-rust test-c test-examples test-python test-go test-budgets test-oracle \
 	test-models test-fuzz stress fuzz bench \
 	check check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go check-prose header licenses broken clean
 
@@ -50,6 +50,12 @@ need-tools:
 # tests/middleboxes.rs starts them. Debian keeps them where only root looks.
 need-middleboxes:
 	@PATH="$$PATH:/usr/sbin" $(NEED) nginx:nginx haproxy:haproxy tinyproxy:tinyproxy
+
+# The event loops of the examples: headers, so no command shows whether they are there.
+need-loops: need-c
+	@$(NEED) pkg-config:pkg-config
+	@pkg-config --exists libuv || $(NEED) libuv-headers:libuv1-dev
+	@echo '#include <asio.hpp>' | $(CXX) -E -x c++ - >/dev/null 2>&1 || $(NEED) asio-headers:libasio-dev
 
 # The library, and beside it the names that the linker and the loader look for.
 lib: need
@@ -72,6 +78,14 @@ $(BUILD)/examples/cpp-%: examples/cpp/%.cpp include/rtcmsg.h include/rtcmsg.hpp 
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 $(STRICT_CXX) -Iinclude $< -o $@ -L$(BUILD)/lib -lrtcmsg -Wl,-rpath,$(abspath $(BUILD)/lib)
 
+# libuv's header needs POSIX names beside C99.
+$(BUILD)/examples/libuv: examples/c/libuv.c include/rtcmsg.h | lib need-loops
+	@mkdir -p $(@D)
+	$(CC) -std=c99 -D_DEFAULT_SOURCE $(STRICT) -Iinclude $$(pkg-config --cflags libuv) $< -o $@ -L$(BUILD)/lib -lrtcmsg \
+	  $$(pkg-config --libs libuv) -Wl,-rpath,$(abspath $(BUILD)/lib)
+
+$(BUILD)/examples/cpp-asio: | need-loops
+
 demo: $(BUILD)/examples/quickstart
 	@$(PYTHON) tests/demo.py $(EMULATOR) $(BUILD)/examples/quickstart
 
@@ -83,11 +97,11 @@ $(VENV)/.done: tests/requirements.txt | need-c
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-EXAMPLES := $(addprefix $(BUILD)/examples/,hello epoll cpp-hello cpp-quickstart cpp-game_loop)
+EXAMPLES := $(addprefix $(BUILD)/examples/,hello epoll libuv cpp-hello cpp-quickstart cpp-game_loop cpp-asio)
 # Each part with a limit of its own, AT_A_TIME of them at once: much of their time is waiting.
 PARTS := test-rust test-c test-python test-go test-fuzz test-install test-budgets test-models test-examples test-oracle
 AT_A_TIME ?= 1
-test: need-c need-go need-fuzz need-tools need-middleboxes lib venv $(BUILD)/examples/quickstart $(EXAMPLES)
+test: need-c need-go need-fuzz need-tools need-loops need-middleboxes lib venv $(BUILD)/examples/quickstart $(EXAMPLES)
 	@$(PYTHON) tests/parts.py --make $(MAKE) --logs $(BUILD)/logs --at-a-time $(AT_A_TIME) $(PARTS)
 
 # The library with panics to inject is built apart, so that nobody can mistake it for the other.
@@ -116,7 +130,8 @@ test-examples: demo $(EXAMPLES)
 	@$(PYTHON) tests/hello.py $(EMULATOR) $(BUILD)/examples/hello examples/c/hello.c README.md
 	@$(PYTHON) tests/hello.py $(EMULATOR) $(BUILD)/examples/cpp-hello examples/cpp/hello.cpp README.md
 	@$(PYTHON) tests/demo.py $(EMULATOR) $(BUILD)/examples/cpp-quickstart
-	@$(PYTHON) tests/cpp/examples.py $(EMULATOR) $(BUILD)/examples/cpp-game_loop $(BUILD)/examples/epoll
+	@$(PYTHON) tests/cpp/examples.py $(EMULATOR) $(BUILD)/examples/cpp-game_loop $(BUILD)/examples/epoll $(BUILD)/examples/libuv \
+	  $(BUILD)/examples/cpp-asio
 
 # Every way to send from Python, and the wheel in an empty environment.
 test-python: lib venv
@@ -212,7 +227,7 @@ check-header: need-c
 	for std in 11 14 17 20; do $(CXX) -std=c++$$std $(STRICT) -Iinclude -fsyntax-only -x c++ $(BUILD)/twice.c || exit 1; done
 
 # Clean for both compilers, both standards, with and without exceptions, twice in one file; and after macros of its names.
-check-hpp: need-c
+check-hpp: need-c need-loops
 	@$(NEED) clang++:clang
 	@mkdir -p $(BUILD)
 	printf '#include <rtcmsg.hpp>\n#include <rtcmsg.hpp>\n' > $(BUILD)/twice.cpp
