@@ -1,5 +1,6 @@
-# make install    puts the release build into PREFIX (/usr/local): headers, libraries, pkg-config, CMake, emulator, licences
-# make uninstall  takes all of it out again
+# make install    puts the release build into PREFIX (/usr/local): headers, libraries, pkg-config, CMake, emulator, pages,
+#                 examples, licences
+# make uninstall  removes all installed files
 #
 # DESTDIR goes before every path, for packagers; LIBDIR and its like may lie elsewhere. Where the one who installs has no
 # Rust (sudo): `make release`, then `sudo make install INSTALL_FROM=target/release INSTALL_LICENSES=target/licenses`.

@@ -110,6 +110,7 @@ def check_tree(installed: Installed) -> None:
         "share/doc/rtcmsg/LICENSE-MIT",
         "share/doc/rtcmsg/THIRD-PARTY-LICENSES-emulator.md",
         "share/doc/rtcmsg/THIRD-PARTY-LICENSES.md",
+        *(f"share/doc/rtcmsg/{page}" for page in pages()),
     }
     expect("the files", installed.files(), expected)
     lib = installed.root / installed.lib
@@ -121,6 +122,16 @@ def check_tree(installed: Installed) -> None:
         expect(f"the mode of {file.name}", oct(file.stat().st_mode & 0o777), oct(0o755 if is_program else 0o644))
         if file.suffix in (".pc", ".cmake") and re.search(r"@[A-Z_]+@", file.read_text(encoding="utf-8")):
             raise Failed(f"{file.name} has a placeholder left")
+
+
+def pages() -> set[str]:
+    """The pages and the examples of the checkout. An error message names docs/CONFIGURATION.md."""
+    found = {"README.md", "CHANGELOG.md", "emulator/README.md", "bindings/go/README.md", "bindings/python/README.md"}
+    for pattern in ("docs/*.md", "docs/*.svg", "examples/*.md", "examples/*/*.*", "examples/go/*/*.go"):
+        found |= {str(path.relative_to(HOUSE)) for path in HOUSE.glob(pattern)}
+    if "docs/CONFIGURATION.md" not in found:
+        raise Failed("docs/CONFIGURATION.md is missing")
+    return found
 
 
 def read_version() -> str:
