@@ -3,6 +3,7 @@
 # make stress  200,000 messages under faults, against the emulator's ledger; some minutes
 # make fuzz    looks for new inputs that break something, FUZZ_SECONDS for each target; needs a nightly toolchain
 # make bench   measures the peers and us side by side: bench/README.md. BENCH=--quick shows only that it runs
+# make docs    builds the pages and the references of all languages as one site in build/docs
 # make check   formats, lints, header, exported symbols, generated pages
 # make broken  shows that defects put in on purpose fail the gate; by hand, some minutes
 # make licenses  collects the licences of what is linked into the library, for binary releases
@@ -33,8 +34,8 @@ STRICT_CXX := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 PY_FILES := tests tools bench bindings/python examples/python
 
 .PHONY: all lib shared need need-c need-go need-fuzz need-tools need-loops need-middleboxes venv demo test test-rust test-c test-examples test-python test-go test-budgets test-oracle \
-	test-models test-fuzz stress fuzz bench \
-	check check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go check-prose header licenses broken clean
+	test-models test-fuzz stress fuzz bench docs \
+	check check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go check-prose check-doxygen header licenses broken clean
 
 all: lib
 
@@ -162,7 +163,8 @@ test-go: lib need-go $(GO_PC)/rtcmsg.pc
 	done
 
 check-go: lib need-go $(GO_PC)/rtcmsg.pc
-	@test -z "$$(gofmt -l $(GO_MODULES) bench/go)" || { gofmt -d $(GO_MODULES) bench/go; exit 1; }
+	@test -z "$$(gofmt -l $(GO_MODULES) bench/go tools)" || { gofmt -d $(GO_MODULES) bench/go tools; exit 1; }
+	$(GO) vet tools/godoc.go
 	for module in $(GO_MODULES); do (cd $$module && $(GO_ENV) $(GO) vet ./... && $(GO_ENV) $(GO) mod verify >/dev/null) || exit 1; done
 	cd bindings/go && $(GO_ENV) $(GO) vet ./testdata/greet ./testdata/growth && $(GO_ENV) $(GO) vet -tags rtcmsg_static .
 
@@ -270,13 +272,25 @@ check-python: venv
 	$(VENV)/bin/ruff format --quiet --check $(PY_FILES)
 	MYPYPATH=bindings/python/src $(VENV)/bin/mypy --no-error-summary bindings/python/src bindings/python/tests examples/python/*.py
 	MYPYPATH=bench $(VENV)/bin/mypy --no-error-summary bench/*.py
-	$(VENV)/bin/mypy --no-error-summary tools/prose.py
+	MYPYPATH=tools $(VENV)/bin/mypy --no-error-summary tools/*.py
 	MYPYPATH=tests $(VENV)/bin/mypy --no-error-summary tests/*.py tests/cpp/*.py tests/oracle
 
-# Phrases that are hard to read, counted in pages and comments. PROSE=--list shows each place.
+# The links and excerpts of the pages; and phrases that are hard to read, counted in pages and comments. PROSE=--list shows each
+# place.
 check-prose: need-c
+	$(PYTHON) tools/pages.py $$(git ls-files '*.md')
 	$(PYTHON) tools/prose.py --self-test
 	$(PYTHON) tools/prose.py $(PROSE)
+
+# Every public item of the headers has a comment that Doxygen understands.
+check-doxygen: need-c
+	@$(NEED) doxygen:doxygen
+	@mkdir -p $(BUILD)
+	doxygen docs/Doxyfile
+
+docs: need-c venv
+	@$(NEED) doxygen:doxygen $(GO):golang
+	$(VENV)/bin/python tools/docs.py --output $(BUILD)/docs --rustdoc $(dir $(TARGET))doc --cargo $(CARGO) --go $(GO)
 
 header: need
 	RTCMSG_HEADER=$(abspath include)/rtcmsg.h $(CARGO) build --quiet --features header
