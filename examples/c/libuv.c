@@ -72,7 +72,8 @@ int main(void) {
   intptr_t handle;
   if (rtcmsg_client_event_handle(self.client, &handle, &error) != RTCMSG_OK) give_up(&error);
   watcher.data = &self;
-  if (uv_poll_init(loop, &watcher, (int)handle) != 0 || uv_poll_start(&watcher, UV_READABLE, on_readable) != 0) return 1;
+  if (uv_poll_init(loop, &watcher, (int)handle) != 0) return 1;
+  if (uv_poll_start(&watcher, UV_READABLE, on_readable) != 0) return 1;
   for (number = 1; number <= MESSAGES; number++) submit(self.client, number);
   uv_run(loop, UV_RUN_DEFAULT);
   uv_loop_close(loop);
