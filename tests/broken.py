@@ -47,14 +47,18 @@ SECRET = (
     'format!("client made: {} {}", client.vendors.names().join(" and "), config.text(&config::ZEGO_SERVER_SECRET))',
 )
 EXPIRY = """/// In milliseconds from the call to the first byte of a request, waiting for quota included: what has not left by then
-    /// is not sent, RTCMSG_EXPIRED. 0: it does not expire."""
+    /// is not sent, RTCMSG_ERR_EXPIRED. 0: it does not expire."""
 STRUCT = (
     "src/ffi/client.rs",
     f"pub timeout_ms: i32,\n    {EXPIRY}\n    pub expires_in_ms: i32,",
     f"pub expires_in_ms: i32,\n    {EXPIRY}\n    pub timeout_ms: i32,",
 )
 NO_TIMEKEEPER = ("src/quota/waitlist/mod.rs", "            self.wake(who);\n", "")
-OLD_SLOT = ("src/quota/bucket/mod.rs", "waitlist.renew(slot, now)", "{ let _ = (slot, now); waitlist.len() < usize::MAX }")
+OLD_SLOT = (
+    "src/quota/bucket/mod.rs",
+    "waitlist.renew(slot, now)",
+    "{ let _ = (slot, now); waitlist.len() < usize::MAX }",
+)
 
 DEFECTS = [
     Defect("a missing NULL check", *NULL_CHECK, f"{RUN_C} bad_input_arguments", r"exit code -\d+"),

@@ -65,7 +65,7 @@ settings! {
         "Secret key of the account, as the console shows it. `rtcmsg_config_load_env` also takes it from `VOLC_SECRETKEY`. A key that begins with AKLT or AKTP is refused unless the access key also begins with one of these: the two were probably exchanged.";
     VOLCENGINE_SESSION_TOKEN: "volcengine.session_token", Kind::Secret, "",
         "Session token, if the two keys are temporary keys of STS.";
-    VOLCENGINE_CREDENTIALS: "volcengine.credentials", Kind::Choice(&["settings", "file"]), "settings",
+    VOLCENGINE_CREDENTIALS_SOURCE: "volcengine.credentials_source", Kind::Choice(&["settings", "file"]), "settings",
         "Source of the keys: the settings above, or the files of the vendor's own tools, `~/.volc/credentials` (section `default`), then `~/.volc/config`. The client reads the files when it is created.";
     VOLCENGINE_RTC_APP_ID: "volcengine.rtc_app_id", Kind::Ascii, "",
         "AppId of the RTC app, which the four RTC sends need. It is not the AppId of the IM app.";
@@ -101,9 +101,9 @@ settings! {
         "Timeout of one message: wait for quota, DNS, connect, TLS, answers, retries and all parts of a long list together. For a submitted message it starts with the first attempt, after the first wait for quota. A send can set its own.";
     HTTP_CONNECT_TIMEOUT_MS: "http.connect_timeout_ms", Kind::Integer { min: 1, max: 86_400_000, unit: "ms" }, "3000",
         "Time limit of one attempt for DNS, and the same again for connect (to all addresses), the answer of a proxy and TLS together. It leaves time for another attempt within `http.timeout_ms`.";
-    HTTP_MAX_CONNECTIONS: "http.max_connections", Kind::Integer { min: 1, max: 10_000, unit: "connections" }, "64",
+    HTTP_MAX_IDLE_CONNECTIONS: "http.max_idle_connections", Kind::Integer { min: 1, max: 10_000, unit: "connections" }, "64",
         "Idle connections kept per host. Set it to the number of threads that send at the same time; more threads still work, but reconnect.";
-    HTTP_MAX_IDLE_MS: "http.max_idle_ms", Kind::Integer { min: 0, max: 3_600_000, unit: "ms" }, "30000",
+    HTTP_IDLE_TIMEOUT_MS: "http.idle_timeout_ms", Kind::Integer { min: 0, max: 3_600_000, unit: "ms" }, "30000",
         "A connection that was idle for longer is not used again. If its server announced a shorter time by `Keep-Alive`, that time counts.";
     HTTP_MAX_CONNECTION_AGE_MS: "http.max_connection_age_ms", Kind::Integer { min: 1_000, max: 86_400_000, unit: "ms" }, "300000",
         "A connection is replaced at this age, so that changes in DNS take effect.";
@@ -117,9 +117,9 @@ settings! {
         "Maximum number of attempts of a request, within its timeout; 1 disables retries. Only safe failures are retried: nothing was sent, the vendor throttled, or the vendor answered that it did not process the request.";
     RETRY_ON_UNKNOWN: "retry.on_unknown", BOOL, "false",
         "Also retries requests that may have arrived. A recipient can then get the message twice.";
-    RETRY_BASE_MS: "retry.base_ms", Kind::Integer { min: 0, max: 60_000, unit: "ms" }, "100",
+    RETRY_BACKOFF_MS: "retry.backoff_ms", Kind::Integer { min: 0, max: 60_000, unit: "ms" }, "100",
         "Maximum pause before the first retry; it doubles with each further retry. The pause is a random time up to this maximum, and never shorter than the vendor's `Retry-After`.";
-    RETRY_MAX_MS: "retry.max_ms", Kind::Integer { min: 0, max: 600_000, unit: "ms" }, "2000",
+    RETRY_BACKOFF_MAX_MS: "retry.backoff_max_ms", Kind::Integer { min: 0, max: 600_000, unit: "ms" }, "2000",
         "Upper limit of the maximum pause before a retry.";
     RETRY_BUDGET_PERCENT: "retry.budget_percent", Kind::Integer { min: 0, max: 100, unit: "%" }, "20",
         "Retries that a client makes for each hundred requests, so that a vendor with problems does not get several times as many requests. Up to 20 unused retries are saved.";
@@ -153,15 +153,15 @@ settings! {
         "The same for ZEGO. If not set, the scope is the AppId.";
     QUEUE_CAPACITY: "queue.capacity", Kind::Integer { min: 1, max: 1_000_000, unit: "messages" }, "10000",
         "How many messages a client holds at a time, from submit until their completion is polled; submit refuses more with `RTCMSG_ERR_QUEUE_FULL`.";
-    QUEUE_BYTES: "queue.bytes", Kind::Integer { min: 1_024, max: 17_179_869_184, unit: "bytes" }, "67108864",
+    QUEUE_MAX_BYTES: "queue.max_bytes", Kind::Integer { min: 1_024, max: 17_179_869_184, unit: "bytes" }, "67108864",
         "Total size of the messages that a client holds, ids and payloads, from submit until their completion is polled.";
     WORKER_THREADS: "worker.threads", Kind::Integer { min: 1, max: 1_024, unit: "threads" }, "8",
         "How many submitted messages are in flight at a time, each on a thread of the library. The threads start when there is work.";
     WORKER_STACK_BYTES: "worker.stack_bytes", Kind::Integer { min: 262_144, max: 67_108_864, unit: "bytes" }, "1048576",
         "Stack size of each of these threads. The log function also runs on it.";
-    LOG_KEEP: "log.keep", Kind::Choice(&["off", "error", "warn", "info", "debug"]), "off",
+    LOG_BUFFER_LEVEL: "log.buffer_level", Kind::Choice(&["off", "error", "warn", "info", "debug"]), "off",
         "Keeps log lines up to this level for `rtcmsg_client_next_log_line`, for programs whose runtime cannot handle calls from foreign threads.";
-    LOG_CAPACITY: "log.capacity", Kind::Integer { min: 1, max: 1_000_000, unit: "lines" }, "1000",
+    LOG_BUFFER_LINES: "log.buffer_lines", Kind::Integer { min: 1, max: 1_000_000, unit: "lines" }, "1000",
         "How many lines are kept. A new line then replaces the oldest one, and a line says how many were lost.";
     TLS_CA_FILE: "tls.ca_file", Kind::Text, "",
         "PEM file with the only root certificates to trust, with or without a UTF-8 byte order mark. If not set, the client trusts the Mozilla roots that are built into the library.";

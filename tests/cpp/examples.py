@@ -64,7 +64,7 @@ def check_event_loop(emulator: Emulator, program: str) -> None:
     name = Path(program).name
     emulator.control("volcengine/join", {"room_id": "lobby", "user_id": name})
     said = said_by(emulator, program).splitlines()
-    expect("what it says", said, [f"message {number}: RTCMSG_ACCEPTED" for number in (1, 2, 3)])
+    expect("what it says", said, [f"message {number}: RTCMSG_DELIVERY_ACCEPTED" for number in (1, 2, 3)])
     expect(f"{name}'s inbox", inbox(emulator, name), ["message 1", "message 2", "message 3"])
     emulator.control("volcengine/leave", {"room_id": "lobby", "user_id": name})
     print(f"{name}: 3 messages in order")
