@@ -1,7 +1,7 @@
 # make demo    builds, starts the emulator, runs the C quickstart and shows what became of every message
 # make test    everything that can be held without a network and an account
 # make stress  200,000 messages under faults, against the emulator's ledger; some minutes
-# make fuzz    looks for new inputs that break something, FUZZ_SECONDS for each target; needs a nightly toolchain
+# make fuzz    searches for new inputs that break something, FUZZ_SECONDS for each target; the only target that needs a nightly toolchain
 # make bench   measures the peers and us side by side: bench/README.md. BENCH=--quick shows only that it runs
 # make check   formats, lints, header, exported symbols, generated pages
 # make broken  shows that defects put in on purpose fail the gate; by hand, some minutes
@@ -34,7 +34,7 @@ PY_FILES := tests bench bindings/python examples/python
 
 .PHONY: all lib shared need need-c need-go need-fuzz need-tools need-middleboxes venv demo test test-rust test-c test-examples test-python test-go test-budgets test-oracle \
 	test-models test-fuzz stress fuzz bench \
-	check check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go header licenses broken clean
+	check check-stable check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go header licenses broken clean
 
 all: lib
 
@@ -87,7 +87,7 @@ EXAMPLES := $(addprefix $(BUILD)/examples/,hello epoll cpp-hello cpp-quickstart 
 # Each part with a limit of its own, AT_A_TIME of them at once: much of their time is waiting.
 PARTS := test-rust test-c test-python test-go test-fuzz test-install test-budgets test-models test-examples test-oracle
 AT_A_TIME ?= 1
-test: need-c need-go need-fuzz need-tools need-middleboxes lib venv $(BUILD)/examples/quickstart $(EXAMPLES)
+test: need-c need-go need-tools need-middleboxes lib venv $(BUILD)/examples/quickstart $(EXAMPLES)
 	@$(PYTHON) tests/parts.py --make $(MAKE) --logs $(BUILD)/logs --at-a-time $(AT_A_TIME) $(PARTS)
 
 # The library with panics to inject is built apart, so that nobody can mistake it for the other.
@@ -164,38 +164,55 @@ test-budgets: lib shared need-c need-tools
 test-oracle: $(BUILD)/examples/quickstart venv
 	PYTHONPATH=tests EMULATOR=$(abspath $(EMULATOR)) QUICKSTART=$(abspath $(BUILD)/examples/quickstart) $(VENV)/bin/pytest -q tests/oracle
 
-# libFuzzer needs a nightly compiler; nothing else here does.
-need-fuzz: need
-	@$(CARGO) +nightly --version >/dev/null 2>&1 || \
-		{ echo 'missing: a nightly toolchain of Rust, for fuzzing alone: rustup toolchain install nightly' >&2; exit 1; }
-	@command -v cargo-fuzz >/dev/null 2>&1 || $(CARGO) install --quiet --locked --version $(CARGO_FUZZ_VERSION) cargo-fuzz
-
-# New inputs go to the build directory: the checked-in corpus grows by hand. $(1) is the target, $(2) how long.
+# libFuzzer, twice. `make test-fuzz` builds the targets with the stable compiler, whose flags can instrument for coverage,
+# and runs them for a fixed seed and number of inputs. `make fuzz` searches for longer and adds the address sanitizer: for
+# that it needs a nightly compiler, and it is the only target that does.
 FUZZ_DICT_volcengine_answer := answers
 FUZZ_DICT_zego_answer := answers
 FUZZ_DICT_message_abi := messages
 FUZZ_DICT_config := settings
 FUZZ_DICT_call_json := calls
-fuzz_run = $(CARGO) +nightly fuzz run --target-dir $(BUILD)/fuzz $(1) $(BUILD)/fuzz/found/$(1) fuzz/corpus/$(1) -- \
-	-dict=fuzz/$(FUZZ_DICT_$(1)).dict -artifact_prefix=$(BUILD)/fuzz/broken/$(1)- -timeout=10 -max_len=8192 $(2)
+# The arguments of a target: an input that runs for 10 seconds or needs 2 GB fails. New inputs go to the build directory,
+# since the checked-in corpus grows by hand. An input that fails is written to build/fuzz/broken: to run it again, give the
+# file to the target's program.
+FUZZ_DIRS = $(BUILD)/fuzz/found/$(1) fuzz/corpus/$(1)
+FUZZ_OPTIONS = -dict=fuzz/$(FUZZ_DICT_$(1)).dict -artifact_prefix=$(BUILD)/fuzz/broken/$(1)- -timeout=10 -rss_limit_mb=2048 -max_len=8192
+FUZZ_RUSTFLAGS := --cfg fuzzing -Cdebug-assertions -Cpasses=sancov-module $(addprefix -Cllvm-args=-,sanitizer-coverage-level=4 \
+	sanitizer-coverage-inline-8bit-counters sanitizer-coverage-pc-table sanitizer-coverage-trace-compares simplifycfg-branch-fold-threshold=0)
 
-# The checked-in corpus and what follows from it, from a fixed seed and a fresh directory.
-test-fuzz: need-fuzz
+# With --target, cargo does not pass the flags to build scripts. Each run starts from a fresh directory.
+test-fuzz: need-c
 	@rm -rf $(BUILD)/fuzz/found
 	@mkdir -p $(FUZZ_TARGETS:%=$(BUILD)/fuzz/found/%) $(BUILD)/fuzz/broken
+	host=$$(rustc -vV | sed -n 's/^host: //p') && \
+	CXX=$(CXX) RUSTFLAGS='$(FUZZ_RUSTFLAGS)' $(CARGO) build --quiet --locked --release --manifest-path fuzz/Cargo.toml \
+		--target $$host --target-dir $(BUILD)/fuzz/stable && \
+	ln -sfn stable/$$host/release $(BUILD)/fuzz/bin
 	@$(foreach target,$(FUZZ_TARGETS),log=$(BUILD)/fuzz/$(target).log; \
-		{ $(call fuzz_run,$(target),-seed=1 -runs=$(FUZZ_RUNS) -print_final_stats=1); } >$$log 2>&1 || { cat $$log; exit 1; }; \
+		$(BUILD)/fuzz/bin/$(target) $(call FUZZ_DIRS,$(target)) $(call FUZZ_OPTIONS,$(target)) \
+			-seed=1 -runs=$(FUZZ_RUNS) -print_final_stats=1 >$$log 2>&1 || { cat $$log; exit 1; }; \
 		sed -n 's/^stat::number_of_executed_units: */fuzz $(target): executions: /p' $$log;) true
+
+need-fuzz: need-c
+	@$(CARGO) +nightly --version >/dev/null 2>&1 || \
+		{ echo 'missing: a nightly toolchain of Rust, only for `make fuzz`: rustup toolchain install nightly' >&2; exit 1; }
+	@command -v cargo-fuzz >/dev/null 2>&1 || $(CARGO) install --quiet --locked --version $(CARGO_FUZZ_VERSION) cargo-fuzz
 
 fuzz: need-fuzz
 	@mkdir -p $(FUZZ_TARGETS:%=$(BUILD)/fuzz/found/%) $(BUILD)/fuzz/broken
-	$(foreach target,$(FUZZ_TARGETS),$(call fuzz_run,$(target),-max_total_time=$(FUZZ_SECONDS)) &&) true
+	$(foreach target,$(FUZZ_TARGETS),$(CARGO) +nightly fuzz run --target-dir $(BUILD)/fuzz/nightly $(target) \
+		$(call FUZZ_DIRS,$(target)) -- $(call FUZZ_OPTIONS,$(target)) -max_total_time=$(FUZZ_SECONDS) &&) true
 
-check: check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go
+check: check-stable check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go
 
+# Only `make fuzz` may need more than a stable toolchain: of every target, this looks for the words in its recipe.
+check-stable:
+	@awk '/^[^\t#]/ { target = $$1 } /^[^#]*([+]nightly|cargo[- ]fuzz)/ && target !~ /^(fuzz|need-fuzz):$$/ \
+		{ print FILENAME ":" FNR ": " $$0; found = 1 } END { exit found }' Makefile packaging/install.mk .ci/run tests/*.py
 check-rust: need
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path tests/hosts/second/Cargo.toml --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --features rtcmsg/inject-panics -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 	$(CARGO) test --quiet --test configuration_page
