@@ -1,10 +1,10 @@
 # make demo    builds, starts the emulator, runs the C quickstart and shows what became of every message
-# make test    everything that can be held without a network and an account
+# make test    all tests that need no network and no account; tests/README.md has a table of them
 # make stress  200,000 messages under faults, against the emulator's ledger; some minutes
 # make fuzz    searches for new inputs that break something, FUZZ_SECONDS for each target; the only target that needs a nightly toolchain
 # make bench   measures the peers and us side by side: bench/README.md. BENCH=--quick shows only that it runs
 # make check   formats, lints, header, exported symbols, generated pages
-# make broken  shows that defects put in on purpose fail the gate; by hand, some minutes
+# make mutation-test  puts defects into a copy, one at a time, and shows that a test fails for each; by hand, some minutes
 # make licenses  collects the licences of what is linked into the library, for binary releases
 # make install PREFIX=...  headers, libraries, pkg-config, CMake, emulator; make uninstall takes them out again
 # make header  writes include/rtcmsg.h, include/rtcmsg_macros_*.h, docs/CONFIGURATION.md and the tables of struct layouts again
@@ -30,11 +30,11 @@ FUZZ_RUNS := 20000
 # -Wpadded: no struct of the ABI has a hidden byte.
 STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
 STRICT_CXX := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
-PY_FILES := tests bench bindings/python examples/python
+PY_FILES := tools tests bench bindings/python examples/python
 
-.PHONY: all lib shared need need-c need-go need-fuzz need-tools need-middleboxes venv demo test test-rust test-c test-examples test-python test-go test-budgets test-oracle \
+.PHONY: all lib shared need need-c need-go need-fuzz need-tools need-middleboxes venv demo test test-rust test-c test-examples test-python test-go test-budgets test-vendor-sdk \
 	test-models test-fuzz stress fuzz bench \
-	check check-stable check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go header licenses broken clean
+	check check-stable check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go header licenses mutation-test clean
 
 all: lib
 
@@ -73,11 +73,11 @@ $(BUILD)/examples/cpp-%: examples/cpp/%.cpp include/rtcmsg.h include/rtcmsg.hpp 
 	$(CXX) -std=c++17 $(STRICT_CXX) -Iinclude $< -o $@ -L$(BUILD)/lib -lrtcmsg -Wl,-rpath,$(abspath $(BUILD)/lib)
 
 demo: $(BUILD)/examples/quickstart
-	@$(PYTHON) tests/demo.py $(EMULATOR) $(BUILD)/examples/quickstart
+	@$(PYTHON) tools/demo.py $(EMULATOR) $(BUILD)/examples/quickstart
 
 # The venv's stamp is newer than the list of what is in it.
 venv: $(VENV)/.done
-$(VENV)/.done: tests/requirements.txt | need-c
+$(VENV)/.done: tools/requirements.txt | need-c
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || $(NEED) python-venv-module:python3-venv || true
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
@@ -85,10 +85,10 @@ $(VENV)/.done: tests/requirements.txt | need-c
 
 EXAMPLES := $(addprefix $(BUILD)/examples/,hello epoll cpp-hello cpp-quickstart cpp-game_loop)
 # Each part with a limit of its own, AT_A_TIME of them at once: much of their time is waiting.
-PARTS := test-rust test-c test-python test-go test-fuzz test-install test-budgets test-models test-examples test-oracle
+PARTS := test-rust test-c test-python test-go test-fuzz test-install test-budgets test-models test-examples test-vendor-sdk
 AT_A_TIME ?= 1
 test: need-c need-go need-tools need-middleboxes lib venv $(BUILD)/examples/quickstart $(EXAMPLES)
-	@$(PYTHON) tests/parts.py --make $(MAKE) --logs $(BUILD)/logs --at-a-time $(AT_A_TIME) $(PARTS)
+	@$(PYTHON) tools/run_parts.py --make $(MAKE) --logs $(BUILD)/logs --at-a-time $(AT_A_TIME) $(PARTS)
 
 # The library with panics to inject is built apart, so that nobody can mistake it for the other.
 test-rust: need need-middleboxes
@@ -104,7 +104,7 @@ test-models: need
 test-c: lib need-c need-tools
 	for runs in 'plain-shared plain-static' 'asan-shared asan-static' memcheck-shared; do \
 	  for run in $$runs; do \
-	    { $(PYTHON) tests/run_c.py --lib $(TARGET) --emulator $(EMULATOR) --build $(BUILD)/tests-$${run#*-} \
+	    { $(PYTHON) tools/run_c.py --lib $(TARGET) --emulator $(EMULATOR) --build $(BUILD)/tests-$${run#*-} \
 	        --mode $${run%-*} --link $${run#*-}; echo $$? > $(BUILD)/c-$$run.code; } > $(BUILD)/c-$$run.log 2>&1 & \
 	  done; wait; \
 	  for run in $$runs; do \
@@ -113,10 +113,10 @@ test-c: lib need-c need-tools
 	done
 
 test-examples: demo $(EXAMPLES)
-	@$(PYTHON) tests/hello.py $(EMULATOR) $(BUILD)/examples/hello examples/c/hello.c README.md
-	@$(PYTHON) tests/hello.py $(EMULATOR) $(BUILD)/examples/cpp-hello examples/cpp/hello.cpp README.md
-	@$(PYTHON) tests/demo.py $(EMULATOR) $(BUILD)/examples/cpp-quickstart
-	@$(PYTHON) tests/cpp/examples.py $(EMULATOR) $(BUILD)/examples/cpp-game_loop $(BUILD)/examples/epoll
+	@$(PYTHON) tools/hello.py $(EMULATOR) $(BUILD)/examples/hello examples/c/hello.c README.md
+	@$(PYTHON) tools/hello.py $(EMULATOR) $(BUILD)/examples/cpp-hello examples/cpp/hello.cpp README.md
+	@$(PYTHON) tools/demo.py $(EMULATOR) $(BUILD)/examples/cpp-quickstart
+	@$(PYTHON) tools/examples.py $(EMULATOR) $(BUILD)/examples/cpp-game_loop $(BUILD)/examples/epoll
 
 # Every way to send from Python, and the wheel in an empty environment.
 test-python: lib venv
@@ -154,15 +154,15 @@ check-go: lib need-go $(GO_PC)/rtcmsg.pc
 # Two hundred thousand messages under faults, held against the emulator's ledger. By hand: `make test` has fewer of them.
 stress: need-c
 	$(CARGO) build --release --workspace
-	STRESS_MESSAGES=200000 $(PYTHON) tests/run_c.py --lib $(dir $(TARGET))release --emulator $(dir $(TARGET))release/rtcmsg-emulator \
+	STRESS_MESSAGES=200000 $(PYTHON) tools/run_c.py --lib $(dir $(TARGET))release --emulator $(dir $(TARGET))release/rtcmsg-emulator \
 	  --build $(BUILD)/stress stress
 
 # What a send may cost, counted: system calls, allocations, instructions, threads, lookups, connections, size. Of the library as it is shipped.
 test-budgets: lib shared need-c need-tools
-	$(PYTHON) tests/budgets.py --lib $(SHARED) --emulator $(EMULATOR) --build $(BUILD)/budgets
+	$(PYTHON) tools/budgets.py --lib $(SHARED) --emulator $(EMULATOR) --build $(BUILD)/budgets
 
-test-oracle: $(BUILD)/examples/quickstart venv
-	PYTHONPATH=tests EMULATOR=$(abspath $(EMULATOR)) QUICKSTART=$(abspath $(BUILD)/examples/quickstart) $(VENV)/bin/pytest -q tests/oracle
+test-vendor-sdk: $(BUILD)/examples/quickstart venv
+	PYTHONPATH=tools EMULATOR=$(abspath $(EMULATOR)) QUICKSTART=$(abspath $(BUILD)/examples/quickstart) $(VENV)/bin/pytest -q tests/vendor_sdk
 
 # libFuzzer, twice. `make test-fuzz` builds the targets with the stable compiler, whose flags can instrument for coverage,
 # and runs them for a fixed seed and number of inputs. `make fuzz` searches for longer and adds the address sanitizer: for
@@ -208,10 +208,10 @@ check: check-stable check-rust check-header check-hpp check-symbols check-abi ch
 # Only `make fuzz` may need more than a stable toolchain: of every target, this looks for the words in its recipe.
 check-stable:
 	@awk '/^[^\t#]/ { target = $$1 } /^[^#]*([+]nightly|cargo[- ]fuzz)/ && target !~ /^(fuzz|need-fuzz):$$/ \
-		{ print FILENAME ":" FNR ": " $$0; found = 1 } END { exit found }' Makefile packaging/install.mk .ci/run tests/*.py
+		{ print FILENAME ":" FNR ": " $$0; found = 1 } END { exit found }' Makefile packaging/install.mk .ci/run tools/*.py
 check-rust: need
 	$(CARGO) fmt --all --check
-	$(CARGO) fmt --manifest-path tests/hosts/second/Cargo.toml --check
+	$(CARGO) fmt --manifest-path tests/embedding/second/Cargo.toml --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --features rtcmsg/inject-panics -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
@@ -239,8 +239,8 @@ check-hpp: need-c
 	  for flags in '-fno-exceptions -fno-rtti' -DRTCMSG_NO_EXCEPTIONS; do \
 	    $$cxx -std=c++$$std $$flags $(STRICT_CXX) -Iinclude -fsyntax-only $(BUILD)/twice.cpp || exit 1; done; \
 	done; done
-	$(PYTHON) tests/cpp/dangling.py clang++
-	$(PYTHON) tests/cpp/macros.py check $(CXX) clang++
+	$(PYTHON) tools/hpp_dangling.py clang++
+	$(PYTHON) tools/hpp_macros.py check $(CXX) clang++
 
 # Nothing but rtcmsg_* leaves the library, and each of these is meant.
 check-symbols: lib need-c
@@ -249,8 +249,8 @@ check-symbols: lib need-c
 # What docs/ABI.md promises: nothing newer is needed to run, and programs built against the last tag still run.
 check-abi: lib need-c
 	@$(NEED) objdump:binutils abidiff:abigail-tools
-	$(PYTHON) tests/abi.py needs $(TARGET)/librtcmsg.so
-	$(PYTHON) tests/abi.py diff $(TARGET)/librtcmsg.so --build $(BUILD)/abi
+	$(PYTHON) tools/abi.py needs $(TARGET)/librtcmsg.so
+	$(PYTHON) tools/abi.py diff $(TARGET)/librtcmsg.so --build $(BUILD)/abi
 
 # Without optimization: it is built in a third of the time, and runs a second.
 $(CARGO_DENY): | need
@@ -258,25 +258,25 @@ $(CARGO_DENY): | need
 
 check-deps: $(CARGO_DENY)
 	$(CARGO_DENY) --locked check bans licenses sources
-	$(PYTHON) tests/licenses.py $(dir $(TARGET))THIRD-PARTY-LICENSES.md
+	$(PYTHON) tools/licenses.py $(dir $(TARGET))THIRD-PARTY-LICENSES.md
 
-broken: need-c
-	$(PYTHON) tests/broken.py
+mutation-test: need-c
+	$(PYTHON) tools/mutation_test.py
 
 licenses: need need-c
-	$(PYTHON) tests/licenses.py $(dir $(TARGET))THIRD-PARTY-LICENSES.md
+	$(PYTHON) tools/licenses.py $(dir $(TARGET))THIRD-PARTY-LICENSES.md
 
 check-python: venv
-	$(PYTHON) tests/readme.py README.md README.zh-CN.md
+	$(PYTHON) tools/readme.py README.md README.zh-CN.md
 	$(VENV)/bin/ruff check --quiet $(PY_FILES)
 	$(VENV)/bin/ruff format --quiet --check $(PY_FILES)
 	MYPYPATH=bindings/python/src $(VENV)/bin/mypy --no-error-summary bindings/python/src bindings/python/tests examples/python/*.py
 	MYPYPATH=bench $(VENV)/bin/mypy --no-error-summary bench/*.py
-	MYPYPATH=tests $(VENV)/bin/mypy --no-error-summary tests/*.py tests/cpp/*.py tests/oracle
+	MYPYPATH=tools $(VENV)/bin/mypy --no-error-summary tools/*.py tests/vendor_sdk
 
 header: need
 	RTCMSG_HEADER=$(abspath include)/rtcmsg.h $(CARGO) build --quiet --features header
-	$(PYTHON) tests/cpp/macros.py write
+	$(PYTHON) tools/hpp_macros.py write
 	UPDATE_PAGES=1 $(CARGO) test --quiet --test configuration_page
 	UPDATE_PAGES=1 $(CARGO) test --quiet --lib ffi::layout
 
