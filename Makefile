@@ -1,4 +1,5 @@
 # make demo    builds, starts the emulator, runs the C quickstart and shows what became of every message
+# make quick   what to run between two edits: lints and the fast tests of every language
 # make test    all tests that need no network and no account; tests/README.md has a table of them
 # make stress  200,000 messages under faults, against the emulator's ledger; some minutes
 # make fuzz    searches for new inputs that break something, FUZZ_SECONDS for each target; the only target that needs a nightly toolchain
@@ -27,12 +28,16 @@ FUZZ_TARGETS := volcengine_answer zego_answer message_abi config call_json
 FUZZ_SECONDS ?= 600
 FUZZ_RUNS := 20000
 
+GO ?= go
+GO_MODULES := bindings/go examples/go
+GO_PC := $(BUILD)/go
+
 # -Wpadded: no struct of the ABI has a hidden byte.
 STRICT := -Wall -Wextra -Wpedantic -Wpadded -Werror
 STRICT_CXX := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 PY_FILES := tools tests bench bindings/python examples/python
 
-.PHONY: all lib shared need need-c need-go need-fuzz need-tools need-middleboxes venv demo test test-rust test-c test-examples test-python test-go test-budgets test-vendor-sdk \
+.PHONY: all quick quick-lints quick-rust quick-c quick-python quick-go lib shared need need-c need-go need-fuzz need-tools need-middleboxes venv demo test test-rust test-c test-examples test-python test-go test-budgets test-vendor-sdk \
 	test-models test-fuzz stress fuzz bench \
 	check check-stable check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go header licenses mutation-test clean
 
@@ -90,6 +95,33 @@ AT_A_TIME ?= 1
 test: need-c need-go need-tools need-middleboxes lib venv $(BUILD)/examples/quickstart $(EXAMPLES)
 	@$(PYTHON) tools/run_parts.py --make $(MAKE) --logs $(BUILD)/logs --at-a-time $(AT_A_TIME) $(PARTS)
 
+# Lints and fast tests, under three minutes on two cores once all is built. What it leaves out: sanitizers, the race
+# detector, models, growth of memory, examples, packages, other clients of this process's quota, real middleboxes.
+QUICK_RUST := send bad_answers queue
+QUICK_C := layout call messages config conformance lifecycle submit errors without_exceptions
+QUICK_PYTHON_WITHOUT := growth wheel examples process
+quick: need-c need-go lib venv
+	@$(PYTHON) tools/run_parts.py --make $(MAKE) --logs $(BUILD)/logs --at-a-time 2 quick-rust quick-c quick-python quick-go quick-lints
+
+quick-lints: need venv
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --quiet --workspace --all-targets --features rtcmsg/inject-panics -- -D warnings
+	$(VENV)/bin/ruff check --quiet $(PY_FILES)
+	$(VENV)/bin/ruff format --quiet --check $(PY_FILES)
+	@test -z "$$(gofmt -l $(GO_MODULES) bench/go)" || { gofmt -d $(GO_MODULES) bench/go; exit 1; }
+
+quick-rust: need
+	$(CARGO) test --quiet --workspace --lib $(QUICK_RUST:%=--test %)
+
+quick-c: lib need-c
+	$(PYTHON) tools/run_c.py --lib $(TARGET) --emulator $(EMULATOR) --build $(BUILD)/tests-quick $(QUICK_C)
+
+quick-python: lib venv
+	$(PYTEST) $(QUICK_PYTHON_WITHOUT:%=--ignore bindings/python/tests/test_%.py) bindings/python/tests
+
+quick-go: lib need-go $(GO_PC)/rtcmsg.pc
+	for module in $(GO_MODULES); do (cd $$module && $(GO_ENV) $(GO) test -short -count=1 ./...) || exit 1; done
+
 # The library with panics to inject is built apart, so that nobody can mistake it for the other.
 test-rust: need need-middleboxes
 	PYTHON=$(PYTHON) $(CARGO) test --workspace
@@ -118,14 +150,12 @@ test-examples: demo $(EXAMPLES)
 	@$(PYTHON) tools/demo.py $(EMULATOR) $(BUILD)/examples/cpp-quickstart
 	@$(PYTHON) tools/examples.py $(EMULATOR) $(BUILD)/examples/cpp-game_loop $(BUILD)/examples/epoll
 
+PYTEST = RTCMSG_LIBRARY=$(abspath $(BUILD))/lib/librtcmsg.so RTCMSG_EMULATOR=$(abspath $(EMULATOR)) \
+	$(abspath $(VENV))/bin/pytest -q -c bindings/python/pyproject.toml --rootdir bindings/python
+
 # Every way to send from Python, and the wheel in an empty environment.
 test-python: lib venv
-	RTCMSG_LIBRARY=$(abspath $(BUILD))/lib/librtcmsg.so RTCMSG_EMULATOR=$(abspath $(EMULATOR)) \
-	  $(abspath $(VENV))/bin/pytest -q -c bindings/python/pyproject.toml --rootdir bindings/python bindings/python/tests
-
-GO ?= go
-GO_MODULES := bindings/go examples/go
-GO_PC := $(BUILD)/go
+	$(PYTEST) bindings/python/tests
 
 # The library as it lies in the tree, for pkg-config.
 $(GO_PC)/rtcmsg.pc: Makefile
