@@ -168,7 +168,7 @@ fn client(url: &str, scope: &str, depth: usize, workers: &str) -> Dispatcher {
         ("quota.rtc_per_second", "100000"),
         ("quota.room_per_second", "1"),
         ("queue.capacity", &capacity),
-        ("queue.bytes", "1073741824"),
+        ("queue.max_bytes", "1073741824"),
         ("worker.threads", workers),
         ("http.timeout_ms", "600000"),
     ];

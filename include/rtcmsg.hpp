@@ -6,7 +6,7 @@
  *     std::cout << recipient.user() << ": " << rtcmsg::name(recipient.delivery()) << '\n';
  *
  *   client.submit(rtcmsg::Message::send_broadcast("lobby", "server", "round 2"),
- *                 [](const rtcmsg::Completion &done) { std::cout << done.report().text() << '\n'; });
+ *                 [](const rtcmsg::Completion &done) { std::cout << done.report().summary() << '\n'; });
  *   client.poll();   // once a tick: runs the lambdas of what is done
  *
  * Header only, over rtcmsg.h, which has the meaning of each message, code and limit. What is added here:
@@ -20,7 +20,7 @@
  * - Text, NamedText, List, Payload and Message own nothing. Make them where they are handed over, not in a variable: the
  *   list of `auto message = Message::send_custom_command_to_users("lobby", "server", {"alice", "bob"}, "x");` is gone
  *   when the line ends. Clang says so (-Wdangling, on by default), other compilers do not.
- * - Owners are move-only. One that was moved from is empty: calls give RTCMSG_INVALID_ARGUMENT, rows and texts are empty.
+ * - Owners are move-only. One that was moved from is empty: calls give RTCMSG_ERR_INVALID_ARGUMENT, rows and texts are empty.
  *   Views (Recipient, Request, Attempt, Device, std::string_view) live as long as the report they came from.
  * - Any number of threads may use one Client; making, moving and destroying it is for one. A Config or Report serves one
  *   thread at a time.
@@ -78,47 +78,47 @@ namespace rtcmsg {
 /* What a call came to. Numbers that this header does not know can come from a newer library. */
 enum class Code : rtcmsg_code {
   ok = RTCMSG_OK,
-  invalid_argument = RTCMSG_INVALID_ARGUMENT,
-  unsupported = RTCMSG_UNSUPPORTED,
-  not_configured = RTCMSG_NOT_CONFIGURED,
-  queue_full = RTCMSG_QUEUE_FULL,
-  rate_limited = RTCMSG_RATE_LIMITED,
-  expired = RTCMSG_EXPIRED,
-  cancelled = RTCMSG_CANCELLED,
-  closed = RTCMSG_CLOSED,
-  forked = RTCMSG_FORKED,
-  not_found = RTCMSG_NOT_FOUND,
-  buffer_too_small = RTCMSG_BUFFER_TOO_SMALL,
-  no_resources = RTCMSG_NO_RESOURCES,
-  resolve = RTCMSG_RESOLVE,
-  connect = RTCMSG_CONNECT,
-  tls = RTCMSG_TLS,
-  disconnected = RTCMSG_DISCONNECTED,
-  timeout = RTCMSG_TIMEOUT,
-  bad_response = RTCMSG_BAD_RESPONSE,
-  proxy = RTCMSG_PROXY,
-  rejected = RTCMSG_REJECTED,
-  unauthenticated = RTCMSG_UNAUTHENTICATED,
-  forbidden = RTCMSG_FORBIDDEN,
-  throttled = RTCMSG_THROTTLED,
-  clock = RTCMSG_CLOCK,
-  vendor_fault = RTCMSG_VENDOR_FAULT,
-  undelivered = RTCMSG_UNDELIVERED,
-  partial = RTCMSG_PARTIAL,
-  internal = RTCMSG_INTERNAL
+  invalid_argument = RTCMSG_ERR_INVALID_ARGUMENT,
+  unsupported = RTCMSG_ERR_UNSUPPORTED,
+  not_configured = RTCMSG_ERR_NOT_CONFIGURED,
+  queue_full = RTCMSG_ERR_QUEUE_FULL,
+  rate_limited = RTCMSG_ERR_RATE_LIMITED,
+  expired = RTCMSG_ERR_EXPIRED,
+  cancelled = RTCMSG_ERR_CANCELLED,
+  closed = RTCMSG_ERR_CLOSED,
+  forked = RTCMSG_ERR_FORKED,
+  not_found = RTCMSG_ERR_NOT_FOUND,
+  buffer_too_small = RTCMSG_ERR_BUFFER_TOO_SMALL,
+  no_resources = RTCMSG_ERR_NO_RESOURCES,
+  resolve = RTCMSG_ERR_RESOLVE,
+  connect = RTCMSG_ERR_CONNECT,
+  tls = RTCMSG_ERR_TLS,
+  disconnected = RTCMSG_ERR_DISCONNECTED,
+  timeout = RTCMSG_ERR_TIMEOUT,
+  bad_response = RTCMSG_ERR_BAD_RESPONSE,
+  proxy = RTCMSG_ERR_PROXY,
+  rejected = RTCMSG_ERR_REJECTED,
+  unauthenticated = RTCMSG_ERR_UNAUTHENTICATED,
+  forbidden = RTCMSG_ERR_FORBIDDEN,
+  throttled = RTCMSG_ERR_THROTTLED,
+  clock = RTCMSG_ERR_CLOCK,
+  vendor_fault = RTCMSG_ERR_VENDOR_FAULT,
+  undelivered = RTCMSG_ERR_UNDELIVERED,
+  partial = RTCMSG_ERR_PARTIAL,
+  internal = RTCMSG_ERR_INTERNAL
 };
 
 /* What became of a message for one recipient; `none` where there is no report. */
 enum class Delivery : std::uint32_t {
   none = 0,
-  not_sent = RTCMSG_NOT_SENT,
-  not_delivered = RTCMSG_NOT_DELIVERED,
-  accepted = RTCMSG_ACCEPTED,
-  delivered = RTCMSG_DELIVERED,
-  unknown = RTCMSG_UNKNOWN
+  not_sent = RTCMSG_DELIVERY_NOT_SENT,
+  not_delivered = RTCMSG_DELIVERY_NOT_DELIVERED,
+  accepted = RTCMSG_DELIVERY_ACCEPTED,
+  delivered = RTCMSG_DELIVERY_DELIVERED,
+  unknown = RTCMSG_DELIVERY_UNKNOWN
 };
 
-enum class Vendor : std::uint32_t { volcengine = RTCMSG_VOLCENGINE, zego = RTCMSG_ZEGO };
+enum class Vendor : std::uint32_t { volcengine = RTCMSG_VENDOR_VOLCENGINE, zego = RTCMSG_VENDOR_ZEGO };
 
 enum class LogLevel : std::int32_t {
   error = RTCMSG_LOG_ERROR,
@@ -127,31 +127,34 @@ enum class LogLevel : std::int32_t {
   debug = RTCMSG_LOG_DEBUG
 };
 
-/* The constant's name in rtcmsg.h, such as "RTCMSG_THROTTLED"; static text. */
+/* The constant's name in rtcmsg.h, such as "RTCMSG_ERR_THROTTLED"; static text. */
 inline const char *name(Code code) noexcept { return rtcmsg_code_name(static_cast<rtcmsg_code>(code)); }
 inline const char *name(Delivery delivery) noexcept {
   return rtcmsg_delivery_name(static_cast<std::uint32_t>(delivery));
 }
+
+/* What a code means, in a short sentence such as "the vendor's rate limit was exceeded"; static text. */
+inline const char *text(Code code) noexcept { return rtcmsg_code_text(static_cast<rtcmsg_code>(code)); }
 
 /* Why a call failed: the code, the field it is about (empty if none), and a sentence for a person. */
 class Error {
  public:
   Error() noexcept : raw_(RTCMSG_INIT(rtcmsg_error)) {}
 
-  Error(Code code, const char *field, const char *text) noexcept : Error() {
+  Error(Code code, const char *field, const char *message) noexcept : Error() {
     raw_.code = static_cast<rtcmsg_code>(code);
     std::strncpy(raw_.field, field, sizeof raw_.field - 1);
-    std::strncpy(raw_.text, text, sizeof raw_.text - 1);
+    std::strncpy(raw_.message, message, sizeof raw_.message - 1);
   }
 
   Code code() const noexcept { return static_cast<Code>(raw_.code); }
   const char *field() const noexcept { return raw_.field; }
-  const char *text() const noexcept { return raw_.text; }
+  const char *message() const noexcept { return raw_.message; }
 
-  /* One line: "RTCMSG_INVALID_ARGUMENT: to[1]: must not be empty". */
-  std::string message() const {
+  /* One line: "RTCMSG_ERR_INVALID_ARGUMENT: to[1]: must not be empty". */
+  std::string to_string() const {
     std::string line = name(code());
-    for (const char *part : {field(), text()})
+    for (const char *part : {field(), message()})
       if (*part != '\0') line.append(": ").append(part);
     return line;
   }
@@ -167,7 +170,7 @@ class Error {
 /* Thrown by every function without try_ in its name. */
 class Exception : public std::runtime_error {
  public:
-  explicit Exception(const Error &error) : std::runtime_error(error.message()), error_(error) {}
+  explicit Exception(const Error &error) : std::runtime_error(error.to_string()), error_(error) {}
 
   const Error &error() const noexcept { return error_; }
   Code code() const noexcept { return error_.code(); }
@@ -361,7 +364,7 @@ class Payload {
   Payload(const std::string &text RTCMSG_BORROWED) noexcept : Payload(Text(text), 0) {}
 
   static Payload binary(const void *data RTCMSG_BORROWED, std::size_t size) noexcept {
-    return Payload(Text(std::string_view(static_cast<const char *>(data), size)), RTCMSG_BINARY);
+    return Payload(Text(std::string_view(static_cast<const char *>(data), size)), RTCMSG_MESSAGE_BINARY);
   }
 
   /* Anything contiguous of bytes: std::vector<std::uint8_t>, std::array<std::byte, N>, ... */
@@ -393,53 +396,53 @@ class Message {
  public:
   static Message send_unicast(Text from RTCMSG_BORROWED, Text to RTCMSG_BORROWED,
                               Payload payload RTCMSG_BORROWED) noexcept {
-    return Message(RTCMSG_VOLCENGINE_SEND_UNICAST, payload).with_sender(from).with_user(to);
+    return Message(RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST, payload).with_sender(from).with_user(to);
   }
 
   static Message send_room_unicast(Text room_id RTCMSG_BORROWED, Text from RTCMSG_BORROWED, Text to RTCMSG_BORROWED,
                                    Payload payload RTCMSG_BORROWED) noexcept {
-    return Message(RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST, payload).with_room(room_id).with_sender(from).with_user(to);
+    return Message(RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST, payload).with_room(room_id).with_sender(from).with_user(to);
   }
 
   static Message batch_send_room_unicast(Text room_id RTCMSG_BORROWED, Text from RTCMSG_BORROWED,
                                          Users to RTCMSG_BORROWED, Payload payload RTCMSG_BORROWED) noexcept {
-    return Message(RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST, payload).with_room(room_id).with_sender(from).with_users(to);
+    return Message(RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST, payload).with_room(room_id).with_sender(from).with_users(to);
   }
 
   static Message send_broadcast(Text room_id RTCMSG_BORROWED, Text from RTCMSG_BORROWED,
                                 Payload payload RTCMSG_BORROWED) noexcept {
-    return Message(RTCMSG_VOLCENGINE_SEND_BROADCAST, payload).with_room(room_id).with_sender(from);
+    return Message(RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST, payload).with_room(room_id).with_sender(from);
   }
 
   static Message p2p_send_message_to_users(std::int64_t conversation_id, std::int64_t sender_id, std::int32_t msg_type,
                                            UserIds user_ids RTCMSG_BORROWED, Text content RTCMSG_BORROWED) noexcept {
-    return Message(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, content)
+    return Message(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, content)
         .with_signal(conversation_id, sender_id, msg_type)
         .with_user_ids(user_ids);
   }
 
   static Message p2p_send_message_to_all(std::int64_t conversation_id, std::int64_t sender_id, std::int32_t msg_type,
                                          Text content RTCMSG_BORROWED) noexcept {
-    return Message(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL, content)
+    return Message(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL, content)
         .with_signal(conversation_id, sender_id, msg_type);
   }
 
   static Message p2p_send_message_to_all_except(std::int64_t conversation_id, std::int64_t sender_id,
                                                 std::int32_t msg_type, UserIds user_ids RTCMSG_BORROWED,
                                                 Text content RTCMSG_BORROWED) noexcept {
-    return Message(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT, content)
+    return Message(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT, content)
         .with_signal(conversation_id, sender_id, msg_type)
         .with_user_ids(user_ids);
   }
 
   static Message send_custom_command_to_users(Text room_id RTCMSG_BORROWED, Text from RTCMSG_BORROWED,
                                               Users to RTCMSG_BORROWED, Text content RTCMSG_BORROWED) noexcept {
-    return Message(RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS, content).with_room(room_id).with_sender(from).with_users(to);
+    return Message(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS, content).with_room(room_id).with_sender(from).with_users(to);
   }
 
   static Message send_custom_command_to_room(Text room_id RTCMSG_BORROWED, Text from RTCMSG_BORROWED,
                                              Text content RTCMSG_BORROWED) noexcept {
-    return Message(RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM, content).with_room(room_id).with_sender(from);
+    return Message(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM, content).with_room(room_id).with_sender(from);
   }
 
   /* For the functions of rtcmsg.h. The one user of a unicast stands in the message itself, so a copy points to its own. */
@@ -503,44 +506,44 @@ class Message {
 namespace detail {
 
 template <class Self>
-class CallOptions {
+class CommonOptions {
  public:
   /* send: the deadline of all; submit: from the first attempt on. Above 0, or `forever`. Without this: http.timeout_ms. */
   Self &timeout(Wait wait) noexcept {
-    call_.timeout_ms = wait.ms();
+    raw_.timeout_ms = wait.ms();
     has_timeout_ = true;
     return self();
   }
 
   /* From the call to the first byte, waiting for quota included. Above 0. Without this it does not expire. */
   Self &expires_in(Wait wait) noexcept {
-    call_.expires_in_ms = wait.ms();
+    raw_.expires_in_ms = wait.ms();
     has_expires_in_ = true;
     return self();
   }
 
   /* Before all that are normal and wait for the same quota. */
   Self &urgent(bool is_urgent = true) noexcept {
-    call_.priority = is_urgent ? RTCMSG_PRIORITY_URGENT : RTCMSG_PRIORITY_NORMAL;
+    raw_.priority = is_urgent ? RTCMSG_PRIORITY_URGENT : RTCMSG_PRIORITY_NORMAL;
     return self();
   }
 
   /* What the calls ask first. In rtcmsg.h 0 is "as if not given": a time that has run out must not turn into that. */
   Result<void> checked() const noexcept {
-    if (has_timeout_ && call_.timeout_ms <= 0 && call_.timeout_ms != forever.ms())
+    if (has_timeout_ && raw_.timeout_ms <= 0 && raw_.timeout_ms != forever.ms())
       return Error(Code::invalid_argument, "timeout_ms", "must be above 0, or forever; without it http.timeout_ms holds");
-    if (has_expires_in_ && call_.expires_in_ms <= 0)
+    if (has_expires_in_ && raw_.expires_in_ms <= 0)
       return Error(Code::invalid_argument, "expires_in_ms", "must be above 0; without it the message does not expire");
     return {};
   }
 
   /* For the functions of rtcmsg.h. */
-  const rtcmsg_call &raw() const noexcept { return call_; }
+  const rtcmsg_send_options &raw() const noexcept { return raw_; }
 
  protected:
   Self &self() noexcept { return static_cast<Self &>(*this); }
 
-  rtcmsg_call call_ = RTCMSG_INIT(rtcmsg_call);
+  rtcmsg_send_options raw_ = RTCMSG_INIT(rtcmsg_send_options);
   bool has_timeout_ = false;
   bool has_expires_in_ = false;
 };
@@ -548,20 +551,20 @@ class CallOptions {
 }  // namespace detail
 
 /* How one send differs from the client's settings: SendOptions().timeout(2s).urgent() */
-class SendOptions : public detail::CallOptions<SendOptions> {};
+class SendOptions : public detail::CommonOptions<SendOptions> {};
 
 /* The same for a submit. */
-class SubmitOptions : public detail::CallOptions<SubmitOptions> {
+class SubmitOptions : public detail::CommonOptions<SubmitOptions> {
  public:
   /* Messages of one key leave one after another. 0: the destination is the key. */
   SubmitOptions &order_key(std::uint64_t key) noexcept {
-    call_.order_key = key;
+    raw_.order_key = key;
     return *this;
   }
 
   /* Frees the message from its destination's order. */
   SubmitOptions &unordered(bool is_unordered = true) noexcept {
-    call_.flags = is_unordered ? RTCMSG_UNORDERED : 0;
+    raw_.flags = is_unordered ? RTCMSG_SUBMIT_UNORDERED : 0;
     return *this;
   }
 };
@@ -629,7 +632,7 @@ class Attempt {
   Attempt(const rtcmsg_report *report, std::size_t index) noexcept : row_(rtcmsg_report_attempt(report, index)) {}
 
   /* In a sentence; empty on success. */
-  std::string_view text() const noexcept { return row_ ? row_->text : ""; }
+  std::string_view error_message() const noexcept { return row_ ? row_->error_message : ""; }
   Code code() const noexcept { return row_ ? static_cast<Code>(row_->code) : Code::ok; }
   Delivery delivery() const noexcept { return row_ ? static_cast<Delivery>(row_->delivery) : Delivery::none; }
   /* 0 if no answer came. */
@@ -648,11 +651,11 @@ class Request {
   /* The vendor's id of it, for its support; empty if no answer gave one. */
   std::string_view request_id() const noexcept { return row_ ? row_->request_id : ""; }
   /* The vendor's error code as text, such as "FlowLimitExceeded.QPSOverLimit"; empty if none. */
-  std::string_view vendor_name() const noexcept { return row_ ? row_->vendor_name : ""; }
+  std::string_view vendor_error() const noexcept { return row_ ? row_->vendor_error : ""; }
   /* What the vendor says of it; empty if nothing. */
-  std::string_view vendor_text() const noexcept { return row_ ? row_->vendor_text : ""; }
+  std::string_view vendor_message() const noexcept { return row_ ? row_->vendor_message : ""; }
   /* Why it ended like this, in a sentence; empty on success. */
-  std::string_view text() const noexcept { return row_ ? row_->text : ""; }
+  std::string_view error_message() const noexcept { return row_ ? row_->error_message : ""; }
   /* The vendor's error code as a number, 0 if none. */
   std::int32_t vendor_code() const noexcept { return row_ ? row_->vendor_code : 0; }
   Code code() const noexcept { return row_ ? static_cast<Code>(row_->code) : Code::ok; }
@@ -664,7 +667,7 @@ class Request {
     return std::chrono::milliseconds(row_ ? row_->retry_after_ms : 0);
   }
   detail::Rows<Attempt> attempts() const noexcept {
-    return row_ ? detail::Rows<Attempt>(report_, row_->first_attempt, row_->attempts)
+    return row_ ? detail::Rows<Attempt>(report_, row_->first_attempt, row_->attempt_count)
                 : detail::Rows<Attempt>(nullptr, 0, 0);
   }
 
@@ -681,7 +684,7 @@ class Device {
   /* "Android", "IOS", "Web", or "Default" for a user who is offline. */
   std::string_view platform() const noexcept { return row_ ? row_->platform : ""; }
   /* The vendor's word, such as "SUCCESS". */
-  std::string_view vendor_text() const noexcept { return row_ ? row_->vendor_text : ""; }
+  std::string_view vendor_message() const noexcept { return row_ ? row_->vendor_message : ""; }
   Delivery delivery() const noexcept { return row_ ? static_cast<Delivery>(row_->delivery) : Delivery::none; }
 
  private:
@@ -703,7 +706,7 @@ class Recipient {
   /* The vendor's code for this recipient, 0 if none. */
   std::int32_t vendor_code() const noexcept { return row_ ? row_->vendor_code : 0; }
   /* The vendor's word for this recipient, such as "NOT_ONLINE"; empty if none. */
-  std::string_view vendor_text() const noexcept { return row_ ? row_->vendor_text : ""; }
+  std::string_view vendor_message() const noexcept { return row_ ? row_->vendor_message : ""; }
   /* The request that carried it. */
   Request request() const noexcept { return Request(row_ ? report_ : nullptr, row_ ? row_->request : 0); }
   /* IM: the recipient's devices. */
@@ -732,15 +735,15 @@ class [[nodiscard]] Report {
    * have no row count as accepted. */
   Delivery delivery() const noexcept { return static_cast<Delivery>(rtcmsg_report_delivery(raw())); }
   /* One line for a log. */
-  std::string_view text() const & noexcept { return rtcmsg_report_text(raw()); }
-  std::string_view text() const && = delete;
+  std::string_view summary() const & noexcept { return rtcmsg_report_summary(raw()); }
+  std::string_view summary() const && = delete;
   /* How many recipients there are of that delivery. */
   std::size_t count(Delivery delivery) const noexcept {
-    return delivery == Delivery::none ? 0 : rtcmsg_report_count(raw(), static_cast<std::uint32_t>(delivery));
+    return delivery == Delivery::none ? 0 : rtcmsg_report_count_by_delivery(raw(), static_cast<std::uint32_t>(delivery));
   }
   /* In the caller's order; none for a room. */
   detail::Rows<Recipient> recipients() const & noexcept {
-    return detail::Rows<Recipient>(raw(), 0, rtcmsg_report_count(raw(), 0));
+    return detail::Rows<Recipient>(raw(), 0, rtcmsg_report_recipient_count(raw()));
   }
   detail::Rows<Recipient> recipients() const && = delete;
   detail::Rows<Request> requests() const & noexcept {
@@ -775,7 +778,7 @@ class [[nodiscard]] Report {
 class Failure : public Exception {
  public:
   explicit Failure(Report report)
-      : Exception(Error(report.code(), "", std::string(report.text()).c_str())),
+      : Exception(Error(report.code(), "", std::string(report.summary()).c_str())),
         report_(std::make_shared<const Report>(std::move(report))) {}
 
   const Report &report() const noexcept { return *report_; }
@@ -808,7 +811,7 @@ class Completion {
   Report report_;
 };
 
-/* A line that log.keep has kept. */
+/* A line that log.buffer_level has kept. */
 struct LogLine {
   LogLevel level = LogLevel::error;
   std::string text;
@@ -911,7 +914,7 @@ class ClientState {
   /* Closes the client at once and drops the handlers. A poll that still runs ends after its present handler. */
   void end() noexcept {
     const rtcmsg_code closed = rtcmsg_client_close(client_.get(), 0, nullptr);
-    handlers_.drop(closed == RTCMSG_FORKED);
+    handlers_.drop(closed == RTCMSG_ERR_FORKED);
   }
 
   /* Waits for the first completion and runs its handler. 0: there was none in time, or the client was destroyed. */
@@ -1146,15 +1149,15 @@ class Client {
     return try_send(Message::send_custom_command_to_room(room_id, from, content), options);
   }
 
-  /* Any other action, signed. `json` is an object: Volcengine's body, ZEGO's parameters; see rtcmsg_client_call(). */
-  Result<Report> try_call(Vendor vendor, NamedText action, NamedText version, Text json,
+  /* Any other action, signed. `json` is an object: Volcengine's body, ZEGO's parameters; see rtcmsg_client_call_action(). */
+  Result<Report> try_call_action(Vendor vendor, NamedText action, NamedText version, Text json,
                           const SendOptions &options = {}) {
     if (Result<void> checked = action.checked("action"); !checked) return checked.error();
     if (Result<void> checked = version.checked("version"); !checked) return checked.error();
     if (Result<void> checked = options.checked(); !checked) return checked.error();
     Error error;
     rtcmsg_report *report = nullptr;
-    rtcmsg_client_call(native(), static_cast<std::uint32_t>(vendor), action.data(), version.data(), json,
+    rtcmsg_client_call_action(native(), static_cast<std::uint32_t>(vendor), action.data(), version.data(), json,
                        &options.raw(), &report, error.raw());
     if (report == nullptr) return error;
     return Report(report);
@@ -1169,21 +1172,21 @@ class Client {
     /* Before the list of handlers is locked: in a forked child the one who would unlock it may not exist. And what is
      * refused needs no handler. */
     if (Result<void> checked = try_check(message); !checked) return checked.error();
-    rtcmsg_call call = options.raw();
+    rtcmsg_send_options raw = options.raw();
     detail::Handlers &handlers = state_->handlers();
-    call.user_data =
+    raw.user_data =
         handlers.add(std::make_unique<detail::HandlerOf<std::decay_t<Function>>>(std::forward<Function>(handler)));
-    Result<std::uint64_t> queued = try_queue(message, call);
-    if (!queued) handlers.take(call.user_data);
+    Result<std::uint64_t> queued = try_queue(message, raw);
+    if (!queued) handlers.take(raw.user_data);
     return queued;
   }
 
   /* The same without a completion: what becomes of it goes to the log alone. */
   Result<std::uint64_t> try_submit_and_forget(const Message &message, const SubmitOptions &options = {}) {
     if (Result<void> checked = options.checked(); !checked) return checked.error();
-    rtcmsg_call call = options.raw();
-    call.flags |= RTCMSG_NO_COMPLETION;
-    return try_queue(message, call);
+    rtcmsg_send_options raw = options.raw();
+    raw.flags |= RTCMSG_SUBMIT_NO_COMPLETION;
+    return try_queue(message, raw);
   }
 
   /* Runs the handlers of what is done, on this thread, and gives how many it ran: `most` at most. Waits for the first.
@@ -1259,12 +1262,12 @@ class Client {
         json.resize(std::strlen(json.c_str()));
         return json;
       }
-      if (code != RTCMSG_BUFFER_TOO_SMALL) return error;
+      if (code != RTCMSG_ERR_BUFFER_TOO_SMALL) return error;
       json.assign(needed, '\0');
     }
   }
 
-  /* Takes the oldest line that log.keep has kept; nothing if there is none. */
+  /* Takes the oldest line that log.buffer_level has kept; nothing if there is none. */
   Result<std::optional<LogLine>> try_next_log_line() {
     LogLine line;
     line.text.assign(512, '\0');
@@ -1273,14 +1276,14 @@ class Client {
       std::int32_t level = 0;
       std::size_t needed = 0;
       const rtcmsg_code code =
-          rtcmsg_client_log(native(), &level, line.text.data(), line.text.size(), &needed, error.raw());
+          rtcmsg_client_next_log_line(native(), &level, line.text.data(), line.text.size(), &needed, error.raw());
       if (code == RTCMSG_OK) {
         line.level = static_cast<LogLevel>(level);
         line.text.resize(std::strlen(line.text.c_str()));
         return std::optional<LogLine>(std::move(line));
       }
-      if (code == RTCMSG_NOT_FOUND) return std::optional<LogLine>();
-      if (code != RTCMSG_BUFFER_TOO_SMALL) return error;
+      if (code == RTCMSG_ERR_NOT_FOUND) return std::optional<LogLine>();
+      if (code != RTCMSG_ERR_BUFFER_TOO_SMALL) return error;
       line.text.assign(needed, '\0');
     }
   }
@@ -1332,8 +1335,8 @@ class Client {
     return try_send_custom_command_to_room(room_id, from, content, options).value();
   }
 
-  Report call(Vendor vendor, NamedText action, NamedText version, Text json, const SendOptions &options = {}) {
-    return try_call(vendor, action, version, json, options).value();
+  Report call_action(Vendor vendor, NamedText action, NamedText version, Text json, const SendOptions &options = {}) {
+    return try_call_action(vendor, action, version, json, options).value();
   }
 
   template <class Function>
@@ -1374,11 +1377,11 @@ class Client {
  private:
   rtcmsg_client *native() const noexcept { return state_ != nullptr ? state_->client() : nullptr; }
 
-  Result<std::uint64_t> try_queue(const Message &message, const rtcmsg_call &call) {
+  Result<std::uint64_t> try_queue(const Message &message, const rtcmsg_send_options &options) {
     Error error;
     std::uint64_t id = 0;
     const rtcmsg_message raw = message.raw();
-    if (rtcmsg_client_submit(native(), &raw, &call, &id, error.raw()) != RTCMSG_OK) return error;
+    if (rtcmsg_client_submit(native(), &raw, &options, &id, error.raw()) != RTCMSG_OK) return error;
     return std::uint64_t(id);
   }
 

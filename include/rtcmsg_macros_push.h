@@ -3,14 +3,14 @@
 #undef Attempt
 #pragma push_macro("Bytes")
 #undef Bytes
-#pragma push_macro("CallOptions")
-#undef CallOptions
 #pragma push_macro("Client")
 #undef Client
 #pragma push_macro("ClientState")
 #undef ClientState
 #pragma push_macro("Code")
 #undef Code
+#pragma push_macro("CommonOptions")
+#undef CommonOptions
 #pragma push_macro("Completion")
 #undef Completion
 #pragma push_macro("Config")
@@ -139,8 +139,6 @@
 #undef body
 #pragma push_macro("bytes")
 #undef bytes
-#pragma push_macro("call")
-#undef call
 #pragma push_macro("calloc")
 #undef calloc
 #pragma push_macro("cancel")
@@ -437,6 +435,8 @@
 #undef strncpy
 #pragma push_macro("submit")
 #undef submit
+#pragma push_macro("summary")
+#undef summary
 #pragma push_macro("swap")
 #undef swap
 #pragma push_macro("take")

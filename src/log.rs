@@ -87,7 +87,10 @@ impl Logger {
     pub(crate) fn take_line(&self, take: impl FnOnce(Level, &str) -> bool) -> Option<()> {
         let mut lines = lock(&self.kept.as_ref()?.lines);
         if lines.dropped > 0 {
-            let text = format!("{} log lines gave way to newer ones: see log.capacity", lines.dropped);
+            let text = format!(
+                "{} log lines gave way to newer ones: see log.buffer_lines",
+                lines.dropped
+            );
             if take(Level::Warn, &text) {
                 lines.dropped = 0;
             }

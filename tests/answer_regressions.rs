@@ -79,7 +79,7 @@ fn each_answer_comes_to_what_its_bytes_say() {
             }
         });
         let max_attempts = attempts.to_string();
-        let settings = [("retry.max_attempts", max_attempts.as_str()), ("retry.base_ms", "1")];
+        let settings = [("retry.max_attempts", max_attempts.as_str()), ("retry.backoff_ms", "1")];
         let client = client_with(&peer.url, &settings);
         let report = with_message(case, |message| send(&client, message));
         peer.join();

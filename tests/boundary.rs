@@ -1,4 +1,4 @@
-//! A panic behind each exported function: RTCMSG_INTERNAL or the function's own nothing, a log line, and a client that
+//! A panic behind each exported function: RTCMSG_ERR_INTERNAL or the function's own nothing, a log line, and a client that
 //! still works. The functions are called through the C ABI, as a C program would.
 
 use std::collections::BTreeSet;
@@ -55,7 +55,9 @@ unsafe extern "C" {
     fn rtcmsg_test_panic_in(name: *const c_char);
     fn rtcmsg_code_name(code: i32) -> *const c_char;
     fn rtcmsg_delivery_name(delivery: u32) -> *const c_char;
+    fn rtcmsg_code_text(code: i32) -> *const c_char;
     fn rtcmsg_version() -> u32;
+    fn rtcmsg_version_string() -> *const c_char;
     fn rtcmsg_config_new() -> Handle;
     fn rtcmsg_config_free(config: Handle);
     fn rtcmsg_config_set(config: Handle, key: *const c_char, value: *const c_char, error: *mut Error) -> i32;
@@ -70,7 +72,7 @@ unsafe extern "C" {
         report: *mut Handle,
         error: *mut Error,
     ) -> i32;
-    fn rtcmsg_client_call(
+    fn rtcmsg_client_call_action(
         client: Handle,
         vendor: u32,
         action: *const c_char,
@@ -116,7 +118,7 @@ unsafe extern "C" {
         needed: *mut usize,
         error: *mut Error,
     ) -> i32;
-    fn rtcmsg_client_log(
+    fn rtcmsg_client_next_log_line(
         client: Handle,
         level: *mut i32,
         text: *mut c_char,
@@ -128,8 +130,9 @@ unsafe extern "C" {
     fn rtcmsg_client_free(client: Handle);
     fn rtcmsg_report_code(report: Handle) -> i32;
     fn rtcmsg_report_delivery(report: Handle) -> u32;
-    fn rtcmsg_report_text(report: Handle) -> *const c_char;
-    fn rtcmsg_report_count(report: Handle, delivery: u32) -> usize;
+    fn rtcmsg_report_summary(report: Handle) -> *const c_char;
+    fn rtcmsg_report_recipient_count(report: Handle) -> usize;
+    fn rtcmsg_report_count_by_delivery(report: Handle, delivery: u32) -> usize;
     fn rtcmsg_report_request_count(report: Handle) -> usize;
     fn rtcmsg_report_request(report: Handle, index: usize) -> *const c_void;
     fn rtcmsg_report_attempt(report: Handle, index: usize) -> *const c_void;
@@ -184,7 +187,7 @@ fn panicking<T>(name: &str, tested: &mut BTreeSet<String>, function: impl FnOnce
     (value, LINES.lock().unwrap().clone())
 }
 
-/// The code is RTCMSG_INTERNAL, the error says where, and so does one log line, unless there is nobody to tell yet.
+/// The code is RTCMSG_ERR_INTERNAL, the error says where, and so does one log line, unless there is nobody to tell yet.
 fn internal(name: &str, tested: &mut BTreeSet<String>, logged: bool, function: impl FnOnce(*mut Error) -> i32) {
     let mut error = Error {
         struct_size: size_of::<Error>(),
@@ -252,8 +255,8 @@ fn a_panic_behind_any_exported_function_stays_inside() {
         assert!(unsent.is_null());
         let (action, version, json) = (c"Other".as_ptr(), c"2020-12-01".as_ptr(), str(c"{}"));
         let mut uncalled: Handle = config;
-        let call = |e| rtcmsg_client_call(client, 1, action, version, json, null(), &mut uncalled, e);
-        internal("rtcmsg_client_call", tested, true, call);
+        let call = |e| rtcmsg_client_call_action(client, 1, action, version, json, null(), &mut uncalled, e);
+        internal("rtcmsg_client_call_action", tested, true, call);
         assert!(uncalled.is_null());
         let none = Str { data: null(), len: 0 };
         let rotate = |e| rtcmsg_client_set_credentials(client, 1, str(c"AKLTdemo"), str(c"other"), none, e);
@@ -284,8 +287,8 @@ fn a_panic_behind_any_exported_function_stays_inside() {
         internal("rtcmsg_client_stats", tested, true, |e| {
             rtcmsg_client_stats(client, null_mut(), 0, &mut needed, e)
         });
-        internal("rtcmsg_client_log", tested, true, |e| {
-            rtcmsg_client_log(client, &mut level, null_mut(), 0, &mut needed, e)
+        internal("rtcmsg_client_next_log_line", tested, true, |e| {
+            rtcmsg_client_next_log_line(client, &mut level, null_mut(), 0, &mut needed, e)
         });
         internal("rtcmsg_client_close", tested, true, |e| {
             rtcmsg_client_close(client, 0, e)
@@ -300,7 +303,8 @@ fn a_panic_behind_any_exported_function_stays_inside() {
         }
         gives!(rtcmsg_report_code(report), -1, 1);
         gives!(rtcmsg_report_delivery(report), 0, 1);
-        gives!(rtcmsg_report_count(report, 0), 0, 1);
+        gives!(rtcmsg_report_recipient_count(report), 0, 1);
+        gives!(rtcmsg_report_count_by_delivery(report, 1), 0, 1);
         gives!(rtcmsg_report_request_count(report), 0, 1);
         gives!(rtcmsg_report_request(report, 0), null(), 1);
         gives!(rtcmsg_report_attempt(report, 0), null(), 1);
@@ -317,19 +321,32 @@ fn a_panic_behind_any_exported_function_stays_inside() {
                 0,
             ),
             (
+                "rtcmsg_code_text",
+                panicking("rtcmsg_code_text", tested, || rtcmsg_code_text(0)),
+                0,
+            ),
+            (
+                "rtcmsg_version_string",
+                panicking("rtcmsg_version_string", tested, || rtcmsg_version_string()),
+                0,
+            ),
+            (
                 "rtcmsg_delivery_name",
                 panicking("rtcmsg_delivery_name", tested, || rtcmsg_delivery_name(1)),
                 0,
             ),
             (
-                "rtcmsg_report_text",
-                panicking("rtcmsg_report_text", tested, || rtcmsg_report_text(report)),
+                "rtcmsg_report_summary",
+                panicking("rtcmsg_report_summary", tested, || rtcmsg_report_summary(report)),
                 1,
             ),
         ]
         .map(|(name, (pointer, lines), logged)| (name, CStr::from_ptr(pointer), lines.len() == logged))
         {
-            assert!(logged && (text == c"" || text == c"RTCMSG_?"), "{name}: {text:?}");
+            assert!(
+                logged && ([c"", c"RTCMSG_?", c"unknown code"].contains(&text)),
+                "{name}: {text:?}"
+            );
         }
 
         // The client has gone through all of it, and sends.

@@ -29,7 +29,7 @@ fn rotation_under_load_signs_with_no_mix() {
                     for _ in 0..300 {
                         // A mix of the two would be another refusal: a right key with a wrong token, or the reverse.
                         let report = send(&client, &UNICAST);
-                        let name = &report.requests()[0].vendor_name;
+                        let name = &report.requests()[0].vendor_error;
                         let refused = outcome(&report) == (Code::Unauthenticated, Delivery::NotDelivered);
                         let by_key = refused && name == "InvalidAccessKey";
                         assert!(report.code() == Code::Ok || by_key, "{}", report.text());

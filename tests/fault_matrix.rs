@@ -216,7 +216,7 @@ impl Setup {
         let url = emulator.url().replace("https://127.0.0.1", "https://localhost");
         let mut settings = vec![
             ("retry.max_attempts", attempts.to_owned()),
-            ("retry.base_ms", "0".to_owned()),
+            ("retry.backoff_ms", "0".to_owned()),
         ];
         if let Some(files) = tls {
             settings.push(("tls.ca_file", files.certificate.to_str().unwrap().to_owned()));

@@ -123,7 +123,7 @@ fn behind(fault: Fault, attempts: &str) -> (Report, usize) {
     let settings = [
         ("http.proxy", url.as_str()),
         ("retry.max_attempts", attempts),
-        ("retry.base_ms", "0"),
+        ("retry.backoff_ms", "0"),
     ];
     let client = client_with(emulator.url(), &settings);
     let report = send(&client, &UNICAST);

@@ -191,19 +191,19 @@ fn a_full_queue_refuses_and_counts_what_was_not_polled() {
     assert_eq!(queue.pending(), 3);
     next(&queue);
     submit(&queue, &UNICAST);
-    assert_eq!(stats(&queue)["queue"]["refused"], 1);
+    assert_eq!(stats(&queue)["queue"]["rejected"], 1);
 }
 
 #[test]
 fn a_queue_is_full_by_bytes_too_until_messages_are_polled() {
     let emulator = emulator();
-    let queue = dispatcher(emulator.url(), &[("queue.bytes", "100000")]);
+    let queue = dispatcher(emulator.url(), &[("queue.max_bytes", "100000")]);
     let text = "x".repeat(60_000);
     submit(&queue, &unicast("alice", &text));
     let full = queue
         .submit(&unicast("alice", &text), &SubmitOptions::default())
         .unwrap_err();
-    assert_eq!((full.code, &*full.field), (Code::QueueFull, "queue.bytes"));
+    assert_eq!((full.code, &*full.field), (Code::QueueFull, "queue.max_bytes"));
     assert_eq!(queue.pending(), 1, "what was refused takes no room");
     next(&queue);
     submit(&queue, &unicast("alice", &text));
@@ -463,8 +463,8 @@ fn they_arrive_in_order_with_retries_too() {
     let settings = [
         ("retry.max_attempts", "20"),
         ("retry.budget_percent", "100"),
-        ("retry.base_ms", "2"),
-        ("retry.max_ms", "4"),
+        ("retry.backoff_ms", "2"),
+        ("retry.backoff_max_ms", "4"),
     ];
     numbered_messages_arrive_in_order(&faults, &settings, 2_000);
 }
@@ -612,7 +612,7 @@ fn warm_up_serves_over_tls_too_where_the_server_sends_tickets_behind_its_handsha
 #[test]
 fn what_is_opened_ahead_again_and_again_stays_within_http_max_connections() {
     let emulator = emulator();
-    let settings = [("http.max_connections", "3"), ("worker.threads", "2")];
+    let settings = [("http.max_idle_connections", "3"), ("worker.threads", "2")];
     let queue = dispatcher(emulator.url(), &settings);
     for _ in 0..10 {
         queue.warm_up(3).unwrap();

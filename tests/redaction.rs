@@ -222,9 +222,9 @@ fn an_answer_of_many_rows_that_repeat_a_long_payload_is_cleaned_and_its_words_ar
     let [first, second] = report.recipients() else {
         panic!("{} rows", report.recipients().len())
     };
-    assert_eq!((first.vendor_text.as_ref(), first.devices.len()), ("***", 20_000));
-    assert!(first.devices.iter().all(|device| device.vendor_text == "***"));
-    assert_eq!(second.vendor_text, format!("{}…", "w".repeat(64)));
+    assert_eq!((first.vendor_message.as_ref(), first.devices.len()), ("***", 20_000));
+    assert!(first.devices.iter().all(|device| device.vendor_message == "***"));
+    assert_eq!(second.vendor_message, format!("{}…", "w".repeat(64)));
 }
 
 #[test]

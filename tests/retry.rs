@@ -46,8 +46,8 @@ fn scripted(script: Vec<String>) -> Peer {
 fn retrying(url: &str, settings: &[(&str, &str)]) -> Client {
     let mut all = vec![
         ("retry.max_attempts", "3"),
-        ("retry.base_ms", "1"),
-        ("retry.max_ms", "1"),
+        ("retry.backoff_ms", "1"),
+        ("retry.backoff_max_ms", "1"),
     ];
     all.extend(settings);
     client_with(url, &all)

@@ -213,7 +213,7 @@ fn what_the_vendor_refuses_is_not_delivered_and_says_why() {
     ] {
         let report = send(&client_with(url, settings), &message);
         assert_eq!(outcome(&report), (code, Delivery::NotDelivered), "{}", report.text());
-        assert_eq!(report.requests()[0].vendor_name, name);
+        assert_eq!(report.requests()[0].vendor_error, name);
         assert_eq!(report.error().map(|error| error.code), Some(code));
     }
 }

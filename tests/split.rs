@@ -256,7 +256,7 @@ fn a_refusal_that_concerns_all_ends_the_message_and_the_rest_is_not_sent() {
 
 #[test]
 fn a_throttled_part_is_tried_again_and_the_rest_goes_on() {
-    let retrying = [("retry.max_attempts", "2"), ("retry.base_ms", "0")];
+    let retrying = [("retry.max_attempts", "2"), ("retry.backoff_ms", "0")];
     let parts = parts_of(
         vec![
             r#"200 {"Code":7}"#,

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 ACTIONS = {
-    "SendUnicast": "RTCMSG_VOLCENGINE_SEND_UNICAST",
-    "SendRoomUnicast": "RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST",
-    "BatchSendRoomUnicast": "RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST",
-    "SendBroadcast": "RTCMSG_VOLCENGINE_SEND_BROADCAST",
-    "P2PSendMessageToUsers": "RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS",
-    "P2PSendMessageToAll": "RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL",
-    "P2PSendMessageToAllExcept": "RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT",
-    "SendCustomCommandToUsers": "RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS",
-    "SendCustomCommandToRoom": "RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM",
+    "SendUnicast": "RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST",
+    "SendRoomUnicast": "RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST",
+    "BatchSendRoomUnicast": "RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST",
+    "SendBroadcast": "RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST",
+    "P2PSendMessageToUsers": "RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS",
+    "P2PSendMessageToAll": "RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL",
+    "P2PSendMessageToAllExcept": "RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT",
+    "SendCustomCommandToUsers": "RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS",
+    "SendCustomCommandToRoom": "RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM",
 }
 CASE_MEMBERS = {"name", "settings", "faults", "message", "error", "code", "delivery", "recipients", "each"}
 CASE_MEMBERS |= {"requests", "attempts", "request", "arrived"}
@@ -44,7 +44,7 @@ struct conformance_pair {
 
 struct conformance_device {
   const char *platform;
-  const char *vendor_text;
+  const char *vendor_message;
   uint32_t delivery;
 };
 
@@ -54,7 +54,7 @@ struct conformance_recipient {
   uint32_t delivery;
   rtcmsg_code code;
   int32_t vendor_code;
-  const char *vendor_text;
+  const char *vendor_message;
   const struct conformance_device *devices;
   size_t device_count;
 };
@@ -75,7 +75,7 @@ struct conformance_case {
   rtcmsg_message message;
   /* Refused before any I/O: the code, the field and the text, NULL otherwise. */
   const char *error_field;
-  const char *error_text;
+  const char *error_message;
   rtcmsg_code code;
   uint32_t delivery;
   const struct conformance_recipient *recipients;
@@ -83,7 +83,7 @@ struct conformance_case {
   size_t requests;
   size_t attempts;
   /* Of the first request; NULL and -1 for what the case does not say. */
-  const char *vendor_name;
+  const char *vendor_error;
   int64_t vendor_code;
   int64_t http_status;
   const struct conformance_arrival *arrivals;
@@ -168,7 +168,7 @@ def message_row(table: Table, message: dict[str, Any]) -> str:
     fields = [
         "sizeof(rtcmsg_message)",
         ACTIONS[message["action"]],
-        "RTCMSG_BINARY" if "base64" in message else "0",
+        "RTCMSG_MESSAGE_BINARY" if "base64" in message else "0",
         table.text(message["room_id"]) if "room_id" in message else "{NULL, 0}",
         table.text(message["from"]) if "from" in message else "{NULL, 0}",
         table.array("rtcmsg_str", [table.text(user) for user in recipients_named(message)]),
@@ -183,9 +183,9 @@ def message_row(table: Table, message: dict[str, Any]) -> str:
 
 
 def recipient_row(table: Table, row: dict[str, Any]) -> str:
-    known(row, {"user", "delivery", "code", "vendor_code", "vendor_text", "devices"}, str(row))
+    known(row, {"user", "delivery", "code", "vendor_code", "vendor_message", "devices"}, str(row))
     devices = [
-        f"{{{quoted(device['platform'])}, {quoted(device['vendor_text'])}, {device['delivery']}}}"
+        f"{{{quoted(device['platform'])}, {quoted(device['vendor_message'])}, {device['delivery']}}}"
         for device in row.get("devices", [])
     ]
     user = row["user"]
@@ -195,7 +195,7 @@ def recipient_row(table: Table, row: dict[str, Any]) -> str:
         row["delivery"],
         row["code"],
         str(row.get("vendor_code", 0)),
-        quoted(row.get("vendor_text", "")),
+        quoted(row.get("vendor_message", "")),
         table.array("struct conformance_device", devices),
     ]
     return "{" + ", ".join(fields) + "}"
@@ -224,12 +224,16 @@ def case_row(table: Table, base: dict[str, str], case: dict[str, Any]) -> str:
         table.array("struct conformance_pair", [f"{{{quoted(k)}, {quoted(v)}}}" for k, v in settings.items()]),
         table.array("char *const", [compact(fault) for fault in case.get("faults", [])]),
         message_row(table, case["message"]),
-        *((quoted(error["field"]), quoted(error["text"]), error["code"]) if error else ("NULL", "NULL", case["code"])),
+        *(
+            (quoted(error["field"]), quoted(error["message"]), error["code"])
+            if error
+            else ("NULL", "NULL", case["code"])
+        ),
         "0" if error else case["delivery"],
         recipient_rows(table, case),
         str(case.get("requests", 0)),
         str(case.get("attempts", 0)),
-        quoted(request["vendor_name"]) if "vendor_name" in request else "NULL",
+        quoted(request["vendor_error"]) if "vendor_error" in request else "NULL",
         str(request.get("vendor_code", -1)),
         str(request.get("http_status", -1)),
         table.array("struct conformance_arrival", [arrival_row(*item) for item in case.get("arrived", {}).items()]),

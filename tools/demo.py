@@ -59,7 +59,7 @@ def reported(quickstart: str, environment: dict[str, str]) -> list[tuple[str, st
     rows = []
     for line in run.stdout.splitlines():
         message, recipient, delivery = line[:28].strip(), line[29:43].strip(), line[44:66].strip()
-        rows.append((message, recipient, delivery.removeprefix("RTCMSG_")))
+        rows.append((message, recipient, delivery.removeprefix("RTCMSG_DELIVERY_")))
     return rows
 
 

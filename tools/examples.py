@@ -60,7 +60,7 @@ def check_game_loop(emulator: Emulator, program: str) -> None:
 def check_epoll(emulator: Emulator, program: str) -> None:
     emulator.control("volcengine/join", {"room_id": "lobby", "user_id": "alice"})
     said = said_by(emulator, program).splitlines()
-    expect("what it says", said, [f"message {number}: RTCMSG_ACCEPTED" for number in (1, 2, 3)])
+    expect("what it says", said, [f"message {number}: RTCMSG_DELIVERY_ACCEPTED" for number in (1, 2, 3)])
     expect("alice's inbox", inbox(emulator, "alice"), ["message 1", "message 2", "message 3"])
     print("epoll: 3 messages, one after another")
 

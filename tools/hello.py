@@ -30,7 +30,7 @@ def main() -> int:
     payloads = [[entry["payload"] for entry in inbox] for inbox in inboxes]
     right = (
         run.returncode == 0
-        and said == ["alice: RTCMSG_ACCEPTED", "bob: RTCMSG_ACCEPTED"]
+        and said == ["alice: RTCMSG_DELIVERY_ACCEPTED", "bob: RTCMSG_DELIVERY_ACCEPTED"]
         and payloads == [["dinner is ready"]] * 2
     )
     print("hello: right" if right else f"hello: WRONG: {run.returncode} {said} {payloads}")

@@ -199,7 +199,7 @@ def check_fully_static(installed: Installed, programs: Mapping[str, Path], root:
             expect(f"whether {name} needs a loader", "INTERP" in dynamic, False)
             shutil.copy(program, root / "program")
             said = run([*in_root(root), "/program"], environment)
-            expect(f"what {name} says", said.endswith(" RTCMSG_ACCEPTED\n"), True)
+            expect(f"what {name} says", said.endswith(" RTCMSG_DELIVERY_ACCEPTED\n"), True)
         arrived = emulator.control("inbox?vendor=zego&user=alice")
     expect("the number of messages in the inbox", len(arrived), len(programs))
 
@@ -226,12 +226,12 @@ def check_plugins(installed: Installed, plugins: list[Path]) -> None:
             symbols = run(["nm", "--dynamic", "--defined-only", "--format=just-symbols", str(plugin)]).split()
             expect(f"the symbols of {plugin.name}", symbols, ["plugin_main"])
             said = run([sys.executable, "-c", load, str(plugin)], emulator.environment)
-            expect(f"what {plugin.name} says", said.endswith(" RTCMSG_ACCEPTED\n"), True)
+            expect(f"what {plugin.name} says", said.endswith(" RTCMSG_DELIVERY_ACCEPTED\n"), True)
 
 
 def check_programs(installed: Installed, programs: Mapping[str, Path]) -> None:
     major, minor, patch = (int(part) for part in read_version().split("."))
-    said = f"{major << 16 | minor << 8 | patch:06x} RTCMSG_ACCEPTED\n"
+    said = f"{major << 16 | minor << 8 | patch:06x} RTCMSG_DELIVERY_ACCEPTED\n"
     with Emulator(str(installed.root / "bin/rtcmsg-emulator")) as emulator:
         emulator.control("zego/join", {"room_id": "lobby", "user_id": "alice"})
         expected = []

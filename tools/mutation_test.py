@@ -48,7 +48,7 @@ SECRET = (
     'format!("client made: {} {}", client.vendors.names().join(" and "), config.text(&config::ZEGO_SERVER_SECRET))',
 )
 EXPIRY = """/// In milliseconds from the call to the first byte of a request, waiting for quota included: what has not left by then
-    /// is not sent, RTCMSG_EXPIRED. 0: it does not expire."""
+    /// is not sent, RTCMSG_ERR_EXPIRED. 0: it does not expire."""
 STRUCT = (
     "src/ffi/client.rs",
     f"pub timeout_ms: i32,\n    {EXPIRY}\n    pub expires_in_ms: i32,",

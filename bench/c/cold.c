@@ -24,22 +24,22 @@ static void ours(void *library, const char *url) {
   const char *settings[] = {"volcengine.endpoint", url, "volcengine.access_key", "AKLTdemo", "volcengine.secret_key",
                             "demo-secret-key==", "volcengine.rtc_app_id", "661e000000000000000demo1", "tls.ca_file", ca};
   for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i += 2) {
-    if (CALL(rtcmsg_config_set)(config, settings[i], settings[i + 1], &error) != RTCMSG_OK) bench_fail(settings[i], error.text);
+    if (CALL(rtcmsg_config_set)(config, settings[i], settings[i + 1], &error) != RTCMSG_OK) bench_fail(settings[i], error.message);
   }
   rtcmsg_client *client = NULL;
-  if (CALL(rtcmsg_client_new)(config, &client, &error) != RTCMSG_OK) bench_fail("client", error.text);
+  if (CALL(rtcmsg_client_new)(config, &client, &error) != RTCMSG_OK) bench_fail("client", error.message);
   char payload[100];
   memset(payload, '0', sizeof payload);
-  rtcmsg_str to = rtcmsg_text("user-0001");
+  rtcmsg_str to = rtcmsg_str_from("user-0001");
   rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
-  message.action = RTCMSG_VOLCENGINE_SEND_UNICAST;
-  message.from = rtcmsg_text("server");
+  message.action = RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST;
+  message.from = rtcmsg_str_from("server");
   message.to = &to;
   message.to_count = 1;
   message.payload = payload;
   message.payload_len = sizeof payload;
   rtcmsg_report *report = NULL;
-  if (CALL(rtcmsg_client_send)(client, &message, NULL, &report, &error) != RTCMSG_OK) bench_fail("send", error.text);
+  if (CALL(rtcmsg_client_send)(client, &message, NULL, &report, &error) != RTCMSG_OK) bench_fail("send", error.message);
 }
 
 static size_t drop(char *bytes, size_t size, size_t count, void *user_data) {

@@ -17,7 +17,7 @@ static int send_message(void *state) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_report *report = NULL;
   rtcmsg_code code = rtcmsg_client_send(client, &message, NULL, &report, &error);
-  if (code != RTCMSG_OK) fprintf(stderr, "%s: %s\n", rtcmsg_code_name(code), error.text);
+  if (code != RTCMSG_OK) fprintf(stderr, "%s: %s\n", rtcmsg_code_name(code), error.message);
   rtcmsg_report_free(report);
   return code;
 }

@@ -11,13 +11,13 @@ struct flight {
 
 static void submit(struct flight *flight, uint64_t number) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   /* One destination for all: without this they would leave one after another. */
-  call.flags = RTCMSG_UNORDERED;
-  call.user_data = number;
+  options.flags = RTCMSG_SUBMIT_UNORDERED;
+  options.user_data = number;
   uint64_t id;
   flight->started[number] = bench_now_ns();
-  if (rtcmsg_client_submit(flight->client, &flight->message, &call, &id, &error) != RTCMSG_OK) bench_fail("submit", error.text);
+  if (rtcmsg_client_submit(flight->client, &flight->message, &options, &id, &error) != RTCMSG_OK) bench_fail("submit", error.message);
 }
 
 /* Sends `count`; what each took stands in `samples`, in the order of the submits. */
@@ -28,10 +28,10 @@ static void send_all(struct flight *flight, uint64_t window, uint64_t count, uin
   while (done < count) {
     rtcmsg_completion rows[64];
     size_t found;
-    if (rtcmsg_client_poll(flight->client, -1, rows, sizeof rows[0], 64, &found, &error) != RTCMSG_OK) bench_fail("poll", error.text);
+    if (rtcmsg_client_poll(flight->client, -1, rows, sizeof rows[0], 64, &found, &error) != RTCMSG_OK) bench_fail("poll", error.message);
     uint64_t now = bench_now_ns();
     for (size_t i = 0; i < found; i++) {
-      if (rows[i].code != RTCMSG_OK) bench_fail(rtcmsg_code_name(rows[i].code), rtcmsg_report_text(rows[i].report));
+      if (rows[i].code != RTCMSG_OK) bench_fail(rtcmsg_code_name(rows[i].code), rtcmsg_report_summary(rows[i].report));
       samples[rows[i].user_data] = now - flight->started[rows[i].user_data];
       rtcmsg_report_free(rows[i].report);
       if (begun < count) submit(flight, begun++);

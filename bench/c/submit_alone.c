@@ -28,8 +28,8 @@ static void take_one(rtcmsg_client *client) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_completion row;
   size_t found;
-  if (rtcmsg_client_poll(client, -1, &row, sizeof row, 1, &found, &error) != RTCMSG_OK || found != 1) bench_fail("poll", error.text);
-  if (row.code != RTCMSG_OK) bench_fail("completion", rtcmsg_report_text(row.report));
+  if (rtcmsg_client_poll(client, -1, &row, sizeof row, 1, &found, &error) != RTCMSG_OK || found != 1) bench_fail("poll", error.message);
+  if (row.code != RTCMSG_OK) bench_fail("completion", rtcmsg_report_summary(row.report));
   rtcmsg_report_free(row.report);
 }
 
@@ -41,14 +41,14 @@ int main(int argc, char **argv) {
   const char *settings[] = {"queue.capacity", "1000000", NULL};
   rtcmsg_client *client = client_for(&bench, settings);
   rtcmsg_message message = client_message(bench.name);
-  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
-  call.flags = RTCMSG_UNORDERED | (is_idle || is_tick ? 0 : RTCMSG_NO_COMPLETION);
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
+  options.flags = RTCMSG_SUBMIT_UNORDERED | (is_idle || is_tick ? 0 : RTCMSG_SUBMIT_NO_COMPLETION);
   uint64_t *samples = bench_alloc(count * sizeof *samples);
   /* The first thousand start the workers and touch the memory. */
   for (size_t i = 0; i < count + 1000; i++) {
     rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
     uint64_t id, start = bench_now_ns();
-    if (rtcmsg_client_submit(client, &message, &call, &id, &error) != RTCMSG_OK) bench_fail("submit", error.text);
+    if (rtcmsg_client_submit(client, &message, &options, &id, &error) != RTCMSG_OK) bench_fail("submit", error.message);
     if (i >= 1000) samples[i - 1000] = bench_now_ns() - start;
     if (is_idle) take_one(client);
     if (is_tick && i % TICK == TICK - 1) {

@@ -34,7 +34,7 @@ func TestBadInputIsAnErrorInTheLibrarysWords(t *testing.T) {
 		{"a room that is no UTF-8", rtcmsg.Broadcast{RoomID: notUTF8, From: "server", Text: "hi"}, "room_id", "is not UTF-8 at byte 2"},
 		{"a sender that is no UTF-8", rtcmsg.Unicast{From: notUTF8, To: "alice", Text: "hi"}, "from", "is not UTF-8 at byte 2"},
 		{"a recipient that is no UTF-8", users("alice", notUTF8), "to[1]", "is not UTF-8 at byte 2"},
-		{"a text that is no UTF-8", rtcmsg.Unicast{From: "server", To: "alice", Text: notUTF8}, "payload", "is not UTF-8 at byte 2; bytes go with RTCMSG_BINARY, on Volcengine RTC"},
+		{"a text that is no UTF-8", rtcmsg.Unicast{From: "server", To: "alice", Text: notUTF8}, "payload", "is not UTF-8 at byte 2; bytes go with RTCMSG_MESSAGE_BINARY, on Volcengine RTC"},
 		{"nobody", users(), "to", "an empty list; BatchSendRoomUnicast takes 1 to 100,000, and has an action of its own for everybody"},
 		{"no ids", ids(), "user_ids", "an empty list; P2PSendMessage takes 1 to 100,000, and has an action of its own for everybody"},
 		{"too many users", users(make([]string, 1_000_001)...), "to", "1,000,001 recipients, BatchSendRoomUnicast takes 100,000"},
@@ -50,7 +50,7 @@ func TestBadInputIsAnErrorInTheLibrarysWords(t *testing.T) {
 			_, submitErr := client.Submit(bounded(t), c.message)
 			for _, err := range []error{err, submitErr, client.Post(bounded(t), c.message), client.Check(c.message)} {
 				failed := asError(t, err)
-				if report != nil || !errors.Is(err, rtcmsg.ErrInvalidArgument) || !errors.Is(err, rtcmsg.ErrNotSent) || failed.Field != c.field || failed.Text != c.text {
+				if report != nil || !errors.Is(err, rtcmsg.ErrInvalidArgument) || !errors.Is(err, rtcmsg.ErrNotSent) || failed.Field != c.field || failed.Message != c.text {
 					t.Errorf("%v", err)
 				}
 			}
@@ -87,7 +87,7 @@ func TestBadSettingsAreErrorsInTheLibrarysWords(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			client, err := rtcmsg.New(c.options...)
 			failed := asError(t, err)
-			if client != nil || !errors.Is(err, c.is) || (c.field != "" && failed.Field != c.field) || (c.text != "" && failed.Text != c.text) {
+			if client != nil || !errors.Is(err, c.is) || (c.field != "" && failed.Field != c.field) || (c.text != "" && failed.Message != c.text) {
 				t.Errorf("%v", err)
 			}
 		})
@@ -98,7 +98,7 @@ func TestAClientThatNewHasNotMadeIsRefused(t *testing.T) {
 	for _, client := range []*rtcmsg.Client{nil, {}} {
 		_, sendErr := client.SendUnicast(bounded(t), toAlice)
 		_, submitErr := client.Submit(bounded(t), toAlice)
-		_, callErr := client.Call(bounded(t), rtcmsg.ZEGO, "Anything", "", nil)
+		_, callErr := client.CallAction(bounded(t), rtcmsg.ZEGO, "Anything", "", nil)
 		_, statsErr := client.Stats()
 		for name, err := range map[string]error{
 			"Send": sendErr, "Submit": submitErr, "Call": callErr, "Stats": statsErr,
@@ -109,7 +109,7 @@ func TestAClientThatNewHasNotMadeIsRefused(t *testing.T) {
 			"Close":          client.Close(bounded(t)),
 			"SetCredentials": client.SetCredentials(rtcmsg.ZEGO, rtcmsg.Credentials{}),
 		} {
-			if failed := asError(t, err); !errors.Is(err, rtcmsg.ErrInvalidArgument) || failed.Field != "client" || failed.Text != "is NULL" {
+			if failed := asError(t, err); !errors.Is(err, rtcmsg.ErrInvalidArgument) || failed.Field != "client" || failed.Message != "is NULL" {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -123,7 +123,7 @@ func TestASubmissionThatSubmitHasNotMadeIsRefused(t *testing.T) {
 	for _, submission := range []*rtcmsg.Submission{nil, {}} {
 		_, err := submission.Wait(bounded(t))
 		for _, err := range []error{err, submission.Cancel()} {
-			if failed := asError(t, err); failed.Field != "submission" || failed.Text != "is NULL" {
+			if failed := asError(t, err); failed.Field != "submission" || failed.Message != "is NULL" {
 				t.Error(err)
 			}
 		}
@@ -139,7 +139,7 @@ func TestANilContextIsRefused(t *testing.T) {
 	var none context.Context
 	_, sendErr := client.SendUnicast(none, toAlice)
 	_, submitErr := client.Submit(none, toAlice)
-	_, callErr := client.Call(none, rtcmsg.ZEGO, "Anything", "", nil)
+	_, callErr := client.CallAction(none, rtcmsg.ZEGO, "Anything", "", nil)
 	submission, err := client.Submit(bounded(t), toAlice)
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +177,7 @@ func TestABadCallIsRefused(t *testing.T) {
 		{"a body that is no object", rtcmsg.ZEGO, "Anything", "", `[]`, "json"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			report, err := client.Call(bounded(t), c.vendor, c.action, c.version, []byte(c.body))
+			report, err := client.CallAction(bounded(t), c.vendor, c.action, c.version, []byte(c.body))
 			if failed := asError(t, err); report != nil || !errors.Is(err, rtcmsg.ErrInvalidArgument) || !errors.Is(err, rtcmsg.ErrNotSent) || failed.Field != c.field {
 				t.Errorf("%v", err)
 			}

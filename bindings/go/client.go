@@ -56,8 +56,8 @@ func checkVersions(header, library uint32) error {
 		return nil
 	}
 	return &Error{
-		Code: CodeUnsupported,
-		Text: fmt.Sprintf("the library is of version %s, this program was compiled for %s", version(library), version(header)),
+		Code:    CodeUnsupported,
+		Message: fmt.Sprintf("the library is of version %s, this program was compiled for %s", version(library), version(header)),
 	}
 }
 
@@ -105,18 +105,18 @@ type Vendor uint32
 
 // The vendors.
 const (
-	Volcengine Vendor = C.RTCMSG_VOLCENGINE // RTC and IM
-	ZEGO       Vendor = C.RTCMSG_ZEGO
+	Volcengine Vendor = C.RTCMSG_VENDOR_VOLCENGINE // RTC and IM
+	ZEGO       Vendor = C.RTCMSG_VENDOR_ZEGO
 )
 
-// Call sends any other action of the two APIs, signed, and waits for the answer: action is the vendor's name of it, and
+// CallAction sends any other action of the two APIs, signed, and waits for the answer: action is the vendor's name of it, and
 // body a JSON object. For Volcengine it goes out byte for byte, and version is the action's date, such as "2020-12-01".
 // For ZEGO its members become query parameters, a list as Name[] repeated, and version is "".
 //
 // The report says whether the vendor accepted it, and its Body is the raw answer. A call occupies a thread until it is
 // answered; up to 32 of a client run at a time, more wait. When the context ends before the answer is there, the call
 // fails with [ErrAbandoned] and runs on.
-func (c *Client) Call(ctx context.Context, vendor Vendor, action, version string, body []byte, options ...SendOption) (*Report, error) {
+func (c *Client) CallAction(ctx context.Context, vendor Vendor, action, version string, body []byte, options ...SendOption) (*Report, error) {
 	if err := c.usableWith(ctx); err != nil {
 		return nil, refused(err)
 	}
@@ -171,7 +171,7 @@ func (c *core) call(s *Submission, vendor Vendor, action, version string, body [
 	}
 	var raw *C.rtcmsg_report
 	failed := newCError()
-	code := C.rtcmsgo_call(c.handle, C.uint32_t(vendor), cAction, cVersion,
+	code := C.rtcmsgo_call_action(c.handle, C.uint32_t(vendor), cAction, cVersion,
 		(*C.char)(unsafe.Pointer(unsafe.SliceData(body))), C.size_t(len(body)),
 		call.timeoutMs, call.expiresInMs, call.priority, call.flags, call.orderKey, &raw, &failed)
 	if raw == nil {
@@ -276,7 +276,7 @@ func (c *Client) Flush(ctx context.Context) error {
 		}
 		failed := newCError()
 		code := C.rtcmsg_client_flush(c.core.handle, milliseconds(flushSlice), &failed)
-		if code != C.RTCMSG_TIMEOUT {
+		if code != C.RTCMSG_ERR_TIMEOUT {
 			return failure(code, &failed)
 		}
 	}

@@ -111,7 +111,7 @@ func TestAClosedClientRefusesEverythingInTheLibrarysWords(t *testing.T) {
 	}
 	_, sendErr := client.SendUnicast(bounded(t), toAlice)
 	_, submitErr := client.Submit(bounded(t), toAlice)
-	_, callErr := client.Call(bounded(t), rtcmsg.ZEGO, "Anything", "", []byte(`{}`))
+	_, callErr := client.CallAction(bounded(t), rtcmsg.ZEGO, "Anything", "", []byte(`{}`))
 	ofMessages := map[string]bool{"Send": true, "Submit": true, "Call": true, "Post": true, "Check": true}
 	for name, err := range map[string]error{
 		"Send": sendErr, "Submit": submitErr, "Call": callErr,
@@ -121,7 +121,7 @@ func TestAClosedClientRefusesEverythingInTheLibrarysWords(t *testing.T) {
 		"WarmUp":         client.WarmUp(1),
 		"SetCredentials": client.SetCredentials(rtcmsg.ZEGO, rtcmsg.Credentials{Secret: "secret"}),
 	} {
-		if failed := asError(t, err); !errors.Is(err, rtcmsg.ErrClosed) || failed.Text != "this client is closed" {
+		if failed := asError(t, err); !errors.Is(err, rtcmsg.ErrClosed) || failed.Message != "this client is closed" {
 			t.Errorf("%s: %v", name, err)
 		}
 		if errors.Is(err, rtcmsg.ErrNotSent) != ofMessages[name] {

@@ -31,9 +31,9 @@ type conformanceCase struct {
 	Faults   []json.RawMessage  `json:"faults"`
 	Message  conformanceMessage `json:"message"`
 	Error    *struct {
-		Code  string `json:"code"`
-		Field string `json:"field"`
-		Text  string `json:"text"`
+		Code    string `json:"code"`
+		Field   string `json:"field"`
+		Message string `json:"message"`
 	} `json:"error"`
 	Code       string         `json:"code"`
 	Delivery   string         `json:"delivery"`
@@ -61,24 +61,24 @@ type conformanceMessage struct {
 }
 
 type recipientRow struct {
-	User       any         `json:"user"`
-	Delivery   string      `json:"delivery"`
-	Code       string      `json:"code"`
-	VendorCode int         `json:"vendor_code"`
-	VendorText string      `json:"vendor_text"`
-	Devices    []deviceRow `json:"devices"`
+	User          any         `json:"user"`
+	Delivery      string      `json:"delivery"`
+	Code          string      `json:"code"`
+	VendorCode    int         `json:"vendor_code"`
+	VendorMessage string      `json:"vendor_message"`
+	Devices       []deviceRow `json:"devices"`
 }
 
 type deviceRow struct {
-	Platform   string `json:"platform"`
-	VendorText string `json:"vendor_text"`
-	Delivery   string `json:"delivery"`
+	Platform      string `json:"platform"`
+	VendorMessage string `json:"vendor_message"`
+	Delivery      string `json:"delivery"`
 }
 
 type requestRow struct {
-	VendorName *string `json:"vendor_name"`
-	VendorCode *int    `json:"vendor_code"`
-	HTTPStatus *int    `json:"http_status"`
+	VendorError *string `json:"vendor_error"`
+	VendorCode  *int    `json:"vendor_code"`
+	HTTPStatus  *int    `json:"http_status"`
 }
 
 func TestTheConformanceTableHolds(t *testing.T) {
@@ -231,7 +231,7 @@ func (c *conformanceCase) hold(t *testing.T, report *rtcmsg.Report, err error) {
 	t.Helper()
 	if c.Error != nil {
 		failed := asError(t, err)
-		if report != nil || failed.Code.String() != c.Error.Code || failed.Field != c.Error.Field || failed.Text != c.Error.Text {
+		if report != nil || failed.Code.String() != c.Error.Code || failed.Field != c.Error.Field || failed.Message != c.Error.Message {
 			t.Errorf("%v, %v", report, err)
 		}
 		return
@@ -252,7 +252,7 @@ func (c *conformanceCase) hold(t *testing.T, report *rtcmsg.Report, err error) {
 	c.holdRecipients(t, report)
 	if c.Request != nil {
 		first := report.Requests[0]
-		holdValue(t, "vendor_name", first.VendorName, c.Request.VendorName)
+		holdValue(t, "vendor_error", first.VendorError, c.Request.VendorError)
 		holdValue(t, "vendor_code", first.VendorCode, c.Request.VendorCode)
 		holdValue(t, "http_status", first.HTTPStatus, c.Request.HTTPStatus)
 	}
@@ -280,17 +280,17 @@ func (c *conformanceCase) holdRecipients(t *testing.T, report *rtcmsg.Report) {
 	}
 	for i, recipient := range report.Recipients {
 		row := recipientRow{
-			User:       recipient.User,
-			Delivery:   recipient.Delivery.String(),
-			Code:       recipient.Code.String(),
-			VendorCode: recipient.VendorCode,
-			VendorText: recipient.VendorText,
+			User:          recipient.User,
+			Delivery:      recipient.Delivery.String(),
+			Code:          recipient.Code.String(),
+			VendorCode:    recipient.VendorCode,
+			VendorMessage: recipient.VendorMessage,
 		}
 		if recipient.UserID != 0 {
 			row.User = float64(recipient.UserID)
 		}
 		for _, device := range recipient.Devices {
-			row.Devices = append(row.Devices, deviceRow{device.Platform, device.VendorText, device.Delivery.String()})
+			row.Devices = append(row.Devices, deviceRow{device.Platform, device.VendorMessage, device.Delivery.String()})
 		}
 		if found, expected := fmt.Sprintf("%+v", row), fmt.Sprintf("%+v", expected[i]); found != expected {
 			t.Errorf("recipient %d is %s, not %s", i, found, expected)

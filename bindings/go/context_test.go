@@ -50,7 +50,7 @@ func TestAContextThatHasEndedSendsNothing(t *testing.T) {
 	}{{cancelled, rtcmsg.ErrCancelled, context.Canceled}, {late, rtcmsg.ErrExpired, context.DeadlineExceeded}} {
 		report, err := client.SendUnicast(c.ctx, toAlice)
 		_, submitErr := client.Submit(c.ctx, toAlice)
-		_, callErr := client.Call(c.ctx, rtcmsg.ZEGO, "SendBroadcastMessage", "", []byte(`{}`))
+		_, callErr := client.CallAction(c.ctx, rtcmsg.ZEGO, "SendBroadcastMessage", "", []byte(`{}`))
 		for _, err := range []error{err, submitErr, client.Post(c.ctx, toAlice), callErr} {
 			if report != nil || !errors.Is(err, c.sentinel) || !errors.Is(err, c.cause) || !errors.Is(err, rtcmsg.ErrNotSent) {
 				t.Errorf("%v, %v", report, err)
@@ -284,7 +284,7 @@ func TestAnAbandonedCallRunsOnWithoutItsCaller(t *testing.T) {
 		arrived(t, emulator, 1)
 	}()
 	body := []byte(`{"RoomId":"lobby","UserId":"server","UserName":"server","MessageCategory":1,"MessageContent":"hi"}`)
-	_, err := client.Call(ctx, rtcmsg.ZEGO, "SendBroadcastMessage", "", body)
+	_, err := client.CallAction(ctx, rtcmsg.ZEGO, "SendBroadcastMessage", "", body)
 	clear(body)
 	if !errors.Is(err, rtcmsg.ErrAbandoned) || !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)

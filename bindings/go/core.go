@@ -309,7 +309,7 @@ func stats(handle *C.rtcmsg_client) ([]byte, error) {
 		var needed C.size_t
 		failed := newCError()
 		code := C.rtcmsg_client_stats(handle, (*C.char)(unsafe.Pointer(&buffer[0])), C.size_t(len(buffer)), &needed, &failed)
-		if code != C.RTCMSG_BUFFER_TOO_SMALL {
+		if code != C.RTCMSG_ERR_BUFFER_TOO_SMALL {
 			return buffer[:max(needed, 1)-1], failure(code, &failed)
 		}
 		buffer = make([]byte, needed*2)

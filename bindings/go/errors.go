@@ -10,45 +10,45 @@ type Code int32
 
 // The codes, with the numbers of rtcmsg.h. Each failure has an error of its own for errors.Is.
 const (
-	CodeOK              Code = C.RTCMSG_OK               // every recipient is accepted or delivered
-	CodeInvalidArgument Code = C.RTCMSG_INVALID_ARGUMENT // a field, setting or argument is not allowed; nothing was sent
-	CodeUnsupported     Code = C.RTCMSG_UNSUPPORTED      // the library does not know what was asked for; nothing was sent
-	CodeNotConfigured   Code = C.RTCMSG_NOT_CONFIGURED   // the client lacks a setting that this message needs; nothing was sent
-	CodeQueueFull       Code = C.RTCMSG_QUEUE_FULL       // queue.capacity or queue.bytes is reached; nothing was taken in
-	CodeRateLimited     Code = C.RTCMSG_RATE_LIMITED     // the quota has no room within the deadline; nothing was sent
-	CodeExpired         Code = C.RTCMSG_EXPIRED          // it expired before the first byte; nothing was sent
-	CodeCancelled       Code = C.RTCMSG_CANCELLED        // cancelled while still queued; nothing was sent
-	CodeClosed          Code = C.RTCMSG_CLOSED           // the client is closed
-	CodeForked          Code = C.RTCMSG_FORKED           // the client was made before a fork
-	CodeNotFound        Code = C.RTCMSG_NOT_FOUND        // in flight or done
-	CodeBufferTooSmall  Code = C.RTCMSG_BUFFER_TOO_SMALL // never seen: this package makes room
-	CodeNoResources     Code = C.RTCMSG_NO_RESOURCES     // the system refused a thread or a descriptor; nothing was sent
-	CodeResolve         Code = C.RTCMSG_RESOLVE          // the vendor's host name has no address; nothing was sent
-	CodeConnect         Code = C.RTCMSG_CONNECT          // no connection to the vendor; nothing was sent
-	CodeTLS             Code = C.RTCMSG_TLS              // the TLS handshake failed; nothing was sent
-	CodeDisconnected    Code = C.RTCMSG_DISCONNECTED     // the connection ended before the answer did
-	CodeTimeout         Code = C.RTCMSG_TIMEOUT          // the deadline passed; the delivery says whether anything had left
-	CodeBadResponse     Code = C.RTCMSG_BAD_RESPONSE     // what came back is no answer of this vendor
-	CodeProxy           Code = C.RTCMSG_PROXY            // the proxy refuses the way to the vendor, or is none; nothing was sent
-	CodeRejected        Code = C.RTCMSG_REJECTED         // the vendor refused the request
-	CodeUnauthenticated Code = C.RTCMSG_UNAUTHENTICATED  // the vendor does not accept the credentials or the signature
-	CodeForbidden       Code = C.RTCMSG_FORBIDDEN        // the account may not do this
-	CodeThrottled       Code = C.RTCMSG_THROTTLED        // the vendor's quota is used up
-	CodeClock           Code = C.RTCMSG_CLOCK            // this machine's clock is too far from the vendor's
-	CodeVendorFault     Code = C.RTCMSG_VENDOR_FAULT     // the vendor failed; the delivery says what may have gone out
-	CodeUndelivered     Code = C.RTCMSG_UNDELIVERED      // nobody got the message
-	CodePartial         Code = C.RTCMSG_PARTIAL          // recipients differ: look at each
-	CodeInternal        Code = C.RTCMSG_INTERNAL         // a defect of the library
+	CodeOK              Code = C.RTCMSG_OK                   // every recipient is accepted or delivered
+	CodeInvalidArgument Code = C.RTCMSG_ERR_INVALID_ARGUMENT // a field, setting or argument is not allowed; nothing was sent
+	CodeUnsupported     Code = C.RTCMSG_ERR_UNSUPPORTED      // the library does not know what was asked for; nothing was sent
+	CodeNotConfigured   Code = C.RTCMSG_ERR_NOT_CONFIGURED   // the client lacks a setting that this message needs; nothing was sent
+	CodeQueueFull       Code = C.RTCMSG_ERR_QUEUE_FULL       // queue.capacity or queue.max_bytes is reached; nothing was taken in
+	CodeRateLimited     Code = C.RTCMSG_ERR_RATE_LIMITED     // the quota has no room within the deadline; nothing was sent
+	CodeExpired         Code = C.RTCMSG_ERR_EXPIRED          // it expired before the first byte; nothing was sent
+	CodeCancelled       Code = C.RTCMSG_ERR_CANCELLED        // cancelled while still queued; nothing was sent
+	CodeClosed          Code = C.RTCMSG_ERR_CLOSED           // the client is closed
+	CodeForked          Code = C.RTCMSG_ERR_FORKED           // the client was made before a fork
+	CodeNotFound        Code = C.RTCMSG_ERR_NOT_FOUND        // in flight or done
+	CodeBufferTooSmall  Code = C.RTCMSG_ERR_BUFFER_TOO_SMALL // never seen: this package makes room
+	CodeNoResources     Code = C.RTCMSG_ERR_NO_RESOURCES     // the system refused a thread or a descriptor; nothing was sent
+	CodeResolve         Code = C.RTCMSG_ERR_RESOLVE          // the vendor's host name has no address; nothing was sent
+	CodeConnect         Code = C.RTCMSG_ERR_CONNECT          // no connection to the vendor; nothing was sent
+	CodeTLS             Code = C.RTCMSG_ERR_TLS              // the TLS handshake failed; nothing was sent
+	CodeDisconnected    Code = C.RTCMSG_ERR_DISCONNECTED     // the connection ended before the answer did
+	CodeTimeout         Code = C.RTCMSG_ERR_TIMEOUT          // the deadline passed; the delivery says whether anything had left
+	CodeBadResponse     Code = C.RTCMSG_ERR_BAD_RESPONSE     // what came back is no answer of this vendor
+	CodeProxy           Code = C.RTCMSG_ERR_PROXY            // the proxy refuses the way to the vendor, or is none; nothing was sent
+	CodeRejected        Code = C.RTCMSG_ERR_REJECTED         // the vendor refused the request
+	CodeUnauthenticated Code = C.RTCMSG_ERR_UNAUTHENTICATED  // the vendor does not accept the credentials or the signature
+	CodeForbidden       Code = C.RTCMSG_ERR_FORBIDDEN        // the account may not do this
+	CodeThrottled       Code = C.RTCMSG_ERR_THROTTLED        // the vendor's quota is used up
+	CodeClock           Code = C.RTCMSG_ERR_CLOCK            // this machine's clock is too far from the vendor's
+	CodeVendorFault     Code = C.RTCMSG_ERR_VENDOR_FAULT     // the vendor failed; the delivery says what may have gone out
+	CodeUndelivered     Code = C.RTCMSG_ERR_UNDELIVERED      // nobody got the message
+	CodePartial         Code = C.RTCMSG_ERR_PARTIAL          // recipients differ: look at each
+	CodeInternal        Code = C.RTCMSG_ERR_INTERNAL         // a defect of the library
 
 	// CodeAbandoned is of this package alone: the context of a send ended while its message was in flight. The message
 	// runs on, and its outcome is not known here.
 	CodeAbandoned Code = 1
 )
 
-// String is the name of the constant in rtcmsg.h, such as RTCMSG_THROTTLED.
+// String is the name of the constant in rtcmsg.h, such as RTCMSG_ERR_THROTTLED.
 func (c Code) String() string {
 	if c == CodeAbandoned {
-		return "RTCMSG_ABANDONED"
+		return "RTCMSG_ERR_ABANDONED"
 	}
 	return C.GoString(C.rtcmsg_code_name(C.rtcmsg_code(c)))
 }
@@ -58,14 +58,14 @@ type Delivery uint32
 
 // The deliveries, with the numbers of rtcmsg.h.
 const (
-	NotSent      Delivery = C.RTCMSG_NOT_SENT      // no byte of the request can have reached the vendor; safe to send again
-	NotDelivered Delivery = C.RTCMSG_NOT_DELIVERED // the vendor answered that this recipient did not get it; safe to send again
-	Accepted     Delivery = C.RTCMSG_ACCEPTED      // the vendor took it and says nothing more of this recipient
-	Delivered    Delivery = C.RTCMSG_DELIVERED     // the vendor says that this recipient got it
-	Unknown      Delivery = C.RTCMSG_UNKNOWN       // bytes left and no answer settles it; send again only if twice is harmless
+	NotSent      Delivery = C.RTCMSG_DELIVERY_NOT_SENT      // no byte of the request can have reached the vendor; safe to send again
+	NotDelivered Delivery = C.RTCMSG_DELIVERY_NOT_DELIVERED // the vendor answered that this recipient did not get it; safe to send again
+	Accepted     Delivery = C.RTCMSG_DELIVERY_ACCEPTED      // the vendor took it and says nothing more of this recipient
+	Delivered    Delivery = C.RTCMSG_DELIVERY_DELIVERED     // the vendor says that this recipient got it
+	Unknown      Delivery = C.RTCMSG_DELIVERY_UNKNOWN       // bytes left and no answer settles it; send again only if twice is harmless
 )
 
-// String is the name of the constant in rtcmsg.h, such as RTCMSG_DELIVERED.
+// String is the name of the constant in rtcmsg.h, such as RTCMSG_DELIVERY_DELIVERED.
 func (d Delivery) String() string {
 	return C.GoString(C.rtcmsg_delivery_name(C.uint32_t(d)))
 }
@@ -144,10 +144,10 @@ var sentinels = map[Code]error{
 
 // An Error is why a call failed. It holds no secret and no payload.
 type Error struct {
-	Code   Code
-	Field  string  // the field, argument or setting it is about, such as "to[3]" or "zego.app_id"; empty if none
-	Text   string  // a sentence for a person: what is wrong and what is allowed
-	Report *Report // what became of the message; nil if it was not taken in, and for CodeAbandoned
+	Code    Code
+	Field   string  // the field, argument or setting it is about, such as "to[3]" or "zego.app_id"; empty if none
+	Message string  // a sentence for a person: what is wrong and what is allowed
+	Report  *Report // what became of the message; nil if it was not taken in, and for CodeAbandoned
 
 	cause      error
 	notTakenIn bool // a message, or a call, was refused
@@ -158,8 +158,8 @@ func (e *Error) Error() string {
 	if e.Field != "" {
 		text += ": " + e.Field
 	}
-	if e.Text != "" {
-		text += ": " + e.Text
+	if e.Message != "" {
+		text += ": " + e.Message
 	}
 	if e.cause != nil {
 		text += ": " + e.cause.Error()
@@ -190,8 +190,8 @@ func refused(err error) error {
 	return err
 }
 
-func invalid(field, text string) *Error {
-	return &Error{Code: CodeInvalidArgument, Field: field, Text: text}
+func invalid(field, message string) *Error {
+	return &Error{Code: CodeInvalidArgument, Field: field, Message: message}
 }
 
 // newCError is an rtcmsg_error ready to be filled.
@@ -205,5 +205,5 @@ func failure(code C.rtcmsg_code, failed *C.rtcmsg_error) error {
 		return nil
 	}
 	said := *failed // C.GoString moves what it reads to the heap: without a copy, the error of every call
-	return &Error{Code: Code(code), Field: C.GoString(&said.field[0]), Text: C.GoString(&said.text[0])}
+	return &Error{Code: Code(code), Field: C.GoString(&said.field[0]), Message: C.GoString(&said.message[0])}
 }

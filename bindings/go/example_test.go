@@ -55,7 +55,7 @@ func ExampleNew() {
 	_, err = client.SendCustomCommandToUsers(context.Background(),
 		rtcmsg.CustomCommandToUsers{RoomID: "lobby", From: "server", Text: "dinner is ready"})
 	fmt.Println(err)
-	// Output: rtcmsg: RTCMSG_INVALID_ARGUMENT: to: an empty list; SendCustomCommand takes 1 to 100,000, and has an action of its own for everybody
+	// Output: rtcmsg: RTCMSG_ERR_INVALID_ARGUMENT: to: an empty list; SendCustomCommand takes 1 to 100,000, and has an action of its own for everybody
 }
 
 func ExampleClient_SendUnicast() {
@@ -69,7 +69,7 @@ func ExampleClient_SendUnicast() {
 		log.Fatal(err)
 	}
 	fmt.Println(report.Delivery)
-	// Output: RTCMSG_ACCEPTED
+	// Output: RTCMSG_DELIVERY_ACCEPTED
 }
 
 func ExampleClient_SendRoomUnicast() {
@@ -79,7 +79,7 @@ func ExampleClient_SendRoomUnicast() {
 	report, err := client.SendRoomUnicast(context.Background(),
 		rtcmsg.RoomUnicast{RoomID: "lobby", From: "server", To: "alice", Binary: []byte{0, 1, 0xfe, 0xff}})
 	fmt.Println(report.Delivery, err)
-	// Output: RTCMSG_ACCEPTED <nil>
+	// Output: RTCMSG_DELIVERY_ACCEPTED <nil>
 }
 
 func ExampleClient_BatchSendRoomUnicast() {
@@ -99,7 +99,7 @@ func ExampleClient_SendBroadcast() {
 	report, err := client.SendBroadcast(context.Background(),
 		rtcmsg.Broadcast{RoomID: "lobby", From: "server", Text: "round 2 begins"}, rtcmsg.Urgent())
 	fmt.Println(report.Delivery, err)
-	// Output: RTCMSG_ACCEPTED <nil>
+	// Output: RTCMSG_DELIVERY_ACCEPTED <nil>
 }
 
 func ExampleClient_P2PSendMessageToUsers() {
@@ -114,7 +114,7 @@ func ExampleClient_P2PSendMessageToUsers() {
 	for _, recipient := range report.Recipients {
 		fmt.Println(recipient.UserID, recipient.Delivery, recipient.Devices)
 	}
-	// Output: 10001 RTCMSG_DELIVERED [{Web SUCCESS RTCMSG_DELIVERED}]
+	// Output: 10001 RTCMSG_DELIVERY_DELIVERED [{Web SUCCESS RTCMSG_DELIVERY_DELIVERED}]
 }
 
 func ExampleClient_SendCustomCommandToUsers() {
@@ -129,8 +129,8 @@ func ExampleClient_SendCustomCommandToUsers() {
 		}
 	}
 	// Output:
-	// alice RTCMSG_ACCEPTED
-	// bob RTCMSG_NOT_DELIVERED
+	// alice RTCMSG_DELIVERY_ACCEPTED
+	// bob RTCMSG_DELIVERY_NOT_DELIVERED
 }
 
 // A submission is for who wants to go on at once, and ask later.
@@ -155,9 +155,9 @@ func ExampleClient_Submit() {
 		fmt.Println(report.Delivery)
 	}
 	// Output:
-	// RTCMSG_ACCEPTED
-	// RTCMSG_ACCEPTED
-	// RTCMSG_ACCEPTED
+	// RTCMSG_DELIVERY_ACCEPTED
+	// RTCMSG_DELIVERY_ACCEPTED
+	// RTCMSG_DELIVERY_ACCEPTED
 }
 
 // What an error says of sending again.
@@ -173,9 +173,9 @@ func ExampleError() {
 	case errors.Is(err, rtcmsg.ErrInvalidArgument):
 		var failed *rtcmsg.Error
 		errors.As(err, &failed)
-		fmt.Printf("mend %s: %s\n", failed.Field, failed.Text)
+		fmt.Printf("fix %s: %s\n", failed.Field, failed.Message)
 	case errors.Is(err, rtcmsg.ErrNotSent):
 		fmt.Println("send again")
 	}
-	// Output: mend from: holds ' '; Volcengine ids take letters, digits, _ @ - and .
+	// Output: fix from: holds ' '; Volcengine ids take letters, digits, _ @ - and .
 }

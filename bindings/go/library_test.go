@@ -16,15 +16,15 @@ import (
 )
 
 var layouts = map[string]reflect.Type{
-	"rtcmsg_str":        reflect.TypeFor[strLayout](),
-	"rtcmsg_error":      reflect.TypeFor[errorLayout](),
-	"rtcmsg_message":    reflect.TypeFor[messageLayout](),
-	"rtcmsg_call":       reflect.TypeFor[callLayout](),
-	"rtcmsg_completion": reflect.TypeFor[completionLayout](),
-	"rtcmsg_request":    reflect.TypeFor[requestLayout](),
-	"rtcmsg_attempt":    reflect.TypeFor[attemptLayout](),
-	"rtcmsg_recipient":  reflect.TypeFor[recipientLayout](),
-	"rtcmsg_device":     reflect.TypeFor[deviceLayout](),
+	"rtcmsg_str":          reflect.TypeFor[strLayout](),
+	"rtcmsg_error":        reflect.TypeFor[errorLayout](),
+	"rtcmsg_message":      reflect.TypeFor[messageLayout](),
+	"rtcmsg_send_options": reflect.TypeFor[sendOptionsLayout](),
+	"rtcmsg_completion":   reflect.TypeFor[completionLayout](),
+	"rtcmsg_request":      reflect.TypeFor[requestLayout](),
+	"rtcmsg_attempt":      reflect.TypeFor[attemptLayout](),
+	"rtcmsg_recipient":    reflect.TypeFor[recipientLayout](),
+	"rtcmsg_device":       reflect.TypeFor[deviceLayout](),
 }
 
 func TestStructsHaveTheLayoutOfTheABI(t *testing.T) {
@@ -150,12 +150,40 @@ func TestADeadlineOnlyShortens(t *testing.T) {
 	}
 }
 
+func TestAFlagOfTheOtherStructIsRefusedByName(t *testing.T) {
+	client, err := New(WithSettings(map[string]string{"volcengine.access_key": "AKLTtest", "volcengine.secret_key": "secret", "volcengine.rtc_app_id": "app"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close(context.Background())
+	for _, c := range []struct {
+		set                func(m *flat, options *call)
+		name, owner, other string
+	}{
+		{func(m *flat, _ *call) { m.flags = 1 << 8 }, "RTCMSG_SUBMIT_UNORDERED", "rtcmsg_send_options", "rtcmsg_message"},
+		{func(m *flat, _ *call) { m.flags = 1 << 9 }, "RTCMSG_SUBMIT_NO_COMPLETION", "rtcmsg_send_options", "rtcmsg_message"},
+		{func(_ *flat, options *call) { options.flags = 1 << 0 }, "RTCMSG_MESSAGE_BINARY", "rtcmsg_message", "rtcmsg_send_options"},
+	} {
+		m, call, err := client.prepare(context.Background(), Unicast{From: "server", To: "alice", Text: "hi"}, nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.set(&m, &call)
+		id, err := client.core.submit(&m, call, 0)
+		var failed *Error
+		if !errors.As(err, &failed) || id != 0 || failed.Code != CodeInvalidArgument || failed.Field != "flags" ||
+			failed.Message != c.name+" is a flag of "+c.owner+", not of "+c.other {
+			t.Errorf("%s in %s: %d, %v", c.name, c.other, id, err)
+		}
+	}
+}
+
 func TestEveryCodeHasItsNameAndItsError(t *testing.T) {
 	header, err := os.ReadFile("../../include/rtcmsg.h")
 	if err != nil {
 		t.Fatal(err)
 	}
-	codes := regexp.MustCompile(`(?m)^#define (RTCMSG_\w+) (-\d+)$`).FindAllStringSubmatch(string(header), -1)
+	codes := regexp.MustCompile(`(?m)^  (RTCMSG_ERR_\w+) = (-\d+),$`).FindAllStringSubmatch(string(header), -1)
 	if len(codes) < 20 {
 		t.Fatalf("%d codes in the header", len(codes))
 	}
@@ -178,7 +206,7 @@ func TestEveryCodeHasItsNameAndItsError(t *testing.T) {
 		}
 		seen[sentinel] = true
 	}
-	if len(seen)+1 != len(sentinels) || CodeAbandoned.String() != "RTCMSG_ABANDONED" {
+	if len(seen)+1 != len(sentinels) || CodeAbandoned.String() != "RTCMSG_ERR_ABANDONED" {
 		t.Errorf("%d codes, %d errors", len(seen), len(sentinels))
 	}
 }

@@ -35,7 +35,7 @@ func (l logLevel) slog() slog.Level {
 	}
 }
 
-// setting is the value of log.keep.
+// setting is the value of log.buffer_level.
 func (l logLevel) setting() string {
 	switch l {
 	case logError:
@@ -112,10 +112,10 @@ func (p *logPump) drain(buffer []byte) []byte {
 		var level C.int32_t
 		var needed C.size_t
 		text := (*C.char)(unsafe.Pointer(&buffer[0]))
-		switch C.rtcmsg_client_log(p.handle, &level, text, C.size_t(len(buffer)), &needed, nil) {
+		switch C.rtcmsg_client_next_log_line(p.handle, &level, text, C.size_t(len(buffer)), &needed, nil) {
 		case C.RTCMSG_OK:
 			p.logger.Log(context.Background(), logLevel(level).slog(), C.GoString(text))
-		case C.RTCMSG_BUFFER_TOO_SMALL:
+		case C.RTCMSG_ERR_BUFFER_TOO_SMALL:
 			buffer = make([]byte, needed)
 		default:
 			return buffer

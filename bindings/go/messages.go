@@ -107,47 +107,47 @@ type fields struct {
 }
 
 func (m Unicast) fields() fields {
-	return fields{action: C.RTCMSG_VOLCENGINE_SEND_UNICAST,
+	return fields{action: C.RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST,
 		from: m.From, to: []string{m.To}, text: m.Text, binary: m.Binary}
 }
 
 func (m RoomUnicast) fields() fields {
-	return fields{action: C.RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST,
+	return fields{action: C.RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST,
 		roomID: m.RoomID, from: m.From, to: []string{m.To}, text: m.Text, binary: m.Binary}
 }
 
 func (m BatchRoomUnicast) fields() fields {
-	return fields{action: C.RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST,
+	return fields{action: C.RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST,
 		roomID: m.RoomID, from: m.From, to: m.To, text: m.Text, binary: m.Binary}
 }
 
 func (m Broadcast) fields() fields {
-	return fields{action: C.RTCMSG_VOLCENGINE_SEND_BROADCAST,
+	return fields{action: C.RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST,
 		roomID: m.RoomID, from: m.From, text: m.Text, binary: m.Binary}
 }
 
 func (m P2PMessageToUsers) fields() fields {
-	return fields{action: C.RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, conversationID: m.ConversationID,
+	return fields{action: C.RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, conversationID: m.ConversationID,
 		senderID: m.SenderID, msgType: m.MsgType, userIDs: m.UserIDs, text: m.Text}
 }
 
 func (m P2PMessageToAll) fields() fields {
-	return fields{action: C.RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL, conversationID: m.ConversationID,
+	return fields{action: C.RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL, conversationID: m.ConversationID,
 		senderID: m.SenderID, msgType: m.MsgType, text: m.Text}
 }
 
 func (m P2PMessageToAllExcept) fields() fields {
-	return fields{action: C.RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT, conversationID: m.ConversationID,
+	return fields{action: C.RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT, conversationID: m.ConversationID,
 		senderID: m.SenderID, msgType: m.MsgType, userIDs: m.UserIDs, text: m.Text}
 }
 
 func (m CustomCommandToUsers) fields() fields {
-	return fields{action: C.RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS,
+	return fields{action: C.RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS,
 		roomID: m.RoomID, from: m.From, to: m.To, text: m.Text}
 }
 
 func (m CustomCommandToRoom) fields() fields {
-	return fields{action: C.RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM, roomID: m.RoomID, from: m.From, text: m.Text}
+	return fields{action: C.RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM, roomID: m.RoomID, from: m.From, text: m.Text}
 }
 
 // flat is a message as the shims take it: pointers to Go memory that holds no pointers, and lengths.
@@ -171,7 +171,7 @@ func flatten(message Message) (flat, error) {
 	}
 	m.payload, m.payloadLen = chars(m.text), C.size_t(len(m.text))
 	if m.binary != nil {
-		m.flags = C.RTCMSG_BINARY
+		m.flags = C.RTCMSG_MESSAGE_BINARY
 		m.payload, m.payloadLen = (*C.char)(unsafe.Pointer(unsafe.SliceData(m.binary))), C.size_t(len(m.binary))
 	}
 	total := 0

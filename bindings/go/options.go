@@ -68,7 +68,7 @@ func WithEnvironment() Option {
 // WithLogger sends the library's log lines to logger, as far as it is enabled for their level: a client made or closed
 // is Info, a message that failed Warn, every message Debug. They hold no secrets and no payloads. Lines are kept in the
 // library and fetched by a goroutine, several times a second: a handler may block, and if it does so for long the oldest
-// of more than log.capacity lines are lost.
+// of more than log.buffer_lines lines are lost.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) error {
 		if logger == nil {
@@ -85,7 +85,7 @@ func WithLogger(logger *slog.Logger) Option {
 			return nil
 		}
 		c.logger = logger
-		return c.set("log.keep", keep)
+		return c.set("log.buffer_level", keep)
 	}
 }
 
@@ -203,7 +203,7 @@ func (o sendOptions) call(ctx context.Context, clientTimeout time.Duration) call
 		c.expiresInMs = milliseconds(*o.expiresIn)
 	}
 	if o.unordered {
-		c.flags = C.RTCMSG_UNORDERED
+		c.flags = C.RTCMSG_SUBMIT_UNORDERED
 	}
 	if o.orderKey != nil {
 		c.orderKey = C.uint64_t(*o.orderKey)

@@ -14,53 +14,53 @@ type Report struct {
 	// Delivery is that of the least certain part, in the order Unknown, NotSent, NotDelivered, Accepted, Delivered.
 	// Members of a conversation who are not among the Recipients count as Accepted.
 	Delivery Delivery
-	Text     string // one line for a log: no secrets, no payload
+	Summary  string // one line for a log: no secrets, no payload
 	Requests []Request
 	// Recipients stand in the caller's order. There is none for a room. For an IM message to all, or to all but some,
 	// they are those the vendor spoke of, in its order.
 	Recipients []Recipient
-	Body       []byte // the raw answer to [Client.Call], as it came, with whatever it repeats
+	Body       []byte // the raw answer to [Client.CallAction], as it came, with whatever it repeats
 }
 
 // A Request is one HTTP request, sent or given up.
 type Request struct {
-	Code       Code
-	Delivery   Delivery
-	Text       string // why it ended like this; empty on success
-	HTTPStatus int    // 0 if no answer came
-	RequestID  string // the vendor's id of it, for its support
-	VendorName string // the vendor's error code as text, such as "FlowLimitExceeded.QPSOverLimit"
-	VendorCode int    // the vendor's error code as a number
-	VendorText string // what the vendor says of it
-	RetryAfter time.Duration
-	Attempts   []Attempt // none if it never came to one
+	Code          Code
+	Delivery      Delivery
+	ErrorMessage  string // why it ended like this; empty on success
+	HTTPStatus    int    // 0 if no answer came
+	RequestID     string // the vendor's id of it, for its support
+	VendorError   string // the vendor's error code as text, such as "FlowLimitExceeded.QPSOverLimit"
+	VendorCode    int    // the vendor's error code as a number
+	VendorMessage string // what the vendor says of it
+	RetryAfter    time.Duration
+	Attempts      []Attempt // none if it never came to one
 }
 
 // An Attempt is one try of a request, and why it ended.
 type Attempt struct {
-	Code       Code
-	Delivery   Delivery
-	Text       string // empty on success
-	HTTPStatus int    // 0 if no answer came
+	Code         Code
+	Delivery     Delivery
+	ErrorMessage string // empty on success
+	HTTPStatus   int    // 0 if no answer came
 }
 
 // A Recipient is what became of the message for one user.
 type Recipient struct {
-	User       string // Volcengine RTC, ZEGO
-	UserID     int64  // IM
-	Delivery   Delivery
-	Code       Code
-	VendorCode int    // the vendor's code for this recipient
-	VendorText string // the vendor's word for this recipient, such as "NOT_ONLINE"
-	Request    int    // index of the request that carried it
-	Devices    []Device
+	User          string // Volcengine RTC, ZEGO
+	UserID        int64  // IM
+	Delivery      Delivery
+	Code          Code
+	VendorCode    int    // the vendor's code for this recipient
+	VendorMessage string // the vendor's word for this recipient, such as "NOT_ONLINE"
+	Request       int    // index of the request that carried it
+	Devices       []Device
 }
 
 // A Device is one device of a recipient (IM).
 type Device struct {
-	Platform   string // "Android", "IOS", "Web", or "Default" for a user who is offline
-	VendorText string // the vendor's word, such as "SUCCESS"
-	Delivery   Delivery
+	Platform      string // "Android", "IOS", "Web", or "Default" for a user who is offline
+	VendorMessage string // the vendor's word, such as "SUCCESS"
+	Delivery      Delivery
 }
 
 // Count is how many recipients are of that delivery; 0 for nil.
@@ -87,7 +87,7 @@ func (r *Report) err(cause error) error {
 	if r.Code == CodeOK {
 		return nil
 	}
-	return &Error{Code: r.Code, Text: r.Text, Report: r, cause: cause}
+	return &Error{Code: r.Code, Message: r.Summary, Report: r, cause: cause}
 }
 
 // takeReport copies a report into Go values and frees it.
@@ -98,7 +98,7 @@ func takeReport(raw *C.rtcmsg_report) *Report {
 	report := &Report{
 		Code:     Code(summary.code),
 		Delivery: Delivery(summary.delivery),
-		Text:     C.GoString(summary.text),
+		Summary:  C.GoString(summary.text),
 	}
 	if summary.body != nil {
 		report.Body = []byte(unsafe.String((*byte)(unsafe.Pointer(summary.body)), int(summary.body_len)))
@@ -117,16 +117,16 @@ func requests(raw *C.rtcmsg_report, count C.size_t) []Request {
 	requests := make([]Request, count)
 	for i, row := range rows {
 		requests[i] = Request{
-			Code:       Code(row.code),
-			Delivery:   Delivery(row.delivery),
-			Text:       C.GoString(row.text),
-			HTTPStatus: int(row.http_status),
-			RequestID:  C.GoString(row.request_id),
-			VendorName: C.GoString(row.vendor_name),
-			VendorCode: int(row.vendor_code),
-			VendorText: C.GoString(row.vendor_text),
-			RetryAfter: time.Duration(row.retry_after_ms) * time.Millisecond,
-			Attempts:   attempts(raw, C.size_t(row.first_attempt), C.size_t(row.attempts)),
+			Code:          Code(row.code),
+			Delivery:      Delivery(row.delivery),
+			ErrorMessage:  C.GoString(row.error_message),
+			HTTPStatus:    int(row.http_status),
+			RequestID:     C.GoString(row.request_id),
+			VendorError:   C.GoString(row.vendor_error),
+			VendorCode:    int(row.vendor_code),
+			VendorMessage: C.GoString(row.vendor_message),
+			RetryAfter:    time.Duration(row.retry_after_ms) * time.Millisecond,
+			Attempts:      attempts(raw, C.size_t(row.first_attempt), C.size_t(row.attempt_count)),
 		}
 	}
 	return requests
@@ -141,10 +141,10 @@ func attempts(raw *C.rtcmsg_report, first, count C.size_t) []Attempt {
 	attempts := make([]Attempt, count)
 	for i, row := range rows {
 		attempts[i] = Attempt{
-			Code:       Code(row.code),
-			Delivery:   Delivery(row.delivery),
-			Text:       C.GoString(row.text),
-			HTTPStatus: int(row.http_status),
+			Code:         Code(row.code),
+			Delivery:     Delivery(row.delivery),
+			ErrorMessage: C.GoString(row.error_message),
+			HTTPStatus:   int(row.http_status),
 		}
 	}
 	return attempts
@@ -159,14 +159,14 @@ func recipients(raw *C.rtcmsg_report, count C.size_t) []Recipient {
 	recipients := make([]Recipient, count)
 	for i, row := range rows {
 		recipients[i] = Recipient{
-			User:       C.GoString(row.user),
-			UserID:     int64(row.user_id),
-			Delivery:   Delivery(row.delivery),
-			Code:       Code(row.code),
-			VendorCode: int(row.vendor_code),
-			VendorText: C.GoString(row.vendor_text),
-			Request:    int(row.request),
-			Devices:    devices(raw, C.size_t(row.first_device), C.size_t(row.device_count)),
+			User:          C.GoString(row.user),
+			UserID:        int64(row.user_id),
+			Delivery:      Delivery(row.delivery),
+			Code:          Code(row.code),
+			VendorCode:    int(row.vendor_code),
+			VendorMessage: C.GoString(row.vendor_message),
+			Request:       int(row.request),
+			Devices:       devices(raw, C.size_t(row.first_device), C.size_t(row.device_count)),
 		}
 	}
 	return recipients
@@ -181,9 +181,9 @@ func devices(raw *C.rtcmsg_report, first, count C.size_t) []Device {
 	devices := make([]Device, count)
 	for i, row := range rows {
 		devices[i] = Device{
-			Platform:   C.GoString(row.platform),
-			VendorText: C.GoString(row.vendor_text),
-			Delivery:   Delivery(row.delivery),
+			Platform:      C.GoString(row.platform),
+			VendorMessage: C.GoString(row.vendor_message),
+			Delivery:      Delivery(row.delivery),
 		}
 	}
 	return devices

@@ -128,7 +128,7 @@ func (c *Client) Post(ctx context.Context, message Message, options ...SendOptio
 		return err
 	}
 	defer runtime.KeepAlive(c)
-	call.flags |= C.RTCMSG_NO_COMPLETION
+	call.flags |= C.RTCMSG_SUBMIT_NO_COMPLETION
 	_, err = c.core.submit(&m, call, 0)
 	return refused(err)
 }
@@ -277,9 +277,9 @@ func notSent(cause error) *Error {
 	if errors.Is(cause, context.DeadlineExceeded) {
 		code = CodeExpired
 	}
-	return &Error{Code: code, Field: "ctx", Text: "had ended already; nothing was sent", cause: cause, notTakenIn: true}
+	return &Error{Code: code, Field: "ctx", Message: "had ended already; nothing was sent", cause: cause, notTakenIn: true}
 }
 
 func abandoned(cause error) *Error {
-	return &Error{Code: CodeAbandoned, Text: "the message was in flight; it is not known whether it arrives", cause: cause}
+	return &Error{Code: CodeAbandoned, Message: "the message was in flight; it is not known whether it arrives", cause: cause}
 }

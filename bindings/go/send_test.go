@@ -129,7 +129,7 @@ func TestAReportHasEverythingTheLibraryTells(t *testing.T) {
 	client := connect(t, settings)
 	report, err := client.P2PSendMessageToUsers(bounded(t), rtcmsg.P2PMessageToUsers{
 		ConversationID: conversation, SenderID: 10008, MsgType: 1, UserIDs: []int64{10001, 10002}, Text: "hi"})
-	if !errors.Is(err, rtcmsg.ErrPartial) || asError(t, err).Report != report || asError(t, err).Text != report.Text {
+	if !errors.Is(err, rtcmsg.ErrPartial) || asError(t, err).Report != report || asError(t, err).Message != report.Summary {
 		t.Fatalf("%v", err)
 	}
 	if len(report.Requests) != 1 || report.Requests[0].HTTPStatus != 200 || report.Requests[0].RequestID == "" {
@@ -139,11 +139,11 @@ func TestAReportHasEverythingTheLibraryTells(t *testing.T) {
 		t.Errorf("attempts: %+v", attempts)
 	}
 	expected := []rtcmsg.Recipient{
-		{UserID: 10001, Delivery: rtcmsg.Delivered, Code: rtcmsg.CodeOK, VendorText: "SUCCESS", Devices: []rtcmsg.Device{
-			{Platform: "Web", VendorText: "SUCCESS", Delivery: rtcmsg.Delivered},
-			{Platform: "IOS", VendorText: "SUCCESS", Delivery: rtcmsg.Delivered}}},
-		{UserID: 10002, Delivery: rtcmsg.NotDelivered, Code: rtcmsg.CodeUndelivered, VendorText: "NOT_ONLINE", Devices: []rtcmsg.Device{
-			{Platform: "Default", VendorText: "NOT_ONLINE", Delivery: rtcmsg.NotDelivered}}},
+		{UserID: 10001, Delivery: rtcmsg.Delivered, Code: rtcmsg.CodeOK, VendorMessage: "SUCCESS", Devices: []rtcmsg.Device{
+			{Platform: "Web", VendorMessage: "SUCCESS", Delivery: rtcmsg.Delivered},
+			{Platform: "IOS", VendorMessage: "SUCCESS", Delivery: rtcmsg.Delivered}}},
+		{UserID: 10002, Delivery: rtcmsg.NotDelivered, Code: rtcmsg.CodeUndelivered, VendorMessage: "NOT_ONLINE", Devices: []rtcmsg.Device{
+			{Platform: "Default", VendorMessage: "NOT_ONLINE", Delivery: rtcmsg.NotDelivered}}},
 	}
 	if !reflect.DeepEqual(report.Recipients, expected) {
 		t.Errorf("recipients: %+v", report.Recipients)
@@ -178,7 +178,7 @@ func TestACallGivesTheRawAnswer(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	client := connect(t, settings)
-	report, err := client.Call(bounded(t), rtcmsg.ZEGO, "SendBroadcastMessage", "",
+	report, err := client.CallAction(bounded(t), rtcmsg.ZEGO, "SendBroadcastMessage", "",
 		[]byte(`{"RoomId":"lobby","UserId":"server","UserName":"server","MessageCategory":1,"MessageContent":"hi"}`))
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func TestACallGivesTheRawAnswer(t *testing.T) {
 	if report.Delivery != rtcmsg.Accepted || len(report.Body) == 0 || report.Body[0] != '{' {
 		t.Errorf("%v, body %q", report.Delivery, report.Body)
 	}
-	_, err = client.Call(bounded(t), rtcmsg.Volcengine, "GetSomethingElse", "2020-12-01", []byte(`{}`))
+	_, err = client.CallAction(bounded(t), rtcmsg.Volcengine, "GetSomethingElse", "2020-12-01", []byte(`{}`))
 	if failed := asError(t, err); failed.Report == nil || len(failed.Report.Body) == 0 {
 		t.Errorf("%v has no answer", err)
 	}
@@ -299,7 +299,7 @@ func TestBadSendOptionsAreRefused(t *testing.T) {
 		options     []rtcmsg.SendOption
 		field, text string
 	}{
-		{[]rtcmsg.SendOption{rtcmsg.OrderKey(7), rtcmsg.Unordered()}, "order_key", "is given together with RTCMSG_UNORDERED"},
+		{[]rtcmsg.SendOption{rtcmsg.OrderKey(7), rtcmsg.Unordered()}, "order_key", "must be 0 together with RTCMSG_SUBMIT_UNORDERED"},
 		{[]rtcmsg.SendOption{rtcmsg.Unordered(), rtcmsg.Ordered()}, "Ordered", "is given together with Unordered"},
 		{[]rtcmsg.SendOption{rtcmsg.Timeout(0)}, "Timeout", "is 0s; it takes more than 0, or NoTimeout"},
 		{[]rtcmsg.SendOption{rtcmsg.Timeout(-time.Second)}, "Timeout", "is -1s; it takes more than 0, or NoTimeout"},
@@ -313,7 +313,7 @@ func TestBadSendOptionsAreRefused(t *testing.T) {
 			_, submitErr := client.Submit(ctx, toAlice, c.options...)
 			for _, err := range []error{sendErr, submitErr, client.Post(ctx, toAlice, c.options...)} {
 				failed := asError(t, err)
-				if !errors.Is(err, rtcmsg.ErrInvalidArgument) || !errors.Is(err, rtcmsg.ErrNotSent) || failed.Field != c.field || failed.Text != c.text {
+				if !errors.Is(err, rtcmsg.ErrInvalidArgument) || !errors.Is(err, rtcmsg.ErrNotSent) || failed.Field != c.field || failed.Message != c.text {
 					t.Errorf("%v in place of an error of %s", err, c.field)
 				}
 			}
@@ -323,7 +323,7 @@ func TestBadSendOptionsAreRefused(t *testing.T) {
 		"Timeout": rtcmsg.Timeout(0), "ExpiresIn": rtcmsg.ExpiresIn(0), "Ordered": rtcmsg.Ordered(),
 		"order_key": rtcmsg.OrderKey(7), "flags": rtcmsg.Unordered(),
 	} {
-		_, err := client.Call(bounded(t), rtcmsg.ZEGO, "Anything", "", []byte(`{}`), option)
+		_, err := client.CallAction(bounded(t), rtcmsg.ZEGO, "Anything", "", []byte(`{}`), option)
 		if failed := asError(t, err); !errors.Is(err, rtcmsg.ErrInvalidArgument) || !errors.Is(err, rtcmsg.ErrNotSent) || failed.Field != field {
 			t.Errorf("%v in place of an error of %s", err, field)
 		}

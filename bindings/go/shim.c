@@ -15,10 +15,10 @@ static rtcmsg_code gather(recipients *to, const char *text, const size_t *lens, 
   to->list = to->few;
   if (count > FEW) to->list = count <= SIZE_MAX / sizeof(rtcmsg_str) ? malloc(count * sizeof(rtcmsg_str)) : NULL;
   if (to->list == NULL) {
-    error->code = RTCMSG_INTERNAL;
+    error->code = RTCMSG_ERR_INTERNAL;
     snprintf(error->field, sizeof error->field, "to");
-    snprintf(error->text, sizeof error->text, "no memory for %zu recipients", count);
-    return RTCMSG_INTERNAL;
+    snprintf(error->message, sizeof error->message, "no memory for %zu recipients", count);
+    return RTCMSG_ERR_INTERNAL;
   }
   for (size_t i = 0; i < count; i++) {
     to->list[i].data = text;
@@ -64,7 +64,7 @@ rtcmsg_code rtcmsgo_check(rtcmsg_client *client, RTCMSGO_MESSAGE, rtcmsg_error *
 }
 
 rtcmsg_code rtcmsgo_submit(rtcmsg_client *client, RTCMSGO_MESSAGE, int32_t timeout_ms, int32_t expires_in_ms,
-                           uint32_t priority, uint32_t call_flags, uint64_t user_data, uint64_t order_key, uint64_t *id,
+                           uint32_t priority, uint32_t submit_flags, uint64_t user_data, uint64_t order_key, uint64_t *id,
                            rtcmsg_error *error) {
   *id = 0;
   recipients gathered;
@@ -72,29 +72,29 @@ rtcmsg_code rtcmsgo_submit(rtcmsg_client *client, RTCMSGO_MESSAGE, int32_t timeo
   if (code != RTCMSG_OK) return code;
   rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
   FILL(message);
-  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
-  call.timeout_ms = timeout_ms;
-  call.expires_in_ms = expires_in_ms;
-  call.priority = priority;
-  call.flags = call_flags;
-  call.user_data = user_data;
-  call.order_key = order_key;
-  code = rtcmsg_client_submit(client, &message, &call, id, error);
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
+  options.timeout_ms = timeout_ms;
+  options.expires_in_ms = expires_in_ms;
+  options.priority = priority;
+  options.flags = submit_flags;
+  options.user_data = user_data;
+  options.order_key = order_key;
+  code = rtcmsg_client_submit(client, &message, &options, id, error);
   drop(&gathered);
   return code;
 }
 
-rtcmsg_code rtcmsgo_call(rtcmsg_client *client, uint32_t vendor, const char *action, const char *version,
+rtcmsg_code rtcmsgo_call_action(rtcmsg_client *client, uint32_t vendor, const char *action, const char *version,
                          const char *json, size_t json_len, int32_t timeout_ms, int32_t expires_in_ms,
-                         uint32_t priority, uint32_t call_flags, uint64_t order_key, rtcmsg_report **report,
+                         uint32_t priority, uint32_t submit_flags, uint64_t order_key, rtcmsg_report **report,
                          rtcmsg_error *error) {
-  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
-  call.timeout_ms = timeout_ms;
-  call.expires_in_ms = expires_in_ms;
-  call.priority = priority;
-  call.flags = call_flags;
-  call.order_key = order_key;
-  return rtcmsg_client_call(client, vendor, action, version, str(json, json_len), &call, report, error);
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
+  options.timeout_ms = timeout_ms;
+  options.expires_in_ms = expires_in_ms;
+  options.priority = priority;
+  options.flags = submit_flags;
+  options.order_key = order_key;
+  return rtcmsg_client_call_action(client, vendor, action, version, str(json, json_len), &options, report, error);
 }
 
 rtcmsg_code rtcmsgo_set_credentials(rtcmsg_client *client, uint32_t vendor, const char *key_id, size_t key_id_len,
@@ -105,10 +105,10 @@ rtcmsg_code rtcmsgo_set_credentials(rtcmsg_client *client, uint32_t vendor, cons
 }
 
 void rtcmsgo_summarize(const rtcmsg_report *report, rtcmsgo_summary *summary) {
-  summary->text = rtcmsg_report_text(report);
+  summary->text = rtcmsg_report_summary(report);
   summary->body = rtcmsg_report_body(report, &summary->body_len);
   summary->request_count = rtcmsg_report_request_count(report);
-  summary->recipient_count = rtcmsg_report_count(report, 0);
+  summary->recipient_count = rtcmsg_report_recipient_count(report);
   summary->code = rtcmsg_report_code(report);
   summary->delivery = rtcmsg_report_delivery(report);
 }

@@ -20,12 +20,12 @@
 rtcmsg_code rtcmsgo_check(rtcmsg_client *client, RTCMSGO_MESSAGE, rtcmsg_error *error);
 
 rtcmsg_code rtcmsgo_submit(rtcmsg_client *client, RTCMSGO_MESSAGE, int32_t timeout_ms, int32_t expires_in_ms,
-                           uint32_t priority, uint32_t call_flags, uint64_t user_data, uint64_t order_key, uint64_t *id,
+                           uint32_t priority, uint32_t submit_flags, uint64_t user_data, uint64_t order_key, uint64_t *id,
                            rtcmsg_error *error);
 
-rtcmsg_code rtcmsgo_call(rtcmsg_client *client, uint32_t vendor, const char *action, const char *version,
+rtcmsg_code rtcmsgo_call_action(rtcmsg_client *client, uint32_t vendor, const char *action, const char *version,
                          const char *json, size_t json_len, int32_t timeout_ms, int32_t expires_in_ms,
-                         uint32_t priority, uint32_t call_flags, uint64_t order_key, rtcmsg_report **report,
+                         uint32_t priority, uint32_t submit_flags, uint64_t order_key, rtcmsg_report **report,
                          rtcmsg_error *error);
 
 rtcmsg_code rtcmsgo_set_credentials(rtcmsg_client *client, uint32_t vendor, const char *key_id, size_t key_id_len,

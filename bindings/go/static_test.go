@@ -64,7 +64,7 @@ func TestTheLibraryIsLinkedInByATag(t *testing.T) {
 			join(t, emulator)
 			run := exec.Command(program)
 			run.Env = append(run.Environ(), emulator.Environ()...)
-			if output, err := run.CombinedOutput(); err != nil || string(output) != "alice: RTCMSG_ACCEPTED\n" {
+			if output, err := run.CombinedOutput(); err != nil || string(output) != "alice: RTCMSG_DELIVERY_ACCEPTED\n" {
 				t.Errorf("%v\n%s", err, output)
 			}
 			if found := payloads(t, emulator, "zego", "alice"); len(found) != 1 || found[0] != "hello" {

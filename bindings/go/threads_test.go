@@ -95,7 +95,7 @@ func TestCallsOccupyABoundedNumberOfThreads(t *testing.T) {
 		done.Add(1)
 		go func() {
 			defer done.Done()
-			if _, err := client.Call(context.Background(), rtcmsg.ZEGO, "SendBroadcastMessage", "", body, rtcmsg.Timeout(safetyNet)); err != nil {
+			if _, err := client.CallAction(context.Background(), rtcmsg.ZEGO, "SendBroadcastMessage", "", body, rtcmsg.Timeout(safetyNet)); err != nil {
 				t.Error(err)
 			}
 		}()
@@ -118,7 +118,7 @@ func TestAFullQueueRefusesAndKeepsWhatItHas(t *testing.T) {
 		}
 	}
 	report, err := client.SendUnicast(bounded(t), toAlice)
-	if failed := asError(t, err); report != nil || failed.Code != rtcmsg.CodeQueueFull || !strings.Contains(failed.Text+failed.Field, "queue.capacity") {
+	if failed := asError(t, err); report != nil || failed.Code != rtcmsg.CodeQueueFull || !strings.Contains(failed.Message+failed.Field, "queue.capacity") {
 		t.Errorf("%v, %v", report, err)
 	}
 }

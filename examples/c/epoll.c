@@ -11,7 +11,7 @@
 enum { MESSAGES = 3 };
 
 static void give_up(const rtcmsg_error *error) {
-  fprintf(stderr, "%s: %s: %s\n", rtcmsg_code_name(error->code), error->field, error->text);
+  fprintf(stderr, "%s: %s: %s\n", rtcmsg_code_name(error->code), error->field, error->message);
   exit(1);
 }
 
@@ -28,17 +28,17 @@ static rtcmsg_client *client_from_environment(void) {
 /* The number comes back in the completion: here it says which message it was. */
 static void submit(rtcmsg_client *client, uint64_t number) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
   char text[32];
   uint64_t id;
-  message.action = RTCMSG_VOLCENGINE_SEND_BROADCAST;
-  message.room_id = rtcmsg_text("lobby");
-  message.from = rtcmsg_text("server");
+  message.action = RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST;
+  message.room_id = rtcmsg_str_from("lobby");
+  message.from = rtcmsg_str_from("server");
   message.payload = text;
   message.payload_len = (size_t)snprintf(text, sizeof text, "message %" PRIu64, number);
-  call.user_data = number;
-  if (rtcmsg_client_submit(client, &message, &call, &id, &error) != RTCMSG_OK) give_up(&error);
+  options.user_data = number;
+  if (rtcmsg_client_submit(client, &message, &options, &id, &error) != RTCMSG_OK) give_up(&error);
 }
 
 /* Takes what is done without waiting, and gives how many there were. */

@@ -12,15 +12,15 @@ static rtcmsg_client *client_from_environment(void) {
   rtcmsg_config *config = rtcmsg_config_new();
   rtcmsg_client *client = NULL;
   if (rtcmsg_config_load_env(config, &error) != RTCMSG_OK || rtcmsg_client_new(config, &client, &error) != RTCMSG_OK) {
-    fprintf(stderr, "%s: %s: %s\n", rtcmsg_code_name(error.code), error.field, error.text);
+    fprintf(stderr, "%s: %s: %s\n", rtcmsg_code_name(error.code), error.field, error.message);
     exit(1);
   }
   rtcmsg_config_free(config);
   return client;
 }
 
-static void print_row(const char *name, const char *recipient, uint32_t delivery, const char *vendor_text) {
-  printf("%-28s %-14s %-22s %s\n", name, recipient, rtcmsg_delivery_name(delivery), vendor_text);
+static void print_row(const char *name, const char *recipient, uint32_t delivery, const char *vendor_message) {
+  printf("%-28s %-14s %-22s %s\n", name, recipient, rtcmsg_delivery_name(delivery), vendor_message);
 }
 
 /* Sends the message and prints a row for each recipient, or one for `everybody` where the vendor names none. */
@@ -29,16 +29,16 @@ static void send(rtcmsg_client *client, const char *name, const char *everybody,
   rtcmsg_report *report = NULL;
   rtcmsg_code code = rtcmsg_client_send(client, message, NULL, &report, &error);
   if (report == NULL) {
-    fprintf(stderr, "%s was not taken in: %s: %s: %s\n", name, rtcmsg_code_name(code), error.field, error.text);
+    fprintf(stderr, "%s was not taken in: %s: %s: %s\n", name, rtcmsg_code_name(code), error.field, error.message);
     exit(1);
   }
-  size_t count = rtcmsg_report_count(report, 0);
+  size_t count = rtcmsg_report_recipient_count(report);
   if (count == 0) print_row(name, everybody, rtcmsg_report_delivery(report), "");
   for (size_t i = 0; i < count; i++) {
     const rtcmsg_recipient *recipient = rtcmsg_report_recipient(report, i);
     char id[24];
     snprintf(id, sizeof id, "%" PRId64, recipient->user_id);
-    print_row(name, recipient->user ? recipient->user : id, recipient->delivery, recipient->vendor_text);
+    print_row(name, recipient->user ? recipient->user : id, recipient->delivery, recipient->vendor_message);
   }
   rtcmsg_report_free(report);
 }
@@ -53,8 +53,8 @@ static rtcmsg_message text_message(uint32_t action, const char *text) {
 
 static rtcmsg_message room_message(uint32_t action, const char *text) {
   rtcmsg_message message = text_message(action, text);
-  message.room_id = rtcmsg_text("lobby");
-  message.from = rtcmsg_text("server");
+  message.room_id = rtcmsg_str_from("lobby");
+  message.from = rtcmsg_str_from("server");
   return message;
 }
 
@@ -68,52 +68,52 @@ static rtcmsg_message im_message(uint32_t action, const char *text) {
 
 int main(void) {
   rtcmsg_client *client = client_from_environment();
-  const rtcmsg_str users[] = {rtcmsg_text("alice"), rtcmsg_text("bob"), rtcmsg_text("ghost")};
+  const rtcmsg_str users[] = {rtcmsg_str_from("alice"), rtcmsg_str_from("bob"), rtcmsg_str_from("ghost")};
   const int64_t user_ids[] = {10001, 10002, 10003};
   rtcmsg_message message;
 
-  message = text_message(RTCMSG_VOLCENGINE_SEND_UNICAST, "unicast: you have mail");
-  message.from = rtcmsg_text("server");
+  message = text_message(RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST, "unicast: you have mail");
+  message.from = rtcmsg_str_from("server");
   message.to = &users[0];
   message.to_count = 1;
   send(client, "SendUnicast", "", &message);
 
-  message = room_message(RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST, "room unicast: your turn");
+  message = room_message(RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST, "room unicast: your turn");
   message.to = &users[0];
   message.to_count = 1;
   send(client, "SendRoomUnicast", "", &message);
 
   static const unsigned char bytes[] = {0x00, 0x01, 0xfe, 0xff};
-  message = room_message(RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST, "");
-  message.flags = RTCMSG_BINARY;
+  message = room_message(RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST, "");
+  message.flags = RTCMSG_MESSAGE_BINARY;
   message.payload = bytes;
   message.payload_len = sizeof bytes;
   message.to = users;
   message.to_count = 3;
   send(client, "BatchSendRoomUnicast", "", &message);
 
-  message = room_message(RTCMSG_VOLCENGINE_SEND_BROADCAST, "broadcast: round 2 begins");
+  message = room_message(RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST, "broadcast: round 2 begins");
   send(client, "SendBroadcast", "(room lobby)", &message);
 
-  message = im_message(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, "{\"type\":1000}");
+  message = im_message(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, "{\"type\":1000}");
   message.user_ids = user_ids;
   message.user_id_count = 3;
   send(client, "P2PSendMessage", "", &message);
 
-  message = im_message(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL, "{\"type\":1001}");
+  message = im_message(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL, "{\"type\":1001}");
   send(client, "P2PSendMessage to all", "(conversation)", &message);
 
-  message = im_message(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT, "{\"type\":1002}");
+  message = im_message(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT, "{\"type\":1002}");
   message.user_ids = &user_ids[1];
   message.user_id_count = 1;
   send(client, "P2PSendMessage to all except", "(conversation)", &message);
 
-  message = room_message(RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS, "命令: 你好 a+b");
+  message = room_message(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS, "命令: 你好 a+b");
   message.to = users;
   message.to_count = 3;
   send(client, "SendCustomCommand", "", &message);
 
-  message = room_message(RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM, "command: everybody up");
+  message = room_message(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM, "command: everybody up");
   send(client, "SendCustomCommand to room", "(room lobby)", &message);
 
   rtcmsg_client_free(client);

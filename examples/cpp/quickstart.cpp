@@ -11,9 +11,9 @@ using rtcmsg::Payload;
 using rtcmsg::Report;
 
 static void print_row(const char *name, const std::string &recipient, rtcmsg::Delivery delivery,
-                      std::string_view vendor_text) {
+                      std::string_view vendor_message) {
   std::printf("%-28s %-14s %-22s %.*s\n", name, recipient.c_str(), rtcmsg::name(delivery),
-              static_cast<int>(vendor_text.size()), vendor_text.data());
+              static_cast<int>(vendor_message.size()), vendor_message.data());
 }
 
 /* A row for each recipient, or one for `everybody` where the vendor names none. */
@@ -22,7 +22,7 @@ static void print(const char *name, const char *everybody, const Report &report)
   for (rtcmsg::Recipient recipient : report.recipients()) {
     const std::string user =
         recipient.user().empty() ? std::to_string(recipient.user_id()) : std::string(recipient.user());
-    print_row(name, user, recipient.delivery(), recipient.vendor_text());
+    print_row(name, user, recipient.delivery(), recipient.vendor_message());
   }
 }
 

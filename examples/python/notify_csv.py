@@ -128,7 +128,7 @@ def settle(client: rtcmsg.Client, chunk: list[str], results: Results, progress: 
     """Writes down what became of all that was submitted."""
     while client.pending:
         done = client.poll(timeout=None)
-        results.write((chunk[c.user_data], c.report.delivery.name, c.report.text) for c in done)
+        results.write((chunk[c.user_data], c.report.delivery.name, c.report.summary) for c in done)
         progress.advance(len(done))
 
 

@@ -26,9 +26,9 @@ def show(name: str, everybody: str, send: Callable[..., rtcmsg.Report], **messag
         if error.report is None:
             raise  # It was not taken in: the error names the field.
         report = error.report
-    rows = [(recipient.name, recipient.delivery, recipient.vendor_text) for recipient in report.recipients]
-    for user, delivery, vendor_text in rows or [(everybody, report.delivery, "")]:
-        print(f"{name:<28} {user:<14} {delivery.name:<22} {vendor_text}")
+    rows = [(recipient.name, recipient.delivery, recipient.vendor_message) for recipient in report.recipients]
+    for user, delivery, vendor_message in rows or [(everybody, report.delivery, "")]:
+        print(f"{name:<28} {user:<14} {delivery.name:<22} {vendor_message}")
 
 
 def main() -> None:

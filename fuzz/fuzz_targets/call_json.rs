@@ -1,4 +1,4 @@
-//! rtcmsg_client_call's action, version and JSON: a first line of `volcengine Action 2020-12-01` or `zego Action`, and the
+//! rtcmsg_client_call_action's action, version and JSON: a first line of `volcengine Action 2020-12-01` or `zego Action`, and the
 //! JSON. The deadline is over before it begins, so a call that is taken in ends without I/O.
 
 #![no_main]

@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
         let told = row
             .devices
             .iter()
-            .any(|device| device.vendor_text.eq_ignore_ascii_case("SUCCESS"));
+            .any(|device| device.vendor_message.eq_ignore_ascii_case("SUCCESS"));
         assert_eq!(row.delivery == Delivery::Delivered, told, "{row:?}");
         assert!(!told || says(&object["Result"]["P2PResult"], "SUCCESS"), "{row:?}");
     }

@@ -186,12 +186,12 @@ pub fn hold(report: &Report, answer: &Answer) {
     let devices = || rows.iter().flat_map(|row| &row.devices);
     let texts = [
         &*request.request_id,
-        &*request.vendor_name,
-        &*request.vendor_text,
+        &*request.vendor_error,
+        &*request.vendor_message,
         &*request.text,
     ];
-    let texts = texts.into_iter().chain(rows.iter().map(|row| &*row.vendor_text));
-    let mut texts = texts.chain(devices().flat_map(|device| [&*device.platform, &*device.vendor_text]));
+    let texts = texts.into_iter().chain(rows.iter().map(|row| &*row.vendor_message));
+    let mut texts = texts.chain(devices().flat_map(|device| [&*device.platform, &*device.vendor_message]));
     assert!(texts.all(|text| !text.contains('\0')));
     assert!(!report.text().contains(char::is_control), "{:?}", report.text());
 }

@@ -135,7 +135,7 @@ impl Client {
         let logger = match kept_level(config) {
             Some(level) => config
                 .logger
-                .keeping(level, config.integer(&config::LOG_CAPACITY) as usize),
+                .keeping(level, config.integer(&config::LOG_BUFFER_LINES) as usize),
             None => config.logger.clone(),
         };
         let client = Client {
@@ -147,7 +147,7 @@ impl Client {
             },
             concurrency: config.integer(&config::SPLIT_CONCURRENCY) as usize,
             timeout: config.millis(&config::HTTP_TIMEOUT_MS),
-            max_connections: config.integer(&config::HTTP_MAX_CONNECTIONS) as usize,
+            max_connections: config.integer(&config::HTTP_MAX_IDLE_CONNECTIONS) as usize,
             pacing,
             retries: Retries::new(config),
             agent: Agent::new(Settings::new(config, &vendors.all_endpoints())?, logger.clone()),
@@ -263,7 +263,7 @@ impl Client {
             return Ok(());
         }
         let text = format!(
-            "{} connections, http.max_connections is {}",
+            "{} connections, http.max_idle_connections is {}",
             error::grouped(connections),
             error::grouped(self.max_connections)
         );
@@ -653,7 +653,7 @@ impl Client {
 
 /// Up to which level log lines are kept; `None` is not at all.
 fn kept_level(config: &Config) -> Option<Level> {
-    match config.text(&config::LOG_KEEP) {
+    match config.text(&config::LOG_BUFFER_LEVEL) {
         "error" => Some(Level::Error),
         "warn" => Some(Level::Warn),
         "info" => Some(Level::Info),

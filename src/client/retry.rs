@@ -28,8 +28,8 @@ impl Retries {
         Retries {
             max_attempts: config.integer(&config::RETRY_MAX_ATTEMPTS) as usize,
             on_unknown: config.flag(&config::RETRY_ON_UNKNOWN),
-            base: config.millis(&config::RETRY_BASE_MS),
-            max: config.millis(&config::RETRY_MAX_MS),
+            base: config.millis(&config::RETRY_BACKOFF_MS),
+            max: config.millis(&config::RETRY_BACKOFF_MAX_MS),
             tokens: AtomicU32::new(MOST_TOKENS),
             earned: config.integer(&config::RETRY_BUDGET_PERCENT) as u32 * TOKEN / 100,
         }
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_up_to_their_ceiling_and_honour_the_vendor() {
-        let retries = retries(&[("retry.base_ms", "100"), ("retry.max_ms", "1000")]);
+        let retries = retries(&[("retry.backoff_ms", "100"), ("retry.backoff_max_ms", "1000")]);
         for tries in 1..40 {
             let ceiling = Duration::from_millis((100u64 << (tries - 1).min(16)).min(1000));
             for _ in 0..50 {

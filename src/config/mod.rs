@@ -65,7 +65,7 @@ settings! {
         "Secret key of the account, as the console shows it. `rtcmsg_config_load_env` also takes it from `VOLC_SECRETKEY`. One that begins with AKLT or AKTP is refused unless the access key begins so, too: the two look exchanged.";
     VOLCENGINE_SESSION_TOKEN: "volcengine.session_token", Kind::Secret, "",
         "Session token, when the two keys are temporary ones of STS.";
-    VOLCENGINE_CREDENTIALS: "volcengine.credentials", Kind::Choice(&["settings", "file"]), "settings",
+    VOLCENGINE_CREDENTIALS_SOURCE: "volcengine.credentials_source", Kind::Choice(&["settings", "file"]), "settings",
         "Where the keys come from: the settings above, or the files of the vendor's own tools, `~/.volc/credentials` (section `default`), then `~/.volc/config`, read when the client is made.";
     VOLCENGINE_RTC_APP_ID: "volcengine.rtc_app_id", Kind::Ascii, "",
         "AppId of the RTC app: needed by the four RTC sends. Not the IM app's.";
@@ -101,9 +101,9 @@ settings! {
         "Deadline of one call: waiting for quota, DNS, connect, TLS, answers, retries and all parts of a long list together; for a submitted message it begins with the first attempt, after its turn in the quota. A call can set its own.";
     HTTP_CONNECT_TIMEOUT_MS: "http.connect_timeout_ms", Kind::Integer { min: 1, max: 86_400_000, unit: "ms" }, "3000",
         "The most of the deadline that one try spends on DNS, and again on connect (to all addresses), the answer of a proxy and TLS together, so that there is time for another.";
-    HTTP_MAX_CONNECTIONS: "http.max_connections", Kind::Integer { min: 1, max: 10_000, unit: "connections" }, "64",
+    HTTP_MAX_IDLE_CONNECTIONS: "http.max_idle_connections", Kind::Integer { min: 1, max: 10_000, unit: "connections" }, "64",
         "Idle connections kept per host. Set it to the number of threads that send at once; more threads still work, but reconnect.";
-    HTTP_MAX_IDLE_MS: "http.max_idle_ms", Kind::Integer { min: 0, max: 3_600_000, unit: "ms" }, "30000",
+    HTTP_IDLE_TIMEOUT_MS: "http.idle_timeout_ms", Kind::Integer { min: 0, max: 3_600_000, unit: "ms" }, "30000",
         "An idle connection older than this is not used again, nor one whose server announced a shorter time by `Keep-Alive`.";
     HTTP_MAX_CONNECTION_AGE_MS: "http.max_connection_age_ms", Kind::Integer { min: 1_000, max: 86_400_000, unit: "ms" }, "300000",
         "A connection is replaced at this age, so that changes in DNS are followed.";
@@ -117,9 +117,9 @@ settings! {
         "How often a request is tried in all, within its deadline; 1 is once. Only what is safe is repeated: nothing was sent, the vendor throttled, or it says that it did not process.";
     RETRY_ON_UNKNOWN: "retry.on_unknown", BOOL, "false",
         "Repeats also what may have arrived. A recipient can then get the message twice.";
-    RETRY_BASE_MS: "retry.base_ms", Kind::Integer { min: 0, max: 60_000, unit: "ms" }, "100",
+    RETRY_BACKOFF_MS: "retry.backoff_ms", Kind::Integer { min: 0, max: 60_000, unit: "ms" }, "100",
         "The longest pause before the first retry; it doubles with each. The pause is drawn between 0 and that, and is never shorter than the vendor's `Retry-After`.";
-    RETRY_MAX_MS: "retry.max_ms", Kind::Integer { min: 0, max: 600_000, unit: "ms" }, "2000",
+    RETRY_BACKOFF_MAX_MS: "retry.backoff_max_ms", Kind::Integer { min: 0, max: 600_000, unit: "ms" }, "2000",
         "What the longest pause grows to.";
     RETRY_BUDGET_PERCENT: "retry.budget_percent", Kind::Integer { min: 0, max: 100, unit: "%" }, "20",
         "How many retries a client makes for each hundred requests, so that a vendor in trouble is not asked several times as much. Up to 20 are saved up.";
@@ -128,7 +128,7 @@ settings! {
     SPLIT_MAX_RECIPIENTS: "split.max_recipients", Kind::Integer { min: 1, max: 1_000_000, unit: "recipients" }, "100000",
         "Longest list of one message.";
     QUOTA_MODE: "quota.mode", Kind::Choice(&["wait", "fail", "off"]), "wait",
-        "What happens to a message for which the vendor's quota has no room: it waits, within its deadline; it fails at once with `RTCMSG_RATE_LIMITED`; or nothing is paced at all.";
+        "What happens to a message for which the vendor's quota has no room: it waits, within its deadline; it fails at once with `RTCMSG_ERR_RATE_LIMITED`; or nothing is paced at all.";
     QUOTA_JITTER_MS: "quota.jitter_ms", Kind::Integer { min: 0, max: 10_000, unit: "ms" }, "30",
         "By how much delays on the way to the vendor may differ without more than its limit arriving in any second. It costs that share of the quota.";
     QUOTA_RTC_PER_SECOND: "quota.rtc_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "500",
@@ -136,13 +136,13 @@ settings! {
     QUOTA_IM_PER_SECOND: "quota.im_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "100",
         "Quota of P2PSendMessage.";
     QUOTA_IM_USER_PER_SECOND: "quota.im_user_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "100",
-        "Quota of P2PSendUserMessage, sent by `rtcmsg_client_call`.";
+        "Quota of P2PSendUserMessage, sent by `rtcmsg_client_call_action`.";
     QUOTA_IM_USER_RECEIVERS_PER_MINUTE: "quota.im_user_receivers_per_minute", Kind::Integer { min: 1, max: 100_000_000, unit: "receivers" }, "25000",
         "Quota of P2PSendUserMessage in receivers, all its requests together.";
     QUOTA_IM_USER_TO_ALL_PER_SECOND: "quota.im_user_to_all_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "1",
         "Quota of P2PSendUserMessage with `ToAllOnlineUsers`.";
     QUOTA_ZEGO_PER_SECOND: "quota.zego_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "",
-        "Quota of SendCustomCommand, and of SendBroadcastMessage and SendBarrageMessage by `rtcmsg_client_call`, in sum. Not given: 100, or 10 with `zego.is_test` = `true`.";
+        "Quota of SendCustomCommand, and of SendBroadcastMessage and SendBarrageMessage by `rtcmsg_client_call_action`, in sum. Not given: 100, or 10 with `zego.is_test` = `true`.";
     QUOTA_ROOM_PER_SECOND: "quota.room_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "",
         "Quota of each Volcengine RTC room, all its senders together. Not given: none. The vendor names 100, and 80 from 500 users up.";
     QUOTA_BATCH_COST: "quota.batch_cost", Kind::Choice(&["request", "recipient"]), "request",
@@ -152,16 +152,16 @@ settings! {
     QUOTA_ZEGO_SCOPE: "quota.zego_scope", Kind::Text, "",
         "The same for ZEGO. Not given: the AppId.";
     QUEUE_CAPACITY: "queue.capacity", Kind::Integer { min: 1, max: 1_000_000, unit: "messages" }, "10000",
-        "How many messages a client holds at a time, from submit until their completion is polled; the next is refused with `RTCMSG_QUEUE_FULL`.";
-    QUEUE_BYTES: "queue.bytes", Kind::Integer { min: 1_024, max: 17_179_869_184, unit: "bytes" }, "67108864",
+        "How many messages a client holds at a time, from submit until their completion is polled; the next is refused with `RTCMSG_ERR_QUEUE_FULL`.";
+    QUEUE_MAX_BYTES: "queue.max_bytes", Kind::Integer { min: 1_024, max: 17_179_869_184, unit: "bytes" }, "67108864",
         "How many bytes the messages in the queue take together, ids and payloads, from submit until their completion is polled.";
     WORKER_THREADS: "worker.threads", Kind::Integer { min: 1, max: 1_024, unit: "threads" }, "8",
         "How many submitted messages are on their way at a time, each on a thread of the library. They are started when there is something to do.";
     WORKER_STACK_BYTES: "worker.stack_bytes", Kind::Integer { min: 262_144, max: 67_108_864, unit: "bytes" }, "1048576",
         "Stack of each of these threads; the log function runs on it, too.";
-    LOG_KEEP: "log.keep", Kind::Choice(&["off", "error", "warn", "info", "debug"]), "off",
-        "Keeps log lines up to this level for `rtcmsg_client_log`: for callers whose runtime takes no calls from foreign threads.";
-    LOG_CAPACITY: "log.capacity", Kind::Integer { min: 1, max: 1_000_000, unit: "lines" }, "1000",
+    LOG_BUFFER_LEVEL: "log.buffer_level", Kind::Choice(&["off", "error", "warn", "info", "debug"]), "off",
+        "Keeps log lines up to this level for `rtcmsg_client_next_log_line`: for callers whose runtime takes no calls from foreign threads.";
+    LOG_BUFFER_LINES: "log.buffer_lines", Kind::Integer { min: 1, max: 1_000_000, unit: "lines" }, "1000",
         "How many lines are kept; then the oldest gives way, and a line says how many did.";
     TLS_CA_FILE: "tls.ca_file", Kind::Text, "",
         "PEM file with the only root certificates to trust, with or without a UTF-8 byte order mark. Not given: the Mozilla roots built into the library.";

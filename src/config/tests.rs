@@ -32,7 +32,7 @@ fn an_unknown_key_is_refused_and_the_nearest_is_named() {
     assert_eq!(error.field, "zego.appid");
     assert!(error.text.contains("did you mean zego.app_id?"), "{error}");
     assert!(refusal("ZEGO.APP_ID", "1").text.contains("did you mean zego.app_id?"));
-    assert!(refusal("quux", "1").text.contains("docs/CONFIGURATION.md"));
+    assert!(refusal("xyzzy", "1").text.contains("docs/CONFIGURATION.md"));
 }
 
 #[test]

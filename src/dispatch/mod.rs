@@ -96,7 +96,7 @@ struct Shared {
     gauges: Arc<Gauges>,
     /// How the buckets of the quota reach this queue, by class.
     waiters: [Arc<dyn QueueWaiter>; Class::ALL.len()],
-    /// Each with what it takes of `queue.bytes` until it is polled.
+    /// Each with what it takes of `queue.max_bytes` until it is polled.
     completions: Completions<(Completion, u64)>,
     starting: Mutex<()>,
     is_running: AtomicBool,
@@ -136,7 +136,7 @@ impl Dispatcher {
         let shared = Arc::new_cyclic(|shared| Shared {
             client,
             capacity: config.integer(&config::QUEUE_CAPACITY) as usize,
-            max_bytes: config.integer(&config::QUEUE_BYTES),
+            max_bytes: config.integer(&config::QUEUE_MAX_BYTES),
             workers,
             stack_bytes: config.integer(&config::WORKER_STACK_BYTES) as usize,
             hasher: RandomState::new(),
@@ -285,7 +285,7 @@ impl Dispatcher {
     /// nothing; [`flush`](Dispatcher::flush) does.
     ///
     /// # Errors
-    /// `InvalidArgument`: more than `http.max_connections`. `NoResources`, `Forked`, `Closed`.
+    /// `InvalidArgument`: more than `http.max_idle_connections`. `NoResources`, `Forked`, `Closed`.
     pub fn warm_up(&self, connections: usize) -> Result<(), Error> {
         let shared = &*self.shared;
         shared.client.usable()?;
@@ -408,7 +408,7 @@ impl Shared {
                 grouped(self.max_bytes),
                 grouped(len)
             );
-            return full(config::QUEUE_BYTES.key, text);
+            return full(config::QUEUE_MAX_BYTES.key, text);
         }
         self.on_the_way.fetch_add(1, Ordering::SeqCst);
         Ok(())

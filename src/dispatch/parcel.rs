@@ -81,7 +81,7 @@ impl Parcel {
         }
     }
 
-    /// What it takes of `queue.bytes`.
+    /// What it takes of `queue.max_bytes`.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }

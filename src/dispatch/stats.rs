@@ -32,7 +32,7 @@ pub(super) fn snapshot(shared: &Shared) -> String {
             "max_bytes": shared.max_bytes,
             "oldest_age_ms": oldest.map_or(0, |at| Instant::now().saturating_duration_since(at).as_millis() as u64),
             "submitted": shared.submitted.get(),
-            "refused": shared.refused.get(),
+            "rejected": shared.refused.get(),
         },
         "workers": {
             "limit": shared.workers,
@@ -66,7 +66,11 @@ pub(super) fn snapshot(shared: &Shared) -> String {
 
 fn by_name<'a>(names: impl Iterator<Item = &'a str>, counters: &[Counter]) -> Value {
     let pairs = names.zip(counters).map(|(name, counter)| {
-        let name = name.strip_prefix("RTCMSG_").unwrap_or(name);
+        let prefixes = ["RTCMSG_ERR_", "RTCMSG_DELIVERY_", "RTCMSG_"];
+        let name = prefixes
+            .iter()
+            .find_map(|prefix| name.strip_prefix(prefix))
+            .unwrap_or(name);
         (name.to_ascii_lowercase(), counter.get().into())
     });
     Value::Object(pairs.collect::<Map<_, _>>())
@@ -76,7 +80,7 @@ fn quota(shared: &Shared, class: Class) -> Value {
     let Some((limit, load)) = shared.client.quota(class) else {
         return Value::Null;
     };
-    json!({ "per_second": limit, "present_per_second": limit * load.thousandths / 1000, "waiting": load.waiting })
+    json!({ "per_second": limit, "effective_per_second": limit * load.thousandths / 1000, "waiting": load.waiting })
 }
 
 fn percentiles(histogram: &Histogram) -> Value {

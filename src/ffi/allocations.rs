@@ -68,7 +68,7 @@ fn cost(read: fn(Recipients, u16, &[u8]) -> Outcome, to: Recipients, body: &[u8]
     });
     // SAFETY: a live report, freed once.
     let look = || unsafe {
-        rtcmsg_report_count(handle, 0);
+        rtcmsg_report_recipient_count(handle);
         rtcmsg_report_request(handle, 0);
         rtcmsg_report_recipient(handle, 0);
         rtcmsg_report_device(handle, 0);
@@ -186,37 +186,37 @@ fn a_submit_allocates_the_message_and_its_texts_and_nothing_else() {
     let room = rtcmsg_message {
         room_id: text("lobby"),
         from: text("server"),
-        ..empty(RTCMSG_VOLCENGINE_SEND_BROADCAST)
+        ..empty(RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST)
     };
     let signal = rtcmsg_message {
         conversation_id: 1,
         sender_id: 2,
         msg_type: 3,
-        ..empty(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL)
+        ..empty(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL)
     };
     let messages = [
         rtcmsg_message {
             from: text("server"),
             to: to.as_ptr(),
             to_count: 1,
-            ..empty(RTCMSG_VOLCENGINE_SEND_UNICAST)
+            ..empty(RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST)
         },
         rtcmsg_message {
-            action: RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST,
+            action: RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST,
             to: to.as_ptr(),
             to_count: 600,
             ..room
         },
         room,
         rtcmsg_message {
-            action: RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS,
+            action: RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS,
             user_ids: user_ids.as_ptr(),
             user_id_count: 500,
             ..signal
         },
         signal,
         rtcmsg_message {
-            action: RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS,
+            action: RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS,
             to: to.as_ptr(),
             to_count: 10,
             ..room
@@ -253,7 +253,7 @@ fn a_poll_makes_the_reports_handle_and_the_first_look_at_its_rows_the_rest() {
         from: text("server"),
         to: to.as_ptr(),
         to_count: 1,
-        ..empty(RTCMSG_VOLCENGINE_SEND_UNICAST)
+        ..empty(RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST)
     };
     const MESSAGES: u64 = 10;
     unsafe {

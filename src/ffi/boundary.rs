@@ -7,7 +7,7 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::ptr;
 use std::sync::Once;
 
-use super::constants::{RTCMSG_INTERNAL, RTCMSG_INVALID_ARGUMENT, RTCMSG_OK, rtcmsg_code};
+use super::constants::{RTCMSG_ERR_INTERNAL, RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_OK, rtcmsg_code};
 use super::error::{self, rtcmsg_error};
 use crate::error::{Code, Error};
 use crate::log::{Level, Logger};
@@ -62,7 +62,7 @@ pub(super) fn fallible(
                 logger.log(Level::Error, || format!("{name}: error.{text}"));
             }
         });
-        return RTCMSG_INVALID_ARGUMENT;
+        return RTCMSG_ERR_INVALID_ARGUMENT;
     }
     let result = caught(name, body).unwrap_or_else(|panic| Err(Error::new(Code::Internal, "", panic)));
     // SAFETY: as above.
@@ -136,4 +136,4 @@ fn install_hook() {
     }));
 }
 
-const _: () = assert!(RTCMSG_INTERNAL == Code::Internal as rtcmsg_code);
+const _: () = assert!(RTCMSG_ERR_INTERNAL == Code::Internal as rtcmsg_code);

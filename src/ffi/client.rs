@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use super::boundary::{self, HasLog};
 use super::config::rtcmsg_config;
-use super::constants::{RTCMSG_PRIORITY_NORMAL, RTCMSG_PRIORITY_URGENT, RTCMSG_VOLCENGINE, RTCMSG_ZEGO, rtcmsg_code};
+use super::constants::{
+    RTCMSG_PRIORITY_NORMAL, RTCMSG_PRIORITY_URGENT, RTCMSG_VENDOR_VOLCENGINE, RTCMSG_VENDOR_ZEGO, SUBMIT_FLAGS,
+    rtcmsg_code, rtcmsg_priority, rtcmsg_submit_flags, rtcmsg_vendor,
+};
 use super::error::rtcmsg_error;
 use super::message::{Fields, rtcmsg_message};
 use super::report::rtcmsg_report;
@@ -32,21 +35,21 @@ impl HasLog for rtcmsg_client {
 /// How one call differs from the client's settings; NULL is all defaults, and so is 0 in every field.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct rtcmsg_call {
-    /// sizeof(rtcmsg_call), set by RTCMSG_INIT.
+pub struct rtcmsg_send_options {
+    /// sizeof(rtcmsg_send_options), set by RTCMSG_INIT.
     pub struct_size: usize,
     /// Deadline in milliseconds, for DNS, connect, TLS, answers, retries and all parts of a long list together, and for
     /// waiting for quota. For submit it begins with the first attempt, after the first turn in the quota. 0:
     /// http.timeout_ms. -1: no limit, a vendor that never answers then holds the thread forever.
     pub timeout_ms: i32,
     /// In milliseconds from the call to the first byte of a request, waiting for quota included: what has not left by then
-    /// is not sent, RTCMSG_EXPIRED. 0: it does not expire.
+    /// is not sent, RTCMSG_ERR_EXPIRED. 0: it does not expire.
     pub expires_in_ms: i32,
     /// RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT: who goes first of those that wait for the same quota or for a
     /// worker. Normal ones are never starved: at least each ninth turn is theirs.
-    pub priority: u32,
-    /// Submit alone: RTCMSG_UNORDERED, RTCMSG_NO_COMPLETION, or both.
-    pub flags: u32,
+    pub priority: rtcmsg_priority,
+    /// Submit alone: RTCMSG_SUBMIT_UNORDERED, RTCMSG_SUBMIT_NO_COMPLETION, or both.
+    pub flags: rtcmsg_submit_flags,
     /// Submit alone: comes back in the completion.
     pub user_data: u64,
     /// Submit alone: messages of one key leave one after another, each when the one before has its report. 0: the
@@ -60,7 +63,7 @@ pub struct rtcmsg_call {
 /// Logs a warning if an endpoint is known to be overseas (BytePlus, or a Volcengine host such as
 /// open-ap-singapore-1.volcengineapi.com) and its region is the default, cn-north-1: the vendor refuses such signatures.
 ///
-/// RTCMSG_NOT_CONFIGURED: no vendor's credentials are set, or they are incomplete. RTCMSG_INVALID_ARGUMENT: a setting
+/// RTCMSG_ERR_NOT_CONFIGURED: no vendor's credentials are set, or they are incomplete. RTCMSG_ERR_INVALID_ARGUMENT: a setting
 /// that cannot be; the error names it. Also if the secret key begins with AKLT or AKTP, as access keys do, and the access
 /// key does not: the two look exchanged.
 #[unsafe(no_mangle)]
@@ -86,7 +89,7 @@ pub unsafe extern "C" fn rtcmsg_client_new(
 
 /// Whether rtcmsg_client_send() would take this message in. No I/O.
 ///
-/// RTCMSG_INVALID_ARGUMENT, RTCMSG_UNSUPPORTED, RTCMSG_NOT_CONFIGURED, RTCMSG_CLOSED, RTCMSG_FORKED: the error names the
+/// RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_UNSUPPORTED, RTCMSG_ERR_NOT_CONFIGURED, RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED: the error names the
 /// field and the limit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_check(
@@ -107,7 +110,7 @@ pub unsafe extern "C" fn rtcmsg_client_check(
 /// Sends a message and waits for what became of it, on the caller's thread (an ordinary stack of 256 KiB or more).
 ///
 /// `*report` is set if and only if the message was taken in, whatever the code; rtcmsg_report_free() frees it. It is NULL
-/// for RTCMSG_INVALID_ARGUMENT, RTCMSG_UNSUPPORTED, RTCMSG_NOT_CONFIGURED, RTCMSG_FORKED, and for RTCMSG_CLOSED on a
+/// for RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_UNSUPPORTED, RTCMSG_ERR_NOT_CONFIGURED, RTCMSG_ERR_FORKED, and for RTCMSG_ERR_CLOSED on a
 /// client that was closed before: then nothing was sent. `report` itself must not be NULL. RTCMSG_OK: every recipient is
 /// accepted or delivered.
 ///
@@ -119,7 +122,7 @@ pub unsafe extern "C" fn rtcmsg_client_check(
 pub unsafe extern "C" fn rtcmsg_client_send(
     client: *mut rtcmsg_client,
     message: *const rtcmsg_message,
-    call: *const rtcmsg_call,
+    options: *const rtcmsg_send_options,
     report: *mut *mut rtcmsg_report,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
@@ -129,33 +132,33 @@ pub unsafe extern "C" fn rtcmsg_client_send(
             let report = input::required_mut(report, "report")?;
             let client = known(client)?.client();
             let fields = Fields::read(message, client.limits())?;
-            (report, client, fields, options(call)?)
+            (report, client, fields, blocking_options(options)?)
         };
         hand_over(client, client.send(&fields.message()?, &options)?, report)
     })
 }
 
-/// Sends any other action of the two APIs, signed, and waits for the answer: `vendor` is RTCMSG_VOLCENGINE or RTCMSG_ZEGO,
+/// Sends any other action of the two APIs, signed, and waits for the answer: `vendor` is RTCMSG_VENDOR_VOLCENGINE or RTCMSG_VENDOR_ZEGO,
 /// `action` the vendor's name of it. `json` is an object. For Volcengine it is the request's body and goes out byte for
 /// byte, and `version` is the action's date, such as "2020-12-01". For ZEGO its members become query parameters, a list
 /// as `Name[]` repeated, and `version` is NULL. P2PSendUserMessage, SendBroadcastMessage and SendBarrageMessage are paced by
 /// their quotas; other actions are not paced.
 ///
 /// The report says whether the vendor accepted it, and rtcmsg_report_body() has the raw answer. It is set as by
-/// rtcmsg_client_send(). RTCMSG_INVALID_ARGUMENT also for the actions that have a message of their own, in upper
+/// rtcmsg_client_send(). RTCMSG_ERR_INVALID_ARGUMENT also for the actions that have a message of their own, in upper
 /// or lower case.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rtcmsg_client_call(
+pub unsafe extern "C" fn rtcmsg_client_call_action(
     client: *mut rtcmsg_client,
-    vendor: u32,
+    vendor: rtcmsg_vendor,
     action: *const c_char,
     version: *const c_char,
     json: rtcmsg_str,
-    call: *const rtcmsg_call,
+    options: *const rtcmsg_send_options,
     report: *mut *mut rtcmsg_report,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_call(client), error, report, {
+    boundary!(rtcmsg_client_call_action(client), error, report, {
         // SAFETY: the header's rules for arguments.
         unsafe {
             let (report, client) = (input::required_mut(report, "report")?, known(client)?.client());
@@ -167,7 +170,7 @@ pub unsafe extern "C" fn rtcmsg_client_call(
                 input::c_text(version, "version")?
             };
             let json = input::text(json, || "json".to_owned())?;
-            let answered = client.call(vendor, action, version, json, &options(call)?)?;
+            let answered = client.call(vendor, action, version, json, &blocking_options(options)?)?;
             hand_over(client, answered, report)
         }
     })
@@ -177,13 +180,13 @@ pub unsafe extern "C" fn rtcmsg_client_call(
 /// it began with. For ZEGO `secret` is the ServerSecret; `key_id` and `session_token` are not given. `session_token` is for
 /// temporary keys alone. All are copied. Any thread.
 ///
-/// RTCMSG_INVALID_ARGUMENT: one that is missing or cannot be, named `key_id`, `secret` or `session_token`. A ServerSecret
+/// RTCMSG_ERR_INVALID_ARGUMENT: one that is missing or cannot be, named `key_id`, `secret` or `session_token`. A ServerSecret
 /// has 32 characters. A Volcengine secret or token that begins with AKLT or AKTP while `key_id` does not is refused.
-/// RTCMSG_NOT_CONFIGURED: the client was not made for this vendor. RTCMSG_CLOSED, RTCMSG_FORKED.
+/// RTCMSG_ERR_NOT_CONFIGURED: the client was not made for this vendor. RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_set_credentials(
     client: *mut rtcmsg_client,
-    vendor: u32,
+    vendor: rtcmsg_vendor,
     key_id: rtcmsg_str,
     secret: rtcmsg_str,
     session_token: rtcmsg_str,
@@ -205,14 +208,14 @@ pub unsafe extern "C" fn rtcmsg_client_set_credentials(
 }
 
 /// Ends intake, waits up to `timeout_ms` (0: not at all, -1: without limit) for what was taken in, and then ends the rest:
-/// messages still queued are not sent; those on their way end as not sent or unknown, with RTCMSG_CLOSED, and their
+/// messages still queued are not sent; those on their way end as not sent or unknown, with RTCMSG_ERR_CLOSED, and their
 /// connections are cut. rtcmsg_client_poll() still gives the completions. Calls under way on other threads return with what
 /// is known of theirs.
 ///
-/// Afterwards every call but poll, pending, stats, log, close and free gives RTCMSG_CLOSED. Any thread, as often as one
+/// Afterwards every call but poll, pending, stats, log, close and free gives RTCMSG_ERR_CLOSED. Any thread, as often as one
 /// likes. At the end: stop submitting, flush, close, poll until nothing comes, free.
 ///
-/// RTCMSG_INVALID_ARGUMENT: `timeout_ms` below -1. RTCMSG_FORKED.
+/// RTCMSG_ERR_INVALID_ARGUMENT: `timeout_ms` below -1. RTCMSG_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_close(
     client: *mut rtcmsg_client,
@@ -248,12 +251,12 @@ pub unsafe extern "C" fn rtcmsg_client_free(client: *mut rtcmsg_client) {
     })
 }
 
-fn vendor_of(value: u32) -> Result<Vendor, Error> {
+fn vendor_of(value: rtcmsg_vendor) -> Result<Vendor, Error> {
     match value {
-        RTCMSG_VOLCENGINE => Ok(Vendor::Volcengine),
-        RTCMSG_ZEGO => Ok(Vendor::Zego),
+        RTCMSG_VENDOR_VOLCENGINE => Ok(Vendor::Volcengine),
+        RTCMSG_VENDOR_ZEGO => Ok(Vendor::Zego),
         other => {
-            let text = format!("{other} is no vendor; take RTCMSG_VOLCENGINE or RTCMSG_ZEGO");
+            let text = format!("unknown vendor {other}; use RTCMSG_VENDOR_VOLCENGINE or RTCMSG_VENDOR_ZEGO");
             Err(Error::invalid("vendor", text))
         }
     }
@@ -270,57 +273,55 @@ pub(super) unsafe fn known<'a>(client: *const rtcmsg_client) -> Result<&'a Dispa
     Ok(dispatcher)
 }
 
-/// What a call that waits takes.
+/// The options of a function that waits.
 ///
 /// # Safety
-/// `call` is NULL or an `rtcmsg_call` of any version.
-unsafe fn options(call: *const rtcmsg_call) -> Result<CallOptions, Error> {
+/// `options` is NULL or an `rtcmsg_send_options` of any version.
+unsafe fn blocking_options(options: *const rtcmsg_send_options) -> Result<CallOptions, Error> {
     // SAFETY: the caller's promise.
-    let Some(call) = (unsafe { read_call(call) })? else {
+    let Some(options) = (unsafe { read_options(options) })? else {
         return Ok(CallOptions::default());
     };
+    SUBMIT_FLAGS.check(options.flags)?;
     let given = [
-        ("flags", call.flags != 0),
-        ("user_data", call.user_data != 0),
-        ("order_key", call.order_key != 0),
+        ("flags", options.flags != 0),
+        ("user_data", options.user_data != 0),
+        ("order_key", options.order_key != 0),
     ];
     if let Some((field, _)) = given.into_iter().find(|(_, is_given)| *is_given) {
-        return Err(Error::invalid(
-            field,
-            "is given, but only rtcmsg_client_submit has a use for it",
-        ));
+        return Err(Error::invalid(field, "must be 0: only rtcmsg_client_submit() uses it"));
     }
-    call_options(&call)
+    send_options(&options)
 }
 
 /// # Safety
-/// As for [`options`].
-pub(super) unsafe fn read_call(call: *const rtcmsg_call) -> Result<Option<rtcmsg_call>, Error> {
-    if call.is_null() {
+/// As for [`blocking_options`].
+pub(super) unsafe fn read_options(options: *const rtcmsg_send_options) -> Result<Option<rtcmsg_send_options>, Error> {
+    if options.is_null() {
         return Ok(None);
     }
     // SAFETY: the caller's promise.
-    unsafe { input::versioned(call, "call") }.map(Some)
+    unsafe { input::versioned(options, "options") }.map(Some)
 }
 
-pub(super) fn call_options(call: &rtcmsg_call) -> Result<CallOptions, Error> {
-    let urgent = match call.priority {
+pub(super) fn send_options(options: &rtcmsg_send_options) -> Result<CallOptions, Error> {
+    let urgent = match options.priority {
         RTCMSG_PRIORITY_NORMAL => false,
         RTCMSG_PRIORITY_URGENT => true,
         other => {
-            let text = format!("call: {other} is no priority; take RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT");
+            let text = format!("unknown priority {other}; use RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT");
             return Err(Error::invalid("priority", text));
         }
     };
-    let timeout = match call.timeout_ms {
+    let timeout = match options.timeout_ms {
         0 => CallTimeout::Default,
         timeout_ms => input::wait(timeout_ms)?.map_or(CallTimeout::Never, CallTimeout::After),
     };
-    let expires = match call.expires_in_ms {
+    let expires = match options.expires_in_ms {
         0 => None,
         millis @ 1.. => Some(Duration::from_millis(millis as u64)),
         other => {
-            let text = format!("is {other}; it takes 1 or more, or 0 for a message that does not expire");
+            let text = format!("is {other}; must be 1 or more, or 0 for a message that does not expire");
             return Err(Error::invalid("expires_in_ms", text));
         }
     };

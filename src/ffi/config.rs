@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_char, c_void};
 
 use super::boundary::{self, HasLog};
-use super::constants::rtcmsg_code;
+use super::constants::{rtcmsg_code, rtcmsg_log_level};
 use super::error::rtcmsg_error;
 use super::input::{c_text, required_mut};
 use crate::config::Config;
@@ -25,7 +25,8 @@ impl HasLog for rtcmsg_config {
 /// without secrets and payloads. Called by the caller's threads and the library's, also by several at once. It must
 /// return soon, must not call the client, must not wait for what a thread holds that closes or frees it, and must not throw
 /// or unwind.
-pub type rtcmsg_log_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, text: *const c_char)>;
+pub type rtcmsg_log_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, level: rtcmsg_log_level, text: *const c_char)>;
 
 /// A new, empty configuration; rtcmsg_config_free() frees it. Never NULL, but for want of memory. Any thread.
 #[unsafe(no_mangle)]
@@ -49,7 +50,7 @@ pub unsafe extern "C" fn rtcmsg_config_free(config: *mut rtcmsg_config) {
 /// Sets a setting, such as `rtcmsg_config_set(config, "zego.app_id", "1234567890", &error)`. docs/CONFIGURATION.md lists
 /// them. An empty value sets the key back to its default. Key and value are copied.
 ///
-/// RTCMSG_INVALID_ARGUMENT: an unknown key (the error suggests the nearest), a value it does not take, NULL, no UTF-8.
+/// RTCMSG_ERR_INVALID_ARGUMENT: an unknown key (the error suggests the nearest), a value it does not take, NULL, no UTF-8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_config_set(
     config: *mut rtcmsg_config,
@@ -76,7 +77,7 @@ pub unsafe extern "C" fn rtcmsg_config_set(
 /// found replaces what was set before; what is set afterwards replaces it. The service links that Kubernetes sets for a
 /// Service whose name begins with "rtcmsg" (RTCMSG_WORKER_SERVICE_HOST=10.0.0.7) are ignored.
 ///
-/// RTCMSG_INVALID_ARGUMENT: a value that its setting does not take, or a variable of ours with an unknown key; then
+/// RTCMSG_ERR_INVALID_ARGUMENT: a value that its setting does not take, or a variable of ours with an unknown key; then
 /// nothing is taken. Reads the environment: no other thread may change it meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_config_load_env(config: *mut rtcmsg_config, error: *mut rtcmsg_error) -> rtcmsg_code {
@@ -91,13 +92,13 @@ pub unsafe extern "C" fn rtcmsg_config_load_env(config: *mut rtcmsg_config, erro
 /// Where log lines go: to `fn`, with `user_data` handed through, up to `max_level`. NULL for `fn` ends logging. Without
 /// this the library logs nothing. `user_data` must live as long as every client made from this configuration.
 ///
-/// RTCMSG_INVALID_ARGUMENT: `max_level` is none of RTCMSG_LOG_ERROR to RTCMSG_LOG_DEBUG.
+/// RTCMSG_ERR_INVALID_ARGUMENT: `max_level` is none of RTCMSG_LOG_ERROR to RTCMSG_LOG_DEBUG.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_config_set_log(
     config: *mut rtcmsg_config,
     r#fn: rtcmsg_log_fn,
     user_data: *mut c_void,
-    max_level: i32,
+    max_level: rtcmsg_log_level,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
     boundary!(rtcmsg_config_set_log(config), error, {

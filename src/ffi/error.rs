@@ -9,13 +9,13 @@ use super::input;
 use crate::error::Error;
 
 const FIELD_SIZE: usize = 48;
-const TEXT_SIZE: usize = 448;
+const MESSAGE_SIZE: usize = 448;
 
 /// Why a call failed. Lives on the caller's stack: nothing to free, no thread-local. Start it as
 /// `rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);`, pass its address to any number of calls, or pass NULL.
 ///
 /// After every call it is set: on success code is 0 and both texts are empty. One that was not started with RTCMSG_INIT is
-/// not written to, since its size is not known: the call does nothing but log this, and returns RTCMSG_INVALID_ARGUMENT.
+/// not written to, since its size is not known: the call does nothing but log this, and returns RTCMSG_ERR_INVALID_ARGUMENT.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rtcmsg_error {
@@ -29,7 +29,7 @@ pub struct rtcmsg_error {
     pub field: [c_char; 48],
     /// A sentence for a person: what is wrong and what is allowed. No secret, no payload. NUL-terminated UTF-8, cut on a
     /// character where it is too long.
-    pub text: [c_char; 448],
+    pub message: [c_char; 448],
 }
 
 /// Why nothing may be written to it; `Ok` for NULL.
@@ -70,7 +70,7 @@ pub(super) unsafe fn write(error: *mut rtcmsg_error, failure: Option<&Error>) {
             .cast::<u32>()
             .write_unaligned(0);
         write_text(base.add(offset_of!(rtcmsg_error, field)), FIELD_SIZE, field);
-        write_text(base.add(offset_of!(rtcmsg_error, text)), TEXT_SIZE, text);
+        write_text(base.add(offset_of!(rtcmsg_error, message)), MESSAGE_SIZE, text);
     }
 }
 
@@ -101,14 +101,14 @@ mod tests {
             code: 7,
             reserved: 7,
             field: [b'x' as c_char; FIELD_SIZE],
-            text: [b'x' as c_char; TEXT_SIZE],
+            message: [b'x' as c_char; MESSAGE_SIZE],
         };
         // SAFETY: a whole struct.
         unsafe { write(&mut error, Some(failure)) };
         assert_eq!((error.code, error.reserved), (failure.code as i32, 0));
         // SAFETY: the writer terminates both.
         let text = |chars: &[c_char]| unsafe { CStr::from_ptr(chars.as_ptr()) }.to_str().unwrap().to_owned();
-        (text(&error.field), text(&error.text))
+        (text(&error.field), text(&error.message))
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::mem::{offset_of, size_of};
 
-use super::client::rtcmsg_call;
+use super::client::rtcmsg_send_options;
 use super::error::rtcmsg_error;
 use super::message::rtcmsg_message;
 use super::queue::rtcmsg_completion;
@@ -52,7 +52,7 @@ fn exported_structs() -> Vec<Struct> {
             code,
             reserved,
             field,
-            text
+            message
         }),
         layout!(rtcmsg_message {
             struct_size,
@@ -71,7 +71,7 @@ fn exported_structs() -> Vec<Struct> {
             payload,
             payload_len,
         }),
-        layout!(rtcmsg_call {
+        layout!(rtcmsg_send_options {
             struct_size,
             timeout_ms,
             expires_in_ms,
@@ -88,7 +88,7 @@ fn exported_structs() -> Vec<Struct> {
             report
         }),
         layout!(rtcmsg_attempt {
-            text,
+            error_message,
             code,
             delivery,
             http_status,
@@ -96,16 +96,16 @@ fn exported_structs() -> Vec<Struct> {
         }),
         layout!(rtcmsg_request {
             request_id,
-            vendor_name,
-            vendor_text,
-            text,
+            vendor_error,
+            vendor_message,
+            error_message,
             vendor_code,
             code,
             delivery,
             http_status,
             retry_after_ms,
             first_attempt,
-            attempts,
+            attempt_count,
             reserved,
         }),
         layout!(rtcmsg_recipient {
@@ -117,11 +117,11 @@ fn exported_structs() -> Vec<Struct> {
             request,
             first_device,
             device_count,
-            vendor_text,
+            vendor_message,
         }),
         layout!(rtcmsg_device {
             platform,
-            vendor_text,
+            vendor_message,
             delivery,
             reserved
         }),

@@ -20,10 +20,10 @@ use crate::message::{self, Limits, Message, Payload, Signal};
 pub struct rtcmsg_message {
     /// sizeof(rtcmsg_message), set by RTCMSG_INIT.
     pub struct_size: usize,
-    /// One of RTCMSG_VOLCENGINE_SEND_UNICAST and so on, which name their fields.
-    pub action: u32,
-    /// 0 or RTCMSG_BINARY.
-    pub flags: u32,
+    /// One of RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST and so on, which name their fields.
+    pub action: rtcmsg_action,
+    /// 0 or RTCMSG_MESSAGE_BINARY.
+    pub flags: rtcmsg_message_flags,
     /// Volcengine RTC, ZEGO: the room.
     pub room_id: rtcmsg_str,
     /// Volcengine RTC, ZEGO: the sender that receivers see. Not the id of a real user; a fixed one is advised.
@@ -43,7 +43,7 @@ pub struct rtcmsg_message {
     pub msg_type: i32,
     /// 0.
     pub reserved: u32,
-    /// The message: UTF-8 text, or bytes with RTCMSG_BINARY. Not empty.
+    /// The message: UTF-8 text, or bytes with RTCMSG_MESSAGE_BINARY. Not empty.
     pub payload: *const c_void,
     pub payload_len: usize,
 }
@@ -135,20 +135,20 @@ impl Uses {
         };
         let most = limits.max_recipients;
         Ok(match action {
-            RTCMSG_VOLCENGINE_SEND_UNICAST => rtc("SendUnicast", false, 1),
-            RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST => rtc("SendRoomUnicast", true, 1),
-            RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST => Uses {
+            RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST => rtc("SendUnicast", false, 1),
+            RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST => rtc("SendRoomUnicast", true, 1),
+            RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST => Uses {
                 payload: message::BATCH_MAX_PAYLOAD,
                 ..rtc("BatchSendRoomUnicast", true, most)
             },
-            RTCMSG_VOLCENGINE_SEND_BROADCAST => rtc("SendBroadcast", true, 0),
-            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS => im("P2PSendMessage to users", most),
-            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL => im("P2PSendMessage to all", 0),
-            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT => {
+            RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST => rtc("SendBroadcast", true, 0),
+            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS => im("P2PSendMessage to users", most),
+            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL => im("P2PSendMessage to all", 0),
+            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT => {
                 im("P2PSendMessage to all except", limits.p2p_max_users)
             }
-            RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS => zego("SendCustomCommand to users", most),
-            RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM => zego("SendCustomCommand to the room", 0),
+            RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS => zego("SendCustomCommand to users", most),
+            RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM => zego("SendCustomCommand to the room", 0),
             unknown => return Err(no_action(unknown)),
         })
     }
@@ -228,44 +228,46 @@ impl<'a> Fields<'a> {
         self.check_use()?;
         let (room_id, from) = (self.room_id, self.from);
         match self.action {
-            RTCMSG_VOLCENGINE_SEND_UNICAST => Ok(Message::SendUnicast {
+            RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST => Ok(Message::SendUnicast {
                 from,
                 to: self.only_recipient()?,
                 payload: self.payload()?,
             }),
-            RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST => Ok(Message::SendRoomUnicast {
+            RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST => Ok(Message::SendRoomUnicast {
                 room_id,
                 from,
                 to: self.only_recipient()?,
                 payload: self.payload()?,
             }),
-            RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST => Ok(Message::BatchSendRoomUnicast {
+            RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST => Ok(Message::BatchSendRoomUnicast {
                 room_id,
                 from,
                 to: &self.to.0,
                 payload: self.payload()?,
             }),
-            RTCMSG_VOLCENGINE_SEND_BROADCAST => Ok(Message::SendBroadcast {
+            RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST => Ok(Message::SendBroadcast {
                 room_id,
                 from,
                 payload: self.payload()?,
             }),
-            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS => Ok(Message::P2PSendMessageToUsers {
+            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS => Ok(Message::P2PSendMessageToUsers {
                 signal: self.signal()?,
                 user_ids: self.user_ids,
             }),
-            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL => Ok(Message::P2PSendMessageToAll { signal: self.signal()? }),
-            RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT => Ok(Message::P2PSendMessageToAllExcept {
+            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL => {
+                Ok(Message::P2PSendMessageToAll { signal: self.signal()? })
+            }
+            RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT => Ok(Message::P2PSendMessageToAllExcept {
                 signal: self.signal()?,
                 user_ids: self.user_ids,
             }),
-            RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS => Ok(Message::SendCustomCommandToUsers {
+            RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS => Ok(Message::SendCustomCommandToUsers {
                 room_id,
                 from,
                 to: &self.to.0,
                 content: self.text()?,
             }),
-            RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM => Ok(Message::SendCustomCommandToRoom {
+            RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM => Ok(Message::SendCustomCommandToRoom {
                 room_id,
                 from,
                 content: self.text()?,
@@ -276,16 +278,11 @@ impl<'a> Fields<'a> {
 
     fn check_use(&self) -> Result<(), Error> {
         let uses = &self.uses;
-        if self.flags & !RTCMSG_BINARY != 0 {
+        MESSAGE_FLAGS.check(self.flags)?;
+        if self.flags & RTCMSG_MESSAGE_BINARY != 0 && !uses.binary {
             return Err(Error::invalid(
                 "flags",
-                format!("{:#x} holds an unknown flag; RTCMSG_BINARY is the only one", self.flags),
-            ));
-        }
-        if self.flags & RTCMSG_BINARY != 0 && !uses.binary {
-            return Err(Error::invalid(
-                "flags",
-                format!("RTCMSG_BINARY: {} takes text alone", uses.action),
+                format!("RTCMSG_MESSAGE_BINARY: {} takes text alone", uses.action),
             ));
         }
         let given = [
@@ -321,7 +318,7 @@ impl<'a> Fields<'a> {
     }
 
     fn payload(&self) -> Result<Payload<'a>, Error> {
-        if self.flags & RTCMSG_BINARY != 0 {
+        if self.flags & RTCMSG_MESSAGE_BINARY != 0 {
             return Ok(Payload::Binary(self.payload));
         }
         self.text().map(Payload::Text)
@@ -333,7 +330,7 @@ impl<'a> Fields<'a> {
             let at = error.valid_up_to();
             Error::invalid(
                 "payload",
-                format!("is not UTF-8 at byte {at}; bytes go with RTCMSG_BINARY, on Volcengine RTC"),
+                format!("is not UTF-8 at byte {at}; bytes go with RTCMSG_MESSAGE_BINARY, on Volcengine RTC"),
             )
         })
     }

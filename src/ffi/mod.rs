@@ -35,7 +35,7 @@ mod report;
 use std::ffi::c_char;
 
 /// Borrowed text: a pointer and its length in bytes, UTF-8, no NUL needed at the end. `{NULL, 0}` is "not given".
-/// Declared by hand in the header, for its inline maker `rtcmsg_text`.
+/// Declared by hand in the header, for its inline maker `rtcmsg_str_from`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rtcmsg_str {

@@ -3,8 +3,10 @@
 use std::ffi::c_char;
 use std::ptr;
 
-use super::client::{call_options, known, read_call, rtcmsg_call, rtcmsg_client};
-use super::constants::{RTCMSG_NO_COMPLETION, RTCMSG_UNORDERED, rtcmsg_code};
+use super::client::{known, read_options, rtcmsg_client, rtcmsg_send_options, send_options};
+use super::constants::{
+    RTCMSG_SUBMIT_NO_COMPLETION, RTCMSG_SUBMIT_UNORDERED, SUBMIT_FLAGS, rtcmsg_code, rtcmsg_delivery, rtcmsg_log_level,
+};
 use super::error::rtcmsg_error;
 use super::input;
 use super::message::{Fields, rtcmsg_message};
@@ -21,12 +23,12 @@ type EventHandle = isize;
 pub struct rtcmsg_completion {
     /// As rtcmsg_client_submit() gave it.
     pub id: u64,
-    /// As it was in rtcmsg_call.
+    /// As it was in rtcmsg_send_options.
     pub user_data: u64,
     /// That of the report.
     pub code: rtcmsg_code,
-    /// That of the report: one of RTCMSG_NOT_SENT and so on.
-    pub delivery: u32,
+    /// That of the report: one of RTCMSG_DELIVERY_NOT_SENT and so on.
+    pub delivery: rtcmsg_delivery,
     /// The caller's, to be freed with rtcmsg_report_free(). Never NULL.
     pub report: *mut rtcmsg_report,
 }
@@ -35,17 +37,17 @@ pub struct rtcmsg_completion {
 /// Everything is copied. `*id` is 1 or more, and 0 if the message was not taken in.
 ///
 /// Each message taken in gives exactly one completion, through rtcmsg_client_poll(), whatever happens; none with
-/// RTCMSG_NO_COMPLETION. Messages to one destination leave one after another (rtcmsg_call). What has not been polled counts
+/// RTCMSG_SUBMIT_NO_COMPLETION. Messages to one destination leave one after another (rtcmsg_send_options). What has not been polled counts
 /// for queue.capacity, too.
 ///
-/// RTCMSG_QUEUE_FULL: poll, or send less; the error names the setting. RTCMSG_NO_RESOURCES: the system gives no thread for
-/// the queue; a later submit tries again. RTCMSG_INVALID_ARGUMENT, RTCMSG_UNSUPPORTED, RTCMSG_NOT_CONFIGURED as for
-/// rtcmsg_client_check(). RTCMSG_CLOSED, RTCMSG_FORKED. Any thread.
+/// RTCMSG_ERR_QUEUE_FULL: poll, or send less; the error names the setting. RTCMSG_ERR_NO_RESOURCES: the system gives no thread for
+/// the queue; a later submit tries again. RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_UNSUPPORTED, RTCMSG_ERR_NOT_CONFIGURED as for
+/// rtcmsg_client_check(). RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_submit(
     client: *mut rtcmsg_client,
     message: *const rtcmsg_message,
-    call: *const rtcmsg_call,
+    options: *const rtcmsg_send_options,
     id: *mut u64,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
@@ -55,7 +57,7 @@ pub unsafe extern "C" fn rtcmsg_client_submit(
             let id = input::required_mut(id, "id")?;
             let client = known(client)?;
             let fields = Fields::read(message, client.client().limits())?;
-            let options = read_call(call)?.as_ref().map(submit_options).transpose()?;
+            let options = read_options(options)?.as_ref().map(submit_options).transpose()?;
             *id = client.submit(&fields.message()?, &options.unwrap_or_default())?;
             Ok(())
         }
@@ -66,7 +68,7 @@ pub unsafe extern "C" fn rtcmsg_client_submit(
 /// first up to `timeout_ms` (0: not at all, as in a tick; -1: without limit). RTCMSG_OK with 0 rows: there was none in time,
 /// or the client is closed and there will be none. `row_size` is sizeof(rtcmsg_completion). Each row owns its report.
 ///
-/// RTCMSG_INVALID_ARGUMENT, RTCMSG_FORKED. Any thread, several at once.
+/// RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_FORKED. Any thread, several at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_poll(
     client: *mut rtcmsg_client,
@@ -122,7 +124,7 @@ pub unsafe extern "C" fn rtcmsg_client_poll(
 /// A file descriptor for epoll, kqueue, libuv or asyncio: readable exactly while a completion waits, so level-triggered.
 /// The client owns it until it is freed: never read, write or close it. `*handle` is -1 on failure.
 ///
-/// RTCMSG_NO_RESOURCES: the system gives none. RTCMSG_CLOSED, RTCMSG_FORKED. Any thread; always the same one.
+/// RTCMSG_ERR_NO_RESOURCES: the system gives none. RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED. Any thread; always the same one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_event_handle(
     client: *mut rtcmsg_client,
@@ -139,8 +141,8 @@ pub unsafe extern "C" fn rtcmsg_client_event_handle(
     })
 }
 
-/// Takes a message out of the queue. RTCMSG_OK: it had not begun; its completion says RTCMSG_CANCELLED and not sent.
-/// RTCMSG_NOT_FOUND: it is on its way, or done, or never was; if it is on its way it runs on. RTCMSG_CLOSED, RTCMSG_FORKED.
+/// Takes a message out of the queue. RTCMSG_OK: it had not begun; its completion says RTCMSG_ERR_CANCELLED and not sent.
+/// RTCMSG_ERR_NOT_FOUND: it is on its way, or done, or never was; if it is on its way it runs on. RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED.
 /// Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_cancel(
@@ -165,8 +167,8 @@ pub unsafe extern "C" fn rtcmsg_client_pending(client: *mut rtcmsg_client) -> us
 }
 
 /// Waits until nothing is queued or on its way, connections that are opened ahead included; completions stay for poll.
-/// RTCMSG_TIMEOUT: something still is after `timeout_ms` (0: does not wait, -1: without limit). RTCMSG_INVALID_ARGUMENT,
-/// RTCMSG_CLOSED, RTCMSG_FORKED. Any thread.
+/// RTCMSG_ERR_TIMEOUT: something still is after `timeout_ms` (0: does not wait, -1: without limit). RTCMSG_ERR_INVALID_ARGUMENT,
+/// RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_flush(
     client: *mut rtcmsg_client,
@@ -183,8 +185,8 @@ pub unsafe extern "C" fn rtcmsg_client_flush(
 /// Opens so many connections to each vendor in the background, TLS and all, so that the first messages find them; 0 is one
 /// for each worker. No request is made. Returns at once; rtcmsg_client_flush() waits for it. What fails is logged.
 ///
-/// RTCMSG_INVALID_ARGUMENT: more than http.max_connections. RTCMSG_NO_RESOURCES as for rtcmsg_client_submit(). RTCMSG_CLOSED,
-/// RTCMSG_FORKED. Any thread.
+/// RTCMSG_ERR_INVALID_ARGUMENT: more than http.max_idle_connections. RTCMSG_ERR_NO_RESOURCES as for rtcmsg_client_submit(). RTCMSG_ERR_CLOSED,
+/// RTCMSG_ERR_FORKED. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_warm_up(
     client: *mut rtcmsg_client,
@@ -198,8 +200,8 @@ pub unsafe extern "C" fn rtcmsg_client_warm_up(
 }
 
 /// What the client is doing and has done, as a JSON object; docs/METRICS.md names each figure. NUL-terminated; `*needed` is
-/// its size with the NUL. RTCMSG_BUFFER_TOO_SMALL if `capacity` is less: then nothing is written (`json` may be NULL), and
-/// the next snapshot may be a few bytes longer. 4 KiB are plenty. RTCMSG_FORKED. Any thread, also after close.
+/// its size with the NUL. RTCMSG_ERR_BUFFER_TOO_SMALL if `capacity` is less: then nothing is written (`json` may be NULL), and
+/// the next snapshot may be a few bytes longer. 4 KiB are plenty. RTCMSG_ERR_FORKED. Any thread, also after close.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_stats(
     client: *mut rtcmsg_client,
@@ -218,20 +220,20 @@ pub unsafe extern "C" fn rtcmsg_client_stats(
     })
 }
 
-/// Takes the oldest of the log lines that log.keep and log.capacity keep: for callers whose runtime takes no calls from
+/// Takes the oldest of the log lines that log.buffer_level and log.buffer_lines keep: for callers whose runtime takes no calls from
 /// foreign threads. `*level` is RTCMSG_LOG_ERROR and so on. `*needed` is the line's size with its NUL;
-/// RTCMSG_BUFFER_TOO_SMALL if `capacity` is less, and then the line stays. RTCMSG_NOT_FOUND: there is none. RTCMSG_FORKED.
+/// RTCMSG_ERR_BUFFER_TOO_SMALL if `capacity` is less, and then the line stays. RTCMSG_ERR_NOT_FOUND: there is none. RTCMSG_ERR_FORKED.
 /// Any thread, also after close.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rtcmsg_client_log(
+pub unsafe extern "C" fn rtcmsg_client_next_log_line(
     client: *mut rtcmsg_client,
-    level: *mut i32,
+    level: *mut rtcmsg_log_level,
     text: *mut c_char,
     capacity: usize,
     needed: *mut usize,
     error: *mut rtcmsg_error,
 ) -> rtcmsg_code {
-    boundary!(rtcmsg_client_log(client), error, level = 0, needed = 0, {
+    boundary!(rtcmsg_client_next_log_line(client), error, level = 0, needed = 0, {
         // SAFETY: the header's rules for arguments.
         let (level, needed, client) = unsafe {
             let level = input::required_mut(level, "level")?;
@@ -281,27 +283,21 @@ unsafe fn write_text(
     Ok(())
 }
 
-fn submit_options(call: &rtcmsg_call) -> Result<SubmitOptions, Error> {
-    if call.flags & !(RTCMSG_UNORDERED | RTCMSG_NO_COMPLETION) != 0 {
-        let text = format!(
-            "{:#x} holds an unknown flag; take RTCMSG_UNORDERED and RTCMSG_NO_COMPLETION",
-            call.flags
-        );
-        return Err(Error::invalid("flags", text));
-    }
-    let order = match (call.flags & RTCMSG_UNORDERED != 0, call.order_key) {
+fn submit_options(options: &rtcmsg_send_options) -> Result<SubmitOptions, Error> {
+    SUBMIT_FLAGS.check(options.flags)?;
+    let order = match (options.flags & RTCMSG_SUBMIT_UNORDERED != 0, options.order_key) {
         (true, 0) => Order::Unordered,
         (true, _) => {
-            let text = "is given together with RTCMSG_UNORDERED";
+            let text = "must be 0 together with RTCMSG_SUBMIT_UNORDERED";
             return Err(Error::invalid("order_key", text));
         }
         (false, 0) => Order::Destination,
         (false, key) => Order::Key(key),
     };
     Ok(SubmitOptions {
-        call: call_options(call)?,
-        user_data: call.user_data,
+        call: send_options(options)?,
+        user_data: options.user_data,
         order,
-        without_completion: call.flags & RTCMSG_NO_COMPLETION != 0,
+        without_completion: options.flags & RTCMSG_SUBMIT_NO_COMPLETION != 0,
     })
 }

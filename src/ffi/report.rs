@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 
 use super::boundary;
-use super::constants::{RTCMSG_INVALID_ARGUMENT, delivery_of, rtcmsg_code};
+use super::constants::{RTCMSG_ERR_INVALID_ARGUMENT, delivery_of, rtcmsg_code, rtcmsg_delivery};
 use crate::log::Logger;
 use crate::report::{Attempt, Device, Recipient, Report, Request, User};
 
@@ -14,7 +14,7 @@ pub struct rtcmsg_report {
     report: Report,
     /// Where a panic behind one of this report's functions is told.
     logger: Logger,
-    text: OnceCell<CString>,
+    summary: OnceCell<CString>,
     rows: OnceCell<Rows>,
 }
 
@@ -43,23 +43,23 @@ pub struct rtcmsg_request {
     /// The vendor's id of it, for its support; empty if no answer gave one.
     pub request_id: *const c_char,
     /// The vendor's error code as text, such as "FlowLimitExceeded.QPSOverLimit"; empty if none.
-    pub vendor_name: *const c_char,
+    pub vendor_error: *const c_char,
     /// What the vendor says of it; empty if nothing.
-    pub vendor_text: *const c_char,
+    pub vendor_message: *const c_char,
     /// Why it ended like this, in a sentence; empty on success.
-    pub text: *const c_char,
+    pub error_message: *const c_char,
     /// The vendor's error code as a number, 0 if none.
     pub vendor_code: i32,
     pub code: rtcmsg_code,
-    /// One of RTCMSG_NOT_SENT and so on.
-    pub delivery: u32,
+    /// One of RTCMSG_DELIVERY_NOT_SENT and so on.
+    pub delivery: rtcmsg_delivery,
     /// 0 if no answer came.
     pub http_status: u32,
     /// When it may be tried again, in milliseconds: the vendor's Retry-After, or our own pacing's; 0 if nobody says.
     pub retry_after_ms: u32,
     /// Index of its first attempt, and how many there were; none if it never came to one.
     pub first_attempt: u32,
-    pub attempts: u32,
+    pub attempt_count: u32,
     /// 0.
     pub reserved: u32,
 }
@@ -68,10 +68,10 @@ pub struct rtcmsg_request {
 #[repr(C)]
 pub struct rtcmsg_attempt {
     /// In a sentence; empty on success, never NULL.
-    pub text: *const c_char,
+    pub error_message: *const c_char,
     pub code: rtcmsg_code,
-    /// One of RTCMSG_NOT_SENT and so on.
-    pub delivery: u32,
+    /// One of RTCMSG_DELIVERY_NOT_SENT and so on.
+    pub delivery: rtcmsg_delivery,
     /// 0 if no answer came.
     pub http_status: u32,
     /// 0.
@@ -85,8 +85,8 @@ pub struct rtcmsg_recipient {
     pub user: *const c_char,
     /// IM: the user; 0 for the others.
     pub user_id: i64,
-    /// One of RTCMSG_NOT_SENT and so on.
-    pub delivery: u32,
+    /// One of RTCMSG_DELIVERY_NOT_SENT and so on.
+    pub delivery: rtcmsg_delivery,
     pub code: rtcmsg_code,
     /// The vendor's code for this recipient, 0 if none.
     pub vendor_code: i32,
@@ -96,7 +96,7 @@ pub struct rtcmsg_recipient {
     pub first_device: u32,
     pub device_count: u32,
     /// The vendor's word for this recipient, such as "NOT_ONLINE"; never NULL, empty if none.
-    pub vendor_text: *const c_char,
+    pub vendor_message: *const c_char,
 }
 
 /// One device of a recipient (IM).
@@ -105,9 +105,9 @@ pub struct rtcmsg_device {
     /// "Android", "IOS", "Web", or "Default" for a user who is offline.
     pub platform: *const c_char,
     /// The vendor's word, such as "SUCCESS".
-    pub vendor_text: *const c_char,
-    /// One of RTCMSG_NOT_SENT and so on.
-    pub delivery: u32,
+    pub vendor_message: *const c_char,
+    /// One of RTCMSG_DELIVERY_NOT_SENT and so on.
+    pub delivery: rtcmsg_delivery,
     /// 0.
     pub reserved: u32,
 }
@@ -119,13 +119,13 @@ impl rtcmsg_report {
         rtcmsg_report {
             report,
             logger,
-            text: OnceCell::new(),
+            summary: OnceCell::new(),
             rows: OnceCell::new(),
         }
     }
 
-    fn text(&self) -> &CStr {
-        self.text.get_or_init(|| c_string(&self.report.text()))
+    fn summary(&self) -> &CStr {
+        self.summary.get_or_init(|| c_string(&self.report.text()))
     }
 
     fn rows(&self) -> &Rows {
@@ -156,15 +156,15 @@ impl Rows {
         attempts.extend(request.attempts.iter().map(|attempt| attempt_row(attempt, texts)));
         self.requests.push(rtcmsg_request {
             request_id: texts.keep(&request.request_id),
-            vendor_name: texts.keep(&request.vendor_name),
-            vendor_text: texts.keep(&request.vendor_text),
-            text: texts.keep(&request.text),
+            vendor_error: texts.keep(&request.vendor_error),
+            vendor_message: texts.keep(&request.vendor_message),
+            error_message: texts.keep(&request.text),
             vendor_code: request.vendor_code,
             code: request.code as rtcmsg_code,
             delivery: request.delivery as u32,
             http_status: request.http_status.into(),
             first_attempt,
-            attempts: request.attempts.len() as u32,
+            attempt_count: request.attempts.len() as u32,
             reserved: 0,
             retry_after_ms: request.retry_after_ms,
         });
@@ -187,14 +187,14 @@ impl Rows {
             request: recipient.request as u32,
             first_device,
             device_count: recipient.devices.len() as u32,
-            vendor_text: texts.keep(&recipient.vendor_text),
+            vendor_message: texts.keep(&recipient.vendor_message),
         });
     }
 }
 
 fn attempt_row(attempt: &Attempt, texts: &mut Texts) -> rtcmsg_attempt {
     rtcmsg_attempt {
-        text: texts.keep(&attempt.text),
+        error_message: texts.keep(&attempt.text),
         code: attempt.code as rtcmsg_code,
         delivery: attempt.delivery as u32,
         http_status: attempt.http_status.into(),
@@ -205,7 +205,7 @@ fn attempt_row(attempt: &Attempt, texts: &mut Texts) -> rtcmsg_attempt {
 fn device_row(device: &Device, texts: &mut Texts) -> rtcmsg_device {
     rtcmsg_device {
         platform: texts.keep(&device.platform),
-        vendor_text: texts.keep(&device.vendor_text),
+        vendor_message: texts.keep(&device.vendor_message),
         delivery: device.delivery as u32,
         reserved: 0,
     }
@@ -217,8 +217,8 @@ impl Texts {
         let of_request = |request: &Request| {
             let attempts = request.attempts.iter().map(|attempt| size(&attempt.text));
             size(&request.request_id)
-                + size(&request.vendor_name)
-                + size(&request.vendor_text)
+                + size(&request.vendor_error)
+                + size(&request.vendor_message)
                 + size(&request.text)
                 + attempts.sum::<usize>()
         };
@@ -228,9 +228,9 @@ impl Texts {
                 User::Id(_) => 0,
             };
             let devices = recipient.devices.iter();
-            user + size(&recipient.vendor_text)
+            user + size(&recipient.vendor_message)
                 + devices
-                    .map(|device| size(&device.platform) + size(&device.vendor_text))
+                    .map(|device| size(&device.platform) + size(&device.vendor_message))
                     .sum::<usize>()
         };
         let requests = report.requests().iter().map(of_request).sum::<usize>();
@@ -284,19 +284,19 @@ unsafe fn row<'a, T: 'a>(report: *const rtcmsg_report, index: usize, of_kind: fn
     found.map_or(ptr::null(), ptr::from_ref)
 }
 
-/// The code that the call returned. RTCMSG_INVALID_ARGUMENT for NULL.
+/// The code that the call returned. RTCMSG_ERR_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_code(report: *const rtcmsg_report) -> rtcmsg_code {
-    boundary!(rtcmsg_report_code, or RTCMSG_INVALID_ARGUMENT, {
+    boundary!(rtcmsg_report_code, or RTCMSG_ERR_INVALID_ARGUMENT, {
         // SAFETY: NULL or a live report, here and below.
-        unsafe { live(report) }.map_or(RTCMSG_INVALID_ARGUMENT, |report| report.report.code() as rtcmsg_code)
+        unsafe { live(report) }.map_or(RTCMSG_ERR_INVALID_ARGUMENT, |report| report.report.code() as rtcmsg_code)
     })
 }
 
 /// The delivery of the whole: that of its least certain part, in the order unknown, not sent, not delivered, accepted,
 /// delivered. Members of a conversation without a row count as accepted. 0 for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rtcmsg_report_delivery(report: *const rtcmsg_report) -> u32 {
+pub unsafe extern "C" fn rtcmsg_report_delivery(report: *const rtcmsg_report) -> rtcmsg_delivery {
     boundary!(rtcmsg_report_delivery, or 0, {
         unsafe { live(report) }.map_or(0, |report| report.report.delivery() as u32)
     })
@@ -305,21 +305,29 @@ pub unsafe extern "C" fn rtcmsg_report_delivery(report: *const rtcmsg_report) ->
 /// One line for a log: no secrets, no payload, also where the vendor repeats them (docs/DELIVERY.md, Vendors' texts).
 /// Never NULL; empty for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rtcmsg_report_text(report: *const rtcmsg_report) -> *const c_char {
-    boundary!(rtcmsg_report_text, or EMPTY.as_ptr(), {
-        unsafe { live(report) }.map_or(EMPTY.as_ptr(), |report| report.text().as_ptr())
+pub unsafe extern "C" fn rtcmsg_report_summary(report: *const rtcmsg_report) -> *const c_char {
+    boundary!(rtcmsg_report_summary, or EMPTY.as_ptr(), {
+        unsafe { live(report) }.map_or(EMPTY.as_ptr(), |report| report.summary().as_ptr())
     })
 }
 
-/// How many recipients are of that delivery; 0 counts all.
+/// How many recipients the report has.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rtcmsg_report_count(report: *const rtcmsg_report, delivery: u32) -> usize {
-    boundary!(rtcmsg_report_count, or 0, {
+pub unsafe extern "C" fn rtcmsg_report_recipient_count(report: *const rtcmsg_report) -> usize {
+    boundary!(rtcmsg_report_recipient_count, or 0, {
+        unsafe { live(report) }.map_or(0, |report| report.report.recipients().len())
+    })
+}
+
+/// How many recipients have this delivery.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtcmsg_report_count_by_delivery(
+    report: *const rtcmsg_report,
+    delivery: rtcmsg_delivery,
+) -> usize {
+    boundary!(rtcmsg_report_count_by_delivery, or 0, {
         let Some(report) = (unsafe { live(report) }) else { return 0 };
-        match delivery {
-            0 => report.report.recipients().len(),
-            other => delivery_of(other).map_or(0, |delivery| report.report.count(delivery)),
-        }
+        delivery_of(delivery).map_or(0, |delivery| report.report.count(delivery))
     })
 }
 
@@ -359,7 +367,7 @@ pub unsafe extern "C" fn rtcmsg_report_device(report: *const rtcmsg_report, inde
     boundary!(rtcmsg_report_device, or ptr::null(), { unsafe { row(report, index, |rows| &rows.devices) } })
 }
 
-/// The raw answer to rtcmsg_client_call(); `*len` is its length in bytes (`len` may be NULL). Not NUL-terminated. NULL and
+/// The raw answer to rtcmsg_client_call_action(); `*len` is its length in bytes (`len` may be NULL). Not NUL-terminated. NULL and
 /// 0 if there is none. Unlike every other text of a report it is as it came: it may repeat secrets and the request.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_body(report: *const rtcmsg_report, len: *mut usize) -> *const c_char {

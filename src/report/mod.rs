@@ -70,11 +70,11 @@ impl Delivery {
     /// The name of the constant in the C header.
     pub const fn c_name(self) -> &'static std::ffi::CStr {
         match self {
-            Delivery::NotSent => c"RTCMSG_NOT_SENT",
-            Delivery::NotDelivered => c"RTCMSG_NOT_DELIVERED",
-            Delivery::Accepted => c"RTCMSG_ACCEPTED",
-            Delivery::Delivered => c"RTCMSG_DELIVERED",
-            Delivery::Unknown => c"RTCMSG_UNKNOWN",
+            Delivery::NotSent => c"RTCMSG_DELIVERY_NOT_SENT",
+            Delivery::NotDelivered => c"RTCMSG_DELIVERY_NOT_DELIVERED",
+            Delivery::Accepted => c"RTCMSG_DELIVERY_ACCEPTED",
+            Delivery::Delivered => c"RTCMSG_DELIVERY_DELIVERED",
+            Delivery::Unknown => c"RTCMSG_DELIVERY_UNKNOWN",
         }
     }
 }
@@ -149,11 +149,11 @@ pub struct Request {
     /// The vendor's id of it, for its support; empty if no answer gave one.
     pub request_id: String,
     /// The vendor's error code as text (`FlowLimitExceeded.QPSOverLimit`), empty if none.
-    pub vendor_name: String,
+    pub vendor_error: String,
     /// The vendor's error code as a number, 0 if none.
     pub vendor_code: i32,
     /// What the vendor says of it.
-    pub vendor_text: Cow<'static, str>,
+    pub vendor_message: Cow<'static, str>,
     pub code: Code,
     pub delivery: Delivery,
     /// 0 if no answer came.
@@ -186,7 +186,7 @@ pub struct Recipient {
     /// The vendor's code for this recipient, 0 if none.
     pub vendor_code: i32,
     /// The vendor's word for this recipient (`NOT_ONLINE`), empty if none.
-    pub vendor_text: Cow<'static, str>,
+    pub vendor_message: Cow<'static, str>,
     /// Which of the report's requests carried it.
     pub request: usize,
     /// One row per device, where the vendor tells (IM).
@@ -199,7 +199,7 @@ pub struct Device {
     /// `Android`, `IOS`, `Web`, or `Default` for a user who is offline.
     pub platform: Cow<'static, str>,
     pub delivery: Delivery,
-    pub vendor_text: Cow<'static, str>,
+    pub vendor_message: Cow<'static, str>,
 }
 
 /// What became of a message.
@@ -223,9 +223,9 @@ impl Request {
     ) -> Request {
         Request {
             request_id: String::new(),
-            vendor_name: String::new(),
+            vendor_error: String::new(),
             vendor_code: 0,
-            vendor_text: Cow::Borrowed(""),
+            vendor_message: Cow::Borrowed(""),
             code,
             delivery,
             http_status,
@@ -264,7 +264,7 @@ impl Recipient {
             delivery,
             code,
             vendor_code: 0,
-            vendor_text: Cow::Borrowed(""),
+            vendor_message: Cow::Borrowed(""),
             request: 0,
             devices: Vec::new(),
         }
@@ -366,18 +366,18 @@ impl Outcome {
         let request = &self.request;
         let of_request = [
             Some((request.request_id.as_str(), LONGEST_NAME)),
-            Some((request.vendor_name.as_str(), LONGEST_NAME)),
-            unless_known(&request.vendor_text, LONGEST_TEXT),
+            Some((request.vendor_error.as_str(), LONGEST_NAME)),
+            unless_known(&request.vendor_message, LONGEST_TEXT),
             unless_known(&request.text, LONGEST_TEXT),
         ];
         let of_rows = self.recipients.iter().flat_map(|recipient| {
             let of_devices = recipient.devices.iter().flat_map(|device| {
                 [
                     unless_known(&device.platform, LONGEST_WORD),
-                    unless_known(&device.vendor_text, LONGEST_WORD),
+                    unless_known(&device.vendor_message, LONGEST_WORD),
                 ]
             });
-            of_devices.chain([unless_known(&recipient.vendor_text, LONGEST_WORD)])
+            of_devices.chain([unless_known(&recipient.vendor_message, LONGEST_WORD)])
         });
         of_request.into_iter().chain(of_rows).flatten()
     }
@@ -396,14 +396,14 @@ impl Outcome {
         };
         let request = &mut self.request;
         change(&mut request.request_id, LONGEST_NAME);
-        change(&mut request.vendor_name, LONGEST_NAME);
-        change_unless_known(&mut request.vendor_text, LONGEST_TEXT);
+        change(&mut request.vendor_error, LONGEST_NAME);
+        change_unless_known(&mut request.vendor_message, LONGEST_TEXT);
         change_unless_known(&mut request.text, LONGEST_TEXT);
         for recipient in &mut self.recipients {
-            change_unless_known(&mut recipient.vendor_text, LONGEST_WORD);
+            change_unless_known(&mut recipient.vendor_message, LONGEST_WORD);
             for device in &mut recipient.devices {
                 change_unless_known(&mut device.platform, LONGEST_WORD);
-                change_unless_known(&mut device.vendor_text, LONGEST_WORD);
+                change_unless_known(&mut device.vendor_message, LONGEST_WORD);
             }
         }
     }

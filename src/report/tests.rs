@@ -47,7 +47,7 @@ fn the_text_is_one_line_with_the_counts_and_the_vendors_words() {
     ];
     let text = Report::merged("SendCustomCommand", vec![Outcome::new(request, rows)]).text();
     let expected =
-        "SendCustomCommand: RTCMSG_PARTIAL, not delivered (1 accepted, 1 not delivered); HTTP 200; request r1";
+        "SendCustomCommand: RTCMSG_ERR_PARTIAL, not delivered (1 accepted, 1 not delivered); HTTP 200; request r1";
     assert_eq!(text, expected);
 
     let mut refused = Request::failed(
@@ -56,8 +56,8 @@ fn the_text_is_one_line_with_the_counts_and_the_vendors_words() {
         429,
         "Volcengine refused".to_owned(),
     );
-    refused.vendor_name = "FlowLimitExceeded.QPSOverLimit".to_owned();
-    refused.vendor_text = "too many\nrequests".into();
+    refused.vendor_error = "FlowLimitExceeded.QPSOverLimit".to_owned();
+    refused.vendor_message = "too many\nrequests".into();
     let text = Report::merged("SendUnicast", vec![Outcome::new(refused, Vec::new())]).text();
     assert!(
         text.contains("FlowLimitExceeded.QPSOverLimit: too many requests"),
@@ -94,8 +94,8 @@ fn counts_are_by_delivery() {
 fn the_text_stays_one_line_whatever_the_vendor_says() {
     let mut refused = Request::failed(Code::Rejected, Delivery::NotDelivered, 400, "refused: a\nb".to_owned());
     refused.request_id = "r\nINFO forged\u{1b}[2J".to_owned();
-    refused.vendor_name = "Never\r\nSeen\u{85}".to_owned();
-    refused.vendor_text = "a\nb".into();
+    refused.vendor_error = "Never\r\nSeen\u{85}".to_owned();
+    refused.vendor_message = "a\nb".into();
     let text = Report::merged("SendUnicast", vec![Outcome::new(refused, Vec::new())]).text();
     assert!(!text.contains(char::is_control), "{text:?}");
     assert!(text.ends_with("request r INFO forged [2J"), "{text}");

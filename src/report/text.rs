@@ -49,13 +49,13 @@ impl Report {
 }
 
 fn write_request(line: &mut String, request: &Request) {
-    if !request.vendor_name.is_empty() {
-        let _ = write!(line, "; {}", one_line(&request.vendor_name));
+    if !request.vendor_error.is_empty() {
+        let _ = write!(line, "; {}", one_line(&request.vendor_error));
     } else if request.vendor_code != 0 {
         let _ = write!(line, "; code {}", request.vendor_code);
     }
-    if request.code != Code::Ok && !request.vendor_text.is_empty() {
-        let _ = write!(line, ": {}", one_line(&request.vendor_text));
+    if request.code != Code::Ok && !request.vendor_message.is_empty() {
+        let _ = write!(line, ": {}", one_line(&request.vendor_message));
     }
     if !request.text.is_empty() {
         let _ = write!(line, "; {}", one_line(&request.text));

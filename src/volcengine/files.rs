@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use configparser::ini::Ini;
 
 use super::Credentials;
-use crate::config::{VOLCENGINE_ACCESS_KEY, VOLCENGINE_CREDENTIALS, VOLCENGINE_SECRET_KEY, check_credential};
+use crate::config::{VOLCENGINE_ACCESS_KEY, VOLCENGINE_CREDENTIALS_SOURCE, VOLCENGINE_SECRET_KEY, check_credential};
 use crate::error::Error;
 use crate::secret::Secret;
 use crate::util::json;
@@ -89,7 +89,7 @@ fn read(path: &Path) -> Result<Secret, Error> {
 }
 
 fn refuse(why: impl Into<String>) -> Error {
-    Error::not_configured(VOLCENGINE_CREDENTIALS.key, why)
+    Error::not_configured(VOLCENGINE_CREDENTIALS_SOURCE.key, why)
 }
 
 #[cfg(test)]
@@ -157,7 +157,7 @@ mod tests {
             ("config", r#"{"ak": "hunter2", "sk": "AKTP1"}"#),
         ] {
             let error = in_folder(folder(&[(name, text)]).path()).unwrap_err();
-            assert_eq!(error.field, "volcengine.credentials");
+            assert_eq!(error.field, "volcengine.credentials_source");
             assert!(error.text.contains("secret key: begins with AKLT or AKTP"), "{error}");
             assert!(
                 !error.text.contains("hunter2") && !error.text.contains("AKTP1"),
@@ -182,7 +182,7 @@ mod tests {
             ("no-sk", "config", r#"{"ak": "hunter2"}"#),
         ] {
             let error = in_folder(folder(&[(name, text)]).path()).expect_err(test);
-            assert_eq!(error.field, "volcengine.credentials", "{test}");
+            assert_eq!(error.field, "volcengine.credentials_source", "{test}");
             assert!(!error.text.contains("hunter2"), "{test}: {error}");
         }
     }

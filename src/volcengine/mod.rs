@@ -66,12 +66,12 @@ pub(crate) fn configured(config: &Config) -> Result<Option<(Account, Credentials
         &config::VOLCENGINE_SESSION_TOKEN,
         &config::VOLCENGINE_RTC_APP_ID,
         &config::VOLCENGINE_IM_APP_ID,
-        &config::VOLCENGINE_CREDENTIALS,
+        &config::VOLCENGINE_CREDENTIALS_SOURCE,
     ];
     if !given.iter().any(|setting| config.is_given(setting)) {
         return Ok(None);
     }
-    let credentials = match config.text(&config::VOLCENGINE_CREDENTIALS) {
+    let credentials = match config.text(&config::VOLCENGINE_CREDENTIALS_SOURCE) {
         "file" => files::credentials()?,
         _ => Credentials {
             access_key: config.text(&config::VOLCENGINE_ACCESS_KEY).to_owned(),

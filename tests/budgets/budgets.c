@@ -43,7 +43,7 @@ static void send_many(int count) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   for (int i = 0; i < count; i++) {
     rtcmsg_report *report = NULL;
-    if (rtcmsg_client_send(client, &message, NULL, &report, &error) != RTCMSG_OK) fail("send", error.text);
+    if (rtcmsg_client_send(client, &message, NULL, &report, &error) != RTCMSG_OK) fail("send", error.message);
     rtcmsg_report_free(report);
   }
 }
@@ -71,19 +71,19 @@ static void send_from(int threads) {
 /* As many at a time as the queue is asked to hold. */
 static void submit_many(int count, int at_once) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
-  call.flags = RTCMSG_UNORDERED;
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
+  options.flags = RTCMSG_SUBMIT_UNORDERED;
   int begun = 0, done = 0;
   while (done < count) {
     for (; begun < count && begun - done < at_once; begun++) {
       uint64_t id;
-      if (rtcmsg_client_submit(client, &message, &call, &id, &error) != RTCMSG_OK) fail("submit", error.text);
+      if (rtcmsg_client_submit(client, &message, &options, &id, &error) != RTCMSG_OK) fail("submit", error.message);
     }
     rtcmsg_completion rows[16];
     size_t found;
-    if (rtcmsg_client_poll(client, -1, rows, sizeof rows[0], 16, &found, &error) != RTCMSG_OK) fail("poll", error.text);
+    if (rtcmsg_client_poll(client, -1, rows, sizeof rows[0], 16, &found, &error) != RTCMSG_OK) fail("poll", error.message);
     for (size_t i = 0; i < found; i++) {
-      if (rows[i].code != RTCMSG_OK) fail("completion", rtcmsg_report_text(rows[i].report));
+      if (rows[i].code != RTCMSG_OK) fail("completion", rtcmsg_report_summary(rows[i].report));
       rtcmsg_report_free(rows[i].report);
     }
     done += (int)found;
@@ -96,7 +96,7 @@ int main(int argc, char **argv) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = rtcmsg_config_new();
   if (rtcmsg_config_load_env(config, &error) != RTCMSG_OK || rtcmsg_client_new(config, &client, &error) != RTCMSG_OK) {
-    fail(error.field, error.text);
+    fail(error.field, error.message);
   }
   rtcmsg_config_free(config);
 
@@ -104,14 +104,14 @@ int main(int argc, char **argv) {
   char names[USERS][8], payload[100];
   for (int i = 0; i < USERS; i++) {
     snprintf(names[i], sizeof names[i], "user-%d", i);
-    to[i] = rtcmsg_text(names[i]);
+    to[i] = rtcmsg_str_from(names[i]);
   }
   memset(payload, 'x', sizeof payload);
   int is_command = strcmp(argv[2], "command") == 0;
   message = (rtcmsg_message)RTCMSG_INIT(rtcmsg_message);
-  message.action = is_command ? RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS : RTCMSG_VOLCENGINE_SEND_UNICAST;
-  if (is_command) message.room_id = rtcmsg_text("lobby");
-  message.from = rtcmsg_text("server");
+  message.action = is_command ? RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS : RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST;
+  if (is_command) message.room_id = rtcmsg_str_from("lobby");
+  message.from = rtcmsg_str_from("server");
   message.to = to;
   message.to_count = is_command ? USERS : 1;
   message.payload = payload;

@@ -70,7 +70,7 @@ static void an_address_that_did_not_answer_is_not_tried_first_again(void) {
   put_addresses_before(1);
   named_emulator_url(url, sizeof url);
   /* No connection is kept, so that each send makes one. */
-  client = lab_client("volcengine.endpoint", url, "http.max_idle_ms", "0", NULL);
+  client = lab_client("volcengine.endpoint", url, "http.idle_timeout_ms", "0", NULL);
   rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
   listener_disperse(&crowd);
   while (has_connection(&black_hole)) close(listener_accept(&black_hole));

@@ -5,8 +5,8 @@
 #include "fixtures.h"
 #include "row.h"
 
-#define INVALID RTCMSG_INVALID_ARGUMENT
-#define UNSUPPORTED RTCMSG_UNSUPPORTED
+#define INVALID RTCMSG_ERR_INVALID_ARGUMENT
+#define UNSUPPORTED RTCMSG_ERR_UNSUPPORTED
 #define ACTION "P2PSendUserMessage"
 #define ZEGO_ACTION "SendBroadcastMessage"
 #define VERSION "2020-12-01"
@@ -65,15 +65,15 @@ static rtcmsg_str json_of(const char *data, size_t len) {
 }
 
 static rtcmsg_code call_volcengine(const char *action, const char *version, rtcmsg_str json) {
-  return rtcmsg_client_call(client, RTCMSG_VOLCENGINE, action, version, json, NULL, &report, &error);
+  return rtcmsg_client_call_action(client, RTCMSG_VENDOR_VOLCENGINE, action, version, json, NULL, &report, &error);
 }
 
 static rtcmsg_code call_zego(const char *action, const char *version, rtcmsg_str json) {
-  return rtcmsg_client_call(client, RTCMSG_ZEGO, action, version, json, NULL, &report, &error);
+  return rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, action, version, json, NULL, &report, &error);
 }
 
 static void null_in_every_place(void) {
-  rtcmsg_str json = rtcmsg_text("{}");
+  rtcmsg_str json = rtcmsg_str_from("{}");
   EXPECT("config_set: config", rtcmsg_config_set(NULL, "zego.app_id", "1", &error), INVALID, "config", "is NULL");
   EXPECT("config_set: key", rtcmsg_config_set(config, NULL, "1", &error), INVALID, "key", "is NULL");
   EXPECT("config_set: value", rtcmsg_config_set(config, "zego.app_id", NULL, &error), INVALID, "value", "is NULL");
@@ -92,21 +92,21 @@ static void null_in_every_place(void) {
                    "is NULL");
   EXPECT("send: report", rtcmsg_client_send(client, &good, NULL, NULL, &error), INVALID, "report", "is NULL");
   EXPECT_NO_REPORT("call: client",
-                   rtcmsg_client_call(NULL, RTCMSG_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, &error), INVALID,
+                   rtcmsg_client_call_action(NULL, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, &error), INVALID,
                    "client", "is NULL");
   EXPECT_NO_REPORT("call: action", call_volcengine(NULL, VERSION, json), INVALID, "action", "is NULL");
   EXPECT_NO_REPORT("call: version", call_volcengine(ACTION, NULL, json), INVALID, "version", "2020-12-01");
-  EXPECT_NO_REPORT("call: json", call_volcengine(ACTION, VERSION, rtcmsg_text(NULL)), INVALID, "json", "JSON");
+  EXPECT_NO_REPORT("call: json", call_volcengine(ACTION, VERSION, rtcmsg_str_from(NULL)), INVALID, "json", "JSON");
   EXPECT_NO_REPORT("call: json of 2", call_volcengine(ACTION, VERSION, json_of(NULL, 2)), INVALID, "json",
                    "NULL with a length of 2");
-  EXPECT("call: report", rtcmsg_client_call(client, RTCMSG_ZEGO, ZEGO_ACTION, NULL, json, NULL, NULL, &error), INVALID,
+  EXPECT("call: report", rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, NULL, &error), INVALID,
          "report", "is NULL");
   EXPECT("close: client", rtcmsg_client_close(NULL, 0, &error), INVALID, "client", "is NULL");
   row_end_group(client);
 }
 
 static void null_for_the_error(void) {
-  rtcmsg_str json = rtcmsg_text("[]");
+  rtcmsg_str json = rtcmsg_str_from("[]");
   EXPECT_CODE("config_set", rtcmsg_config_set(config, "no such key", "1", NULL), INVALID);
   EXPECT_CODE("config_set, well", rtcmsg_config_set(config, "zego.app_id", "1", NULL), RTCMSG_OK);
   EXPECT_CODE("config_set, all NULL", rtcmsg_config_set(NULL, NULL, NULL, NULL), INVALID);
@@ -118,9 +118,9 @@ static void null_for_the_error(void) {
   EXPECT_CODE("check", rtcmsg_client_check(client, NULL, NULL), INVALID);
   EXPECT_CODE("check, well", rtcmsg_client_check(client, &good, NULL), RTCMSG_OK);
   EXPECT_CODE("send", rtcmsg_client_send(NULL, NULL, NULL, NULL, NULL), INVALID);
-  EXPECT_CODE("call", rtcmsg_client_call(client, RTCMSG_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, NULL), INVALID);
+  EXPECT_CODE("call", rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, NULL), INVALID);
   CHECK(report == NULL);
-  EXPECT_CODE("call, all NULL", rtcmsg_client_call(NULL, 0, NULL, NULL, rtcmsg_text(NULL), NULL, NULL, NULL), INVALID);
+  EXPECT_CODE("call, all NULL", rtcmsg_client_call_action(NULL, 0, NULL, NULL, rtcmsg_str_from(NULL), NULL, NULL, NULL), INVALID);
   EXPECT_CODE("close", rtcmsg_client_close(NULL, 0, NULL), INVALID);
   row_end_group(client);
 }
@@ -134,8 +134,8 @@ static void null_for_a_handle_that_is_freed_or_asked(void) {
   begin("report accessors");
   CHECK_CODE(rtcmsg_report_code(NULL), INVALID);
   CHECK_SIZE(rtcmsg_report_delivery(NULL), 0);
-  CHECK_TEXT(rtcmsg_report_text(NULL), "");
-  CHECK_SIZE(rtcmsg_report_count(NULL, 0), 0);
+  CHECK_TEXT(rtcmsg_report_summary(NULL), "");
+  CHECK_SIZE(rtcmsg_report_recipient_count(NULL), 0);
   CHECK_SIZE(rtcmsg_report_request_count(NULL), 0);
   CHECK(rtcmsg_report_request(NULL, 0) == NULL);
   CHECK(rtcmsg_report_recipient(NULL, 0) == NULL);
@@ -156,8 +156,8 @@ static void places_past_the_end_of_a_report(void) {
   CHECK(rtcmsg_report_recipient(sent, SIZE_MAX) == NULL);
   CHECK(rtcmsg_report_device(sent, 0) == NULL);
   CHECK(rtcmsg_report_device(sent, SIZE_MAX) == NULL);
-  CHECK_SIZE(rtcmsg_report_count(sent, 6), 0);
-  CHECK_SIZE(rtcmsg_report_count(sent, UINT32_MAX), 0);
+  CHECK_SIZE(rtcmsg_report_count_by_delivery(sent, 6), 0);
+  CHECK_SIZE(rtcmsg_report_count_by_delivery(sent, UINT32_MAX), 0);
   row_check_quiet();
   rtcmsg_report_free(sent);
 }
@@ -193,11 +193,11 @@ static void errors_of_other_sizes(void) {
   EXPECT_CODE("a larger error, well", rtcmsg_config_set(config, "zego.app_id", "1", &newer.known), RTCMSG_OK);
   CHECK_CODE(newer.known.code, RTCMSG_OK);
   CHECK_TEXT(newer.known.field, "");
-  CHECK_TEXT(newer.known.text, "");
+  CHECK_TEXT(newer.known.message, "");
   CHECK_BYTES(newer.tail, sizeof newer.tail, tail, sizeof tail);
 
   for (i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-    rtcmsg_str json = rtcmsg_text("{}");
+    rtcmsg_str json = rtcmsg_str_from("{}");
     struct newer_error bad = error_of(wrong[i]);
     rtcmsg_error *given = &bad.known;
     EXPECT_CODE("an error of a wrong size: config_set", rtcmsg_config_set(config, "zego.app_id", "1", given), INVALID);
@@ -209,7 +209,7 @@ static void errors_of_other_sizes(void) {
     EXPECT_CODE("an error of a wrong size: send", rtcmsg_client_send(client, &good, NULL, &report, given), INVALID);
     CHECK(report == NULL);
     EXPECT_CODE("an error of a wrong size: call",
-                rtcmsg_client_call(client, RTCMSG_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, given), INVALID);
+                rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, given), INVALID);
     CHECK(report == NULL);
     EXPECT_CODE("an error of a wrong size: close", rtcmsg_client_close(client, 0, given), INVALID);
     check_untouched(&bad, wrong[i]);
@@ -282,41 +282,41 @@ static void messages_of_a_newer_header(void) {
   row_end_group(client);
 }
 
-/* Sends by rtcmsg_client_send() or rtcmsg_client_call(), with these options. */
-static rtcmsg_code with_options(int by_call, const rtcmsg_call *call) {
-  if (!by_call) return rtcmsg_client_send(client, &good, call, &report, &error);
-  return rtcmsg_client_call(client, RTCMSG_VOLCENGINE, ACTION, VERSION, rtcmsg_text("{}"), call, &report, &error);
+/* Sends by rtcmsg_client_send() or rtcmsg_client_call_action(), with these options. */
+static rtcmsg_code with_options(int by_call, const rtcmsg_send_options *options) {
+  if (!by_call) return rtcmsg_client_send(client, &good, options, &report, &error);
+  return rtcmsg_client_call_action(client, RTCMSG_VENDOR_VOLCENGINE, ACTION, VERSION, rtcmsg_str_from("{}"), options, &report, &error);
 }
 
 static rtcmsg_code options(int by_call, size_t struct_size, int32_t timeout_ms, uint32_t priority) {
-  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
-  call.struct_size = struct_size;
-  call.timeout_ms = timeout_ms;
-  call.priority = priority;
-  return with_options(by_call, &call);
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
+  options.struct_size = struct_size;
+  options.timeout_ms = timeout_ms;
+  options.priority = priority;
+  return with_options(by_call, &options);
 }
 
 static void call_options_that_cannot_be(void) {
   struct newer_call {
-    rtcmsg_call known;
+    rtcmsg_send_options known;
     unsigned char tail[64];
   } newer;
-  const size_t size = sizeof(rtcmsg_call);
+  const size_t size = sizeof(rtcmsg_send_options);
   int by_call;
   memset(&newer, 0, sizeof newer);
   newer.known.struct_size = sizeof newer;
   for (by_call = 0; by_call < 2; by_call++) {
-    EXPECT_NO_REPORT("size 0", options(by_call, 0, 0, 0), INVALID, "struct_size", "call: struct_size is 0");
+    EXPECT_NO_REPORT("size 0", options(by_call, 0, 0, 0), INVALID, "struct_size", "options: struct_size is 0");
     EXPECT_NO_REPORT("a byte too few", options(by_call, size - 1, 0, 0), INVALID, "struct_size", "at least 40");
     EXPECT_NO_REPORT("SIZE_MAX", options(by_call, SIZE_MAX, 0, 0), INVALID, "struct_size", "at most 4096");
     EXPECT_NO_REPORT("timeout -2", options(by_call, size, -2, 0), INVALID, "timeout_ms", "is -2; it takes 0 or more");
     EXPECT_NO_REPORT("INT32_MIN", options(by_call, size, INT32_MIN, 0), INVALID, "timeout_ms", "-1 for no limit");
-    EXPECT_NO_REPORT("priority", options(by_call, size, 0, 2), INVALID, "priority", "2 is no priority");
+    EXPECT_NO_REPORT("priority", options(by_call, size, 0, 2), INVALID, "priority", "unknown priority 2");
     newer.tail[0] = 1;
-    EXPECT_NO_REPORT("tail begins", with_options(by_call, &newer.known), UNSUPPORTED, "call", "behind byte 40");
+    EXPECT_NO_REPORT("tail begins", with_options(by_call, &newer.known), UNSUPPORTED, "options", "behind byte 40");
     newer.tail[0] = 0;
     newer.tail[63] = 1;
-    EXPECT_NO_REPORT("tail ends", with_options(by_call, &newer.known), UNSUPPORTED, "call", "behind byte 40");
+    EXPECT_NO_REPORT("tail ends", with_options(by_call, &newer.known), UNSUPPORTED, "options", "behind byte 40");
     newer.tail[63] = 0;
   }
   check_case("a zero tail");
@@ -348,8 +348,8 @@ static void calls_of_no_vendor(void) {
   size_t i;
   for (i = 0; i < sizeof vendors / sizeof *vendors; i++)
     EXPECT_NO_REPORT("vendor",
-                     rtcmsg_client_call(client, vendors[i], ACTION, VERSION, rtcmsg_text("{}"), NULL, &report, &error),
-                     INVALID, "vendor", "RTCMSG_VOLCENGINE or RTCMSG_ZEGO");
+                     rtcmsg_client_call_action(client, vendors[i], ACTION, VERSION, rtcmsg_str_from("{}"), NULL, &report, &error),
+                     INVALID, "vendor", "RTCMSG_VENDOR_VOLCENGINE or RTCMSG_VENDOR_ZEGO");
   row_end_group(client);
 }
 
@@ -358,7 +358,7 @@ static void actions_that_are_none(void) {
                                      "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
   static const char *const own[] = {"SendUnicast",   "SendRoomUnicast", "BatchSendRoomUnicast",
                                     "SendBroadcast", "P2PSendMessage",  "SendCustomCommand"};
-  rtcmsg_str json = rtcmsg_text("{}");
+  rtcmsg_str json = rtcmsg_str_from("{}");
   size_t i;
   for (i = 0; i < sizeof none / sizeof *none; i++) {
     EXPECT_NO_REPORT("no action", call_volcengine(none[i], VERSION, json), INVALID, "action", "1 to 64 letters");
@@ -375,7 +375,7 @@ static void actions_that_are_none(void) {
 static void versions_that_are_none(void) {
   static const char *const none[] = {"",           "2020-12-1",       "2020/12/01", "20201201",
                                      "2020-12-0x", "2020-12-01&X=1", " 2020-12-01"};
-  rtcmsg_str json = rtcmsg_text("{}");
+  rtcmsg_str json = rtcmsg_str_from("{}");
   size_t i;
   for (i = 0; i < sizeof none / sizeof *none; i++)
     EXPECT_NO_REPORT(none[i], call_volcengine(ACTION, none[i], json), INVALID, "version", "as 2020-12-01");
@@ -392,10 +392,10 @@ static void json_that_is_no_object(void) {
                                      "\xEF\xBB\xBF{}", "{\"a\":1,\"\\u0061\":2}"};
   size_t i;
   for (i = 0; i < sizeof none / sizeof *none; i++) {
-    EXPECT_NO_REPORT(none[i], call_volcengine(ACTION, VERSION, rtcmsg_text(none[i])), INVALID, "json", "JSON");
-    EXPECT_NO_REPORT(none[i], call_zego(ZEGO_ACTION, NULL, rtcmsg_text(none[i])), INVALID, "json", "JSON");
+    EXPECT_NO_REPORT(none[i], call_volcengine(ACTION, VERSION, rtcmsg_str_from(none[i])), INVALID, "json", "JSON");
+    EXPECT_NO_REPORT(none[i], call_zego(ZEGO_ACTION, NULL, rtcmsg_str_from(none[i])), INVALID, "json", "JSON");
   }
-  EXPECT_NO_REPORT("no UTF-8", call_volcengine(ACTION, VERSION, rtcmsg_text("{\"a\":\"\xFF\"}")), INVALID, "json",
+  EXPECT_NO_REPORT("no UTF-8", call_volcengine(ACTION, VERSION, rtcmsg_str_from("{\"a\":\"\xFF\"}")), INVALID, "json",
                    "not UTF-8 at byte 6");
   EXPECT_NO_REPORT("NUL behind it", call_volcengine(ACTION, VERSION, json_of("{}", 3)), INVALID, "json", "JSON");
   EXPECT_NO_REPORT("SIZE_MAX", call_volcengine(ACTION, VERSION, json_of("{}", SIZE_MAX)), INVALID, "json",
@@ -423,56 +423,56 @@ static void json_that_no_query_can_say(void) {
   };
   size_t i;
   for (i = 0; i < sizeof none / sizeof *none; i++)
-    EXPECT_NO_REPORT(none[i][0], call_zego(ZEGO_ACTION, NULL, rtcmsg_text(none[i][0])), INVALID, "json", none[i][1]);
+    EXPECT_NO_REPORT(none[i][0], call_zego(ZEGO_ACTION, NULL, rtcmsg_str_from(none[i][0])), INVALID, "json", none[i][1]);
   row_end_group(client);
 }
 
 static rtcmsg_code credentials(rtcmsg_client *of, uint32_t vendor, const char *key_id, const char *secret,
                                const char *token) {
-  return rtcmsg_client_set_credentials(of, vendor, rtcmsg_text(key_id), rtcmsg_text(secret), rtcmsg_text(token), &error);
+  return rtcmsg_client_set_credentials(of, vendor, rtcmsg_str_from(key_id), rtcmsg_str_from(secret), rtcmsg_str_from(token), &error);
 }
 
 static void credentials_that_cannot_be(void) {
   const rtcmsg_str nowhere = {NULL, 7};
-  const rtcmsg_str key = rtcmsg_text("AKLT");
-  const rtcmsg_str none = rtcmsg_text(NULL);
-  const uint32_t volcengine = RTCMSG_VOLCENGINE;
+  const rtcmsg_str key = rtcmsg_str_from("AKLT");
+  const rtcmsg_str none = rtcmsg_str_from(NULL);
+  const uint32_t volcengine = RTCMSG_VENDOR_VOLCENGINE;
   EXPECT("client", credentials(NULL, volcengine, "AKLT", "secret", NULL), INVALID, "client", "is NULL");
-  EXPECT("vendor 0", credentials(client, 0, "AKLT", "secret", NULL), INVALID, "vendor", "0 is no vendor");
+  EXPECT("vendor 0", credentials(client, 0, "AKLT", "secret", NULL), INVALID, "vendor", "unknown vendor 0");
   EXPECT("no key", credentials(client, volcengine, NULL, "secret", NULL), INVALID, "key_id", "must not be empty");
   EXPECT("no secret", credentials(client, volcengine, "AKLT", NULL, NULL), INVALID, "secret", "must not be empty");
   EXPECT("line feed", credentials(client, volcengine, "AK\nLT", "s", NULL), INVALID, "key_id", "control character");
   EXPECT("not ASCII", credentials(client, volcengine, "AKLT", "s\xc3\xa9", NULL), INVALID, "secret", "ASCII");
   EXPECT("token", credentials(client, volcengine, "AKLT", "s", "a\r\nb"), INVALID, "session_token", "control character");
-  EXPECT("ZEGO with a key", credentials(client, RTCMSG_ZEGO, "1", "s", NULL), INVALID, "key_id", "must be empty");
-  EXPECT("ZEGO's secret too short", credentials(client, RTCMSG_ZEGO, NULL, "s", NULL), INVALID, "secret",
+  EXPECT("ZEGO with a key", credentials(client, RTCMSG_VENDOR_ZEGO, "1", "s", NULL), INVALID, "key_id", "must be empty");
+  EXPECT("ZEGO's secret too short", credentials(client, RTCMSG_VENDOR_ZEGO, NULL, "s", NULL), INVALID, "secret",
          "1 characters, but it must have 32");
   EXPECT("exchanged", credentials(client, volcengine, "WkR0b2tlbg==", "AKLTYWJj", NULL), INVALID, "secret",
          "look exchanged");
-  CHECK_LACKS(error.text, "YWJj");
+  CHECK_LACKS(error.message, "YWJj");
   EXPECT("exchanged temporary keys", credentials(client, volcengine, "WkR0b2tlbg==", "AKTPYWJj", "STS2"), INVALID, "secret",
          "look exchanged");
-  EXPECT("ZEGO with a token", credentials(client, RTCMSG_ZEGO, NULL, "s", "t"), INVALID, "session_token", "must be empty");
+  EXPECT("ZEGO with a token", credentials(client, RTCMSG_VENDOR_ZEGO, NULL, "s", "t"), INVALID, "session_token", "must be empty");
   EXPECT("NULL with a length", rtcmsg_client_set_credentials(client, volcengine, key, nowhere, none, &error), INVALID,
          "secret", "is NULL with a length of 7");
   EXPECT("no UTF-8", credentials(client, volcengine, "AKLT", "s\xff", NULL), INVALID, "secret", "not UTF-8");
-  CHECK_LACKS(error.text, "AKLT");
+  CHECK_LACKS(error.message, "AKLT");
   row_end_group(client);
 }
 
 static void a_closed_client(void) {
   rtcmsg_client *closed = lab_client(NULL);
-  rtcmsg_str json = rtcmsg_text("{}");
+  rtcmsg_str json = rtcmsg_str_from("{}");
   CHECK_CODE(rtcmsg_client_close(closed, 0, NULL), RTCMSG_OK);
-  EXPECT("check", rtcmsg_client_check(closed, &good, &error), RTCMSG_CLOSED, "", "closed");
-  EXPECT_NO_REPORT("send", rtcmsg_client_send(closed, &good, NULL, &report, &error), RTCMSG_CLOSED, "", "closed");
+  EXPECT("check", rtcmsg_client_check(closed, &good, &error), RTCMSG_ERR_CLOSED, "", "closed");
+  EXPECT_NO_REPORT("send", rtcmsg_client_send(closed, &good, NULL, &report, &error), RTCMSG_ERR_CLOSED, "", "closed");
   EXPECT_NO_REPORT("call of Volcengine",
-                   rtcmsg_client_call(closed, RTCMSG_VOLCENGINE, ACTION, VERSION, json, NULL, &report, &error),
-                   RTCMSG_CLOSED, "", "closed");
+                   rtcmsg_client_call_action(closed, RTCMSG_VENDOR_VOLCENGINE, ACTION, VERSION, json, NULL, &report, &error),
+                   RTCMSG_ERR_CLOSED, "", "closed");
   EXPECT_NO_REPORT("call of ZEGO",
-                   rtcmsg_client_call(closed, RTCMSG_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, &error),
-                   RTCMSG_CLOSED, "", "closed");
-  EXPECT("set_credentials", credentials(closed, RTCMSG_VOLCENGINE, "AKLT", "secret", NULL), RTCMSG_CLOSED, "", "closed");
+                   rtcmsg_client_call_action(closed, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, &error),
+                   RTCMSG_ERR_CLOSED, "", "closed");
+  EXPECT("set_credentials", credentials(closed, RTCMSG_VENDOR_VOLCENGINE, "AKLT", "secret", NULL), RTCMSG_ERR_CLOSED, "", "closed");
   EXPECT("close", rtcmsg_client_close(closed, 0, &error), RTCMSG_OK, "", "");
   EXPECT("close without limit", rtcmsg_client_close(closed, -1, &error), RTCMSG_OK, "", "");
   EXPECT("close: -2", rtcmsg_client_close(closed, -2, &error), INVALID, "timeout_ms", "is -2");

@@ -13,7 +13,7 @@
 #define KB 1024
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define STR(text) {text, sizeof(text) - 1}
-#define INVALID RTCMSG_INVALID_ARGUMENT
+#define INVALID RTCMSG_ERR_INVALID_ARGUMENT
 
 static rtcmsg_client *client;
 
@@ -36,7 +36,7 @@ static const rtcmsg_str to_alice[] = {STR("alice")};
 static const rtcmsg_str to_two[] = {STR("alice"), STR("bob")};
 static const int64_t two_ids[] = {10008, 10009};
 
-#define GOOD(name) .struct_size = sizeof(rtcmsg_message), .action = RTCMSG_##name, .payload = "hi", .payload_len = 2
+#define GOOD(name) .struct_size = sizeof(rtcmsg_message), .action = RTCMSG_ACTION_##name, .payload = "hi", .payload_len = 2
 #define SERVER .from = STR("server")
 #define SIGNAL .conversation_id = 1, .sender_id = 2, .msg_type = 3
 
@@ -104,7 +104,7 @@ static void fill_the_tables(void) {
   for (i = 0; i < 65; i++) memcpy(id_of_130_in_65 + 2 * i, "\xC3\xA9", 2);
   for (i = 0; i < COUNT(users); i++) {
     snprintf(names[i], sizeof names[i], "u%u", (unsigned)i);
-    users[i] = rtcmsg_text(names[i]);
+    users[i] = rtcmsg_str_from(names[i]);
   }
   for (i = 0; i < COUNT(ids); i++) ids[i] = (int64_t)i + 1;
 }
@@ -146,7 +146,7 @@ static void set_payload(rtcmsg_message *m, const void *payload, size_t len) {
 
 /* As many bytes, with the flag for bytes. */
 static void set_bytes(rtcmsg_message *m, size_t len) {
-  m->flags = RTCMSG_BINARY;
+  m->flags = RTCMSG_MESSAGE_BINARY;
   set_payload(m, large, len);
 }
 
@@ -165,8 +165,10 @@ SPOIL(action_0, m->action = 0)
 SPOIL(action_100, m->action = 100)
 SPOIL(action_max, m->action = UINT32_MAX)
 SPOIL(flag_2, m->flags = 2)
-SPOIL(flag_high, m->flags = 0x80000000u | RTCMSG_BINARY)
-SPOIL(flag_binary, m->flags = RTCMSG_BINARY)
+SPOIL(flag_high, m->flags = 0x80000000u | RTCMSG_MESSAGE_BINARY)
+SPOIL(flag_unordered, m->flags = RTCMSG_SUBMIT_UNORDERED)
+SPOIL(flag_no_completion, m->flags = RTCMSG_MESSAGE_BINARY | RTCMSG_SUBMIT_NO_COMPLETION)
+SPOIL(flag_binary, m->flags = RTCMSG_MESSAGE_BINARY)
 SPOIL(reserved_set, m->reserved = 1)
 
 SPOIL(payload_none, set_payload(m, NULL, 0))
@@ -177,7 +179,7 @@ SPOIL(payload_no_utf8, set_payload(m, no_utf8.data, no_utf8.len))
 SPOIL(payload_cut, set_payload(m, "a\xE6\xBC", 3))
 SPOIL(payload_surrogate, set_payload(m, "\xED\xA0\x80", 3))
 SPOIL(payload_nul, set_payload(m, "a\0b", 3))
-SPOIL(payload_any_bytes, m->flags = RTCMSG_BINARY; set_payload(m, "\xFF\xFE\0", 3))
+SPOIL(payload_any_bytes, m->flags = RTCMSG_MESSAGE_BINARY; set_payload(m, "\xFF\xFE\0", 3))
 SPOIL(payload_64k, set_payload(m, large, 64 * KB))
 SPOIL(payload_64k_1, set_payload(m, large, 64 * KB + 1))
 SPOIL(bytes_64k, set_bytes(m, 64 * KB))
@@ -189,8 +191,8 @@ SPOIL(bytes_20k_1, set_bytes(m, 20 * KB + 1))
 SPOIL(payload_1k, set_payload(m, large, KB))
 SPOIL(payload_1k_1, set_payload(m, large, KB + 1))
 
-SPOIL(room_given, m->room_id = rtcmsg_text("room"))
-SPOIL(room_none, m->room_id = rtcmsg_text(NULL))
+SPOIL(room_given, m->room_id = rtcmsg_str_from("room"))
+SPOIL(room_none, m->room_id = rtcmsg_str_from(NULL))
 SPOIL(room_empty, m->room_id = emptied)
 SPOIL(room_null_of_4, m->room_id = null_of_4)
 SPOIL(room_absurd, m->room_id = absurd)
@@ -200,13 +202,13 @@ SPOIL(room_space, m->room_id = with_space)
 SPOIL(room_slash, m->room_id = with_slash)
 SPOIL(room_newline, m->room_id = with_newline)
 SPOIL(room_chinese, m->room_id = chinese)
-SPOIL(room_all_allowed, m->room_id = rtcmsg_text("azAZ09_@-."))
+SPOIL(room_all_allowed, m->room_id = rtcmsg_str_from("azAZ09_@-."))
 SPOIL(room_128, m->room_id = id128)
 SPOIL(room_129, m->room_id = id129)
 SPOIL(room_130, m->room_id = id130)
 
-SPOIL(from_given, m->from = rtcmsg_text("server"))
-SPOIL(from_none, m->from = rtcmsg_text(NULL))
+SPOIL(from_given, m->from = rtcmsg_str_from("server"))
+SPOIL(from_none, m->from = rtcmsg_str_from(NULL))
 SPOIL(from_empty, m->from = emptied)
 SPOIL(from_null_of_4, m->from = null_of_4)
 SPOIL(from_absurd, m->from = absurd)
@@ -235,7 +237,7 @@ SPOIL(to_first_128, set_only_user(m, id128))
 SPOIL(to_first_129, set_only_user(m, id129))
 SPOIL(to_second_no_utf8, set_second_user(m, no_utf8))
 SPOIL(to_second_empty, set_second_user(m, emptied))
-SPOIL(to_second_none, set_second_user(m, rtcmsg_text(NULL)))
+SPOIL(to_second_none, set_second_user(m, rtcmsg_str_from(NULL)))
 SPOIL(to_second_null_of_4, set_second_user(m, null_of_4))
 SPOIL(to_second_absurd, set_second_user(m, absurd))
 SPOIL(to_second_nul, set_second_user(m, with_nul))
@@ -302,10 +304,14 @@ static const struct spoilt spoilt[] = {
     {"action 0", 0, 0, action_0, INVALID, "action", "0 is no action"},
     {"action 100", 0, 0, action_100, INVALID, "action", "100 is no action"},
     {"action UINT32_MAX", 0, 0, action_max, INVALID, "action", "4294967295 is no action"},
-    {"flag 2", 0, 0, flag_2, INVALID, "flags", "0x2 holds an unknown flag"},
-    {"a flag beside RTCMSG_BINARY", 0, 0, flag_high, INVALID, "flags", "0x80000001"},
-    {"RTCMSG_BINARY for text", 0, BYTES, flag_binary, INVALID, "flags", "text alone"},
-    {"RTCMSG_BINARY", BYTES, 0, flag_binary, RTCMSG_OK, "", ""},
+    {"flag 2", 0, 0, flag_2, INVALID, "flags", "unknown flag 0x2; rtcmsg_message takes RTCMSG_MESSAGE_BINARY"},
+    {"a flag beside RTCMSG_MESSAGE_BINARY", 0, 0, flag_high, INVALID, "flags", "unknown flag 0x80000000"},
+    {"RTCMSG_SUBMIT_UNORDERED", 0, 0, flag_unordered, INVALID, "flags",
+     "RTCMSG_SUBMIT_UNORDERED is a flag of rtcmsg_send_options, not of rtcmsg_message"},
+    {"RTCMSG_SUBMIT_NO_COMPLETION", 0, 0, flag_no_completion, INVALID, "flags",
+     "RTCMSG_SUBMIT_NO_COMPLETION is a flag of rtcmsg_send_options, not of rtcmsg_message"},
+    {"RTCMSG_MESSAGE_BINARY for text", 0, BYTES, flag_binary, INVALID, "flags", "text alone"},
+    {"RTCMSG_MESSAGE_BINARY", BYTES, 0, flag_binary, RTCMSG_OK, "", ""},
     {"reserved", 0, 0, reserved_set, INVALID, "reserved", "must be 0"},
 
     {"no payload", 0, 0, payload_none, INVALID, "payload", "empty"},
@@ -481,7 +487,7 @@ SPOIL(bytes_48k_1, set_bytes(m, 48 * KB + 1))
 SPOIL(bytes_15k, set_bytes(m, 15 * KB))
 SPOIL(bytes_15k_1, set_bytes(m, 15 * KB + 1))
 SPOIL(payload_3, set_payload(m, "abc", 3))
-SPOIL(user_of_6, set_second_user(m, rtcmsg_text("server")); m->from = rtcmsg_text("s"))
+SPOIL(user_of_6, set_second_user(m, rtcmsg_str_from("server")); m->from = rtcmsg_str_from("s"))
 
 static char spaces[342];
 
@@ -507,9 +513,9 @@ static const struct limited limited[] = {
     {"a lower max_id_length", "zego.max_id_length", "6", COMMAND, nothing, RTCMSG_OK, "", ""},
     {"above a lower max_id_length", "zego.max_id_length", "5", COMMAND, user_of_6, INVALID, "to[1]", "is 5"},
     {"a higher max_id_length", "zego.max_id_length", "129", COMMAND, room_129, RTCMSG_OK, "", ""},
-    {"no RTC app", "volcengine.rtc_app_id", "", UNICAST, nothing, RTCMSG_NOT_CONFIGURED, "volcengine.rtc_app_id",
+    {"no RTC app", "volcengine.rtc_app_id", "", UNICAST, nothing, RTCMSG_ERR_NOT_CONFIGURED, "volcengine.rtc_app_id",
      "SendUnicast needs"},
-    {"no IM app", "volcengine.im_app_id", "", TO_USERS, nothing, RTCMSG_NOT_CONFIGURED, "volcengine.im_app_id",
+    {"no IM app", "volcengine.im_app_id", "", TO_USERS, nothing, RTCMSG_ERR_NOT_CONFIGURED, "volcengine.im_app_id",
      "P2PSendMessage needs"},
 };
 

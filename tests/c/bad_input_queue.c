@@ -7,7 +7,7 @@
 #include "row.h"
 #include "tasks.h"
 
-#define INVALID RTCMSG_INVALID_ARGUMENT
+#define INVALID RTCMSG_ERR_INVALID_ARGUMENT
 #define UNTOUCHED_ID UINT64_C(0xABCDEF)
 #define ROW_SIZE sizeof(rtcmsg_completion)
 
@@ -93,11 +93,11 @@ static void null_in_every_place(void) {
   EXPECT("stats: needed", rtcmsg_client_stats(client, text, sizeof text, NULL, &error), INVALID, "needed", "is NULL");
   EXPECT("stats: json", rtcmsg_client_stats(client, NULL, sizeof text, &needed, &error), INVALID, "json", "is NULL");
   CHECK(needed > 1 && needed <= 4096);
-  EXPECT_NO_TEXT("log: client", rtcmsg_client_log(NULL, &level, text, sizeof text, &needed, &error), INVALID, "client",
+  EXPECT_NO_TEXT("log: client", rtcmsg_client_next_log_line(NULL, &level, text, sizeof text, &needed, &error), INVALID, "client",
                  "is NULL", 0);
   CHECK_INT(level, 0);
-  EXPECT("log: level", rtcmsg_client_log(client, NULL, text, sizeof text, &needed, &error), INVALID, "level", "is NULL");
-  EXPECT("log: needed", rtcmsg_client_log(client, &level, text, sizeof text, NULL, &error), INVALID, "needed",
+  EXPECT("log: level", rtcmsg_client_next_log_line(client, NULL, text, sizeof text, &needed, &error), INVALID, "level", "is NULL");
+  EXPECT("log: needed", rtcmsg_client_next_log_line(client, &level, text, sizeof text, NULL, &error), INVALID, "needed",
          "is NULL");
   begin("pending");
   CHECK_SIZE(rtcmsg_client_pending(NULL), 0);
@@ -115,13 +115,13 @@ static void null_for_the_error(void) {
   CHECK_SIZE(count, 0);
   CHECK_CODE(rtcmsg_client_event_handle(NULL, NULL, NULL), INVALID);
   CHECK_CODE(rtcmsg_client_cancel(NULL, 0, NULL), INVALID);
-  CHECK_CODE(rtcmsg_client_cancel(client, 0, NULL), RTCMSG_NOT_FOUND);
+  CHECK_CODE(rtcmsg_client_cancel(client, 0, NULL), RTCMSG_ERR_NOT_FOUND);
   CHECK_CODE(rtcmsg_client_flush(NULL, -1, NULL), INVALID);
   CHECK_CODE(rtcmsg_client_flush(client, 0, NULL), RTCMSG_OK);
   CHECK_CODE(rtcmsg_client_warm_up(NULL, 0, NULL), INVALID);
   CHECK_CODE(rtcmsg_client_stats(NULL, NULL, 0, NULL, NULL), INVALID);
-  CHECK_CODE(rtcmsg_client_log(NULL, NULL, NULL, 0, NULL, NULL), INVALID);
-  CHECK_CODE(rtcmsg_client_log(client, &level, text, sizeof text, &needed, NULL), RTCMSG_NOT_FOUND);
+  CHECK_CODE(rtcmsg_client_next_log_line(NULL, NULL, NULL, 0, NULL, NULL), INVALID);
+  CHECK_CODE(rtcmsg_client_next_log_line(client, &level, text, sizeof text, &needed, NULL), RTCMSG_ERR_NOT_FOUND);
   row_check_quiet();
   row_end_group(client);
 }
@@ -145,7 +145,7 @@ static void errors_that_are_too_small(void) {
   CHECK_CODE(rtcmsg_client_flush(client, 0, given), INVALID);
   CHECK_CODE(rtcmsg_client_warm_up(client, 1, given), INVALID);
   CHECK_CODE(rtcmsg_client_stats(client, text, sizeof text, &needed, given), INVALID);
-  CHECK_CODE(rtcmsg_client_log(client, &level, text, sizeof text, &needed, given), INVALID);
+  CHECK_CODE(rtcmsg_client_next_log_line(client, &level, text, sizeof text, &needed, given), INVALID);
   CHECK_SIZE(id, 0);
   CHECK_SIZE(count, 0);
   CHECK_INT(handle, -1);
@@ -158,66 +158,70 @@ static void errors_that_are_too_small(void) {
   row_end_group(client);
 }
 
-static rtcmsg_code submit_with(rtcmsg_call call) { return rtcmsg_client_submit(client, &good, &call, &id, &error); }
+static rtcmsg_code submit_with(rtcmsg_send_options options) { return rtcmsg_client_submit(client, &good, &options, &id, &error); }
 
-static rtcmsg_code send_with(rtcmsg_call call, rtcmsg_report **report) {
-  return rtcmsg_client_send(client, &good, &call, report, &error);
+static rtcmsg_code send_with(rtcmsg_send_options options, rtcmsg_report **report) {
+  return rtcmsg_client_send(client, &good, &options, report, &error);
 }
 
-static rtcmsg_code call_with(rtcmsg_call call, rtcmsg_report **report) {
-  return rtcmsg_client_call(client, RTCMSG_ZEGO, "SendBroadcastMessage", NULL, rtcmsg_text("{}"), &call, report, &error);
+static rtcmsg_code call_with(rtcmsg_send_options options, rtcmsg_report **report) {
+  return rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, "SendBroadcastMessage", NULL, rtcmsg_str_from("{}"), &options, report, &error);
 }
+
+#define MESSAGE_FLAG_IN_OPTIONS "RTCMSG_MESSAGE_BINARY is a flag of rtcmsg_message, not of rtcmsg_send_options"
 
 static void options_that_cannot_be(void) {
-  static const rtcmsg_call initial = RTCMSG_INIT(rtcmsg_call);
+  static const rtcmsg_send_options initial = RTCMSG_INIT(rtcmsg_send_options);
   struct newer_call {
-    rtcmsg_call known;
+    rtcmsg_send_options known;
     unsigned char tail[64];
   } newer;
-  rtcmsg_call call = initial;
-  call.struct_size = 0;
-  EXPECT_NO_ID("size 0", submit_with(call), INVALID, "struct_size", "call: struct_size is 0");
-  call.struct_size = sizeof call - 1;
-  EXPECT_NO_ID("a byte too few", submit_with(call), INVALID, "struct_size", "at least 40");
-  call.struct_size = SIZE_MAX;
-  EXPECT_NO_ID("SIZE_MAX", submit_with(call), INVALID, "struct_size", "at most 4096");
+  rtcmsg_send_options options = initial;
+  options.struct_size = 0;
+  EXPECT_NO_ID("size 0", submit_with(options), INVALID, "struct_size", "options: struct_size is 0");
+  options.struct_size = sizeof options - 1;
+  EXPECT_NO_ID("a byte too few", submit_with(options), INVALID, "struct_size", "at least 40");
+  options.struct_size = SIZE_MAX;
+  EXPECT_NO_ID("SIZE_MAX", submit_with(options), INVALID, "struct_size", "at most 4096");
   memset(&newer, 0, sizeof newer);
   newer.known.struct_size = sizeof newer;
   newer.tail[63] = 1;
-  EXPECT_NO_ID("a set tail", rtcmsg_client_submit(client, &good, &newer.known, &id, &error), RTCMSG_UNSUPPORTED, "call",
+  EXPECT_NO_ID("a set tail", rtcmsg_client_submit(client, &good, &newer.known, &id, &error), RTCMSG_ERR_UNSUPPORTED, "options",
                "behind byte 40");
-  call = initial;
-  call.timeout_ms = -2;
-  EXPECT_NO_ID("timeout -2", submit_with(call), INVALID, "timeout_ms", "is -2; it takes 0 or more");
-  call = initial;
-  call.expires_in_ms = -1;
-  EXPECT_NO_ID("expires -1", submit_with(call), INVALID, "expires_in_ms", "is -1; it takes 1 or more");
-  call.expires_in_ms = INT32_MIN;
-  EXPECT_NO_ID("expires INT32_MIN", submit_with(call), INVALID, "expires_in_ms", "it takes 1 or more");
-  call = initial;
-  call.priority = 2;
-  EXPECT_NO_ID("priority", submit_with(call), INVALID, "priority", "2 is no priority");
-  call = initial;
-  call.flags = 4;
-  EXPECT_NO_ID("flag 4", submit_with(call), INVALID, "flags", "unknown flag");
-  call.flags = UINT32_MAX;
-  EXPECT_NO_ID("all flags", submit_with(call), INVALID, "flags", "unknown flag");
-  call.flags = RTCMSG_UNORDERED;
-  call.order_key = 1;
-  EXPECT_NO_ID("a key without order", submit_with(call), INVALID, "order_key", "RTCMSG_UNORDERED");
+  options = initial;
+  options.timeout_ms = -2;
+  EXPECT_NO_ID("timeout -2", submit_with(options), INVALID, "timeout_ms", "is -2; it takes 0 or more");
+  options = initial;
+  options.expires_in_ms = -1;
+  EXPECT_NO_ID("expires -1", submit_with(options), INVALID, "expires_in_ms", "is -1; must be 1 or more");
+  options.expires_in_ms = INT32_MIN;
+  EXPECT_NO_ID("expires INT32_MIN", submit_with(options), INVALID, "expires_in_ms", "must be 1 or more");
+  options = initial;
+  options.priority = 2;
+  EXPECT_NO_ID("priority", submit_with(options), INVALID, "priority", "unknown priority 2");
+  options = initial;
+  options.flags = 4;
+  EXPECT_NO_ID("flag 4", submit_with(options), INVALID, "flags", "unknown flag");
+  options.flags = UINT32_MAX;
+  EXPECT_NO_ID("all flags", submit_with(options), INVALID, "flags", MESSAGE_FLAG_IN_OPTIONS);
+  options.flags = RTCMSG_SUBMIT_UNORDERED | RTCMSG_MESSAGE_BINARY;
+  EXPECT_NO_ID("a flag of the message", submit_with(options), INVALID, "flags", MESSAGE_FLAG_IN_OPTIONS);
+  options.flags = RTCMSG_SUBMIT_UNORDERED;
+  options.order_key = 1;
+  EXPECT_NO_ID("a key without order", submit_with(options), INVALID, "order_key", "RTCMSG_SUBMIT_UNORDERED");
   row_end_group(client);
 }
 
 /* What submit alone has a use for is refused by the others: it would do nothing there. */
 static void options_of_submit_given_to_others(void) {
-  static const rtcmsg_call initial = RTCMSG_INIT(rtcmsg_call);
-  rtcmsg_call given[4];
+  static const rtcmsg_send_options initial = RTCMSG_INIT(rtcmsg_send_options);
+  rtcmsg_send_options given[4];
   static const char *const field[] = {"flags", "flags", "user_data", "order_key"};
   rtcmsg_report *report;
   size_t i;
   for (i = 0; i < 4; i++) given[i] = initial;
-  given[0].flags = RTCMSG_UNORDERED;
-  given[1].flags = RTCMSG_NO_COMPLETION;
+  given[0].flags = RTCMSG_SUBMIT_UNORDERED;
+  given[1].flags = RTCMSG_SUBMIT_NO_COMPLETION;
   given[2].user_data = 1;
   given[3].order_key = 1;
   for (i = 0; i < 4; i++) {
@@ -229,9 +233,17 @@ static void options_of_submit_given_to_others(void) {
     CHECK(report == NULL);
   }
   given[0] = initial;
+  given[0].flags = RTCMSG_MESSAGE_BINARY;
+  report = row_untouched;
+  EXPECT("send: a flag of the message", send_with(given[0], &report), INVALID, "flags", MESSAGE_FLAG_IN_OPTIONS);
+  CHECK(report == NULL);
+  report = row_untouched;
+  EXPECT("call: a flag of the message", call_with(given[0], &report), INVALID, "flags", MESSAGE_FLAG_IN_OPTIONS);
+  CHECK(report == NULL);
+  given[0] = initial;
   given[0].expires_in_ms = -1;
   report = row_untouched;
-  EXPECT("send: expires -1", send_with(given[0], &report), INVALID, "expires_in_ms", "it takes 1 or more");
+  EXPECT("send: expires -1", send_with(given[0], &report), INVALID, "expires_in_ms", "must be 1 or more");
   CHECK(report == NULL);
   row_end_group(client);
 }
@@ -302,9 +314,9 @@ static void other_arguments_that_cannot_be(void) {
   EXPECT("flush: INT32_MIN", rtcmsg_client_flush(client, INT32_MIN, &error), INVALID, "timeout_ms", "-1 for no limit");
   EXPECT("warm_up: too many", rtcmsg_client_warm_up(client, 65, &error), INVALID, "connections", "65 connections");
   EXPECT("warm_up: UINT32_MAX", rtcmsg_client_warm_up(client, UINT32_MAX, &error), INVALID, "connections",
-         "http.max_connections is 64");
-  EXPECT("cancel: 0", rtcmsg_client_cancel(client, 0, &error), RTCMSG_NOT_FOUND, "id", "no message in the queue");
-  EXPECT("cancel: UINT64_MAX", rtcmsg_client_cancel(client, UINT64_MAX, &error), RTCMSG_NOT_FOUND, "id",
+         "http.max_idle_connections is 64");
+  EXPECT("cancel: 0", rtcmsg_client_cancel(client, 0, &error), RTCMSG_ERR_NOT_FOUND, "id", "no message in the queue");
+  EXPECT("cancel: UINT64_MAX", rtcmsg_client_cancel(client, UINT64_MAX, &error), RTCMSG_ERR_NOT_FOUND, "id",
          "18446744073709551615");
   row_end_group(client);
 }
@@ -312,11 +324,11 @@ static void other_arguments_that_cannot_be(void) {
 static void rooms_that_are_too_small(void) {
   size_t size;
   check_case("stats");
-  CHECK_CODE(rtcmsg_client_stats(client, NULL, 0, &size, &error), RTCMSG_BUFFER_TOO_SMALL);
+  CHECK_CODE(rtcmsg_client_stats(client, NULL, 0, &size, &error), RTCMSG_ERR_BUFFER_TOO_SMALL);
   CHECK(size > 500 && size <= 4096);
-  EXPECT("stats: none", rtcmsg_client_stats(client, NULL, 0, &needed, &error), RTCMSG_BUFFER_TOO_SMALL, "json",
+  EXPECT("stats: none", rtcmsg_client_stats(client, NULL, 0, &needed, &error), RTCMSG_ERR_BUFFER_TOO_SMALL, "json",
          "has room for 0 bytes");
-  EXPECT("stats: one", rtcmsg_client_stats(client, text, 1, &needed, &error), RTCMSG_BUFFER_TOO_SMALL, "json",
+  EXPECT("stats: one", rtcmsg_client_stats(client, text, 1, &needed, &error), RTCMSG_ERR_BUFFER_TOO_SMALL, "json",
          "has room for 1 bytes");
   CHECK_INT(text[0], 'x');
   begin("stats: enough");
@@ -328,27 +340,27 @@ static void rooms_that_are_too_small(void) {
 }
 
 static void log_lines_that_do_not_fit(void) {
-  rtcmsg_client *logging = lab_client("log.keep", "info", NULL);
+  rtcmsg_client *logging = lab_client("log.buffer_level", "info", NULL);
   size_t line;
   begin("log: none");
-  CHECK_CODE(rtcmsg_client_log(logging, &level, NULL, 0, &needed, &error), RTCMSG_BUFFER_TOO_SMALL);
+  CHECK_CODE(rtcmsg_client_next_log_line(logging, &level, NULL, 0, &needed, &error), RTCMSG_ERR_BUFFER_TOO_SMALL);
   CHECK_TEXT(error.field, "text");
   CHECK(needed > 1);
   line = needed;
   begin("log: a byte too few");
-  CHECK_CODE(rtcmsg_client_log(logging, &level, text, line - 1, &needed, &error), RTCMSG_BUFFER_TOO_SMALL);
+  CHECK_CODE(rtcmsg_client_next_log_line(logging, &level, text, line - 1, &needed, &error), RTCMSG_ERR_BUFFER_TOO_SMALL);
   CHECK_SIZE(needed, line);
   CHECK_INT(text[0], 'x');
   begin("log: NULL with room");
-  CHECK_CODE(rtcmsg_client_log(logging, &level, NULL, line, &needed, &error), INVALID);
+  CHECK_CODE(rtcmsg_client_next_log_line(logging, &level, NULL, line, &needed, &error), INVALID);
   CHECK_TEXT(error.field, "text");
   begin("log: it is still there, and fits");
-  CHECK_CODE(rtcmsg_client_log(logging, &level, text, line, &needed, &error), RTCMSG_OK);
+  CHECK_CODE(rtcmsg_client_next_log_line(logging, &level, text, line, &needed, &error), RTCMSG_OK);
   CHECK_INT(level, RTCMSG_LOG_INFO);
   CHECK_SIZE(strlen(text) + 1, line);
   CHECK_CONTAINS(text, "client made");
   begin("log: no more");
-  CHECK_CODE(rtcmsg_client_log(logging, &level, text, sizeof text, &needed, &error), RTCMSG_NOT_FOUND);
+  CHECK_CODE(rtcmsg_client_next_log_line(logging, &level, text, sizeof text, &needed, &error), RTCMSG_ERR_NOT_FOUND);
   CHECK_INT(level, 0);
   CHECK_SIZE(needed, 0);
   CHECK_INT(text[0], 'x');
@@ -360,18 +372,18 @@ static void a_closed_client(void) {
   rtcmsg_client *closed = lab_client(NULL);
   CHECK_CODE(rtcmsg_client_close(closed, 0, &error), RTCMSG_OK);
   row_begin_group();
-  EXPECT_NO_ID("submit", rtcmsg_client_submit(closed, &good, NULL, &id, &error), RTCMSG_CLOSED, "", "closed");
-  EXPECT_NO_HANDLE("event_handle", rtcmsg_client_event_handle(closed, &handle, &error), RTCMSG_CLOSED, "", "closed");
-  EXPECT("cancel", rtcmsg_client_cancel(closed, 1, &error), RTCMSG_CLOSED, "", "closed");
-  EXPECT("flush", rtcmsg_client_flush(closed, -1, &error), RTCMSG_CLOSED, "", "closed");
-  EXPECT("warm_up", rtcmsg_client_warm_up(closed, 1, &error), RTCMSG_CLOSED, "", "closed");
+  EXPECT_NO_ID("submit", rtcmsg_client_submit(closed, &good, NULL, &id, &error), RTCMSG_ERR_CLOSED, "", "closed");
+  EXPECT_NO_HANDLE("event_handle", rtcmsg_client_event_handle(closed, &handle, &error), RTCMSG_ERR_CLOSED, "", "closed");
+  EXPECT("cancel", rtcmsg_client_cancel(closed, 1, &error), RTCMSG_ERR_CLOSED, "", "closed");
+  EXPECT("flush", rtcmsg_client_flush(closed, -1, &error), RTCMSG_ERR_CLOSED, "", "closed");
+  EXPECT("warm_up", rtcmsg_client_warm_up(closed, 1, &error), RTCMSG_ERR_CLOSED, "", "closed");
   EXPECT_NO_ROWS("poll without limit", rtcmsg_client_poll(closed, -1, rows, ROW_SIZE, 4, &count, &error), RTCMSG_OK, "",
                  "");
   EXPECT_NO_ROWS("poll: capacity 0", rtcmsg_client_poll(closed, -1, rows, ROW_SIZE, 0, &count, &error), INVALID,
                  "capacity", "is 0");
   begin("what still answers");
   CHECK_CODE(rtcmsg_client_stats(closed, text, sizeof text, &needed, &error), RTCMSG_OK);
-  CHECK_CODE(rtcmsg_client_log(closed, &level, text, sizeof text, &needed, &error), RTCMSG_NOT_FOUND);
+  CHECK_CODE(rtcmsg_client_next_log_line(closed, &level, text, sizeof text, &needed, &error), RTCMSG_ERR_NOT_FOUND);
   CHECK_SIZE(rtcmsg_client_pending(closed), 0);
   rtcmsg_client_free(closed);
   row_end_group(client);

@@ -8,8 +8,8 @@
 #include "row.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-#define INVALID RTCMSG_INVALID_ARGUMENT
-#define NOT_CONFIGURED RTCMSG_NOT_CONFIGURED
+#define INVALID RTCMSG_ERR_INVALID_ARGUMENT
+#define NOT_CONFIGURED RTCMSG_ERR_NOT_CONFIGURED
 
 static char text_of_4096[4097];
 static char text_of_4097[4098];
@@ -60,9 +60,9 @@ static const struct setting settings[] = {
     {"http.timeout_ms", "1", RTCMSG_OK, "", ""},
     {"http.timeout_ms", "86400000", RTCMSG_OK, "", ""},
     {"http.timeout_ms", "86400001", INVALID, "http.timeout_ms", "86,400,000 ms"},
-    {"http.max_connections", "0", INVALID, "http.max_connections", "10,000"},
-    {"http.max_connections", "10001", INVALID, "http.max_connections", "10,000"},
-    {"http.max_idle_ms", "3600001", INVALID, "http.max_idle_ms", "3,600,000"},
+    {"http.max_idle_connections", "0", INVALID, "http.max_idle_connections", "10,000"},
+    {"http.max_idle_connections", "10001", INVALID, "http.max_idle_connections", "10,000"},
+    {"http.idle_timeout_ms", "3600001", INVALID, "http.idle_timeout_ms", "3,600,000"},
     {"http.max_connection_age_ms", "999", INVALID, "http.max_connection_age_ms", "1,000"},
     {"http.dns_ttl_ms", "86400001", INVALID, "http.dns_ttl_ms", "86,400,000"},
     {"volcengine.p2p_max_content", "0", INVALID, "volcengine.p2p_max_content", "16,777,216 bytes"},

@@ -1,4 +1,4 @@
-/* rtcmsg_client_call(): the vendors' other actions, signed, with the raw answer; and what it does not let through. */
+/* rtcmsg_client_call_action(): the vendors' other actions, signed, with the raw answer; and what it does not let through. */
 #include <rtcmsg.h>
 #include <stdlib.h>
 
@@ -22,8 +22,8 @@ static void check_body_holds(const rtcmsg_report *report, const char *part) {
 
 static void check_taken(const rtcmsg_report *report) {
   const rtcmsg_request *request = rtcmsg_report_request(report, 0);
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_ACCEPTED);
-  CHECK_SIZE(rtcmsg_report_count(report, 0), 0);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
+  CHECK_SIZE(rtcmsg_report_recipient_count(report), 0);
   CHECK_SIZE(request->http_status, 200);
   CHECK(request->request_id[0] != '\0');
 }
@@ -39,9 +39,9 @@ static void p2p_send_user_message_goes_out_byte_for_byte(void) {
   rtcmsg_report *report;
   check_case("P2PSendUserMessage");
   control_post("im/join", "{\"conversation_id\":1,\"user_id\":7221856821303361536,\"devices\":[\"IOS\"]}");
-  report = lab_call(client, RTCMSG_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", json, RTCMSG_OK);
+  report = lab_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", json, RTCMSG_OK);
   check_taken(report);
-  CHECK_CONTAINS(rtcmsg_report_text(report), "P2PSendUserMessage");
+  CHECK_CONTAINS(rtcmsg_report_summary(report), "P2PSendUserMessage");
   check_body_holds(report, "\"P2PResult\":[{\"UserId\":7221856821303361536,\"Code\":\"SUCCESS\"");
   check_body_holds(report, "\"SuccessCount\":\"1\"");
   check_body_holds(report, rtcmsg_report_request(report, 0)->request_id);
@@ -63,7 +63,7 @@ static void send_broadcast_message_becomes_a_query(void) {
   rtcmsg_report *report;
   check_case("SendBroadcastMessage");
   control_post("zego/join", "{\"room_id\":\"lobby\",\"user_id\":\"alice\"}");
-  report = lab_call(client, RTCMSG_ZEGO, "SendBroadcastMessage", NULL,
+  report = lab_call(client, RTCMSG_VENDOR_ZEGO, "SendBroadcastMessage", NULL,
                     "{\"RoomId\":\"lobby\",\"UserId\":\"server\",\"MessageCategory\":1,"
                     "\"MessageContent\":\"a & b = \\\"c\\\" + \\u6f22\"}",
                     RTCMSG_OK);
@@ -85,35 +85,35 @@ static void send_broadcast_message_becomes_a_query(void) {
 static void a_refused_call_has_a_report_with_the_raw_answer(void) {
   rtcmsg_report *report;
   check_case("unknown action of Volcengine");
-  report = lab_call(client, RTCMSG_VOLCENGINE, "NoSuchAction", "2020-12-01", "{}", RTCMSG_REJECTED);
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_DELIVERED);
-  CHECK_TEXT(rtcmsg_report_request(report, 0)->vendor_name, "InvalidActionOrVersion");
+  report = lab_call(client, RTCMSG_VENDOR_VOLCENGINE, "NoSuchAction", "2020-12-01", "{}", RTCMSG_ERR_REJECTED);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_DELIVERED);
+  CHECK_TEXT(rtcmsg_report_request(report, 0)->vendor_error, "InvalidActionOrVersion");
   CHECK_SIZE(rtcmsg_report_request(report, 0)->http_status, 404);
   check_body_holds(report, "\"Code\":\"InvalidActionOrVersion\"");
   rtcmsg_report_free(report);
 
   check_case("unknown version of Volcengine");
-  report = lab_call(client, RTCMSG_VOLCENGINE, "P2PSendUserMessage", "1999-12-31", "{}", RTCMSG_REJECTED);
+  report = lab_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "1999-12-31", "{}", RTCMSG_ERR_REJECTED);
   check_body_holds(report, "\"Code\":\"InvalidActionOrVersion\"");
   rtcmsg_report_free(report);
 
   check_case("unknown action of ZEGO");
-  report = lab_call(client, RTCMSG_ZEGO, "NoSuchAction", NULL, "{}", RTCMSG_REJECTED);
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_DELIVERED);
+  report = lab_call(client, RTCMSG_VENDOR_ZEGO, "NoSuchAction", NULL, "{}", RTCMSG_ERR_REJECTED);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_DELIVERED);
   CHECK_INT(rtcmsg_report_request(report, 0)->vendor_code, 100000007);
   check_body_holds(report, "\"Code\":100000007");
   rtcmsg_report_free(report);
 
   check_case("a body that the vendor does not take");
-  report = lab_call(client, RTCMSG_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", "{}", RTCMSG_REJECTED);
-  CHECK_TEXT(rtcmsg_report_request(report, 0)->vendor_name, "InvalidParam");
+  report = lab_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", "{}", RTCMSG_ERR_REJECTED);
+  CHECK_TEXT(rtcmsg_report_request(report, 0)->vendor_error, "InvalidParam");
   rtcmsg_report_free(report);
 }
 
 static void a_list_becomes_a_repeated_parameter(void) {
   rtcmsg_report *report;
   check_case("ZEGO list");
-  report = lab_call(client, RTCMSG_ZEGO, "SendBarrageMessage", NULL,
+  report = lab_call(client, RTCMSG_VENDOR_ZEGO, "SendBarrageMessage", NULL,
                     "{\"RoomId\":\"lobby\",\"UserId\":\"server\",\"MessageCategory\":\"2\",\"MessageContent\":\"x\","
                     "\"Extra\":[\"a b\",2,true],\"More[]\":[7221856821303361536]}",
                     RTCMSG_OK);
@@ -130,11 +130,11 @@ static void check_refused(uint32_t vendor, const char *action, const char *versi
                           const char *field) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_report *report = (rtcmsg_report *)&error;
-  rtcmsg_code code = rtcmsg_client_call(client, vendor, action, version, rtcmsg_text(json), NULL, &report, &error);
-  CHECK_CODE(code, RTCMSG_INVALID_ARGUMENT);
-  CHECK_CODE(error.code, RTCMSG_INVALID_ARGUMENT);
+  rtcmsg_code code = rtcmsg_client_call_action(client, vendor, action, version, rtcmsg_str_from(json), NULL, &report, &error);
+  CHECK_CODE(code, RTCMSG_ERR_INVALID_ARGUMENT);
+  CHECK_CODE(error.code, RTCMSG_ERR_INVALID_ARGUMENT);
   CHECK_TEXT(error.field, field);
-  CHECK(error.text[0] != '\0');
+  CHECK(error.message[0] != '\0');
   CHECK(report == NULL);
 }
 
@@ -146,11 +146,11 @@ static void actions_with_a_message_of_their_own_are_refused(void) {
   size_t i;
   for (i = 0; i < sizeof volcengine / sizeof *volcengine; i++) {
     check_case(volcengine[i]);
-    check_refused(RTCMSG_VOLCENGINE, volcengine[i], "2020-12-01", "{}", "action");
+    check_refused(RTCMSG_VENDOR_VOLCENGINE, volcengine[i], "2020-12-01", "{}", "action");
   }
   check_case("SendCustomCommand");
-  check_refused(RTCMSG_ZEGO, "SendCustomCommand", NULL, "{}", "action");
-  check_refused(RTCMSG_ZEGO, "sendcustomcommand", NULL, "{}", "action");
+  check_refused(RTCMSG_VENDOR_ZEGO, "SendCustomCommand", NULL, "{}", "action");
+  check_refused(RTCMSG_VENDOR_ZEGO, "sendcustomcommand", NULL, "{}", "action");
   after = control_stats();
   CHECK_SIZE(after.requests, before.requests);
 }
@@ -166,18 +166,18 @@ static void what_is_no_version_or_json_is_refused(void) {
   size_t i;
   for (i = 0; i < sizeof versions / sizeof *versions; i++) {
     check_case(versions[i]);
-    check_refused(RTCMSG_VOLCENGINE, "P2PSendUserMessage", versions[i], "{}", "version");
+    check_refused(RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", versions[i], "{}", "version");
   }
   check_case("a version for ZEGO");
-  check_refused(RTCMSG_ZEGO, "SendBroadcastMessage", "2020-12-01", "{}", "version");
+  check_refused(RTCMSG_VENDOR_ZEGO, "SendBroadcastMessage", "2020-12-01", "{}", "version");
   for (i = 0; i < sizeof json / sizeof *json; i++) {
     check_case(json[i]);
-    check_refused(RTCMSG_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", json[i], "json");
-    check_refused(RTCMSG_ZEGO, "SendBroadcastMessage", NULL, json[i], "json");
+    check_refused(RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", json[i], "json");
+    check_refused(RTCMSG_VENDOR_ZEGO, "SendBroadcastMessage", NULL, json[i], "json");
   }
   for (i = 0; i < sizeof zego_json / sizeof *zego_json; i++) {
     check_case(zego_json[i]);
-    check_refused(RTCMSG_ZEGO, "SendBroadcastMessage", NULL, zego_json[i], "json");
+    check_refused(RTCMSG_VENDOR_ZEGO, "SendBroadcastMessage", NULL, zego_json[i], "json");
   }
   after = control_stats();
   CHECK_SIZE(after.requests, before.requests);

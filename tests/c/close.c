@@ -41,7 +41,7 @@ static void submit_all(rtcmsg_client *client) {
     rtcmsg_str to;
     uint64_t id;
     snprintf(user, sizeof user, "user-%d", i);
-    to = rtcmsg_text(user);
+    to = rtcmsg_str_from(user);
     message.to = &to;
     CHECK_CODE(rtcmsg_client_submit(client, &message, NULL, &id, NULL), RTCMSG_OK);
     CHECK_SIZE(id, i + 1);
@@ -78,12 +78,12 @@ static struct outcome poll_all(rtcmsg_client *client) {
     for (i = 0; i < count; i++) {
       REQUIRE(rows[i].id >= 1 && rows[i].id <= MESSAGES);
       CHECK_INT(seen[rows[i].id]++, 0);
-      outcome.not_sent += rows[i].delivery == RTCMSG_NOT_SENT;
-      outcome.not_delivered += rows[i].delivery == RTCMSG_NOT_DELIVERED;
-      outcome.unknown += rows[i].delivery == RTCMSG_UNKNOWN;
-      outcome.done += rows[i].delivery == RTCMSG_ACCEPTED || rows[i].delivery == RTCMSG_DELIVERED;
-      outcome.closed += rows[i].code == RTCMSG_CLOSED;
-      CHECK(rtcmsg_report_text(rows[i].report)[0] != '\0');
+      outcome.not_sent += rows[i].delivery == RTCMSG_DELIVERY_NOT_SENT;
+      outcome.not_delivered += rows[i].delivery == RTCMSG_DELIVERY_NOT_DELIVERED;
+      outcome.unknown += rows[i].delivery == RTCMSG_DELIVERY_UNKNOWN;
+      outcome.done += rows[i].delivery == RTCMSG_DELIVERY_ACCEPTED || rows[i].delivery == RTCMSG_DELIVERY_DELIVERED;
+      outcome.closed += rows[i].code == RTCMSG_ERR_CLOSED;
+      CHECK(rtcmsg_report_summary(rows[i].report)[0] != '\0');
       rtcmsg_report_free(rows[i].report);
     }
   }
@@ -206,7 +206,7 @@ static void with_a_vendor_that_asks_for_patience(void) {
   check_case("throttled");
   control_post("reset", "%s", "");
   control_post("faults", "{\"throttle\":true,\"retry_after_s\":300}");
-  client = lab_client("worker.threads", WORKERS_TEXT, "retry.max_attempts", "3", "retry.max_ms", "600000",
+  client = lab_client("worker.threads", WORKERS_TEXT, "retry.max_attempts", "3", "retry.backoff_max_ms", "600000",
                       "quota.mode", "wait", "quota.volcengine_scope", "close, throttled", ENDLESS, NULL);
   submit_all(client);
   while (entries("ledger", "\"sequence\":") < 1) sched_yield();
@@ -256,8 +256,8 @@ static void *run_closer(void *argument) {
 
 static void twice_at_once_and_the_shorter_one_ends_both(void) {
   struct listener listener = listener_open();
-  struct closer patient = {NULL, -1, RTCMSG_INTERNAL, 0};
-  struct closer hasty = {NULL, 0, RTCMSG_INTERNAL, 0};
+  struct closer patient = {NULL, -1, RTCMSG_ERR_INTERNAL, 0};
+  struct closer hasty = {NULL, 0, RTCMSG_ERR_INTERNAL, 0};
   rtcmsg_message message = lab_unicast();
   struct outcome outcome;
   check_case("two closes");
@@ -265,7 +265,7 @@ static void twice_at_once_and_the_shorter_one_ends_both(void) {
       lab_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, ENDLESS, NULL);
   submit_all(patient.client);
   REQUIRE(pthread_create(&patient.thread, NULL, run_closer, &patient) == 0);
-  while (rtcmsg_client_check(patient.client, &message, NULL) != RTCMSG_CLOSED) sched_yield();
+  while (rtcmsg_client_check(patient.client, &message, NULL) != RTCMSG_ERR_CLOSED) sched_yield();
   REQUIRE(pthread_create(&hasty.thread, NULL, run_closer, &hasty) == 0);
   CHECK(pthread_join(hasty.thread, NULL) == 0);
   CHECK(pthread_join(patient.thread, NULL) == 0);
@@ -302,7 +302,7 @@ static void it_wakes_a_poll_without_limit(void) {
   check_case("poll and close");
   for (i = 0; i < 2; i++) {
     pollers[i].client = client;
-    pollers[i].code = RTCMSG_INTERNAL;
+    pollers[i].code = RTCMSG_ERR_INTERNAL;
     pollers[i].count = 77;
     pollers[i].has_begun = 0;
     REQUIRE(pthread_create(&pollers[i].thread, NULL, poll_without_limit, &pollers[i]) == 0);

@@ -43,7 +43,7 @@ static rtcmsg_code set(rtcmsg_config *config, const char *key, const char *value
   rtcmsg_code code = rtcmsg_config_set(config, key, value, error);
   CHECK_CODE(error->code, code);
   keep(error->field);
-  keep(error->text);
+  keep(error->message);
   return code;
 }
 
@@ -51,7 +51,7 @@ static rtcmsg_code load(rtcmsg_config *config, rtcmsg_error *error) {
   rtcmsg_code code = rtcmsg_config_load_env(config, error);
   CHECK_CODE(error->code, code);
   keep(error->field);
-  keep(error->text);
+  keep(error->message);
   return code;
 }
 
@@ -67,13 +67,13 @@ static void an_unknown_key_is_refused_with_the_nearest_one(void) {
   size_t i;
   for (i = 0; i < sizeof slips / sizeof *slips; i++) {
     check_case(slips[i][0]);
-    CHECK_CODE(set(config, slips[i][0], "1", &error), RTCMSG_INVALID_ARGUMENT);
+    CHECK_CODE(set(config, slips[i][0], "1", &error), RTCMSG_ERR_INVALID_ARGUMENT);
     CHECK_TEXT(error.field, slips[i][0]);
-    CHECK_CONTAINS(error.text, slips[i][1]);
+    CHECK_CONTAINS(error.message, slips[i][1]);
   }
   check_case("nothing like it");
-  CHECK_CODE(set(config, "!", "1", &error), RTCMSG_INVALID_ARGUMENT);
-  CHECK_CONTAINS(error.text, "docs/CONFIGURATION.md");
+  CHECK_CODE(set(config, "!", "1", &error), RTCMSG_ERR_INVALID_ARGUMENT);
+  CHECK_CONTAINS(error.message, "docs/CONFIGURATION.md");
   rtcmsg_config_free(config);
 }
 
@@ -84,7 +84,7 @@ static void an_empty_value_sets_a_key_back(void) {
   check_case("set back");
   CHECK_CODE(set(config, "zego.server_secret", "", &error), RTCMSG_OK);
   lab_check_no_error(&error);
-  CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_NOT_CONFIGURED);
+  CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_ERR_NOT_CONFIGURED);
   CHECK_TEXT(error.field, "zego.server_secret");
   CHECK(client == NULL);
   rtcmsg_config_free(config);
@@ -117,7 +117,7 @@ static void the_environment_gives_way_to_what_is_set_after_it(void) {
   rtcmsg_client_free(client);
 
   client = lab_client("volcengine.secret_key", "after", NULL);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_UNAUTHENTICATED));
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_ERR_UNAUTHENTICATED));
   rtcmsg_client_free(client);
 }
 
@@ -152,7 +152,7 @@ static void the_vendors_own_variables_give_way_to_ours(void) {
   access_key = take_out("RTCMSG_VOLCENGINE_ACCESS_KEY");
   secret_key = take_out("RTCMSG_VOLCENGINE_SECRET_KEY");
   client = lab_client(NULL);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_UNAUTHENTICATED));
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_ERR_UNAUTHENTICATED));
   rtcmsg_client_free(client);
   setenv("VOLC_ACCESSKEY", access_key, 1);
   setenv("VOLC_SECRETKEY", secret_key, 1);
@@ -173,11 +173,11 @@ static void check_refused_variable(const char *variable, const char *value, cons
   rtcmsg_client *client = NULL;
   check_case(variable);
   setenv(variable, value, 1);
-  CHECK_CODE(load(config, &error), RTCMSG_INVALID_ARGUMENT);
+  CHECK_CODE(load(config, &error), RTCMSG_ERR_INVALID_ARGUMENT);
   CHECK_TEXT(error.field, field);
-  CHECK_CONTAINS(error.text, part);
+  CHECK_CONTAINS(error.message, part);
   unsetenv(variable);
-  CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_NOT_CONFIGURED);
+  CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_ERR_NOT_CONFIGURED);
   rtcmsg_config_free(config);
 }
 
@@ -185,7 +185,7 @@ static void a_variable_that_cannot_be_is_refused_and_nothing_taken(void) {
   check_refused_variable("RTCMSG_ZEGO_APPID", "1", "RTCMSG_ZEGO_APPID", "RTCMSG_ZEGO_APP_ID");
   check_refused_variable("RTCMSG_HTTP_TIMEOUT", "1", "RTCMSG_HTTP_TIMEOUT", "RTCMSG_HTTP_TIMEOUT_MS");
   check_refused_variable("RTCMSG_HTTP_TIMEOUT_MS", "soon", "http.timeout_ms", "86,400,000");
-  check_refused_variable("RTCMSG_HTTP_MAX_CONNECTIONS", "\xFF", "http.max_connections", "UTF-8");
+  check_refused_variable("RTCMSG_HTTP_MAX_IDLE_CONNECTIONS", "\xFF", "http.max_idle_connections", "UTF-8");
 }
 
 /* What Kubernetes sets in every pod of a namespace for the Services rtcmsg-worker, rtcmsg-tls and rtcmsg. */
@@ -232,9 +232,9 @@ static void variables_of_others_and_empty_ones_are_left_alone(void) {
 static rtcmsg_message command(void) {
   static const rtcmsg_str alice = {"alice", 5};
   rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
-  message.action = RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS;
-  message.room_id = rtcmsg_text("lobby");
-  message.from = rtcmsg_text("server");
+  message.action = RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS;
+  message.room_id = rtcmsg_str_from("lobby");
+  message.from = rtcmsg_str_from("server");
   message.to = &alice;
   message.to_count = 1;
   lab_set_payload(&message, "payload-not-to-be-logged");
@@ -244,13 +244,13 @@ static rtcmsg_message command(void) {
 static void check_not_configured(rtcmsg_client *client, const rtcmsg_message *message, const char *field) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_report *report = (rtcmsg_report *)&error;
-  CHECK_CODE(rtcmsg_client_check(client, message, &error), RTCMSG_NOT_CONFIGURED);
+  CHECK_CODE(rtcmsg_client_check(client, message, &error), RTCMSG_ERR_NOT_CONFIGURED);
   CHECK_TEXT(error.field, field);
-  CHECK(error.text[0] != '\0');
-  CHECK_CODE(rtcmsg_client_send(client, message, NULL, &report, &error), RTCMSG_NOT_CONFIGURED);
+  CHECK(error.message[0] != '\0');
+  CHECK_CODE(rtcmsg_client_send(client, message, NULL, &report, &error), RTCMSG_ERR_NOT_CONFIGURED);
   CHECK_TEXT(error.field, field);
   CHECK(report == NULL);
-  keep(error.text);
+  keep(error.message);
 }
 
 static void a_client_of_one_vendor_refuses_the_others_messages(void) {
@@ -261,9 +261,9 @@ static void a_client_of_one_vendor_refuses_the_others_messages(void) {
   rtcmsg_report *report = NULL;
   check_case("Volcengine alone");
   check_not_configured(client, &zego, "zego.app_id");
-  CHECK_CODE(rtcmsg_client_call(client, RTCMSG_ZEGO, "SendBroadcastMessage", NULL, rtcmsg_text("{}"), NULL, &report,
+  CHECK_CODE(rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, "SendBroadcastMessage", NULL, rtcmsg_str_from("{}"), NULL, &report,
                                 &error),
-             RTCMSG_NOT_CONFIGURED);
+             RTCMSG_ERR_NOT_CONFIGURED);
   CHECK_TEXT(error.field, "zego.app_id");
   CHECK(report == NULL);
   rtcmsg_report_free(lab_send(client, &unicast, RTCMSG_OK));
@@ -273,9 +273,9 @@ static void a_client_of_one_vendor_refuses_the_others_messages(void) {
   client = lab_client("volcengine.access_key", "", "volcengine.secret_key", "", "volcengine.rtc_app_id", "",
                       "volcengine.im_app_id", "", NULL);
   check_not_configured(client, &unicast, "volcengine.access_key");
-  CHECK_CODE(rtcmsg_client_call(client, RTCMSG_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", rtcmsg_text("{}"), NULL,
+  CHECK_CODE(rtcmsg_client_call_action(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", rtcmsg_str_from("{}"), NULL,
                                 &report, &error),
-             RTCMSG_NOT_CONFIGURED);
+             RTCMSG_ERR_NOT_CONFIGURED);
   CHECK_TEXT(error.field, "volcengine.access_key");
   CHECK(report == NULL);
   rtcmsg_report_free(lab_send(client, &zego, RTCMSG_OK));
@@ -288,8 +288,8 @@ static void a_client_of_one_vendor_refuses_the_others_messages(void) {
 
   check_case("without the IM app");
   client = lab_client("volcengine.im_app_id", "", NULL);
-  unicast.action = RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL;
-  unicast.from = rtcmsg_text(NULL);
+  unicast.action = RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL;
+  unicast.from = rtcmsg_str_from(NULL);
   unicast.to = NULL;
   unicast.to_count = 0;
   unicast.conversation_id = unicast.sender_id = unicast.msg_type = 1;
@@ -310,17 +310,17 @@ static void the_log_gets_what_its_level_asks_for(void) {
   rtcmsg_message good = lab_unicast();
   rtcmsg_message failing = command();
   int32_t level;
-  failing.room_id = rtcmsg_text("no such room");
+  failing.room_id = rtcmsg_str_from("no such room");
   for (level = RTCMSG_LOG_ERROR; level <= RTCMSG_LOG_DEBUG; level++) {
     rtcmsg_client *client = logging_client(&logs[level], level, NULL, NULL);
     check_case("log level");
     rtcmsg_report_free(lab_send(client, &good, RTCMSG_OK));
-    rtcmsg_report_free(lab_send(client, &failing, RTCMSG_UNDELIVERED));
+    rtcmsg_report_free(lab_send(client, &failing, RTCMSG_ERR_UNDELIVERED));
     rtcmsg_client_free(client);
     CHECK(logs[level].most_verbose <= level);
   }
   CHECK_SIZE(logs[RTCMSG_LOG_ERROR].lines, 0);
-  CHECK_CONTAINS(logs[RTCMSG_LOG_WARN].text, "SendCustomCommand: RTCMSG_UNDELIVERED");
+  CHECK_CONTAINS(logs[RTCMSG_LOG_WARN].text, "SendCustomCommand: RTCMSG_ERR_UNDELIVERED");
   CHECK_LACKS(logs[RTCMSG_LOG_WARN].text, "client made");
   CHECK_CONTAINS(logs[RTCMSG_LOG_INFO].text, "client made");
   CHECK_LACKS(logs[RTCMSG_LOG_INFO].text, "SendUnicast");
@@ -350,10 +350,10 @@ static void send_and_keep(rtcmsg_client *client, const rtcmsg_message *message) 
   rtcmsg_client_send(client, message, NULL, &report, &error);
   REQUIRE(report != NULL);
   request = rtcmsg_report_request(report, 0);
-  keep(error.text);
-  keep(rtcmsg_report_text(report));
-  keep(request->text);
-  keep(request->vendor_text);
+  keep(error.message);
+  keep(rtcmsg_report_summary(report));
+  keep(request->error_message);
+  keep(request->vendor_message);
   rtcmsg_report_free(report);
 }
 
@@ -384,13 +384,13 @@ static void make_noise(void) {
   messages[1] = command();
   CHECK_CODE(rtcmsg_config_set_log(config, log_line, &everything, RTCMSG_LOG_DEBUG, &error), RTCMSG_OK);
   for (i = 0; i < sizeof refused / sizeof *refused; i++)
-    CHECK_CODE(set(config, refused[i][0], refused[i][1], &error), RTCMSG_INVALID_ARGUMENT);
+    CHECK_CODE(set(config, refused[i][0], refused[i][1], &error), RTCMSG_ERR_INVALID_ARGUMENT);
   CHECK_CODE(set(config, "http.proxy", "socks5://user:hunter2-proxy@127.0.0.1:1", &error), RTCMSG_OK);
   CHECK_CODE(set(config, "zego.app_id", "1", &error), RTCMSG_OK);
   CHECK_CODE(set(config, "zego.server_secret", "hunter2-right-with-32-characters", &error), RTCMSG_OK);
-  CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_INVALID_ARGUMENT);
+  CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_ERR_INVALID_ARGUMENT);
   CHECK_TEXT(error.field, "http.proxy");
-  keep(error.text);
+  keep(error.message);
   rtcmsg_config_free(config);
 
   for (i = 0; i < sizeof changes / sizeof *changes; i++) {

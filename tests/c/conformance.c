@@ -30,7 +30,7 @@ static void check_refusal(const struct conformance_case *c, rtcmsg_code code, co
   CHECK_CODE(code, c->code);
   CHECK_CODE(error->code, c->code);
   CHECK_TEXT(error->field, c->error_field);
-  CHECK_TEXT(error->text, c->error_text);
+  CHECK_TEXT(error->message, c->error_message);
 }
 
 static void check_recipient(const rtcmsg_report *report, const rtcmsg_recipient *row,
@@ -41,13 +41,13 @@ static void check_recipient(const rtcmsg_report *report, const rtcmsg_recipient 
   CHECK_DELIVERY(row->delivery, expected->delivery);
   CHECK_CODE(row->code, expected->code);
   CHECK_INT(row->vendor_code, expected->vendor_code);
-  CHECK_TEXT(row->vendor_text, expected->vendor_text);
+  CHECK_TEXT(row->vendor_message, expected->vendor_message);
   CHECK_SIZE(row->device_count, expected->device_count);
   for (i = 0; i < row->device_count && i < expected->device_count; i++) {
     const rtcmsg_device *device = rtcmsg_report_device(report, row->first_device + i);
     REQUIRE(device != NULL);
     CHECK_TEXT(device->platform, expected->devices[i].platform);
-    CHECK_TEXT(device->vendor_text, expected->devices[i].vendor_text);
+    CHECK_TEXT(device->vendor_message, expected->devices[i].vendor_message);
     CHECK_DELIVERY(device->delivery, expected->devices[i].delivery);
   }
 }
@@ -58,16 +58,16 @@ static void check_report(const struct conformance_case *c, const rtcmsg_report *
   size_t i;
   CHECK_CODE(rtcmsg_report_code(report), c->code);
   CHECK_DELIVERY(rtcmsg_report_delivery(report), c->delivery);
-  CHECK_SIZE(rtcmsg_report_count(report, 0), c->recipient_count);
+  CHECK_SIZE(rtcmsg_report_recipient_count(report), c->recipient_count);
   for (i = 0; i < c->recipient_count && rtcmsg_report_recipient(report, i); i++)
     check_recipient(report, rtcmsg_report_recipient(report, i), &c->recipients[i]);
   CHECK_SIZE(rtcmsg_report_request_count(report), c->requests);
-  for (i = 0; i < rtcmsg_report_request_count(report); i++) attempts += rtcmsg_report_request(report, i)->attempts;
+  for (i = 0; i < rtcmsg_report_request_count(report); i++) attempts += rtcmsg_report_request(report, i)->attempt_count;
   CHECK_SIZE(attempts, c->attempts);
-  if (c->vendor_name) CHECK_TEXT(rtcmsg_report_request(report, 0)->vendor_name, c->vendor_name);
+  if (c->vendor_error) CHECK_TEXT(rtcmsg_report_request(report, 0)->vendor_error, c->vendor_error);
   if (c->vendor_code >= 0) CHECK_INT(rtcmsg_report_request(report, 0)->vendor_code, c->vendor_code);
   if (c->http_status >= 0) CHECK_INT(rtcmsg_report_request(report, 0)->http_status, c->http_status);
-  if (check_failures() > failures) printf("  %s\n", rtcmsg_report_text(report));
+  if (check_failures() > failures) printf("  %s\n", rtcmsg_report_summary(report));
 }
 
 static void check_arrivals(const struct conformance_case *c) {
@@ -90,7 +90,7 @@ static void sends(const struct conformance_case *c) {
   client = client_of(c);
   code = rtcmsg_client_send(client, &c->message, NULL, &report, &error);
   CHECK_CODE(code, c->code);
-  if (c->error_text) {
+  if (c->error_message) {
     CHECK(report == NULL);
     check_refusal(c, code, &error);
     check_refusal(c, rtcmsg_client_check(client, &c->message, &error), &error);
@@ -105,7 +105,7 @@ static void sends(const struct conformance_case *c) {
 
 static void submits(const struct conformance_case *c) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   rtcmsg_completion row;
   rtcmsg_client *client;
   rtcmsg_code code;
@@ -113,9 +113,9 @@ static void submits(const struct conformance_case *c) {
   size_t count = 0;
   set_the_stage(c);
   client = client_of(c);
-  call.user_data = 7;
-  code = rtcmsg_client_submit(client, &c->message, &call, &id, &error);
-  if (c->error_text) {
+  options.user_data = 7;
+  code = rtcmsg_client_submit(client, &c->message, &options, &id, &error);
+  if (c->error_message) {
     check_refusal(c, code, &error);
   } else {
     CHECK_CODE(code, RTCMSG_OK);

@@ -50,7 +50,7 @@ static void a_lookup_that_never_returns_holds_nobody_past_the_deadline(void) {
   char url[128];
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_message message = lab_unicast();
-  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   struct control_stats before = control_stats();
   rtcmsg_client *client;
   int lookups_before = lookups();
@@ -61,12 +61,12 @@ static void a_lookup_that_never_returns_holds_nobody_past_the_deadline(void) {
   hold_lookups(1);
   for (i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
     rtcmsg_report *report = NULL;
-    call.timeout_ms = timeouts[i];
-    CHECK_CODE(rtcmsg_client_send(client, &message, &call, &report, &error), RTCMSG_TIMEOUT);
+    options.timeout_ms = timeouts[i];
+    CHECK_CODE(rtcmsg_client_send(client, &message, &options, &report, &error), RTCMSG_ERR_TIMEOUT);
     REQUIRE(report != NULL);
-    lab_check_agreement(report, &error, RTCMSG_TIMEOUT);
-    CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_SENT);
-    CHECK_DELIVERY(rtcmsg_report_recipient(report, 0)->delivery, RTCMSG_NOT_SENT);
+    lab_check_agreement(report, &error, RTCMSG_ERR_TIMEOUT);
+    CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_SENT);
+    CHECK_DELIVERY(rtcmsg_report_recipient(report, 0)->delivery, RTCMSG_DELIVERY_NOT_SENT);
     rtcmsg_report_free(report);
   }
   wait_for_held_lookup();

@@ -48,7 +48,7 @@ int main(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = rtcmsg_config_new();
   CHECK_CODE(rtcmsg_config_set(config, "zego.app_id", "1", &error), RTCMSG_OK);
-  CHECK_TEXT(error.text, "");
+  CHECK_TEXT(error.message, "");
   check(min(1, 2) == 1 && max(1, 2) == 2 && T == 5);
   rtcmsg_config_free(config);
   return check_summary();

@@ -8,7 +8,7 @@
 rtcmsg_config *lab_config(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = rtcmsg_config_new();
-  if (rtcmsg_config_load_env(config, &error) != RTCMSG_OK) printf("%s: %s\n", error.field, error.text);
+  if (rtcmsg_config_load_env(config, &error) != RTCMSG_OK) printf("%s: %s\n", error.field, error.message);
   REQUIRE(error.code == RTCMSG_OK);
   return config;
 }
@@ -16,7 +16,7 @@ rtcmsg_config *lab_config(void) {
 rtcmsg_client *lab_client_of(rtcmsg_config *config) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_client *client = NULL;
-  if (rtcmsg_client_new(config, &client, &error) != RTCMSG_OK) printf("%s: %s\n", error.field, error.text);
+  if (rtcmsg_client_new(config, &client, &error) != RTCMSG_OK) printf("%s: %s\n", error.field, error.message);
   REQUIRE(client != NULL);
   lab_check_no_error(&error);
   rtcmsg_config_free(config);
@@ -30,7 +30,7 @@ rtcmsg_client *lab_client(const char *key, ...) {
   va_start(pairs, key);
   for (; key; key = va_arg(pairs, const char *)) {
     const char *value = va_arg(pairs, const char *);
-    if (rtcmsg_config_set(config, key, value, &error) != RTCMSG_OK) printf("%s: %s\n", error.field, error.text);
+    if (rtcmsg_config_set(config, key, value, &error) != RTCMSG_OK) printf("%s: %s\n", error.field, error.message);
     REQUIRE(error.code == RTCMSG_OK);
   }
   va_end(pairs);
@@ -40,7 +40,7 @@ rtcmsg_client *lab_client(const char *key, ...) {
 void lab_check_no_error(const rtcmsg_error *error) {
   CHECK_CODE(error->code, RTCMSG_OK);
   CHECK_TEXT(error->field, "");
-  CHECK_TEXT(error->text, "");
+  CHECK_TEXT(error->message, "");
 }
 
 void lab_check_agreement(const rtcmsg_report *report, const rtcmsg_error *error, rtcmsg_code code) {
@@ -49,17 +49,17 @@ void lab_check_agreement(const rtcmsg_report *report, const rtcmsg_error *error,
   CHECK_CODE(rtcmsg_report_code(report), code);
   CHECK_TEXT(error->field, "");
   if (code == RTCMSG_OK)
-    CHECK_TEXT(error->text, "");
+    CHECK_TEXT(error->message, "");
   else
-    CHECK(error->text[0] != '\0' && strncmp(rtcmsg_report_text(report), error->text, sizeof error->text - 4) == 0);
-  CHECK(rtcmsg_report_text(report)[0] != '\0');
-  CHECK(strpbrk(rtcmsg_report_text(report), "\r\n") == NULL);
+    CHECK(error->message[0] != '\0' && strncmp(rtcmsg_report_summary(report), error->message, sizeof error->message - 4) == 0);
+  CHECK(rtcmsg_report_summary(report)[0] != '\0');
+  CHECK(strpbrk(rtcmsg_report_summary(report), "\r\n") == NULL);
   CHECK_SIZE(rtcmsg_report_request_count(report), 1);
   CHECK(rtcmsg_report_request(report, 1) == NULL);
   REQUIRE(request != NULL);
-  CHECK(request->request_id && request->vendor_name && request->vendor_text && request->text);
-  CHECK_INT(request->text[0] == '\0', request->code == RTCMSG_OK);
-  CHECK_SIZE(request->attempts, 1);
+  CHECK(request->request_id && request->vendor_error && request->vendor_message && request->error_message);
+  CHECK_INT(request->error_message[0] == '\0', request->code == RTCMSG_OK);
+  CHECK_SIZE(request->attempt_count, 1);
 }
 
 rtcmsg_report *lab_send(rtcmsg_client *client, const rtcmsg_message *message, rtcmsg_code expected) {
@@ -67,7 +67,7 @@ rtcmsg_report *lab_send(rtcmsg_client *client, const rtcmsg_message *message, rt
   rtcmsg_report *report = NULL;
   rtcmsg_code code = rtcmsg_client_send(client, message, NULL, &report, &error);
   CHECK_CODE(code, expected);
-  if (code != expected) printf("  %s: %s\n", error.field, error.text);
+  if (code != expected) printf("  %s: %s\n", error.field, error.message);
   REQUIRE(report != NULL);
   lab_check_agreement(report, &error, code);
   CHECK(rtcmsg_report_body(report, NULL) == NULL);
@@ -79,9 +79,9 @@ rtcmsg_report *lab_call(rtcmsg_client *client, uint32_t vendor, const char *acti
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_report *report = NULL;
   rtcmsg_code code =
-      rtcmsg_client_call(client, vendor, action, version, rtcmsg_text(json), NULL, &report, &error);
+      rtcmsg_client_call_action(client, vendor, action, version, rtcmsg_str_from(json), NULL, &report, &error);
   CHECK_CODE(code, expected);
-  if (code != expected) printf("  %s: %s\n", error.field, error.text);
+  if (code != expected) printf("  %s: %s\n", error.field, error.message);
   REQUIRE(report != NULL);
   lab_check_agreement(report, &error, code);
   return report;
@@ -90,8 +90,8 @@ rtcmsg_report *lab_call(rtcmsg_client *client, uint32_t vendor, const char *acti
 rtcmsg_message lab_unicast(void) {
   static const rtcmsg_str alice = {"alice", 5};
   rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
-  message.action = RTCMSG_VOLCENGINE_SEND_UNICAST;
-  message.from = rtcmsg_text("server");
+  message.action = RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST;
+  message.from = rtcmsg_str_from("server");
   message.to = &alice;
   message.to_count = 1;
   lab_set_payload(&message, "good");

@@ -17,7 +17,7 @@ rtcmsg_client *lab_client_of(rtcmsg_config *config);
  * and report, error and returned code say the same. The report is the caller's. */
 rtcmsg_report *lab_send(rtcmsg_client *client, const rtcmsg_message *message, rtcmsg_code expected);
 
-/* The same for rtcmsg_client_call(). */
+/* The same for rtcmsg_client_call_action(). */
 rtcmsg_report *lab_call(rtcmsg_client *client, uint32_t vendor, const char *action, const char *version,
                         const char *json, rtcmsg_code expected);
 

@@ -18,10 +18,10 @@ static const char success[] =
     "HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n{\"ResponseMetadata\":{\"RequestId\":\"id-1\"}}";
 
 static void check_forked(rtcmsg_code code, rtcmsg_error *error) {
-  CHECK_CODE(code, RTCMSG_FORKED);
-  CHECK_CODE(error->code, RTCMSG_FORKED);
+  CHECK_CODE(code, RTCMSG_ERR_FORKED);
+  CHECK_CODE(error->code, RTCMSG_ERR_FORKED);
   CHECK_TEXT(error->field, "");
-  CHECK_CONTAINS(error->text, "fork");
+  CHECK_CONTAINS(error->message, "fork");
 }
 
 static void the_parents_client_says_forked(rtcmsg_client *parents) {
@@ -46,7 +46,7 @@ static void the_parents_client_says_forked(rtcmsg_client *parents) {
   check_forked(rtcmsg_client_stats(parents, text, sizeof text, &needed, &error), &error);
   CHECK_SIZE(needed, 0);
   needed = 77;
-  check_forked(rtcmsg_client_log(parents, &level, text, sizeof text, &needed, &error), &error);
+  check_forked(rtcmsg_client_next_log_line(parents, &level, text, sizeof text, &needed, &error), &error);
   CHECK_SIZE(needed, 0);
   CHECK_INT(level, 0);
   check_forked(rtcmsg_client_close(parents, -1, &error), &error);
@@ -153,7 +153,7 @@ static void a_fork_with_messages_done_in_flight_and_queued(void) {
   for (i = 0; i < MESSAGES; i++) {
     CHECK_SIZE(rows[i].id, i + 1);
     CHECK_CODE(rows[i].code, RTCMSG_OK);
-    CHECK_DELIVERY(rows[i].delivery, RTCMSG_ACCEPTED);
+    CHECK_DELIVERY(rows[i].delivery, RTCMSG_DELIVERY_ACCEPTED);
     rtcmsg_report_free(rows[i].report);
   }
   CHECK(!is_readable(handle));

@@ -61,7 +61,7 @@ static void *send_many(void *argument) {
     rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
     rtcmsg_report *report = NULL;
     rtcmsg_code code = rtcmsg_client_send(sender->client, &message, NULL, &report, &error);
-    sender->good += code == RTCMSG_OK && rtcmsg_report_count(report, RTCMSG_ACCEPTED) == 1;
+    sender->good += code == RTCMSG_OK && rtcmsg_report_count_by_delivery(report, RTCMSG_DELIVERY_ACCEPTED) == 1;
     rtcmsg_report_free(report);
   }
   return NULL;

@@ -75,13 +75,13 @@ static void *submit_and_poll(void *argument) {
   int i;
   message.to = &to;
   for (i = 0; i < caller->messages; i++) {
-    rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
+    rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
     char user[16];
     uint64_t id;
     snprintf(user, sizeof user, "user-%d", i % 100);
-    to = rtcmsg_text(user);
-    call.expires_in_ms = 600000;
-    while (rtcmsg_client_submit(caller->client, &message, &call, &id, NULL) != RTCMSG_OK) {
+    to = rtcmsg_str_from(user);
+    options.expires_in_ms = 600000;
+    while (rtcmsg_client_submit(caller->client, &message, &options, &id, NULL) != RTCMSG_OK) {
       caller->refused++;
       caller->good += poll_some(caller->client);
       sched_yield();

@@ -15,7 +15,7 @@ int main(void) {
   rtcmsg_config *config = rtcmsg_config_new();
   CHECK(config != NULL);
   CHECK_CODE(rtcmsg_config_set(config, "zego.app_id", "1", &error), RTCMSG_OK);
-  CHECK_SIZE(rtcmsg_text("text").len, 4);
+  CHECK_SIZE(rtcmsg_str_from("text").len, 4);
   rtcmsg_config_free(config);
   return check_summary();
 }

@@ -24,13 +24,13 @@ static void check_gives(rtcmsg_client *client, rtcmsg_code expected) {
   CHECK_CODE(rtcmsg_client_check(client, &message, &error), expected);
   CHECK_CODE(error.code, expected);
   CHECK_TEXT(error.field, "");
-  CHECK(error.text[0] != '\0');
+  CHECK(error.message[0] != '\0');
   CHECK_CODE(rtcmsg_client_send(client, &message, NULL, &report, &error), expected);
   CHECK_CODE(error.code, expected);
-  CHECK(error.text[0] != '\0');
+  CHECK(error.message[0] != '\0');
   CHECK(report == NULL);
   report = (rtcmsg_report *)&error;
-  CHECK_CODE(rtcmsg_client_call(client, RTCMSG_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", rtcmsg_text("{}"), NULL,
+  CHECK_CODE(rtcmsg_client_call_action(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", rtcmsg_str_from("{}"), NULL,
                                 &report, &error),
              expected);
   CHECK_CODE(error.code, expected);
@@ -51,7 +51,7 @@ static void a_closed_client_says_so_and_can_be_closed_again(void) {
   for (i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
     CHECK_CODE(rtcmsg_client_close(client, timeouts[i], &error), RTCMSG_OK);
     lab_check_no_error(&error);
-    check_gives(client, RTCMSG_CLOSED);
+    check_gives(client, RTCMSG_ERR_CLOSED);
   }
   CHECK_CODE(rtcmsg_client_close(client, 0, NULL), RTCMSG_OK);
   after = control_stats();
@@ -67,7 +67,7 @@ static void a_report_outlives_its_client(void) {
   check_case("report after free");
   rtcmsg_client_free(client);
   CHECK_TEXT(rtcmsg_report_recipient(report, 0)->user, "alice");
-  CHECK_CONTAINS(rtcmsg_report_text(report), "SendUnicast");
+  CHECK_CONTAINS(rtcmsg_report_summary(report), "SendUnicast");
   rtcmsg_report_free(report);
 }
 
@@ -77,11 +77,11 @@ static void null_can_be_freed_and_asked(void) {
   rtcmsg_config_free(NULL);
   rtcmsg_client_free(NULL);
   rtcmsg_report_free(NULL);
-  CHECK_CODE(rtcmsg_report_code(NULL), RTCMSG_INVALID_ARGUMENT);
+  CHECK_CODE(rtcmsg_report_code(NULL), RTCMSG_ERR_INVALID_ARGUMENT);
   CHECK_SIZE(rtcmsg_report_delivery(NULL), 0);
-  CHECK_TEXT(rtcmsg_report_text(NULL), "");
-  CHECK_SIZE(rtcmsg_report_count(NULL, 0), 0);
-  CHECK_SIZE(rtcmsg_report_count(NULL, RTCMSG_DELIVERED), 0);
+  CHECK_TEXT(rtcmsg_report_summary(NULL), "");
+  CHECK_SIZE(rtcmsg_report_recipient_count(NULL), 0);
+  CHECK_SIZE(rtcmsg_report_count_by_delivery(NULL, RTCMSG_DELIVERY_DELIVERED), 0);
   CHECK_SIZE(rtcmsg_report_request_count(NULL), 0);
   CHECK(rtcmsg_report_request(NULL, 0) == NULL);
   CHECK(rtcmsg_report_recipient(NULL, 0) == NULL);
@@ -102,9 +102,9 @@ struct send {
 static void *send_on_thread(void *argument) {
   struct send *send = argument;
   rtcmsg_message message = lab_unicast();
-  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
-  call.timeout_ms = GENEROUS_MS;
-  send->code = rtcmsg_client_send(send->client, &message, &call, &send->report, NULL);
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
+  options.timeout_ms = GENEROUS_MS;
+  send->code = rtcmsg_client_send(send->client, &message, &options, &send->report, NULL);
   return NULL;
 }
 
@@ -127,12 +127,12 @@ static void close_cuts_a_call_that_waits_for_its_answer(void) {
   connection = begin_send(&send, &listener);
   CHECK_CODE(rtcmsg_client_close(send.client, 0, &error), RTCMSG_OK);
   CHECK(pthread_join(send.thread, NULL) == 0);
-  CHECK_CODE(send.code, RTCMSG_CLOSED);
+  CHECK_CODE(send.code, RTCMSG_ERR_CLOSED);
   REQUIRE(send.report != NULL);
-  CHECK_CODE(rtcmsg_report_code(send.report), RTCMSG_CLOSED);
-  CHECK_DELIVERY(rtcmsg_report_delivery(send.report), RTCMSG_UNKNOWN);
+  CHECK_CODE(rtcmsg_report_code(send.report), RTCMSG_ERR_CLOSED);
+  CHECK_DELIVERY(rtcmsg_report_delivery(send.report), RTCMSG_DELIVERY_UNKNOWN);
   rtcmsg_report_free(send.report);
-  check_gives(send.client, RTCMSG_CLOSED);
+  check_gives(send.client, RTCMSG_ERR_CLOSED);
   rtcmsg_client_free(send.client);
   close(connection);
   listener_close(&listener);
@@ -147,8 +147,8 @@ static void *close_without_limit(void *argument) {
 
 static void close_without_limit_lets_a_call_end(void) {
   struct listener listener = listener_open();
-  struct send send = {NULL, RTCMSG_INTERNAL, NULL, 0};
-  struct send closing = {NULL, RTCMSG_INTERNAL, NULL, 0};
+  struct send send = {NULL, RTCMSG_ERR_INTERNAL, NULL, 0};
+  struct send closing = {NULL, RTCMSG_ERR_INTERNAL, NULL, 0};
   rtcmsg_message message = lab_unicast();
   int connection;
   check_case("close that waits");
@@ -156,7 +156,7 @@ static void close_without_limit_lets_a_call_end(void) {
   connection = begin_send(&send, &listener);
   REQUIRE(pthread_create(&closing.thread, NULL, close_without_limit, &closing) == 0);
   /* Once intake has ended the close waits, and then alone may the answer come. */
-  while (rtcmsg_client_check(send.client, &message, NULL) != RTCMSG_CLOSED) sched_yield();
+  while (rtcmsg_client_check(send.client, &message, NULL) != RTCMSG_ERR_CLOSED) sched_yield();
   listener_write(connection, success);
   CHECK(pthread_join(send.thread, NULL) == 0);
   CHECK(pthread_join(closing.thread, NULL) == 0);
@@ -175,10 +175,10 @@ static int child_is_well(rtcmsg_client *parents) {
   size_t failures_before = check_failures();
   rtcmsg_message message = lab_unicast();
   rtcmsg_client *own;
-  check_gives(parents, RTCMSG_FORKED);
-  CHECK_CODE(rtcmsg_client_close(parents, 0, &error), RTCMSG_FORKED);
-  CHECK_CODE(error.code, RTCMSG_FORKED);
-  CHECK_CODE(rtcmsg_client_close(parents, -1, NULL), RTCMSG_FORKED);
+  check_gives(parents, RTCMSG_ERR_FORKED);
+  CHECK_CODE(rtcmsg_client_close(parents, 0, &error), RTCMSG_ERR_FORKED);
+  CHECK_CODE(error.code, RTCMSG_ERR_FORKED);
+  CHECK_CODE(rtcmsg_client_close(parents, -1, NULL), RTCMSG_ERR_FORKED);
   rtcmsg_client_free(parents);
   own = lab_client(NULL);
   rtcmsg_report_free(lab_send(own, &message, RTCMSG_OK));
@@ -220,7 +220,7 @@ static void a_forked_child_needs_a_client_of_its_own(void) {
 
 static void a_fork_while_a_call_is_under_way_harms_neither(void) {
   struct listener listener = listener_open();
-  struct send send = {NULL, RTCMSG_INTERNAL, NULL, 0};
+  struct send send = {NULL, RTCMSG_ERR_INTERNAL, NULL, 0};
   int connection;
   check_case("fork with a call under way");
   send.client = lab_client("volcengine.endpoint", listener.url, NULL);
@@ -259,7 +259,7 @@ static void *send_many(void *argument) {
     payload[3] = (char)('0' + i % 10);
     lab_set_payload(&message, payload);
     code = rtcmsg_client_send(sender->client, &message, NULL, &report, &error);
-    if (code == RTCMSG_OK && rtcmsg_report_count(report, RTCMSG_ACCEPTED) == 1)
+    if (code == RTCMSG_OK && rtcmsg_report_count_by_delivery(report, RTCMSG_DELIVERY_ACCEPTED) == 1)
       sender->good++;
     else if (sender->first_failure == RTCMSG_OK)
       sender->first_failure = code;

@@ -20,15 +20,15 @@ static void one_report_for_a_list_in_three_parts(void) {
   size_t i;
   for (i = 0; i < USERS; i++) {
     snprintf(names[i], sizeof names[i], "user-%u", (unsigned)i);
-    users[i] = rtcmsg_text(names[i]);
+    users[i] = rtcmsg_str_from(names[i]);
   }
-  message.action = RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST;
-  message.room_id = rtcmsg_text("lobby");
+  message.action = RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST;
+  message.room_id = rtcmsg_str_from("lobby");
   message.to = users;
   message.to_count = USERS;
   CHECK_CODE(rtcmsg_client_send(client, &message, NULL, &report, &error), RTCMSG_OK);
   CHECK_SIZE(rtcmsg_report_request_count(report), 3);
-  CHECK_SIZE(rtcmsg_report_count(report, RTCMSG_ACCEPTED), USERS);
+  CHECK_SIZE(rtcmsg_report_count_by_delivery(report, RTCMSG_DELIVERY_ACCEPTED), USERS);
   for (i = 0; i < USERS; i++) {
     const rtcmsg_recipient *recipient = rtcmsg_report_recipient(report, i);
     CHECK_TEXT(recipient->user, names[i]);
@@ -36,7 +36,7 @@ static void one_report_for_a_list_in_three_parts(void) {
   }
   for (i = 0; i < 3; i++) {
     const rtcmsg_request *request = rtcmsg_report_request(report, i);
-    CHECK_SIZE(request->attempts, 1);
+    CHECK_SIZE(request->attempt_count, 1);
     CHECK_CODE(rtcmsg_report_attempt(report, request->first_attempt)->code, RTCMSG_OK);
   }
   CHECK(rtcmsg_report_attempt(report, 3) == NULL);
@@ -45,7 +45,7 @@ static void one_report_for_a_list_in_three_parts(void) {
 }
 
 static void every_attempt_says_why_it_ended(void) {
-  rtcmsg_client *client = lab_client("retry.max_attempts", "3", "retry.base_ms", "0", NULL);
+  rtcmsg_client *client = lab_client("retry.max_attempts", "3", "retry.backoff_ms", "0", NULL);
   rtcmsg_message message = lab_unicast();
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_report *report = NULL;
@@ -53,11 +53,11 @@ static void every_attempt_says_why_it_ended(void) {
   control_post("faults", "{\"error\":\"ServiceUnavailableTemp\",\"count\":2}");
   CHECK_CODE(rtcmsg_client_send(client, &message, NULL, &report, &error), RTCMSG_OK);
   request = rtcmsg_report_request(report, 0);
-  CHECK_SIZE(request->attempts, 3);
-  CHECK_CODE(rtcmsg_report_attempt(report, request->first_attempt)->code, RTCMSG_VENDOR_FAULT);
-  CHECK_DELIVERY(rtcmsg_report_attempt(report, request->first_attempt + 1)->delivery, RTCMSG_NOT_DELIVERED);
-  CHECK_CONTAINS(rtcmsg_report_attempt(report, request->first_attempt)->text, "ServiceUnavailableTemp");
-  CHECK_TEXT(rtcmsg_report_attempt(report, request->first_attempt + 2)->text, "");
+  CHECK_SIZE(request->attempt_count, 3);
+  CHECK_CODE(rtcmsg_report_attempt(report, request->first_attempt)->code, RTCMSG_ERR_VENDOR_FAULT);
+  CHECK_DELIVERY(rtcmsg_report_attempt(report, request->first_attempt + 1)->delivery, RTCMSG_DELIVERY_NOT_DELIVERED);
+  CHECK_CONTAINS(rtcmsg_report_attempt(report, request->first_attempt)->error_message, "ServiceUnavailableTemp");
+  CHECK_TEXT(rtcmsg_report_attempt(report, request->first_attempt + 2)->error_message, "");
   rtcmsg_report_free(report);
   rtcmsg_client_free(client);
 }
@@ -66,14 +66,14 @@ static void right_wrong_right_credentials(void) {
   rtcmsg_client *client = lab_client(NULL);
   rtcmsg_message message = lab_unicast();
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  const rtcmsg_str none = rtcmsg_text(NULL);
-  const rtcmsg_str key = rtcmsg_text(getenv("RTCMSG_VOLCENGINE_ACCESS_KEY"));
-  const rtcmsg_str right = rtcmsg_text(getenv("RTCMSG_VOLCENGINE_SECRET_KEY"));
-  const rtcmsg_str secrets[] = {right, rtcmsg_text("another"), right};
+  const rtcmsg_str none = rtcmsg_str_from(NULL);
+  const rtcmsg_str key = rtcmsg_str_from(getenv("RTCMSG_VOLCENGINE_ACCESS_KEY"));
+  const rtcmsg_str right = rtcmsg_str_from(getenv("RTCMSG_VOLCENGINE_SECRET_KEY"));
+  const rtcmsg_str secrets[] = {right, rtcmsg_str_from("another"), right};
   size_t i;
   for (i = 0; i < 3; i++) {
-    CHECK_CODE(rtcmsg_client_set_credentials(client, RTCMSG_VOLCENGINE, key, secrets[i], none, &error), RTCMSG_OK);
-    rtcmsg_report_free(lab_send(client, &message, i == 1 ? RTCMSG_UNAUTHENTICATED : RTCMSG_OK));
+    CHECK_CODE(rtcmsg_client_set_credentials(client, RTCMSG_VENDOR_VOLCENGINE, key, secrets[i], none, &error), RTCMSG_OK);
+    rtcmsg_report_free(lab_send(client, &message, i == 1 ? RTCMSG_ERR_UNAUTHENTICATED : RTCMSG_OK));
   }
   rtcmsg_client_free(client);
 }
@@ -82,15 +82,15 @@ static void a_used_up_quota_says_when(void) {
   rtcmsg_client *client = lab_client("quota.mode", "fail", "quota.rtc_per_second", "1", "quota.jitter_ms", "10000", NULL);
   rtcmsg_message message = lab_unicast();
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_call urgent = RTCMSG_INIT(rtcmsg_call);
+  rtcmsg_send_options urgent = RTCMSG_INIT(rtcmsg_send_options);
   rtcmsg_report *report = NULL;
   urgent.priority = RTCMSG_PRIORITY_URGENT;
   rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
-  CHECK_CODE(rtcmsg_client_send(client, &message, &urgent, &report, &error), RTCMSG_RATE_LIMITED);
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_SENT);
-  CHECK_SIZE(rtcmsg_report_request(report, 0)->attempts, 0);
+  CHECK_CODE(rtcmsg_client_send(client, &message, &urgent, &report, &error), RTCMSG_ERR_RATE_LIMITED);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_SENT);
+  CHECK_SIZE(rtcmsg_report_request(report, 0)->attempt_count, 0);
   CHECK(rtcmsg_report_request(report, 0)->retry_after_ms > 0);
-  CHECK_CONTAINS(error.text, "possible in");
+  CHECK_CONTAINS(error.message, "possible in");
   rtcmsg_report_free(report);
   rtcmsg_client_free(client);
 }

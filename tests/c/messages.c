@@ -30,23 +30,23 @@ static rtcmsg_message message_of(uint32_t action) {
 static void check_request(const rtcmsg_report *report, const char *action) {
   const rtcmsg_request *request = rtcmsg_report_request(report, 0);
   CHECK_CODE(request->code, RTCMSG_OK);
-  CHECK_DELIVERY(request->delivery, RTCMSG_ACCEPTED);
+  CHECK_DELIVERY(request->delivery, RTCMSG_DELIVERY_ACCEPTED);
   CHECK(request->request_id[0] != '\0');
   CHECK_SIZE(request->http_status, 200);
-  CHECK_SIZE(request->attempts, 1);
+  CHECK_SIZE(request->attempt_count, 1);
   CHECK_INT(request->vendor_code, 0);
-  CHECK_TEXT(request->vendor_name, "");
-  CHECK_TEXT(request->text, "");
+  CHECK_TEXT(request->vendor_error, "");
+  CHECK_TEXT(request->error_message, "");
   CHECK_SIZE(request->retry_after_ms, 0);
-  CHECK_CONTAINS(rtcmsg_report_text(report), action);
-  CHECK_CONTAINS(rtcmsg_report_text(report), request->request_id);
+  CHECK_CONTAINS(rtcmsg_report_summary(report), action);
+  CHECK_CONTAINS(rtcmsg_report_summary(report), request->request_id);
 }
 
 static const rtcmsg_recipient *recipient_at(const rtcmsg_report *report, size_t index) {
   const rtcmsg_recipient *recipient = rtcmsg_report_recipient(report, index);
   REQUIRE(recipient != NULL);
   CHECK_SIZE(recipient->request, 0);
-  CHECK(recipient->vendor_text != NULL);
+  CHECK(recipient->vendor_message != NULL);
   return recipient;
 }
 
@@ -62,7 +62,7 @@ static void check_user(const rtcmsg_report *report, size_t index, const char *us
 }
 
 static const rtcmsg_recipient *check_member(const rtcmsg_report *report, size_t index, int64_t user_id,
-                                            uint32_t delivery, rtcmsg_code code, const char *vendor_text,
+                                            uint32_t delivery, rtcmsg_code code, const char *vendor_message,
                                             uint32_t device_count) {
   const rtcmsg_recipient *recipient = recipient_at(report, index);
   CHECK(recipient->user == NULL);
@@ -70,17 +70,17 @@ static const rtcmsg_recipient *check_member(const rtcmsg_report *report, size_t 
   CHECK_DELIVERY(recipient->delivery, delivery);
   CHECK_CODE(recipient->code, code);
   CHECK_INT(recipient->vendor_code, 0);
-  CHECK_TEXT(recipient->vendor_text, vendor_text);
+  CHECK_TEXT(recipient->vendor_message, vendor_message);
   CHECK_SIZE(recipient->device_count, device_count);
   return recipient;
 }
 
-static void check_device(const rtcmsg_report *report, size_t index, const char *platform, const char *vendor_text,
+static void check_device(const rtcmsg_report *report, size_t index, const char *platform, const char *vendor_message,
                          uint32_t delivery) {
   const rtcmsg_device *device = rtcmsg_report_device(report, index);
   REQUIRE(device != NULL);
   CHECK_TEXT(device->platform, platform);
-  CHECK_TEXT(device->vendor_text, vendor_text);
+  CHECK_TEXT(device->vendor_message, vendor_message);
   CHECK_DELIVERY(device->delivery, delivery);
   CHECK_SIZE(device->reserved, 0);
 }
@@ -88,12 +88,12 @@ static void check_device(const rtcmsg_report *report, size_t index, const char *
 /* The counts by delivery: they must add up, so one that is not named here is 0. */
 static void check_counts(const rtcmsg_report *report, size_t all, size_t delivered, size_t accepted,
                          size_t not_delivered) {
-  CHECK_SIZE(rtcmsg_report_count(report, 0), all);
-  CHECK_SIZE(rtcmsg_report_count(report, RTCMSG_DELIVERED), delivered);
-  CHECK_SIZE(rtcmsg_report_count(report, RTCMSG_ACCEPTED), accepted);
-  CHECK_SIZE(rtcmsg_report_count(report, RTCMSG_NOT_DELIVERED), not_delivered);
-  CHECK_SIZE(rtcmsg_report_count(report, RTCMSG_NOT_SENT), 0);
-  CHECK_SIZE(rtcmsg_report_count(report, RTCMSG_UNKNOWN), 0);
+  CHECK_SIZE(rtcmsg_report_recipient_count(report), all);
+  CHECK_SIZE(rtcmsg_report_count_by_delivery(report, RTCMSG_DELIVERY_DELIVERED), delivered);
+  CHECK_SIZE(rtcmsg_report_count_by_delivery(report, RTCMSG_DELIVERY_ACCEPTED), accepted);
+  CHECK_SIZE(rtcmsg_report_count_by_delivery(report, RTCMSG_DELIVERY_NOT_DELIVERED), not_delivered);
+  CHECK_SIZE(rtcmsg_report_count_by_delivery(report, RTCMSG_DELIVERY_NOT_SENT), 0);
+  CHECK_SIZE(rtcmsg_report_count_by_delivery(report, RTCMSG_DELIVERY_UNKNOWN), 0);
   CHECK(rtcmsg_report_recipient(report, all) == NULL);
 }
 
@@ -106,7 +106,7 @@ static void check_arrival(struct control_inbox inbox, size_t count, const char *
   last = &inbox.arrivals[inbox.count - 1];
   CHECK_TEXT(last->action, action);
   CHECK_TEXT(last->request_id, rtcmsg_report_request(report, 0)->request_id);
-  CHECK_INT(last->binary, (message->flags & RTCMSG_BINARY) != 0);
+  CHECK_INT(last->binary, (message->flags & RTCMSG_MESSAGE_BINARY) != 0);
   CHECK_BYTES(last->payload, last->payload_len, message->payload, message->payload_len);
   CHECK_INT(last->conversation_id, message->conversation_id);
   if (message->from.len > 0) CHECK_BYTES(last->from, strlen(last->from), message->from.data, message->from.len);
@@ -121,22 +121,22 @@ static void check_empty(struct control_inbox inbox) {
 
 static void a_unicast_reaches_a_user_who_is_logged_in(void) {
   static const char *const payloads[] = {"hello", awkward};
-  rtcmsg_str to = rtcmsg_text("alice");
-  rtcmsg_message message = message_of(RTCMSG_VOLCENGINE_SEND_UNICAST);
+  rtcmsg_str to = rtcmsg_str_from("alice");
+  rtcmsg_message message = message_of(RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST);
   size_t i;
   check_case("SendUnicast");
   control_post("volcengine/login", "{\"user_id\":\"alice\"}");
-  message.from = rtcmsg_text("server");
+  message.from = rtcmsg_str_from("server");
   message.to = &to;
   message.to_count = 1;
   for (i = 0; i < 2; i++) {
     rtcmsg_report *report;
     lab_set_payload(&message, payloads[i]);
     report = lab_send(client, &message, RTCMSG_OK);
-    CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_ACCEPTED);
+    CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
     check_request(report, "SendUnicast");
     check_counts(report, 1, 0, 1, 0);
-    check_user(report, 0, "alice", RTCMSG_ACCEPTED, RTCMSG_OK, 0);
+    check_user(report, 0, "alice", RTCMSG_DELIVERY_ACCEPTED, RTCMSG_OK, 0);
     check_arrival(control_inbox("volcengine", "alice"), i + 1, "SendUnicast", report, &message);
     rtcmsg_report_free(report);
   }
@@ -149,13 +149,13 @@ static void a_unicast_to_a_user_who_is_offline_or_does_not_exist_is_accepted(voi
   control_post("volcengine/login", "{\"user_id\":\"offline\"}");
   control_post("volcengine/logout", "{\"user_id\":\"offline\"}");
   for (i = 0; i < 2; i++) {
-    rtcmsg_str to = rtcmsg_text(users[i]);
+    rtcmsg_str to = rtcmsg_str_from(users[i]);
     rtcmsg_message message = lab_unicast();
     rtcmsg_report *report;
     message.to = &to;
     report = lab_send(client, &message, RTCMSG_OK);
     check_request(report, "SendUnicast");
-    check_user(report, 0, users[i], RTCMSG_ACCEPTED, RTCMSG_OK, 0);
+    check_user(report, 0, users[i], RTCMSG_DELIVERY_ACCEPTED, RTCMSG_OK, 0);
     check_empty(control_inbox("volcengine", users[i]));
     rtcmsg_report_free(report);
   }
@@ -163,26 +163,26 @@ static void a_unicast_to_a_user_who_is_offline_or_does_not_exist_is_accepted(voi
 
 static void a_room_unicast_carries_text_and_bytes(void) {
   unsigned char bytes[512];
-  rtcmsg_str to = rtcmsg_text("bob@example.com");
-  rtcmsg_message message = message_of(RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST);
+  rtcmsg_str to = rtcmsg_str_from("bob@example.com");
+  rtcmsg_message message = message_of(RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST);
   rtcmsg_report *report;
   size_t i;
   check_case("SendRoomUnicast");
   for (i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)i;
   control_post("volcengine/join", "{\"room_id\":\"room-1\",\"user_id\":\"bob@example.com\"}");
-  message.room_id = rtcmsg_text("room-1");
-  message.from = rtcmsg_text("server");
+  message.room_id = rtcmsg_str_from("room-1");
+  message.from = rtcmsg_str_from("server");
   message.to = &to;
   message.to_count = 1;
   lab_set_payload(&message, awkward);
   report = lab_send(client, &message, RTCMSG_OK);
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_ACCEPTED);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
   check_request(report, "SendRoomUnicast");
-  check_user(report, 0, "bob@example.com", RTCMSG_ACCEPTED, RTCMSG_OK, 0);
+  check_user(report, 0, "bob@example.com", RTCMSG_DELIVERY_ACCEPTED, RTCMSG_OK, 0);
   check_arrival(control_inbox("volcengine", "bob@example.com"), 1, "SendRoomUnicast", report, &message);
   rtcmsg_report_free(report);
 
-  message.flags = RTCMSG_BINARY;
+  message.flags = RTCMSG_MESSAGE_BINARY;
   message.payload = bytes;
   /* Every length modulo 3, for the padding of base64. */
   for (i = 0; i < 3; i++) {
@@ -196,32 +196,32 @@ static void a_room_unicast_carries_text_and_bytes(void) {
 
 static void a_batch_says_accepted_for_each_and_reaches_those_in_the_room(void) {
   rtcmsg_str to[3];
-  rtcmsg_message message = message_of(RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST);
+  rtcmsg_message message = message_of(RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST);
   rtcmsg_report *report;
   check_case("BatchSendRoomUnicast");
   control_post("volcengine/join", "{\"room_id\":\"batch\",\"user_id\":\"carol\"}");
   control_post("volcengine/join", "{\"room_id\":\"batch\",\"user_id\":\"dave\"}");
-  to[0] = rtcmsg_text("carol");
-  to[1] = rtcmsg_text("nobody");
-  to[2] = rtcmsg_text("dave");
-  message.room_id = rtcmsg_text("batch");
-  message.from = rtcmsg_text("server");
+  to[0] = rtcmsg_str_from("carol");
+  to[1] = rtcmsg_str_from("nobody");
+  to[2] = rtcmsg_str_from("dave");
+  message.room_id = rtcmsg_str_from("batch");
+  message.from = rtcmsg_str_from("server");
   message.to = to;
   message.to_count = 3;
   lab_set_payload(&message, "to each of you");
   report = lab_send(client, &message, RTCMSG_OK);
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_ACCEPTED);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
   check_request(report, "BatchSendRoomUnicast");
   check_counts(report, 3, 0, 3, 0);
-  check_user(report, 0, "carol", RTCMSG_ACCEPTED, RTCMSG_OK, 0);
-  check_user(report, 1, "nobody", RTCMSG_ACCEPTED, RTCMSG_OK, 0);
-  check_user(report, 2, "dave", RTCMSG_ACCEPTED, RTCMSG_OK, 0);
+  check_user(report, 0, "carol", RTCMSG_DELIVERY_ACCEPTED, RTCMSG_OK, 0);
+  check_user(report, 1, "nobody", RTCMSG_DELIVERY_ACCEPTED, RTCMSG_OK, 0);
+  check_user(report, 2, "dave", RTCMSG_DELIVERY_ACCEPTED, RTCMSG_OK, 0);
   check_arrival(control_inbox("volcengine", "carol"), 1, "BatchSendRoomUnicast", report, &message);
   check_arrival(control_inbox("volcengine", "dave"), 1, "BatchSendRoomUnicast", report, &message);
   check_empty(control_inbox("volcengine", "nobody"));
   rtcmsg_report_free(report);
 
-  message.flags = RTCMSG_BINARY;
+  message.flags = RTCMSG_MESSAGE_BINARY;
   message.payload = "\0\1\2";
   message.payload_len = 3;
   report = lab_send(client, &message, RTCMSG_OK);
@@ -232,7 +232,7 @@ static void a_batch_says_accepted_for_each_and_reaches_those_in_the_room(void) {
 static void a_batch_takes_600_users(void) {
   static char names[600][8];
   static rtcmsg_str to[600];
-  rtcmsg_message message = message_of(RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST);
+  rtcmsg_message message = message_of(RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST);
   rtcmsg_report *report;
   size_t i;
   check_case("BatchSendRoomUnicast to 600");
@@ -241,11 +241,11 @@ static void a_batch_takes_600_users(void) {
     names[i][1] = (char)('0' + i / 100);
     names[i][2] = (char)('0' + i / 10 % 10);
     names[i][3] = (char)('0' + i % 10);
-    to[i] = rtcmsg_text(names[i]);
+    to[i] = rtcmsg_str_from(names[i]);
   }
   control_post("volcengine/join", "{\"room_id\":\"crowd\",\"user_id\":\"u599\"}");
-  message.room_id = rtcmsg_text("crowd");
-  message.from = rtcmsg_text("server");
+  message.room_id = rtcmsg_str_from("crowd");
+  message.from = rtcmsg_str_from("server");
   message.to = to;
   message.to_count = 600;
   lab_set_payload(&message, "all of you");
@@ -257,17 +257,17 @@ static void a_batch_takes_600_users(void) {
 }
 
 static void a_broadcast_reaches_the_room_and_names_nobody(void) {
-  rtcmsg_message message = message_of(RTCMSG_VOLCENGINE_SEND_BROADCAST);
+  rtcmsg_message message = message_of(RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST);
   rtcmsg_report *report;
   check_case("SendBroadcast");
   control_post("volcengine/join", "{\"room_id\":\"hall\",\"user_id\":\"erin\"}");
   control_post("volcengine/join", "{\"room_id\":\"hall\",\"user_id\":\"frank\"}");
   control_post("volcengine/join", "{\"room_id\":\"elsewhere\",\"user_id\":\"grace\"}");
-  message.room_id = rtcmsg_text("hall");
-  message.from = rtcmsg_text("server");
+  message.room_id = rtcmsg_str_from("hall");
+  message.from = rtcmsg_str_from("server");
   lab_set_payload(&message, awkward);
   report = lab_send(client, &message, RTCMSG_OK);
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_ACCEPTED);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
   check_request(report, "SendBroadcast");
   check_counts(report, 0, 0, 0, 0);
   check_arrival(control_inbox("volcengine", "erin"), 1, "SendBroadcast", report, &message);
@@ -275,7 +275,7 @@ static void a_broadcast_reaches_the_room_and_names_nobody(void) {
   check_empty(control_inbox("volcengine", "grace"));
   rtcmsg_report_free(report);
 
-  message.flags = RTCMSG_BINARY;
+  message.flags = RTCMSG_MESSAGE_BINARY;
   message.payload = "\xFF\xFE\x00";
   message.payload_len = 3;
   report = lab_send(client, &message, RTCMSG_OK);
@@ -302,25 +302,25 @@ static rtcmsg_message signal_of(uint32_t action, const char *text) {
 
 static void a_signal_to_users_tells_each_device(void) {
   const int64_t users[] = {OFFLINE, TWO_DEVICES, NOBODY, LARGEST};
-  rtcmsg_message message = signal_of(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, awkward);
+  rtcmsg_message message = signal_of(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, awkward);
   const rtcmsg_recipient *recipient;
   rtcmsg_report *report;
   check_case("P2PSendMessage to users");
   message.user_ids = users;
   message.user_id_count = 4;
-  report = lab_send(client, &message, RTCMSG_PARTIAL);
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_DELIVERED);
+  report = lab_send(client, &message, RTCMSG_ERR_PARTIAL);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_DELIVERED);
   check_request(report, "P2PSendMessage");
   check_counts(report, 4, 2, 1, 1);
 
-  recipient = check_member(report, 0, OFFLINE, RTCMSG_NOT_DELIVERED, RTCMSG_UNDELIVERED, "NOT_ONLINE", 1);
-  check_device(report, recipient->first_device, "Default", "NOT_ONLINE", RTCMSG_NOT_DELIVERED);
-  recipient = check_member(report, 1, TWO_DEVICES, RTCMSG_DELIVERED, RTCMSG_OK, "SUCCESS", 2);
-  check_device(report, recipient->first_device, "Android", "SUCCESS", RTCMSG_DELIVERED);
-  check_device(report, recipient->first_device + 1, "IOS", "SUCCESS", RTCMSG_DELIVERED);
-  check_member(report, 2, NOBODY, RTCMSG_ACCEPTED, RTCMSG_OK, "", 0);
-  recipient = check_member(report, 3, LARGEST, RTCMSG_DELIVERED, RTCMSG_OK, "SUCCESS", 1);
-  check_device(report, recipient->first_device, "Web", "SUCCESS", RTCMSG_DELIVERED);
+  recipient = check_member(report, 0, OFFLINE, RTCMSG_DELIVERY_NOT_DELIVERED, RTCMSG_ERR_UNDELIVERED, "NOT_ONLINE", 1);
+  check_device(report, recipient->first_device, "Default", "NOT_ONLINE", RTCMSG_DELIVERY_NOT_DELIVERED);
+  recipient = check_member(report, 1, TWO_DEVICES, RTCMSG_DELIVERY_DELIVERED, RTCMSG_OK, "SUCCESS", 2);
+  check_device(report, recipient->first_device, "Android", "SUCCESS", RTCMSG_DELIVERY_DELIVERED);
+  check_device(report, recipient->first_device + 1, "IOS", "SUCCESS", RTCMSG_DELIVERY_DELIVERED);
+  check_member(report, 2, NOBODY, RTCMSG_DELIVERY_ACCEPTED, RTCMSG_OK, "", 0);
+  recipient = check_member(report, 3, LARGEST, RTCMSG_DELIVERY_DELIVERED, RTCMSG_OK, "SUCCESS", 1);
+  check_device(report, recipient->first_device, "Web", "SUCCESS", RTCMSG_DELIVERY_DELIVERED);
   CHECK(rtcmsg_report_device(report, 4) == NULL);
 
   check_arrival(control_inbox_of_id(TWO_DEVICES), 2, "P2PSendMessage", report, &message);
@@ -332,16 +332,16 @@ static void a_signal_to_users_tells_each_device(void) {
 }
 
 static void a_signal_that_nobody_got_is_undelivered(void) {
-  rtcmsg_message message = signal_of(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, "anyone?");
+  rtcmsg_message message = signal_of(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, "anyone?");
   rtcmsg_report *report;
   check_case("P2PSendMessage to the offline");
   message.user_ids = &OFFLINE;
   message.user_id_count = 1;
-  report = lab_send(client, &message, RTCMSG_UNDELIVERED);
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_DELIVERED);
+  report = lab_send(client, &message, RTCMSG_ERR_UNDELIVERED);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_DELIVERED);
   check_request(report, "P2PSendMessage");
   check_counts(report, 1, 0, 0, 1);
-  check_member(report, 0, OFFLINE, RTCMSG_NOT_DELIVERED, RTCMSG_UNDELIVERED, "NOT_ONLINE", 1);
+  check_member(report, 0, OFFLINE, RTCMSG_DELIVERY_NOT_DELIVERED, RTCMSG_ERR_UNDELIVERED, "NOT_ONLINE", 1);
   rtcmsg_report_free(report);
 }
 
@@ -354,17 +354,17 @@ static const rtcmsg_recipient *row_of(const rtcmsg_report *report, int64_t user_
 }
 
 static void a_signal_to_all_tells_those_the_vendor_spoke_of(void) {
-  rtcmsg_message message = signal_of(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL, "everybody");
-  rtcmsg_report *report = lab_send(client, &message, RTCMSG_PARTIAL);
+  rtcmsg_message message = signal_of(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL, "everybody");
+  rtcmsg_report *report = lab_send(client, &message, RTCMSG_ERR_PARTIAL);
   check_case("P2PSendMessage to all");
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_DELIVERED);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_DELIVERED);
   check_request(report, "P2PSendMessage");
   check_counts(report, 4, 3, 0, 1);
   REQUIRE(row_of(report, SENDER) && row_of(report, TWO_DEVICES) && row_of(report, OFFLINE) && row_of(report, LARGEST));
-  CHECK_DELIVERY(row_of(report, OFFLINE)->delivery, RTCMSG_NOT_DELIVERED);
-  CHECK_DELIVERY(row_of(report, LARGEST)->delivery, RTCMSG_DELIVERED);
+  CHECK_DELIVERY(row_of(report, OFFLINE)->delivery, RTCMSG_DELIVERY_NOT_DELIVERED);
+  CHECK_DELIVERY(row_of(report, LARGEST)->delivery, RTCMSG_DELIVERY_DELIVERED);
   CHECK_SIZE(row_of(report, TWO_DEVICES)->device_count, 2);
-  check_device(report, row_of(report, OFFLINE)->first_device, "Default", "NOT_ONLINE", RTCMSG_NOT_DELIVERED);
+  check_device(report, row_of(report, OFFLINE)->first_device, "Default", "NOT_ONLINE", RTCMSG_DELIVERY_NOT_DELIVERED);
   check_arrival(control_inbox_of_id(TWO_DEVICES), 4, "P2PSendMessage", report, &message);
   check_arrival(control_inbox_of_id(LARGEST), 2, "P2PSendMessage", report, &message);
   check_empty(control_inbox_of_id(OFFLINE));
@@ -373,14 +373,14 @@ static void a_signal_to_all_tells_those_the_vendor_spoke_of(void) {
 
 static void a_signal_to_all_except_leaves_those_out(void) {
   const int64_t left_out[] = {OFFLINE, TWO_DEVICES};
-  rtcmsg_message message = signal_of(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT, "the others");
+  rtcmsg_message message = signal_of(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT, "the others");
   rtcmsg_report *report;
   check_case("P2PSendMessage to all except");
   message.user_ids = left_out;
   message.user_id_count = 2;
   report = lab_send(client, &message, RTCMSG_OK);
   // There may be members without a row: the vendor accepted it for them.
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_ACCEPTED);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
   check_request(report, "P2PSendMessage");
   check_counts(report, 2, 2, 0, 0);
   CHECK(row_of(report, OFFLINE) == NULL);
@@ -391,7 +391,7 @@ static void a_signal_to_all_except_leaves_those_out(void) {
 }
 
 static void a_conversation_id_of_int64_max_is_exact(void) {
-  rtcmsg_message message = signal_of(RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, "far out");
+  rtcmsg_message message = signal_of(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, "far out");
   rtcmsg_report *report;
   check_case("INT64_MAX");
   control_post("im/join", "{\"conversation_id\":%lld,\"user_id\":%lld,\"devices\":[\"Web\"]}", (long long)INT64_MAX,
@@ -402,7 +402,7 @@ static void a_conversation_id_of_int64_max_is_exact(void) {
   message.user_ids = &LARGEST;
   message.user_id_count = 1;
   report = lab_send(client, &message, RTCMSG_OK);
-  check_member(report, 0, INT64_MAX, RTCMSG_DELIVERED, RTCMSG_OK, "SUCCESS", 1);
+  check_member(report, 0, INT64_MAX, RTCMSG_DELIVERY_DELIVERED, RTCMSG_OK, "SUCCESS", 1);
   check_arrival(control_inbox_of_id(LARGEST), 4, "P2PSendMessage", report, &message);
   rtcmsg_report_free(report);
 }
@@ -416,26 +416,26 @@ static void set_up_the_lobby(void) {
 
 static void a_command_to_users_tells_who_failed(void) {
   rtcmsg_str to[4];
-  rtcmsg_message message = message_of(RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS);
+  rtcmsg_message message = message_of(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS);
   rtcmsg_report *report;
   check_case("SendCustomCommand to users");
-  to[0] = rtcmsg_text("al ice?&=+%");
-  to[1] = rtcmsg_text("offline");
-  to[2] = rtcmsg_text("小明");
-  to[3] = rtcmsg_text("nobody");
-  message.room_id = rtcmsg_text("the lobby/大厅");
-  message.from = rtcmsg_text("server");
+  to[0] = rtcmsg_str_from("al ice?&=+%");
+  to[1] = rtcmsg_str_from("offline");
+  to[2] = rtcmsg_str_from("小明");
+  to[3] = rtcmsg_str_from("nobody");
+  message.room_id = rtcmsg_str_from("the lobby/大厅");
+  message.from = rtcmsg_str_from("server");
   message.to = to;
   message.to_count = 4;
   lab_set_payload(&message, awkward);
-  report = lab_send(client, &message, RTCMSG_PARTIAL);
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_DELIVERED);
+  report = lab_send(client, &message, RTCMSG_ERR_PARTIAL);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_DELIVERED);
   check_request(report, "SendCustomCommand");
   check_counts(report, 4, 0, 2, 2);
-  check_user(report, 0, "al ice?&=+%", RTCMSG_ACCEPTED, RTCMSG_OK, 0);
-  check_user(report, 1, "offline", RTCMSG_NOT_DELIVERED, RTCMSG_UNDELIVERED, 50003);
-  check_user(report, 2, "小明", RTCMSG_ACCEPTED, RTCMSG_OK, 0);
-  check_user(report, 3, "nobody", RTCMSG_NOT_DELIVERED, RTCMSG_UNDELIVERED, 105);
+  check_user(report, 0, "al ice?&=+%", RTCMSG_DELIVERY_ACCEPTED, RTCMSG_OK, 0);
+  check_user(report, 1, "offline", RTCMSG_DELIVERY_NOT_DELIVERED, RTCMSG_ERR_UNDELIVERED, 50003);
+  check_user(report, 2, "小明", RTCMSG_DELIVERY_ACCEPTED, RTCMSG_OK, 0);
+  check_user(report, 3, "nobody", RTCMSG_DELIVERY_NOT_DELIVERED, RTCMSG_ERR_UNDELIVERED, 105);
   check_arrival(control_inbox("zego", "al ice?&=+%"), 1, "SendCustomCommand", report, &message);
   check_arrival(control_inbox("zego", "小明"), 1, "SendCustomCommand", report, &message);
   check_empty(control_inbox("zego", "offline"));
@@ -444,21 +444,21 @@ static void a_command_to_users_tells_who_failed(void) {
 
   message.to = to + 1;
   message.to_count = 1;
-  report = lab_send(client, &message, RTCMSG_UNDELIVERED);
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_DELIVERED);
+  report = lab_send(client, &message, RTCMSG_ERR_UNDELIVERED);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_DELIVERED);
   check_counts(report, 1, 0, 0, 1);
   rtcmsg_report_free(report);
 }
 
 static void a_command_to_the_room_reaches_all_but_its_sender(void) {
-  rtcmsg_message message = message_of(RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM);
+  rtcmsg_message message = message_of(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM);
   rtcmsg_report *report;
   check_case("SendCustomCommand to the room");
-  message.room_id = rtcmsg_text("the lobby/大厅");
-  message.from = rtcmsg_text("server");
+  message.room_id = rtcmsg_str_from("the lobby/大厅");
+  message.from = rtcmsg_str_from("server");
   lab_set_payload(&message, "all of you");
   report = lab_send(client, &message, RTCMSG_OK);
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_ACCEPTED);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
   check_request(report, "SendCustomCommand");
   check_counts(report, 0, 0, 0, 0);
   check_arrival(control_inbox("zego", "al ice?&=+%"), 2, "SendCustomCommand", report, &message);
@@ -484,24 +484,24 @@ static void send_whole(rtcmsg_message message, const char *name, const char *ven
 }
 
 static void the_longest_payloads_go_through(void) {
-  rtcmsg_str to = rtcmsg_text("erin");
-  rtcmsg_str zego_user = rtcmsg_text("小明");
+  rtcmsg_str to = rtcmsg_str_from("erin");
+  rtcmsg_str zego_user = rtcmsg_str_from("小明");
   rtcmsg_message message = lab_unicast();
   check_case("the longest payloads");
   send_whole(message, "SendUnicast", "volcengine", "alice", 64 * KB);
-  message.flags = RTCMSG_BINARY;
+  message.flags = RTCMSG_MESSAGE_BINARY;
   send_whole(message, "SendUnicast", "volcengine", "alice", 64 * KB);
-  message = message_of(RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST);
-  message.room_id = rtcmsg_text("hall");
-  message.from = rtcmsg_text("server");
+  message = message_of(RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST);
+  message.room_id = rtcmsg_str_from("hall");
+  message.from = rtcmsg_str_from("server");
   message.to = &to;
   message.to_count = 1;
   send_whole(message, "BatchSendRoomUnicast", "volcengine", "erin", 20 * KB);
-  message.flags = RTCMSG_BINARY;
+  message.flags = RTCMSG_MESSAGE_BINARY;
   send_whole(message, "BatchSendRoomUnicast", "volcengine", "erin", 20 * KB);
-  message = message_of(RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS);
-  message.room_id = rtcmsg_text("the lobby/大厅");
-  message.from = rtcmsg_text("server");
+  message = message_of(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS);
+  message.room_id = rtcmsg_str_from("the lobby/大厅");
+  message.from = rtcmsg_str_from("server");
   message.to = &zego_user;
   message.to_count = 1;
   send_whole(message, "SendCustomCommand", "zego", "小明", KB);
@@ -509,7 +509,7 @@ static void the_longest_payloads_go_through(void) {
 
 static void a_nul_within_a_text_arrives(void) {
   static const char text[] = "before\0after";
-  rtcmsg_str zego_user = rtcmsg_text("小明");
+  rtcmsg_str zego_user = rtcmsg_str_from("小明");
   rtcmsg_message message = lab_unicast();
   struct control_inbox inbox;
   rtcmsg_report *report;
@@ -521,9 +521,9 @@ static void a_nul_within_a_text_arrives(void) {
   check_arrival(inbox, inbox.count, "SendUnicast", report, &message);
   rtcmsg_report_free(report);
 
-  message = message_of(RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS);
-  message.room_id = rtcmsg_text("the lobby/大厅");
-  message.from = rtcmsg_text("server");
+  message = message_of(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS);
+  message.room_id = rtcmsg_str_from("the lobby/大厅");
+  message.from = rtcmsg_str_from("server");
   message.to = &zego_user;
   message.to_count = 1;
   message.payload = text;

@@ -47,19 +47,19 @@ static size_t tick(rtcmsg_client *client, const char *what) {
   mark(begin);
   for (i = 0; i < MESSAGES; i++) {
     rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-    rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
+    rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
     char user[16];
     rtcmsg_str to;
     uint64_t id;
     rtcmsg_code code;
     snprintf(user, sizeof user, "user-%zu", i % 50);
-    to = rtcmsg_text(user);
+    to = rtcmsg_str_from(user);
     message.to = &to;
-    call.priority = i % 3 ? RTCMSG_PRIORITY_NORMAL : RTCMSG_PRIORITY_URGENT;
-    call.expires_in_ms = i % 5 ? 0 : 600000;
-    code = rtcmsg_client_submit(client, &message, &call, &id, &error);
+    options.priority = i % 3 ? RTCMSG_PRIORITY_NORMAL : RTCMSG_PRIORITY_URGENT;
+    options.expires_in_ms = i % 5 ? 0 : 600000;
+    code = rtcmsg_client_submit(client, &message, &options, &id, &error);
     taken_in += code == RTCMSG_OK;
-    others += code != RTCMSG_OK && code != RTCMSG_QUEUE_FULL;
+    others += code != RTCMSG_OK && code != RTCMSG_ERR_QUEUE_FULL;
     if (i % 10) continue;
     others += rtcmsg_client_poll(client, 0, rows, sizeof *rows, ROWS, &count, &error) != RTCMSG_OK || count > 0;
     others += rtcmsg_client_pending(client) == 0;

@@ -22,7 +22,7 @@ static char named_url[100];
 
 /* A client that must look up the host of its endpoint. */
 static rtcmsg_client *named_client(const char *attempts) {
-  return lab_client("volcengine.endpoint", named_url, "retry.max_attempts", attempts, "retry.base_ms", "1", NULL);
+  return lab_client("volcengine.endpoint", named_url, "retry.max_attempts", attempts, "retry.backoff_ms", "1", NULL);
 }
 
 static size_t arrived(void) {
@@ -50,13 +50,13 @@ static rtcmsg_report *sent(rtcmsg_client *client, const rtcmsg_message *message,
 /* Every attempt says so, and nothing arrived. */
 static void check_unsent(rtcmsg_report *report, size_t attempts, const char *text) {
   size_t i;
-  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_NOT_SENT);
-  CHECK_DELIVERY(rtcmsg_report_recipient(report, 0)->delivery, RTCMSG_NOT_SENT);
-  CHECK_SIZE(rtcmsg_report_request(report, 0)->attempts, attempts);
+  CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_SENT);
+  CHECK_DELIVERY(rtcmsg_report_recipient(report, 0)->delivery, RTCMSG_DELIVERY_NOT_SENT);
+  CHECK_SIZE(rtcmsg_report_request(report, 0)->attempt_count, attempts);
   for (i = 0; i < attempts; i++) {
-    CHECK_CODE(rtcmsg_report_attempt(report, i)->code, RTCMSG_NO_RESOURCES);
-    CHECK_CONTAINS(rtcmsg_report_attempt(report, i)->text, text);
-    CHECK_LACKS(rtcmsg_report_attempt(report, i)->text, "defect");
+    CHECK_CODE(rtcmsg_report_attempt(report, i)->code, RTCMSG_ERR_NO_RESOURCES);
+    CHECK_CONTAINS(rtcmsg_report_attempt(report, i)->error_message, text);
+    CHECK_LACKS(rtcmsg_report_attempt(report, i)->error_message, "defect");
   }
   CHECK_SIZE(arrived(), 0);
   rtcmsg_report_free(report);
@@ -72,7 +72,7 @@ static void no_thread_for_a_lookup(void) {
   rtcmsg_message message = lab_unicast();
   begin("no thread for a lookup");
   refuse_threads(0, ALL);
-  check_unsent(sent(client, &message, RTCMSG_NO_RESOURCES), 1, "no thread for the DNS lookup");
+  check_unsent(sent(client, &message, RTCMSG_ERR_NO_RESOURCES), 1, "no thread for the DNS lookup");
   refuse_threads(0, 0);
   check_sends(client);
   rtcmsg_client_free(client);
@@ -84,10 +84,10 @@ static void a_lookup_without_a_thread_is_repeated(void) {
   rtcmsg_report *report;
   begin("a lookup without a thread is repeated");
   refuse_threads(0, ALL);
-  check_unsent(sent(client, &message, RTCMSG_NO_RESOURCES), 3, "no thread for the DNS lookup");
+  check_unsent(sent(client, &message, RTCMSG_ERR_NO_RESOURCES), 3, "no thread for the DNS lookup");
   refuse_threads(0, 1);
   report = sent(client, &message, RTCMSG_OK);
-  CHECK_SIZE(rtcmsg_report_request(report, 0)->attempts, 2);
+  CHECK_SIZE(rtcmsg_report_request(report, 0)->attempt_count, 2);
   CHECK_SIZE(arrived(), 1);
   rtcmsg_report_free(report);
   rtcmsg_client_free(client);
@@ -110,12 +110,12 @@ static void no_thread_for_the_queue(void) {
   uint64_t id = 7;
   begin("no thread for the queue");
   refuse_threads(0, ALL);
-  CHECK_CODE(rtcmsg_client_submit(client, &message, NULL, &id, &error), RTCMSG_NO_RESOURCES);
-  CHECK_CONTAINS(error.text, "no thread for the queue");
-  CHECK_LACKS(error.text, "defect");
+  CHECK_CODE(rtcmsg_client_submit(client, &message, NULL, &id, &error), RTCMSG_ERR_NO_RESOURCES);
+  CHECK_CONTAINS(error.message, "no thread for the queue");
+  CHECK_LACKS(error.message, "defect");
   CHECK_SIZE(id, 0);
   CHECK_SIZE(rtcmsg_client_pending(client), 0);
-  CHECK_CODE(rtcmsg_client_warm_up(client, 1, &error), RTCMSG_NO_RESOURCES);
+  CHECK_CODE(rtcmsg_client_warm_up(client, 1, &error), RTCMSG_ERR_NO_RESOURCES);
   CHECK_CODE(rtcmsg_client_flush(client, 0, &error), RTCMSG_OK);
   CHECK_SIZE(arrived(), 0);
   refuse_threads(0, 0);
@@ -149,7 +149,7 @@ static void no_thread_for_a_worker_nor_for_its_lookup(void) {
   begin("no thread for a worker, nor for its lookup");
   refuse_threads(1, ALL);
   CHECK_CODE(rtcmsg_client_submit(client, &message, NULL, &id, NULL), RTCMSG_OK);
-  check_unsent(completed(client, RTCMSG_NO_RESOURCES), 1, "no thread for the DNS lookup");
+  check_unsent(completed(client, RTCMSG_ERR_NO_RESOURCES), 1, "no thread for the DNS lookup");
   refuse_threads(0, 0);
   rtcmsg_client_free(client);
 }
@@ -165,11 +165,11 @@ static void no_thread_for_the_parts_of_a_list(void) {
   for (i = 0; i < 25; i++) {
     snprintf(names[i], sizeof names[i], "u%u", (unsigned)i);
     control_post("zego/join", "{\"room_id\":\"room\",\"user_id\":\"%s\"}", names[i]);
-    to[i] = rtcmsg_text(names[i]);
+    to[i] = rtcmsg_str_from(names[i]);
   }
-  message.action = RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS;
-  message.room_id = rtcmsg_text("room");
-  message.from = rtcmsg_text("server");
+  message.action = RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS;
+  message.room_id = rtcmsg_str_from("room");
+  message.from = rtcmsg_str_from("server");
   message.to = to;
   message.to_count = 25;
   lab_set_payload(&message, "hello");
@@ -177,7 +177,7 @@ static void no_thread_for_the_parts_of_a_list(void) {
   report = sent(client, &message, RTCMSG_OK);
   refuse_threads(0, 0);
   CHECK_SIZE(rtcmsg_report_request_count(report), 3);
-  CHECK_SIZE(rtcmsg_report_count(report, RTCMSG_ACCEPTED), 25);
+  CHECK_SIZE(rtcmsg_report_count_by_delivery(report, RTCMSG_DELIVERY_ACCEPTED), 25);
   rtcmsg_report_free(report);
   rtcmsg_client_free(client);
 }
@@ -203,7 +203,7 @@ static void give_descriptors_back(void) {
 static void no_descriptor(void) {
   struct rlimit before;
   struct rlimit low;
-  rtcmsg_client *client = lab_client("retry.max_attempts", "2", "retry.base_ms", "1", NULL);
+  rtcmsg_client *client = lab_client("retry.max_attempts", "2", "retry.backoff_ms", "1", NULL);
   rtcmsg_message message = lab_unicast();
   rtcmsg_report *report;
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
@@ -214,10 +214,10 @@ static void no_descriptor(void) {
   low.rlim_cur = MOST_DESCRIPTORS;
   REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
   use_up_descriptors();
-  report = sent(client, &message, RTCMSG_NO_RESOURCES);
-  CHECK_CODE(rtcmsg_client_event_handle(client, &handle, &error), RTCMSG_NO_RESOURCES);
+  report = sent(client, &message, RTCMSG_ERR_NO_RESOURCES);
+  CHECK_CODE(rtcmsg_client_event_handle(client, &handle, &error), RTCMSG_ERR_NO_RESOURCES);
   CHECK_INT(handle, -1);
-  CHECK_CONTAINS(error.text, "no event handle");
+  CHECK_CONTAINS(error.message, "no event handle");
   give_descriptors_back();
   check_unsent(report, 2, "no socket");
   check_sends(client);

@@ -28,7 +28,7 @@ enum { THREADS = 300, LIMIT = 100, ROUNDS = 10 };
 enum { CAUGHT = LIMIT * 9 / 10, LATE = LIMIT / 2 };
 
 /* What delays may differ by where the machine has other work and every connection is new. */
-#define PACED "quota.mode", "wait", "quota.jitter_ms", "500", "http.timeout_ms", "60000", "http.max_connections", "300"
+#define PACED "quota.mode", "wait", "quota.jitter_ms", "500", "http.timeout_ms", "60000", "http.max_idle_connections", "300"
 
 /* Three hundred connects at once, on a busy machine, take the judge some time. */
 #define MANY_CONNECTS "quota.jitter_ms", "2000"
@@ -245,9 +245,9 @@ static void send_with_a_dead_endpoint_first(void) {
   char endpoints[256];
   rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
   rtcmsg_client *client;
-  message.action = RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM;
-  message.room_id = rtcmsg_text("lobby");
-  message.from = rtcmsg_text("server");
+  message.action = RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM;
+  message.room_id = rtcmsg_str_from("lobby");
+  message.from = rtcmsg_str_from("server");
   lab_set_payload(&message, "hi");
   snprintf(endpoints, sizeof endpoints, "%s,%s", hole.url, getenv("EMULATOR_URL"));
   client = lab_client(PACED, MANY_CONNECTS, "http.connect_timeout_ms", "3000", "zego.endpoint", endpoints, NULL);

@@ -23,13 +23,13 @@ void row_check_error(const rtcmsg_error *error, rtcmsg_code actual, rtcmsg_code 
   CHECK_SIZE(error->struct_size, sizeof *error);
   CHECK_SIZE(error->reserved, 0);
   CHECK(memchr(error->field, '\0', sizeof error->field) != NULL);
-  CHECK(memchr(error->text, '\0', sizeof error->text) != NULL);
+  CHECK(memchr(error->message, '\0', sizeof error->message) != NULL);
   CHECK_TEXT(error->field, code == RTCMSG_OK ? "" : field);
   if (code == RTCMSG_OK)
-    CHECK_TEXT(error->text, "");
+    CHECK_TEXT(error->message, "");
   else
-    CHECK_CONTAINS(error->text, text);
-  CHECK(strpbrk(error->text, "\r\n") == NULL);
+    CHECK_CONTAINS(error->message, text);
+  CHECK(strpbrk(error->message, "\r\n") == NULL);
 }
 
 void row_check_quiet(void) {

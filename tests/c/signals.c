@@ -45,7 +45,7 @@ static void *send_many(void *argument) {
     rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
     rtcmsg_report *report = NULL;
     rtcmsg_code code = rtcmsg_client_send(sender->client, &message, NULL, &report, &error);
-    if (code == RTCMSG_OK && rtcmsg_report_count(report, RTCMSG_ACCEPTED) == 1)
+    if (code == RTCMSG_OK && rtcmsg_report_count_by_delivery(report, RTCMSG_DELIVERY_ACCEPTED) == 1)
       sender->good++;
     else if (sender->first_failure.code == RTCMSG_OK)
       sender->first_failure = error;
@@ -83,7 +83,7 @@ static void a_timer_without_sa_restart_loses_no_message(void) {
   start_timer(0);
   for (i = 0; i < THREADS; i++) {
     CHECK_INT(senders[i].good, sends);
-    CHECK_TEXT(senders[i].first_failure.text, "");
+    CHECK_TEXT(senders[i].first_failure.message, "");
   }
   /* The emulator takes longer than a millisecond for them all: it was a host with signals. */
   CHECK(ticks > 10);

@@ -71,19 +71,19 @@ struct draft {
   rtcmsg_str to[12];
   int64_t ids[2];
   rtcmsg_message message;
-  rtcmsg_call call;
+  rtcmsg_send_options options;
 };
 
 static const uint32_t actions[] = {
-    RTCMSG_VOLCENGINE_SEND_UNICAST,
-    RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST,
-    RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST,
-    RTCMSG_VOLCENGINE_SEND_BROADCAST,
-    RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS,
-    RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL,
-    RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT,
-    RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS,
-    RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM,
+    RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST,
+    RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST,
+    RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST,
+    RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST,
+    RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS,
+    RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL,
+    RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT,
+    RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS,
+    RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM,
 };
 
 static void address(struct draft *draft, uint32_t random) {
@@ -92,7 +92,7 @@ static void address(struct draft *draft, uint32_t random) {
   size_t i;
   int is_im = message->action / 10 == 11;
   int is_for_all =
-      message->action == RTCMSG_VOLCENGINE_SEND_BROADCAST || message->action == RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM;
+      message->action == RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST || message->action == RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM;
   if (is_im) {
     message->conversation_id = 1 + random % 2;
     message->sender_id = 1;
@@ -100,61 +100,61 @@ static void address(struct draft *draft, uint32_t random) {
     draft->ids[0] = 2;
     draft->ids[1] = 3;
     message->user_ids = draft->ids;
-    if (message->action == RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS) message->user_id_count = 2;
-    if (message->action == RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT) message->user_id_count = 1;
+    if (message->action == RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS) message->user_id_count = 2;
+    if (message->action == RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT) message->user_id_count = 1;
     if (message->user_id_count == 0) message->user_ids = NULL;
     return;
   }
-  message->from = rtcmsg_text("server");
+  message->from = rtcmsg_str_from("server");
   snprintf(draft->room_id, sizeof draft->room_id, "room-%u", (unsigned)(random % DESTINATIONS));
   snprintf(draft->user, sizeof draft->user, "user-%u", (unsigned)(random / 7 % DESTINATIONS));
-  if (message->action != RTCMSG_VOLCENGINE_SEND_UNICAST) message->room_id = rtcmsg_text(draft->room_id);
+  if (message->action != RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST) message->room_id = rtcmsg_str_from(draft->room_id);
   if (is_for_all) return;
   message->to = draft->to;
   message->to_count = 1;
-  draft->to[0] = rtcmsg_text(draft->user);
-  if (message->action == RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST) {
-    draft->to[1] = rtcmsg_text("u1");
+  draft->to[0] = rtcmsg_str_from(draft->user);
+  if (message->action == RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST) {
+    draft->to[1] = rtcmsg_str_from("u1");
     message->to_count = 2;
   }
-  if (message->action == RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS) {
+  if (message->action == RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS) {
     /* One room that has them all; now and then more than one request takes. */
-    message->room_id = rtcmsg_text("crowd");
+    message->room_id = rtcmsg_str_from("crowd");
     message->to_count = random % 16 == 0 ? 12 : 1;
-    for (i = 0; i < message->to_count; i++) draft->to[i] = rtcmsg_text(crowd[(random / 16 + i) % 12]);
+    for (i = 0; i < message->to_count; i++) draft->to[i] = rtcmsg_str_from(crowd[(random / 16 + i) % 12]);
   }
 }
 
 static void compose(struct draft *draft, size_t number) {
   static const rtcmsg_message no_message = RTCMSG_INIT(rtcmsg_message);
-  static const rtcmsg_call no_call = RTCMSG_INIT(rtcmsg_call);
+  static const rtcmsg_send_options no_options = RTCMSG_INIT(rtcmsg_send_options);
   uint32_t random = (uint32_t)number * 2654435761u + 1;
   draw(&random);
   draft->message = no_message;
-  draft->call = no_call;
+  draft->options = no_options;
   draft->message.action = actions[number % 9];
   address(draft, draw(&random));
   snprintf(draft->payload, sizeof draft->payload, "number %zu %.*s", number, (int)(random % 60),
            "............................................................");
   lab_set_payload(&draft->message, draft->payload);
-  if (draft->message.action <= RTCMSG_VOLCENGINE_SEND_BROADCAST && draw(&random) % 4 == 0)
-    draft->message.flags = RTCMSG_BINARY;
-  draft->call.user_data = number;
-  draft->call.priority = draw(&random) % 4 == 0 ? RTCMSG_PRIORITY_URGENT : RTCMSG_PRIORITY_NORMAL;
-  if (draw(&random) % 16 == 0) draft->call.expires_in_ms = (int32_t)(1 + random / 16 % 30);
-  if (draw(&random) % 64 == 0) draft->call.timeout_ms = (int32_t)(1 + random / 64 % 4);
+  if (draft->message.action <= RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST && draw(&random) % 4 == 0)
+    draft->message.flags = RTCMSG_MESSAGE_BINARY;
+  draft->options.user_data = number;
+  draft->options.priority = draw(&random) % 4 == 0 ? RTCMSG_PRIORITY_URGENT : RTCMSG_PRIORITY_NORMAL;
+  if (draw(&random) % 16 == 0) draft->options.expires_in_ms = (int32_t)(1 + random / 16 % 30);
+  if (draw(&random) % 64 == 0) draft->options.timeout_ms = (int32_t)(1 + random / 64 % 4);
   switch (draw(&random) % 8) {
     case 0:
     case 1:
-      draft->call.flags |= RTCMSG_UNORDERED;
+      draft->options.flags |= RTCMSG_SUBMIT_UNORDERED;
       break;
     case 2:
-      draft->call.order_key = 1 + random / 8 % 50;
+      draft->options.order_key = 1 + random / 8 % 50;
       break;
     default:
       break;
   }
-  if (draw(&random) % 32 == 0) draft->call.flags |= RTCMSG_NO_COMPLETION;
+  if (draw(&random) % 32 == 0) draft->options.flags |= RTCMSG_SUBMIT_NO_COMPLETION;
 }
 
 /* Submits until the client is closed, or there are no numbers left. Gives the first code that should not be. */
@@ -167,11 +167,11 @@ static void *submit(void *argument) {
     rtcmsg_code code;
     if (number >= room) return NULL;
     compose(&draft, number);
-    entry->without_completion = (draft.call.flags & RTCMSG_NO_COMPLETION) != 0;
-    while ((code = rtcmsg_client_submit(client, &draft.message, &draft.call, &entry->id, NULL)) == RTCMSG_QUEUE_FULL)
+    entry->without_completion = (draft.options.flags & RTCMSG_SUBMIT_NO_COMPLETION) != 0;
+    while ((code = rtcmsg_client_submit(client, &draft.message, &draft.options, &entry->id, NULL)) == RTCMSG_ERR_QUEUE_FULL)
       rest(200);
     if (code != RTCMSG_OK) {
-      if (code != RTCMSG_CLOSED) *wrong = code;
+      if (code != RTCMSG_ERR_CLOSED) *wrong = code;
       return NULL;
     }
     __atomic_store_n(&latest_id, entry->id, __ATOMIC_SEQ_CST);
@@ -193,9 +193,9 @@ static void note(const rtcmsg_completion *row) {
     __atomic_fetch_add(&foreign, 1, __ATOMIC_SEQ_CST);
   for (i = 0; i < rtcmsg_report_request_count(row->report); i++) {
     uint32_t delivery = rtcmsg_report_request(row->report, i)->delivery;
-    entry->done += delivery == RTCMSG_ACCEPTED || delivery == RTCMSG_DELIVERED;
-    entry->unknown += delivery == RTCMSG_UNKNOWN;
-    entry->refused += delivery == RTCMSG_NOT_DELIVERED;
+    entry->done += delivery == RTCMSG_DELIVERY_ACCEPTED || delivery == RTCMSG_DELIVERY_DELIVERED;
+    entry->unknown += delivery == RTCMSG_DELIVERY_UNKNOWN;
+    entry->refused += delivery == RTCMSG_DELIVERY_NOT_DELIVERED;
   }
 }
 
@@ -226,7 +226,7 @@ static void *cancel_some(void *argument) {
     if (latest > back) {
       code = rtcmsg_client_cancel(client, latest - back, NULL);
       if (code == RTCMSG_OK) cancelled[latest - back] = 1;
-      if (code != RTCMSG_OK && code != RTCMSG_NOT_FOUND && code != RTCMSG_CLOSED) *wrong = code;
+      if (code != RTCMSG_OK && code != RTCMSG_ERR_NOT_FOUND && code != RTCMSG_ERR_CLOSED) *wrong = code;
     }
     rest(500);
   }
@@ -236,17 +236,17 @@ static void *cancel_some(void *argument) {
 /* The emulator takes the keys with the session token and without it. */
 static void *change_credentials(void *argument) {
   rtcmsg_code *wrong = argument;
-  rtcmsg_str key = rtcmsg_text(getenv("RTCMSG_VOLCENGINE_ACCESS_KEY"));
-  rtcmsg_str secret = rtcmsg_text(getenv("RTCMSG_VOLCENGINE_SECRET_KEY"));
-  rtcmsg_str token = rtcmsg_text(getenv("TEST_SESSION_TOKEN"));
-  rtcmsg_str server_secret = rtcmsg_text(getenv("RTCMSG_ZEGO_SERVER_SECRET"));
-  rtcmsg_str none = rtcmsg_text(NULL);
+  rtcmsg_str key = rtcmsg_str_from(getenv("RTCMSG_VOLCENGINE_ACCESS_KEY"));
+  rtcmsg_str secret = rtcmsg_str_from(getenv("RTCMSG_VOLCENGINE_SECRET_KEY"));
+  rtcmsg_str token = rtcmsg_str_from(getenv("TEST_SESSION_TOKEN"));
+  rtcmsg_str server_secret = rtcmsg_str_from(getenv("RTCMSG_ZEGO_SERVER_SECRET"));
+  rtcmsg_str none = rtcmsg_str_from(NULL);
   int turn;
   for (turn = 0; !__atomic_load_n(&is_over, __ATOMIC_SEQ_CST); turn++) {
     rtcmsg_code code =
-        turn % 3 == 2 ? rtcmsg_client_set_credentials(client, RTCMSG_ZEGO, none, server_secret, none, NULL)
-                      : rtcmsg_client_set_credentials(client, RTCMSG_VOLCENGINE, key, secret, turn % 3 ? token : none, NULL);
-    if (code != RTCMSG_OK && code != RTCMSG_CLOSED) *wrong = code;
+        turn % 3 == 2 ? rtcmsg_client_set_credentials(client, RTCMSG_VENDOR_ZEGO, none, server_secret, none, NULL)
+                      : rtcmsg_client_set_credentials(client, RTCMSG_VENDOR_VOLCENGINE, key, secret, turn % 3 ? token : none, NULL);
+    if (code != RTCMSG_OK && code != RTCMSG_ERR_CLOSED) *wrong = code;
     rest(700);
   }
   return NULL;
@@ -300,15 +300,15 @@ static void check_entries(void) {
     if (entry->completions != (entry->id != 0 && !entry->without_completion)) twice_or_never++;
     if (entry->completions == 0) continue;
     by_delivery[entry->delivery % 6]++;
-    closed += entry->code == RTCMSG_CLOSED;
+    closed += entry->code == RTCMSG_ERR_CLOSED;
     wrong_id += entry->completed_id != entry->id;
-    wrong_cancel += cancelled[entry->id] != (entry->code == RTCMSG_CANCELLED);
-    wrong_unsent += (entry->code == RTCMSG_CANCELLED) && entry->delivery != RTCMSG_NOT_SENT;
+    wrong_cancel += cancelled[entry->id] != (entry->code == RTCMSG_ERR_CANCELLED);
+    wrong_unsent += (entry->code == RTCMSG_ERR_CANCELLED) && entry->delivery != RTCMSG_DELIVERY_NOT_SENT;
   }
   printf("accepted %" PRIu64 ", completed %" PRIu64 ", closed %" PRIu64 "; not sent %" PRIu64 ", not delivered %" PRIu64
          ", accepted %" PRIu64 ", delivered %" PRIu64 ", unknown %" PRIu64 "\n",
-         accepted, completed, closed, by_delivery[RTCMSG_NOT_SENT], by_delivery[RTCMSG_NOT_DELIVERED],
-         by_delivery[RTCMSG_ACCEPTED], by_delivery[RTCMSG_DELIVERED], by_delivery[RTCMSG_UNKNOWN]);
+         accepted, completed, closed, by_delivery[RTCMSG_DELIVERY_NOT_SENT], by_delivery[RTCMSG_DELIVERY_NOT_DELIVERED],
+         by_delivery[RTCMSG_DELIVERY_ACCEPTED], by_delivery[RTCMSG_DELIVERY_DELIVERED], by_delivery[RTCMSG_DELIVERY_UNKNOWN]);
   CHECK(accepted >= wanted);
   CHECK_SIZE(accepted, taken_in);
   CHECK_SIZE(completed, with_completion);
@@ -317,8 +317,8 @@ static void check_entries(void) {
   CHECK_SIZE(twice_or_never, 0);
   CHECK_SIZE(wrong_cancel, 0);
   CHECK_SIZE(wrong_unsent, 0);
-  CHECK(by_delivery[RTCMSG_ACCEPTED] > 0 && by_delivery[RTCMSG_DELIVERED] > 0 && by_delivery[RTCMSG_UNKNOWN] > 0 &&
-        by_delivery[RTCMSG_NOT_SENT] > 0);
+  CHECK(by_delivery[RTCMSG_DELIVERY_ACCEPTED] > 0 && by_delivery[RTCMSG_DELIVERY_DELIVERED] > 0 && by_delivery[RTCMSG_DELIVERY_UNKNOWN] > 0 &&
+        by_delivery[RTCMSG_DELIVERY_NOT_SENT] > 0);
 }
 
 /* A line for each message that was taken in: its number, whether it had a completion, and its requests by delivery. */
@@ -362,7 +362,7 @@ int main(void) {
   REQUIRE(entries && cancelled);
   fill_the_rooms();
   add_faults();
-  client = lab_client("queue.capacity", "2000", "retry.max_attempts", "3", "retry.base_ms", "1", "retry.max_ms", "4",
+  client = lab_client("queue.capacity", "2000", "retry.max_attempts", "3", "retry.backoff_ms", "1", "retry.backoff_max_ms", "4",
                       NULL);
   for (i = 0; i < POLLERS; i++) REQUIRE(pthread_create(&pollers[i], NULL, poll_all, &wrong[SUBMITTERS + i]) == 0);
   for (i = 0; i < SUBMITTERS; i++) REQUIRE(pthread_create(&submitters[i], NULL, submit, &wrong[i]) == 0);

@@ -24,9 +24,9 @@ static void *send_one(void *argument) {
   struct caller *caller = argument;
   rtcmsg_message message = lab_unicast();
   rtcmsg_report *report = NULL;
-  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
-  call.timeout_ms = -1;
-  caller->code = rtcmsg_client_send(caller->client, &message, &call, &report, NULL);
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
+  options.timeout_ms = -1;
+  caller->code = rtcmsg_client_send(caller->client, &message, &options, &report, NULL);
   rtcmsg_report_free(report);
   return NULL;
 }
@@ -153,7 +153,7 @@ enum { SMALL_STACK = 256 * 1024 };
 
 static void a_send_needs_no_more_stack_than_the_header_says(void) {
   pthread_attr_t attributes;
-  struct caller caller = {NULL, RTCMSG_INTERNAL, 0};
+  struct caller caller = {NULL, RTCMSG_ERR_INTERNAL, 0};
   check_case("stack");
   /* AddressSanitizer puts room of its own around every variable. */
   if (strcmp(getenv("TEST_MODE"), "plain") != 0) return;
@@ -168,13 +168,13 @@ static void a_send_needs_no_more_stack_than_the_header_says(void) {
     struct listener listener = listener_open();
     struct listener_service service;
     char url[80];
-    struct caller secured = {NULL, RTCMSG_INTERNAL, 0};
+    struct caller secured = {NULL, RTCMSG_ERR_INTERNAL, 0};
     snprintf(url, sizeof url, "https%s", listener.url + strlen("http"));
     secured.client = lab_client("volcengine.endpoint", url, NULL);
     listener_greet_once(&service, &listener, "this is no TLS\r\n\r\n");
     REQUIRE(pthread_create(&secured.thread, &attributes, send_one, &secured) == 0);
     CHECK(pthread_join(secured.thread, NULL) == 0);
-    CHECK_CODE(secured.code, RTCMSG_TLS);
+    CHECK_CODE(secured.code, RTCMSG_ERR_TLS);
     listener_served(&service);
     listener_close(&listener);
     rtcmsg_client_free(secured.client);

@@ -13,11 +13,11 @@ static rtcmsg_str to_two[2];
 
 static rtcmsg_message batch(void) {
   rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
-  to_two[0] = rtcmsg_text("alice");
-  to_two[1] = rtcmsg_text("bob");
-  message.action = RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST;
-  message.room_id = rtcmsg_text("room");
-  message.from = rtcmsg_text("server");
+  to_two[0] = rtcmsg_str_from("alice");
+  to_two[1] = rtcmsg_str_from("bob");
+  message.action = RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST;
+  message.room_id = rtcmsg_str_from("room");
+  message.from = rtcmsg_str_from("server");
   message.to = to_two;
   message.to_count = 2;
   lab_set_payload(&message, "a payload that no log may hold");
@@ -26,7 +26,7 @@ static rtcmsg_message batch(void) {
 
 static rtcmsg_message command(void) {
   rtcmsg_message message = batch();
-  message.action = RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS;
+  message.action = RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS;
   return message;
 }
 
@@ -38,34 +38,34 @@ static rtcmsg_client *client_at(const char *url) {
 static void check_fails(rtcmsg_client *client, const rtcmsg_message *message, int32_t timeout_ms, rtcmsg_code code,
                         uint32_t delivery, uint32_t http_status) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   rtcmsg_report *report = NULL;
   const rtcmsg_request *request;
   size_t i;
-  call.timeout_ms = timeout_ms;
-  CHECK_CODE(rtcmsg_client_send(client, message, &call, &report, &error), code);
+  options.timeout_ms = timeout_ms;
+  CHECK_CODE(rtcmsg_client_send(client, message, &options, &report, &error), code);
   REQUIRE(report != NULL);
   lab_check_agreement(report, &error, rtcmsg_report_code(report));
-  if (rtcmsg_report_code(report) != code) printf("  %s\n", error.text);
+  if (rtcmsg_report_code(report) != code) printf("  %s\n", error.message);
   CHECK_DELIVERY(rtcmsg_report_delivery(report), delivery);
   request = rtcmsg_report_request(report, 0);
   CHECK_CODE(request->code, code);
   CHECK_DELIVERY(request->delivery, delivery);
   CHECK_SIZE(request->http_status, http_status);
   CHECK_TEXT(request->request_id, "");
-  CHECK_TEXT(request->vendor_name, "");
+  CHECK_TEXT(request->vendor_error, "");
   CHECK_INT(request->vendor_code, 0);
-  CHECK(request->text[0] != '\0');
-  CHECK_SIZE(rtcmsg_report_count(report, 0), message->to_count);
-  CHECK_SIZE(rtcmsg_report_count(report, delivery), message->to_count);
+  CHECK(request->error_message[0] != '\0');
+  CHECK_SIZE(rtcmsg_report_recipient_count(report), message->to_count);
+  CHECK_SIZE(rtcmsg_report_count_by_delivery(report, delivery), message->to_count);
   for (i = 0; i < message->to_count; i++) {
     const rtcmsg_recipient *recipient = rtcmsg_report_recipient(report, i);
     CHECK_BYTES(recipient->user, strlen(recipient->user), message->to[i].data, message->to[i].len);
     CHECK_CODE(recipient->code, code);
   }
   /* ZEGO's URL holds the message. */
-  CHECK_LACKS(error.text, "payload");
-  CHECK_LACKS(rtcmsg_report_text(report), "payload");
+  CHECK_LACKS(error.message, "payload");
+  CHECK_LACKS(rtcmsg_report_summary(report), "payload");
   rtcmsg_report_free(report);
 }
 
@@ -81,22 +81,22 @@ static void check_both_vendors_fail(const char *url, int32_t timeout_ms, rtcmsg_
 static void where_nothing_listens_nothing_is_sent(void) {
   struct listener deaf = listener_deaf();
   check_case("nothing listens");
-  check_both_vendors_fail(deaf.url, GENEROUS_MS, RTCMSG_CONNECT, RTCMSG_NOT_SENT);
+  check_both_vendors_fail(deaf.url, GENEROUS_MS, RTCMSG_ERR_CONNECT, RTCMSG_DELIVERY_NOT_SENT);
   listener_close(&deaf);
 }
 
 /* The first deadline, of 300 ms and its doubles, by which this machine gets the request out: only then does its passing
  * leave anything unknown. */
 static int32_t deadline_for(rtcmsg_client *client, const rtcmsg_message *message) {
-  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
-  uint32_t delivery = RTCMSG_NOT_SENT;
-  for (call.timeout_ms = 300; delivery == RTCMSG_NOT_SENT && call.timeout_ms < GENEROUS_MS; call.timeout_ms *= 2) {
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
+  uint32_t delivery = RTCMSG_DELIVERY_NOT_SENT;
+  for (options.timeout_ms = 300; delivery == RTCMSG_DELIVERY_NOT_SENT && options.timeout_ms < GENEROUS_MS; options.timeout_ms *= 2) {
     rtcmsg_report *report = NULL;
-    CHECK_CODE(rtcmsg_client_send(client, message, &call, &report, NULL), RTCMSG_TIMEOUT);
+    CHECK_CODE(rtcmsg_client_send(client, message, &options, &report, NULL), RTCMSG_ERR_TIMEOUT);
     delivery = rtcmsg_report_delivery(report);
     rtcmsg_report_free(report);
   }
-  return call.timeout_ms / 2;
+  return options.timeout_ms / 2;
 }
 
 static void a_server_that_never_answers_leaves_it_unknown(void) {
@@ -109,7 +109,7 @@ static void a_server_that_never_answers_leaves_it_unknown(void) {
   messages[1] = command();
   for (i = 0; i < 2; i++) {
     int32_t deadline_ms = deadline_for(client, &messages[i]);
-    check_fails(client, &messages[i], deadline_ms, RTCMSG_TIMEOUT, RTCMSG_UNKNOWN, 0);
+    check_fails(client, &messages[i], deadline_ms, RTCMSG_ERR_TIMEOUT, RTCMSG_DELIVERY_UNKNOWN, 0);
   }
   rtcmsg_client_free(client);
   listener_close(&silent);
@@ -124,7 +124,7 @@ static void the_clients_own_timeout_holds_for_a_call_without_one(void) {
   snprintf(timeout_ms, sizeof timeout_ms, "%d", (int)deadline_for(client, &message));
   rtcmsg_client_free(client);
   client = lab_client("volcengine.endpoint", silent.url, "http.timeout_ms", timeout_ms, NULL);
-  check_fails(client, &message, 0, RTCMSG_TIMEOUT, RTCMSG_UNKNOWN, 0);
+  check_fails(client, &message, 0, RTCMSG_ERR_TIMEOUT, RTCMSG_DELIVERY_UNKNOWN, 0);
   rtcmsg_client_free(client);
   listener_close(&silent);
 }
@@ -140,7 +140,7 @@ static void a_server_that_hangs_up_after_the_request_leaves_it_unknown(void) {
   for (i = 0; i < 2; i++) {
     struct listener_service service;
     listener_serve_once(&service, &listener, NULL);
-    check_fails(client, &messages[i], GENEROUS_MS, RTCMSG_DISCONNECTED, RTCMSG_UNKNOWN, 0);
+    check_fails(client, &messages[i], GENEROUS_MS, RTCMSG_ERR_DISCONNECTED, RTCMSG_DELIVERY_UNKNOWN, 0);
     CHECK(listener_served(&service));
   }
   rtcmsg_client_free(client);
@@ -149,7 +149,7 @@ static void a_server_that_hangs_up_after_the_request_leaves_it_unknown(void) {
 
 static void a_host_without_an_address_gets_nothing(void) {
   check_case("no such host");
-  check_both_vendors_fail("https://name.invalid", GENEROUS_MS, RTCMSG_RESOLVE, RTCMSG_NOT_SENT);
+  check_both_vendors_fail("https://name.invalid", GENEROUS_MS, RTCMSG_ERR_RESOLVE, RTCMSG_DELIVERY_NOT_SENT);
 }
 
 static void a_server_that_speaks_no_tls_gets_nothing(void) {
@@ -162,7 +162,7 @@ static void a_server_that_speaks_no_tls_gets_nothing(void) {
   snprintf(url, sizeof url, "https%s", listener.url + strlen("http"));
   client = client_at(url);
   listener_greet_once(&service, &listener, "220 mail.example.com ESMTP\r\n");
-  check_fails(client, &message, GENEROUS_MS, RTCMSG_TLS, RTCMSG_NOT_SENT, 0);
+  check_fails(client, &message, GENEROUS_MS, RTCMSG_ERR_TLS, RTCMSG_DELIVERY_NOT_SENT, 0);
   CHECK(!listener_served(&service));
   rtcmsg_client_free(client);
   listener_close(&listener);
@@ -179,20 +179,20 @@ struct answer {
 #define HTML "Content-Type: text/html\r\nContent-Length: 15\r\n\r\n<html>hi</html>"
 
 static const struct answer answers[] = {
-    {"HTML 502", "HTTP/1.1 502 Bad Gateway\r\n" HTML, RTCMSG_BAD_RESPONSE, RTCMSG_UNKNOWN, 502},
-    {"HTML 500", "HTTP/1.1 500 Internal Server Error\r\n" HTML, RTCMSG_BAD_RESPONSE, RTCMSG_UNKNOWN, 500},
-    {"HTML 200", "HTTP/1.1 200 OK\r\n" HTML, RTCMSG_BAD_RESPONSE, RTCMSG_UNKNOWN, 200},
-    {"nothing 204", "HTTP/1.1 204 No Content\r\n\r\n", RTCMSG_BAD_RESPONSE, RTCMSG_UNKNOWN, 204},
-    {"HTML 404", "HTTP/1.1 404 Not Found\r\n" HTML, RTCMSG_REJECTED, RTCMSG_NOT_DELIVERED, 404},
-    {"HTML 400", "HTTP/1.1 400 Bad Request\r\n" HTML, RTCMSG_REJECTED, RTCMSG_NOT_DELIVERED, 400},
-    {"HTML 401", "HTTP/1.1 401 Unauthorized\r\n" HTML, RTCMSG_UNAUTHENTICATED, RTCMSG_NOT_DELIVERED, 401},
-    {"HTML 403", "HTTP/1.1 403 Forbidden\r\n" HTML, RTCMSG_FORBIDDEN, RTCMSG_NOT_DELIVERED, 403},
-    {"HTML 429", "HTTP/1.1 429 Too Many Requests\r\n" HTML, RTCMSG_THROTTLED, RTCMSG_NOT_DELIVERED, 429},
-    {"301", "HTTP/1.1 301 Moved Permanently\r\nLocation: http://127.0.0.1:1/\r\n" HTML, RTCMSG_REJECTED,
-     RTCMSG_NOT_DELIVERED, 301},
-    {"a body cut off", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"ResponseMetadata\":", RTCMSG_DISCONNECTED,
-     RTCMSG_UNKNOWN, 200},
-    {"no HTTP", "hello\r\n\r\n", RTCMSG_BAD_RESPONSE, RTCMSG_UNKNOWN, 0},
+    {"HTML 502", "HTTP/1.1 502 Bad Gateway\r\n" HTML, RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 502},
+    {"HTML 500", "HTTP/1.1 500 Internal Server Error\r\n" HTML, RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 500},
+    {"HTML 200", "HTTP/1.1 200 OK\r\n" HTML, RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 200},
+    {"nothing 204", "HTTP/1.1 204 No Content\r\n\r\n", RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 204},
+    {"HTML 404", "HTTP/1.1 404 Not Found\r\n" HTML, RTCMSG_ERR_REJECTED, RTCMSG_DELIVERY_NOT_DELIVERED, 404},
+    {"HTML 400", "HTTP/1.1 400 Bad Request\r\n" HTML, RTCMSG_ERR_REJECTED, RTCMSG_DELIVERY_NOT_DELIVERED, 400},
+    {"HTML 401", "HTTP/1.1 401 Unauthorized\r\n" HTML, RTCMSG_ERR_UNAUTHENTICATED, RTCMSG_DELIVERY_NOT_DELIVERED, 401},
+    {"HTML 403", "HTTP/1.1 403 Forbidden\r\n" HTML, RTCMSG_ERR_FORBIDDEN, RTCMSG_DELIVERY_NOT_DELIVERED, 403},
+    {"HTML 429", "HTTP/1.1 429 Too Many Requests\r\n" HTML, RTCMSG_ERR_THROTTLED, RTCMSG_DELIVERY_NOT_DELIVERED, 429},
+    {"301", "HTTP/1.1 301 Moved Permanently\r\nLocation: http://127.0.0.1:1/\r\n" HTML, RTCMSG_ERR_REJECTED,
+     RTCMSG_DELIVERY_NOT_DELIVERED, 301},
+    {"a body cut off", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"ResponseMetadata\":", RTCMSG_ERR_DISCONNECTED,
+     RTCMSG_DELIVERY_UNKNOWN, 200},
+    {"no HTTP", "hello\r\n\r\n", RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 0},
 };
 
 static void an_answer_that_is_not_the_vendors_counts_by_its_status(void) {
@@ -222,7 +222,7 @@ static void retry_after_is_told(void) {
   rtcmsg_report *report;
   check_case("Retry-After");
   listener_serve_once(&service, &listener, "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3\r\n" HTML);
-  report = lab_send(client, &message, RTCMSG_THROTTLED);
+  report = lab_send(client, &message, RTCMSG_ERR_THROTTLED);
   CHECK_SIZE(rtcmsg_report_request(report, 0)->retry_after_ms, 3000);
   CHECK(listener_served(&service));
   rtcmsg_report_free(report);

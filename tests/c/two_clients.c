@@ -21,9 +21,9 @@ int main(void) {
       uint64_t id;
       rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
       snprintf(room, sizeof room, "room-%d-%d", client, number);
-      message.action = RTCMSG_VOLCENGINE_SEND_BROADCAST;
-      message.room_id = rtcmsg_text(room);
-      message.from = rtcmsg_text("server");
+      message.action = RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST;
+      message.room_id = rtcmsg_str_from(room);
+      message.from = rtcmsg_str_from("server");
       lab_set_payload(&message, "x");
       CHECK_CODE(rtcmsg_client_submit(clients[client], &message, NULL, &id, NULL), RTCMSG_OK);
     }

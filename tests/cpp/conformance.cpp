@@ -30,7 +30,7 @@ struct Arguments {
         to(static_cast<const Text *>(m.to), m.to_count),
         user_ids(m.user_ids, m.user_id_count),
         content(std::string_view(static_cast<const char *>(m.payload), m.payload_len)),
-        payload((m.flags & RTCMSG_BINARY) != 0 ? Payload::binary(m.payload, m.payload_len) : Payload(content)) {}
+        payload((m.flags & RTCMSG_MESSAGE_BINARY) != 0 ? Payload::binary(m.payload, m.payload_len) : Payload(content)) {}
 
   Text one_user() const { return to.data()[0]; }
 
@@ -45,23 +45,23 @@ struct Arguments {
 Result<Report> try_send(Client &client, const rtcmsg_message &m) {
   const Arguments a(m);
   switch (m.action) {
-    case RTCMSG_VOLCENGINE_SEND_UNICAST:
+    case RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST:
       return client.try_send_unicast(a.from, a.one_user(), a.payload);
-    case RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST:
+    case RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST:
       return client.try_send_room_unicast(a.room_id, a.from, a.one_user(), a.payload);
-    case RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST:
+    case RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST:
       return client.try_batch_send_room_unicast(a.room_id, a.from, a.to, a.payload);
-    case RTCMSG_VOLCENGINE_SEND_BROADCAST:
+    case RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST:
       return client.try_send_broadcast(a.room_id, a.from, a.payload);
-    case RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS:
+    case RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS:
       return client.try_p2p_send_message_to_users(m.conversation_id, m.sender_id, m.msg_type, a.user_ids, a.content);
-    case RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL:
+    case RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL:
       return client.try_p2p_send_message_to_all(m.conversation_id, m.sender_id, m.msg_type, a.content);
-    case RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT:
+    case RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT:
       return client.try_p2p_send_message_to_all_except(m.conversation_id, m.sender_id, m.msg_type, a.user_ids, a.content);
-    case RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS:
+    case RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS:
       return client.try_send_custom_command_to_users(a.room_id, a.from, a.to, a.content);
-    case RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM:
+    case RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM:
       return client.try_send_custom_command_to_room(a.room_id, a.from, a.content);
     default:
       std::abort();
@@ -71,23 +71,23 @@ Result<Report> try_send(Client &client, const rtcmsg_message &m) {
 Report send(Client &client, const rtcmsg_message &m) {
   const Arguments a(m);
   switch (m.action) {
-    case RTCMSG_VOLCENGINE_SEND_UNICAST:
+    case RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST:
       return client.send_unicast(a.from, a.one_user(), a.payload);
-    case RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST:
+    case RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST:
       return client.send_room_unicast(a.room_id, a.from, a.one_user(), a.payload);
-    case RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST:
+    case RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST:
       return client.batch_send_room_unicast(a.room_id, a.from, a.to, a.payload);
-    case RTCMSG_VOLCENGINE_SEND_BROADCAST:
+    case RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST:
       return client.send_broadcast(a.room_id, a.from, a.payload);
-    case RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS:
+    case RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS:
       return client.p2p_send_message_to_users(m.conversation_id, m.sender_id, m.msg_type, a.user_ids, a.content);
-    case RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL:
+    case RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL:
       return client.p2p_send_message_to_all(m.conversation_id, m.sender_id, m.msg_type, a.content);
-    case RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT:
+    case RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT:
       return client.p2p_send_message_to_all_except(m.conversation_id, m.sender_id, m.msg_type, a.user_ids, a.content);
-    case RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS:
+    case RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS:
       return client.send_custom_command_to_users(a.room_id, a.from, a.to, a.content);
-    case RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM:
+    case RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM:
       return client.send_custom_command_to_room(a.room_id, a.from, a.content);
     default:
       std::abort();
@@ -97,23 +97,23 @@ Report send(Client &client, const rtcmsg_message &m) {
 Message message(const rtcmsg_message &m) {
   const Arguments a(m);
   switch (m.action) {
-    case RTCMSG_VOLCENGINE_SEND_UNICAST:
+    case RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST:
       return Message::send_unicast(a.from, a.one_user(), a.payload);
-    case RTCMSG_VOLCENGINE_SEND_ROOM_UNICAST:
+    case RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST:
       return Message::send_room_unicast(a.room_id, a.from, a.one_user(), a.payload);
-    case RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST:
+    case RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST:
       return Message::batch_send_room_unicast(a.room_id, a.from, a.to, a.payload);
-    case RTCMSG_VOLCENGINE_SEND_BROADCAST:
+    case RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST:
       return Message::send_broadcast(a.room_id, a.from, a.payload);
-    case RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS:
+    case RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS:
       return Message::p2p_send_message_to_users(m.conversation_id, m.sender_id, m.msg_type, a.user_ids, a.content);
-    case RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL:
+    case RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL:
       return Message::p2p_send_message_to_all(m.conversation_id, m.sender_id, m.msg_type, a.content);
-    case RTCMSG_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT:
+    case RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT:
       return Message::p2p_send_message_to_all_except(m.conversation_id, m.sender_id, m.msg_type, a.user_ids, a.content);
-    case RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS:
+    case RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS:
       return Message::send_custom_command_to_users(a.room_id, a.from, a.to, a.content);
-    case RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM:
+    case RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM:
       return Message::send_custom_command_to_room(a.room_id, a.from, a.content);
     default:
       std::abort();
@@ -135,10 +135,10 @@ Client client_of(const conformance_case &c) {
 
 void check_error(const conformance_case &c, const rtcmsg::Error &error) {
   CHECK_IS(error.code(), c.code);
-  CHECK(c.error_text != nullptr);
-  if (c.error_text == nullptr) return;
+  CHECK(c.error_message != nullptr);
+  if (c.error_message == nullptr) return;
   CHECK_TEXT(error.field(), c.error_field);
-  CHECK_TEXT(error.text(), c.error_text);
+  CHECK_TEXT(error.message(), c.error_message);
 }
 
 void check_recipient(const rtcmsg::Recipient &recipient, const conformance_recipient &expected) {
@@ -147,20 +147,20 @@ void check_recipient(const rtcmsg::Recipient &recipient, const conformance_recip
   CHECK_IS(recipient.delivery(), expected.delivery);
   CHECK_IS(recipient.code(), expected.code);
   CHECK_INT(recipient.vendor_code(), expected.vendor_code);
-  CHECK_STRING(recipient.vendor_text(), expected.vendor_text);
+  CHECK_STRING(recipient.vendor_message(), expected.vendor_message);
   CHECK_SIZE(recipient.devices().size(), expected.device_count);
   const conformance_device *device = expected.devices;
   if (recipient.devices().size() != expected.device_count) return;
   for (const rtcmsg::Device row : recipient.devices()) {
     CHECK_STRING(row.platform(), device->platform);
-    CHECK_STRING(row.vendor_text(), device->vendor_text);
+    CHECK_STRING(row.vendor_message(), device->vendor_message);
     CHECK_IS(row.delivery(), device->delivery);
     device++;
   }
 }
 
 void check_report(const conformance_case &c, const Report &report) {
-  CHECK(c.error_text == nullptr);
+  CHECK(c.error_message == nullptr);
   CHECK_IS(report.code(), c.code);
   CHECK_IS(report.delivery(), c.delivery);
   CHECK(report.ok() == (c.code == RTCMSG_OK));
@@ -172,7 +172,7 @@ void check_report(const conformance_case &c, const Report &report) {
   std::size_t attempts = 0;
   for (const rtcmsg::Request request : report.requests()) attempts += request.attempts().size();
   CHECK_SIZE(attempts, c.attempts);
-  if (c.vendor_name != nullptr) CHECK_STRING(report.requests()[0].vendor_name(), c.vendor_name);
+  if (c.vendor_error != nullptr) CHECK_STRING(report.requests()[0].vendor_error(), c.vendor_error);
   if (c.vendor_code >= 0) CHECK_INT(report.requests()[0].vendor_code(), c.vendor_code);
   if (c.http_status >= 0) CHECK_INT(report.requests()[0].http_status(), c.http_status);
 }
@@ -190,7 +190,7 @@ void check_arrivals(const conformance_case &c) {
 void tries_to_send(const conformance_case &c) {
   Client client = client_of(c);
   const Result<Report> report = try_send(client, c.message);
-  CHECK(report.ok() == (c.error_text == nullptr));
+  CHECK(report.ok() == (c.error_message == nullptr));
   if (!report) return check_error(c, report.error());
   check_report(c, *report);
   check_arrivals(c);

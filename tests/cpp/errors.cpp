@@ -32,7 +32,7 @@ rtcmsg::Error thrown_by(Function &&function) {
   try {
     function();
   } catch (const rtcmsg::Exception &exception) {
-    CHECK_STRING(exception.what(), exception.error().message());
+    CHECK_STRING(exception.what(), exception.error().to_string());
     return exception.error();
   }
   return rtcmsg::Error();
@@ -41,10 +41,10 @@ rtcmsg::Error thrown_by(Function &&function) {
 void check_same(const rtcmsg::Error &error, const rtcmsg::Error &thrown, Code code, const char *field, const char *text) {
   CHECK_IS(error.code(), code);
   CHECK_TEXT(error.field(), field);
-  CHECK_CONTAINS(error.text(), text);
+  CHECK_CONTAINS(error.message(), text);
   CHECK_IS(thrown.code(), code);
   CHECK_TEXT(thrown.field(), field);
-  CHECK_TEXT(thrown.text(), error.text());
+  CHECK_TEXT(thrown.message(), error.message());
 }
 
 void a_message_that_is_not_taken_in_is_an_error_in_both_styles() {
@@ -88,7 +88,7 @@ void a_message_that_failed_is_a_report_and_throws_only_when_asked_to() {
     has_thrown = true;
     CHECK_IS(copied.code(), Code::undelivered);
     CHECK_INT(copied.report().recipients()[0].vendor_code(), 105);
-    CHECK_CONTAINS(copied.what(), "RTCMSG_UNDELIVERED");
+    CHECK_CONTAINS(copied.what(), "RTCMSG_ERR_UNDELIVERED");
   }
   CHECK(has_thrown);
   CHECK(client.send_custom_command_to_users("lobby", "server", {"alice"}, "hello").or_throw().ok());
@@ -162,7 +162,7 @@ void a_time_that_has_run_out_is_refused() {
     check_same(client.try_submit_and_forget(message, submit).error(),
                thrown_by([&] { client.submit_and_forget(message, submit); }), Code::invalid_argument, field,
                "must be above 0");
-    CHECK_TEXT(client.try_call(rtcmsg::Vendor::zego, "DescribeUsers", nullptr, "{}", send).error().field(), field);
+    CHECK_TEXT(client.try_call_action(rtcmsg::Vendor::zego, "DescribeUsers", nullptr, "{}", send).error().field(), field);
   };
   for (const Wait wait : {Wait(0s), Wait(-1ns), Wait(-5s), Wait(std::chrono::hours::min())}) {
     refused(rtcmsg::SendOptions().timeout(wait), rtcmsg::SubmitOptions().timeout(wait), "timeout_ms");
@@ -211,8 +211,8 @@ void every_kind_of_text_list_and_payload_goes_in() {
   CHECK(client.p2p_send_message_to_users(7, 10008, 1, {10001}, "text").ok());
   CHECK_SIZE(lab_arrived("volcengine", "alice"), 7);
   CHECK_SIZE(lab_arrived("im", "10001"), 4);
-  CHECK_TEXT(client.try_send_unicast("server", static_cast<const char *>(nullptr), "x").error().text(),
-             client.try_send_unicast("server", "", "x").error().text());
+  CHECK_TEXT(client.try_send_unicast("server", static_cast<const char *>(nullptr), "x").error().message(),
+             client.try_send_unicast("server", "", "x").error().message());
 }
 
 void rows_past_the_end_are_empty() {
@@ -224,7 +224,7 @@ void rows_past_the_end_are_empty() {
   CHECK_STRING(nobody.user(), "");
   CHECK_INT(nobody.user_id(), 0);
   CHECK_IS(nobody.delivery(), Delivery::none);
-  CHECK_STRING(nobody.vendor_text(), "");
+  CHECK_STRING(nobody.vendor_message(), "");
   CHECK(nobody.devices().empty());
   CHECK_STRING(nobody.request().request_id(), "");
   CHECK(nobody.request().attempts().empty());
@@ -233,7 +233,7 @@ void rows_past_the_end_are_empty() {
   CHECK_IS(report.requests()[SIZE_MAX].delivery(), Delivery::none);
   CHECK_IS(report.requests()[0].attempts()[0].delivery(), Delivery::accepted);
   CHECK_INT(report.requests()[0].attempts()[0].http_status(), 200);
-  CHECK_STRING(report.requests()[0].attempts()[1].text(), "");
+  CHECK_STRING(report.requests()[0].attempts()[1].error_message(), "");
   CHECK_STRING(report.recipients()[0].request().request_id(), report.requests()[0].request_id());
   CHECK(report.body().empty());
 }
@@ -243,13 +243,43 @@ void any_other_action_gives_its_raw_answer() {
   Client client = lab_client();
   const char *action = "SendBroadcastMessage";
   const char *json = R"({"RoomId":"lobby","UserId":"server","MessageCategory":1,"MessageContent":"hello"})";
-  const rtcmsg::Report report = client.call(rtcmsg::Vendor::zego, action, nullptr, json);
+  const rtcmsg::Report report = client.call_action(rtcmsg::Vendor::zego, action, nullptr, json);
   CHECK(report.ok());
   CHECK_CONTAINS(std::string(report.body()).c_str(), "MessageId");
-  check_same(client.try_call(rtcmsg::Vendor::volcengine, std::string("a\0b", 3), "2020-12-01", "{}").error(),
-             thrown_by([&] { (void)client.call(rtcmsg::Vendor::volcengine, std::string("a\0b", 3), "2020-12-01", "{}"); }),
+  check_same(client.try_call_action(rtcmsg::Vendor::volcengine, std::string("a\0b", 3), "2020-12-01", "{}").error(),
+             thrown_by([&] { (void)client.call_action(rtcmsg::Vendor::volcengine, std::string("a\0b", 3), "2020-12-01", "{}"); }),
              Code::invalid_argument, "action", "contains a NUL character");
-  CHECK_TEXT(client.try_call(rtcmsg::Vendor::zego, action, nullptr, "[]").error().field(), "json");
+  CHECK_TEXT(client.try_call_action(rtcmsg::Vendor::zego, action, nullptr, "[]").error().field(), "json");
+}
+
+/* The header's flags, assigned in C++: one of the other struct is refused by its name. */
+void a_flag_of_the_other_struct_is_refused_by_name() {
+  Client client = lab_client();
+  const rtcmsg_str to = rtcmsg_str_from("alice");
+  rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
+  message.action = RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST;
+  message.from = rtcmsg_str_from("server");
+  message.to = &to;
+  message.to_count = 1;
+  message.payload = "hi";
+  message.payload_len = 2;
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
+  rtcmsg::Error error;
+  std::uint64_t id = 7;
+  for (const char *name : {"RTCMSG_SUBMIT_UNORDERED", "RTCMSG_SUBMIT_NO_COMPLETION"}) {
+    const bool is_first = name == std::string("RTCMSG_SUBMIT_UNORDERED");
+    message.flags = is_first ? RTCMSG_SUBMIT_UNORDERED : RTCMSG_SUBMIT_NO_COMPLETION;
+    CHECK_INT(rtcmsg_client_submit(client.raw(), &message, &options, &id, error.raw()), RTCMSG_ERR_INVALID_ARGUMENT);
+    CHECK_TEXT(error.field(), "flags");
+    CHECK_STRING(error.message(), name + std::string(" is a flag of rtcmsg_send_options, not of rtcmsg_message"));
+  }
+  message.flags = 0;
+  options.flags = RTCMSG_SUBMIT_UNORDERED | RTCMSG_SUBMIT_NO_COMPLETION;
+  options.flags |= RTCMSG_MESSAGE_BINARY;
+  CHECK_INT(rtcmsg_client_submit(client.raw(), &message, &options, &id, error.raw()), RTCMSG_ERR_INVALID_ARGUMENT);
+  CHECK_TEXT(error.field(), "flags");
+  CHECK_TEXT(error.message(), "RTCMSG_MESSAGE_BINARY is a flag of rtcmsg_message, not of rtcmsg_send_options");
+  CHECK_SIZE(id, 0);
 }
 
 void new_credentials_are_taken_or_refused() {
@@ -277,7 +307,7 @@ void a_library_of_another_version_is_refused() {
   CHECK(!versions_fit(0x010000, 0x020000));
   const rtcmsg::Error error = rtcmsg::detail::check_versions(0x000102, 0x000203).error();
   CHECK_IS(error.code(), Code::unsupported);
-  CHECK_TEXT(error.text(), "this program was built for rtcmsg 0.1.2, the library that it found is 0.2.3");
+  CHECK_TEXT(error.message(), "this program was built for rtcmsg 0.1.2, the library that it found is 0.2.3");
   CHECK(rtcmsg::detail::check_versions(RTCMSG_VERSION, rtcmsg_version()).ok());
 }
 
@@ -298,8 +328,8 @@ void every_code_and_delivery_has_its_enumerator() {
   for (std::uint32_t number = 0; number < 100; number++)
     deliveries += std::strcmp(rtcmsg::name(static_cast<Delivery>(number)), "RTCMSG_?") != 0;
   CHECK_SIZE(deliveries, 5);
-  CHECK_TEXT(rtcmsg::name(Code::throttled), "RTCMSG_THROTTLED");
-  CHECK_TEXT(rtcmsg::name(Delivery::unknown), "RTCMSG_UNKNOWN");
+  CHECK_TEXT(rtcmsg::name(Code::throttled), "RTCMSG_ERR_THROTTLED");
+  CHECK_TEXT(rtcmsg::name(Delivery::unknown), "RTCMSG_DELIVERY_UNKNOWN");
 }
 
 }  // namespace
@@ -315,6 +345,7 @@ int main() {
   every_kind_of_text_list_and_payload_goes_in();
   rows_past_the_end_are_empty();
   any_other_action_gives_its_raw_answer();
+  a_flag_of_the_other_struct_is_refused_by_name();
   new_credentials_are_taken_or_refused();
   a_library_of_another_version_is_refused();
   every_code_and_delivery_has_its_enumerator();

@@ -30,7 +30,7 @@ inline rtcmsg::Client lab_client(Settings settings = {}) {
   REQUIRE(config.ok());
   for (const auto &setting : settings) REQUIRE(config->try_set(setting.first, setting.second).ok());
   rtcmsg::Result<rtcmsg::Client> client = rtcmsg::Client::try_make(*config);
-  if (!client) CHECK_STRING(client.error().message(), "");
+  if (!client) CHECK_STRING(client.error().to_string(), "");
   REQUIRE(client.ok());
   return *std::move(client);
 }

@@ -48,7 +48,7 @@ Message to_alice() { return Message::send_unicast("server", "alice", "hello"); }
 template <class T>
 void check_is_forked(const rtcmsg::Result<T> &result) {
   CHECK_IS(result.error().code(), Code::forked);
-  CHECK_CONTAINS(result.error().text(), "fork");
+  CHECK_CONTAINS(result.error().message(), "fork");
 }
 
 void the_parents_client_says_forked(Client &client) {

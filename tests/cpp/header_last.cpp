@@ -18,13 +18,13 @@ int main() {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = rtcmsg_config_new();
   const std::string key = "zego.app_idd";
-  CHECK_CODE(rtcmsg_config_set(config, key.c_str(), "1", &error), RTCMSG_INVALID_ARGUMENT);
+  CHECK_CODE(rtcmsg_config_set(config, key.c_str(), "1", &error), RTCMSG_ERR_INVALID_ARGUMENT);
   CHECK_TEXT(error.field, "zego.app_idd");
-  CHECK_CONTAINS(error.text, "zego.app_id?");
+  CHECK_CONTAINS(error.message, "zego.app_id?");
   rtcmsg_config_free(config);
 
-  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
-  CHECK_SIZE(call.struct_size, sizeof(rtcmsg_call));
-  CHECK_INT(call.timeout_ms, 0);
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
+  CHECK_SIZE(options.struct_size, sizeof(rtcmsg_send_options));
+  CHECK_INT(options.timeout_ms, 0);
   return check_summary();
 }

@@ -18,7 +18,7 @@ void check_is_refused(const rtcmsg::Result<T> &result, const char *field) {
   CHECK(!result.ok());
   CHECK_IS(result.error().code(), Code::invalid_argument);
   CHECK_TEXT(result.error().field(), field);
-  CHECK(result.error().text()[0] != '\0');
+  CHECK(result.error().message()[0] != '\0');
 }
 
 void check_is_empty(Client &client) {
@@ -35,7 +35,7 @@ void check_is_empty(Client &client) {
   check_is_refused(client.try_p2p_send_message_to_all_except(7, 10008, 1, {10001}, "hello"), "client");
   check_is_refused(client.try_send_custom_command_to_users("lobby", "server", {"alice"}, "hello"), "client");
   check_is_refused(client.try_send_custom_command_to_room("lobby", "server", "hello"), "client");
-  check_is_refused(client.try_call(rtcmsg::Vendor::zego, "DescribeUsers", nullptr, "{}"), "client");
+  check_is_refused(client.try_call_action(rtcmsg::Vendor::zego, "DescribeUsers", nullptr, "{}"), "client");
   check_is_refused(client.try_submit(message, handler), "client");
   check_is_refused(client.try_submit_and_forget(message), "client");
   check_is_refused(client.try_poll(), "client");
@@ -112,7 +112,7 @@ void a_report_that_was_moved_from_is_empty() {
   CHECK(!report.ok());
   CHECK_IS(report.code(), Code::invalid_argument);
   CHECK_IS(report.delivery(), rtcmsg::Delivery::none);
-  CHECK_STRING(report.text(), "");
+  CHECK_STRING(report.summary(), "");
   CHECK_STRING(report.body(), "");
   CHECK_SIZE(report.count(rtcmsg::Delivery::accepted), 0);
   CHECK(report.recipients().empty());

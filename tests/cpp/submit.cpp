@@ -280,7 +280,7 @@ void the_end_of_a_server_loses_nothing() {
 }
 
 void stats_and_kept_log_lines_are_text() {
-  Client client = lab_client({{"log.keep", "debug"}});
+  Client client = lab_client({{"log.buffer_level", "debug"}});
   client.submit_and_forget(to_alice("a secret payload"));
   client.flush(generous);
   const std::string stats = client.stats();

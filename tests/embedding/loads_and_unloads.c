@@ -28,7 +28,7 @@ static struct {
   rtcmsg_code (*config_load_env)(rtcmsg_config *config, rtcmsg_error *error);
   void (*config_free)(rtcmsg_config *config);
   rtcmsg_code (*client_new)(const rtcmsg_config *config, rtcmsg_client **client, rtcmsg_error *error);
-  rtcmsg_code (*client_send)(rtcmsg_client *client, const rtcmsg_message *message, const rtcmsg_call *call,
+  rtcmsg_code (*client_send)(rtcmsg_client *client, const rtcmsg_message *message, const rtcmsg_send_options *options,
                              rtcmsg_report **report, rtcmsg_error *error);
   void (*client_free)(rtcmsg_client *client);
   void (*report_free)(rtcmsg_report *report);
@@ -78,14 +78,14 @@ static void send_one(rtcmsg_client *client) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
   rtcmsg_report *report = NULL;
-  message.action = RTCMSG_VOLCENGINE_SEND_UNICAST;
-  message.from = rtcmsg_text("server");
+  message.action = RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST;
+  message.from = rtcmsg_str_from("server");
   message.to = &alice;
   message.to_count = 1;
   message.payload = "loaded";
   message.payload_len = 6;
   CHECK(api.client_send(client, &message, NULL, &report, &error) == RTCMSG_OK);
-  if (error.code != RTCMSG_OK) printf("%s: %s\n", error.field, error.text);
+  if (error.code != RTCMSG_OK) printf("%s: %s\n", error.field, error.message);
   api.report_free(report);
 }
 

@@ -16,10 +16,10 @@ static rtcmsg_report *report;
 
 static void *wait_forever(void *argument) {
   rtcmsg_message message = lab_unicast();
-  rtcmsg_call call = RTCMSG_INIT(rtcmsg_call);
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   (void)argument;
-  call.timeout_ms = -1;
-  rtcmsg_client_send(waiting_client, &message, &call, &report, NULL);
+  options.timeout_ms = -1;
+  rtcmsg_client_send(waiting_client, &message, &options, &report, NULL);
   abort(); /* nobody answers */
 }
 

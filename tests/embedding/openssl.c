@@ -53,7 +53,7 @@ static void a_send_by_tls_that_fails_leaves_openssls_errors_alone(void) {
   snprintf(url, sizeof url, "https%s", listener.url + strlen("http"));
   client = lab_client("volcengine.endpoint", url, NULL);
   listener_greet_once(&service, &listener, "this is no TLS\r\n\r\n");
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_TLS));
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_ERR_TLS));
   rtcmsg_client_free(client);
   listener_served(&service);
   listener_close(&listener);

@@ -23,9 +23,9 @@ int main() {
   for (const std::string &user : users) to.push_back(rtcmsg_str{user.data(), user.size()});
   const std::string payload = "from a game";
   rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
-  message.action = RTCMSG_VOLCENGINE_BATCH_SEND_ROOM_UNICAST;
-  message.room_id = rtcmsg_text("lobby");
-  message.from = rtcmsg_text("server");
+  message.action = RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST;
+  message.room_id = rtcmsg_str_from("lobby");
+  message.from = rtcmsg_str_from("server");
   message.to = to.data();
   message.to_count = to.size();
   message.payload = payload.data();
@@ -33,12 +33,12 @@ int main() {
 
   rtcmsg_report *report = nullptr;
   CHECK_CODE(rtcmsg_client_send(client, &message, nullptr, &report, &error), RTCMSG_OK);
-  CHECK_SIZE(rtcmsg_report_count(report, RTCMSG_ACCEPTED), 2);
+  CHECK_SIZE(rtcmsg_report_count_by_delivery(report, RTCMSG_DELIVERY_ACCEPTED), 2);
   CHECK_TEXT(rtcmsg_report_recipient(report, 1)->user, "bob");
   rtcmsg_report_free(report);
 
   message.to_count = 0;
-  CHECK_CODE(rtcmsg_client_send(client, &message, nullptr, &report, &error), RTCMSG_INVALID_ARGUMENT);
+  CHECK_CODE(rtcmsg_client_send(client, &message, nullptr, &report, &error), RTCMSG_ERR_INVALID_ARGUMENT);
   CHECK_TEXT(error.field, "to");
   CHECK(report == nullptr);
   rtcmsg_client_free(client);

@@ -7,16 +7,16 @@ int main(void) {
   rtcmsg_config *config = rtcmsg_config_new();
   rtcmsg_client *client = NULL;
   rtcmsg_report *report = NULL;
-  rtcmsg_str alice = rtcmsg_text("alice");
+  rtcmsg_str alice = rtcmsg_str_from("alice");
   rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
   if (rtcmsg_config_load_env(config, &error) != RTCMSG_OK || rtcmsg_client_new(config, &client, &error) != RTCMSG_OK) {
-    fprintf(stderr, "%s: %s\n", error.field, error.text);
+    fprintf(stderr, "%s: %s\n", error.field, error.message);
     return 1;
   }
   rtcmsg_config_free(config);
-  message.action = RTCMSG_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS;
-  message.room_id = rtcmsg_text("lobby");
-  message.from = rtcmsg_text("server");
+  message.action = RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS;
+  message.room_id = rtcmsg_str_from("lobby");
+  message.from = rtcmsg_str_from("server");
   message.to = &alice;
   message.to_count = 1;
   message.payload = "from C";

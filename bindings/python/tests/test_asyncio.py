@@ -216,7 +216,7 @@ def test_the_rest_of_the_client_is_there(emulator: Emulator) -> None:
                 "MessageCategory": 1,
                 "MessageContent": "hi",
             }
-            report = await client.call(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", arguments)
+            report = await client.call_action(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", arguments)
             assert report.json()["Code"] == 0
             client.set_credentials(rtcmsg.Vendor.ZEGO, secret="0" * 32)
             with pytest.raises(rtcmsg.Unauthenticated):
@@ -273,13 +273,13 @@ def test_a_close_does_not_wait_behind_the_calls_that_it_ends(emulator: Emulator)
     async def main() -> None:
         client = make(emulator)
         calls = [
-            asyncio.create_task(client.call(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", arguments, timeout=60))
+            asyncio.create_task(client.call_action(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", arguments, timeout=60))
             for _ in range(80)
         ]
         await until(lambda: client.stats()["http"]["connections_opened"] >= 4)
         await client.close(0)
         with pytest.raises(rtcmsg.Closed):
-            await client.call(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", arguments)
+            await client.call_action(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", arguments)
         # Cut short, and not at the end of their time.
         errors = await asyncio.gather(*calls, return_exceptions=True)
         assert all(isinstance(error, rtcmsg.Closed) for error in errors)

@@ -79,14 +79,14 @@ def test_what_is_lent_to_the_library_lives_until_the_call_returns(client: rtcmsg
 def test_any_other_action_is_called_by_its_name(client: rtcmsg.Client) -> None:
     arguments = {"ConversationShortId": 7221856821303361536, "Sender": 10008, "Receivers": [10001]}
     with pytest.raises(rtcmsg.Rejected) as caught:
-        client.call(rtcmsg.Vendor.VOLCENGINE, "BanUserStream", arguments, version="2020-12-01")
+        client.call_action(rtcmsg.Vendor.VOLCENGINE, "BanUserStream", arguments, version="2020-12-01")
     assert caught.value.report is not None
     assert caught.value.report.json()["ResponseMetadata"]["Action"] == "BanUserStream"
 
 
 def test_an_action_with_a_method_of_its_own_is_not_called(client: rtcmsg.Client) -> None:
     with pytest.raises(rtcmsg.InvalidArgument) as caught:
-        client.call(rtcmsg.Vendor.VOLCENGINE, "SendUnicast", "{}", version="2020-12-01")
+        client.call_action(rtcmsg.Vendor.VOLCENGINE, "SendUnicast", "{}", version="2020-12-01")
     assert caught.value.field == "action"
 
 
@@ -98,7 +98,7 @@ def test_zego_actions_are_called_without_a_version(client: rtcmsg.Client, emulat
         "MessageCategory": 1,
         "MessageContent": "x",
     }
-    report = client.call(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", arguments)
+    report = client.call_action(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", arguments)
     assert report.json()["Code"] == 0
     assert emulator.payloads("zego", "alice") == ["x"]
 
@@ -280,7 +280,7 @@ def test_a_closed_client_says_so_and_can_be_closed_again(client: rtcmsg.Client) 
         lambda: client.send_unicast(from_="server", to="alice", payload="hello"),
         lambda: client.submit.send_unicast(from_="server", to="alice", payload="hello"),
         lambda: client.check.send_unicast(from_="server", to="alice", payload="hello"),
-        lambda: client.call(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", {}),
+        lambda: client.call_action(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", {}),
     ]
     others: list[Callable[[], object]] = [
         lambda: client.set_credentials(rtcmsg.Vendor.ZEGO, secret="0123456789abcdef0123456789abcdef"),

@@ -110,12 +110,12 @@ def test_a_case_ends_as_the_table_says(
 
     if "error" in case:
         assert isinstance(error, rtcmsg.NotSent)
-        said = {"code": f"RTCMSG_{error.code.name}", "field": error.field, "text": error.text}
+        said = {"code": header_name(error.code), "field": error.field, "message": error.message}
         assert (said, report) == (case["error"], None)
         return
     assert report is not None
-    assert report.code.name == case["code"].replace("RTCMSG_", "")
-    assert report.delivery.name == case["delivery"].replace("RTCMSG_", "")
+    assert header_name(report.code) == case["code"]
+    assert header_name(report.delivery) == case["delivery"]
     assert (error is None) == (report.code is rtcmsg.Code.OK)
     if error is not None:
         assert (error.code, error.report) == (report.code, report)
@@ -130,19 +130,26 @@ def test_a_case_ends_as_the_table_says(
         assert rtcmsg_emulator.payloads(vendor, user).count(arguments(message)["payload"]) == count
 
 
+def header_name(value: rtcmsg.Code | rtcmsg.Delivery) -> str:
+    """The constant of rtcmsg.h."""
+    if isinstance(value, rtcmsg.Delivery):
+        return f"RTCMSG_DELIVERY_{value.name}"
+    return "RTCMSG_OK" if value is rtcmsg.Code.OK else f"RTCMSG_ERR_{value.name}"
+
+
 def row_of(recipient: rtcmsg.Recipient) -> dict[str, Any]:
     """A recipient as the table writes it: without what is 0 or empty."""
     row = {
         "user": recipient.user if recipient.user_id is None else recipient.user_id,
-        "delivery": f"RTCMSG_{recipient.delivery.name}",
-        "code": f"RTCMSG_{recipient.code.name}",
+        "delivery": header_name(recipient.delivery),
+        "code": header_name(recipient.code),
         "vendor_code": recipient.vendor_code,
-        "vendor_text": recipient.vendor_text,
+        "vendor_message": recipient.vendor_message,
         "devices": [
             {
                 "platform": device.platform,
-                "vendor_text": device.vendor_text,
-                "delivery": f"RTCMSG_{device.delivery.name}",
+                "vendor_message": device.vendor_message,
+                "delivery": header_name(device.delivery),
             }
             for device in recipient.devices
         ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 import rtcmsg
+from rtcmsg import _abi, _library
 from rtcmsg._errors import error_of
 from rtcmsg.emulator import Emulator
 
@@ -51,13 +53,13 @@ def test_a_wrong_type_is_a_type_error_that_names_the_argument(
     [
         ("send_unicast", {**UNICAST, "to": "a\ud800b"}, "to[0]", "is not UTF-8 at byte 1"),
         ("send_unicast", {**UNICAST, "from_": "\udfff"}, "from", "is not UTF-8 at byte 0"),
-        ("send_unicast", {**UNICAST, "payload": "hi\udc80"}, "payload", "is not UTF-8 at byte 2; bytes go with RTCMSG_BINARY, on Volcengine RTC"),
+        ("send_unicast", {**UNICAST, "payload": "hi\udc80"}, "payload", "is not UTF-8 at byte 2; bytes go with RTCMSG_MESSAGE_BINARY, on Volcengine RTC"),
         ("send_unicast", {**UNICAST, "to": "a\0b"}, "to", "holds '\\0'; Volcengine ids take letters, digits, _ @ - and ."),
         ("send_unicast", {**UNICAST, "payload": "x" * 65537}, "payload", "message too long: 65,537 bytes, SendUnicast takes 65,536"),
         ("send_unicast", {**UNICAST, "to": "x" * 1_000_000}, "to", "is 1,000,000 characters long, Volcengine ids take 128"),
         ("send_custom_command_to_users", {**COMMAND, "to": ["alice", "\ud83d"]}, "to[1]", "is not UTF-8 at byte 0"),
         ("send_custom_command_to_users", {**COMMAND, "room_id": "a\0"}, "room_id", "contains a NUL character"),
-        ("send_custom_command_to_users", {**COMMAND, "payload": b"x"}, "flags", "RTCMSG_BINARY: SendCustomCommand to users takes text alone"),
+        ("send_custom_command_to_users", {**COMMAND, "payload": b"x"}, "flags", "RTCMSG_MESSAGE_BINARY: SendCustomCommand to users takes text alone"),
         ("send_custom_command_to_users", {**COMMAND, "to": []}, "to", "an empty list; SendCustomCommand takes 1 to 100,000, and has an action of its own for everybody"),
         ("p2p_send_message_to_users", {**IM, "conversation_id": 0}, "conversation_id", "is 0, it must be 1 or more"),
         ("p2p_send_message_to_users", {**IM, "sender_id": -(2**63)}, "sender_id", "is -9223372036854775808, it must be 1 or more"),
@@ -79,7 +81,7 @@ def test_a_bad_value_is_an_invalid_argument_with_the_library_s_text(
     for actions in (client, client.submit, client.check):
         with pytest.raises(rtcmsg.InvalidArgument) as caught:
             getattr(actions, method)(**message)
-        assert (caught.value.field, caught.value.text) == (field, text)
+        assert (caught.value.field, caught.value.message) == (field, text)
         assert str(caught.value) == f"{field}: {text}"
         assert caught.value.report is None
         assert isinstance(caught.value, ValueError)
@@ -89,14 +91,14 @@ def test_a_bad_value_is_an_invalid_argument_with_the_library_s_text(
 def test_bad_arguments_of_the_other_calls_are_refused(client: rtcmsg.Client) -> None:
     volcengine = rtcmsg.Vendor.VOLCENGINE
     calls: list[tuple[Callable[[], object], str, str]] = [
-        (lambda: client.call(volcengine, "A\0", "{}", version="2020-12-01"), "action", "contains a NUL character"),
-        (lambda: client.call(volcengine, "A", "{}", version="\0"), "version", "contains a NUL character"),
-        (lambda: client.call(volcengine, "A\ud800", "{}", version="1"), "action", "is not UTF-8 at byte 1"),
-        (lambda: client.call(volcengine, "A", "{\ud800", version="2020-12-01"), "json", "is not UTF-8 at byte 1"),
+        (lambda: client.call_action(volcengine, "A\0", "{}", version="2020-12-01"), "action", "contains a NUL character"),
+        (lambda: client.call_action(volcengine, "A", "{}", version="\0"), "version", "contains a NUL character"),
+        (lambda: client.call_action(volcengine, "A\ud800", "{}", version="1"), "action", "is not UTF-8 at byte 1"),
+        (lambda: client.call_action(volcengine, "A", "{\ud800", version="2020-12-01"), "json", "is not UTF-8 at byte 1"),
         (
-            lambda: client.call(7, "A", "{}"),  # type: ignore[arg-type]
+            lambda: client.call_action(7, "A", "{}"),  # type: ignore[arg-type]
             "vendor",
-            "7 is no vendor; take RTCMSG_VOLCENGINE or RTCMSG_ZEGO",
+            "unknown vendor 7; use RTCMSG_VENDOR_VOLCENGINE or RTCMSG_VENDOR_ZEGO",
         ),
         (lambda: client.set_credentials(volcengine, secret="x"), "key_id", "must not be empty"),
         (lambda: client.poll(timeout=-1), "timeout", "is -1; it takes 0 or more seconds"),
@@ -109,7 +111,26 @@ def test_bad_arguments_of_the_other_calls_are_refused(client: rtcmsg.Client) -> 
     for call, field, text in calls:
         with pytest.raises(rtcmsg.InvalidArgument) as caught:
             call()
-        assert (caught.value.field, caught.value.text) == (field, text)
+        assert (caught.value.field, caught.value.message) == (field, text)
+
+
+def test_a_flag_of_the_other_struct_is_refused_by_name(client: rtcmsg.Client) -> None:
+    lib, identity = _library.library(), ctypes.c_uint64(7)
+    user = _abi.Str(b"alice", 5)
+    for flags_of_message, flags_of_options, name, owner, other in (
+        (_abi.SUBMIT_UNORDERED, 0, "RTCMSG_SUBMIT_UNORDERED", "rtcmsg_send_options", "rtcmsg_message"),
+        (_abi.SUBMIT_NO_COMPLETION, 0, "RTCMSG_SUBMIT_NO_COMPLETION", "rtcmsg_send_options", "rtcmsg_message"),
+        (0, _abi.MESSAGE_BINARY, "RTCMSG_MESSAGE_BINARY", "rtcmsg_message", "rtcmsg_send_options"),
+    ):
+        message, options, error = _abi.new_message(), _abi.new_send_options(), _abi.new_error()
+        message.action, message.flags = _abi.SEND_UNICAST, flags_of_message
+        setattr(message, "from", _abi.Str(b"server", 6))
+        message.to, message.to_count = ctypes.pointer(user), 1
+        message.payload, message.payload_len = b"hi", 2
+        options.flags = flags_of_options
+        code = lib.rtcmsg_client_submit(client._handle, message, options, identity, error)
+        assert (code, error.field, identity.value) == (rtcmsg.Code.INVALID_ARGUMENT, b"flags", 0)
+        assert error.message.decode() == f"{name} is a flag of {owner}, not of {other}"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +197,7 @@ def test_errors_and_reports_survive_pickle(client: rtcmsg.Client) -> None:
     with pytest.raises(rtcmsg.Undelivered) as caught:
         client.send_custom_command_to_room(room_id="nowhere", from_="server", payload="hello")
     copy = pickle.loads(pickle.dumps(caught.value))
-    assert (type(copy), copy.code, copy.text) == (type(caught.value), caught.value.code, caught.value.text)
+    assert (type(copy), copy.code, copy.message) == (type(caught.value), caught.value.code, caught.value.message)
     assert copy.report == caught.value.report
 
 

@@ -86,7 +86,7 @@ def test_a_send_that_is_interrupted_frees_its_report(client: rtcmsg.Client) -> N
     assert library.calls["rtcmsg_report_free"] == 1
 
 
-@pytest.mark.parametrize("function", ["rtcmsg_client_poll", "rtcmsg_report_free", "rtcmsg_client_log"])
+@pytest.mark.parametrize("function", ["rtcmsg_client_poll", "rtcmsg_report_free", "rtcmsg_client_next_log_line"])
 def test_what_an_interrupted_poll_had_is_given_by_the_next(client: rtcmsg.Client, function: str) -> None:
     ids = [client.submit.send_unicast(**UNICAST) for _ in range(5)]
     client.flush(60)
@@ -125,7 +125,7 @@ def test_what_nobody_polls_after_an_interruption_is_freed_with_the_client(emulat
     assert freed == ["rtcmsg_report_free", "rtcmsg_client_free"]
 
 
-@pytest.mark.parametrize("function", ["rtcmsg_client_poll", "rtcmsg_client_log"])
+@pytest.mark.parametrize("function", ["rtcmsg_client_poll", "rtcmsg_client_next_log_line"])
 def test_an_interrupted_loop_still_gives_its_tasks_their_answers(emulator: Emulator, function: str) -> None:
     client = rtcmsg.AsyncClient(settings=emulator.settings, quota_mode="off")
     library = Library(client._client)

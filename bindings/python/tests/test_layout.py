@@ -16,7 +16,7 @@ STRUCTS: dict[str, Any] = {
     "rtcmsg_str": _abi.Str,
     "rtcmsg_error": _abi.Error,
     "rtcmsg_message": _abi.Message,
-    "rtcmsg_call": _abi.Call,
+    "rtcmsg_send_options": _abi.SendOptions,
     "rtcmsg_completion": _abi.Completion,
     "rtcmsg_attempt": _abi.Attempt,
     "rtcmsg_request": _abi.Request,
@@ -54,27 +54,43 @@ def test_the_page_has_no_struct_that_is_missing_here(house: Path) -> None:
 
 
 def header_constants(house: Path) -> dict[str, int]:
+    """The values of the header's enums, without RTCMSG_."""
     header = (house / "include" / "rtcmsg.h").read_text(encoding="utf-8")
-    found = re.findall(r"^#define RTCMSG_(\w+) (-?\w+?)u?$", header, re.MULTILINE)
-    return {name: int(value, 0) for name, value in found}
+    constants = {}
+    for name, value, shift in re.findall(r"^  RTCMSG_(\w+) = \(?(-?\d+)(?: << (\d+)\))?,$", header, re.MULTILINE):
+        constants[name] = int(value) << int(shift or 0)
+    return constants
 
 
 def test_every_code_and_delivery_of_the_header_has_its_number_here(house: Path) -> None:
     constants = header_constants(house)
-    codes = {name: value for name, value in constants.items() if value < 0 or name == "OK"}
-    assert {code.name: code.value for code in rtcmsg.Code} == codes
-    for member in [*rtcmsg.Delivery, *rtcmsg.Vendor]:
-        assert constants[member.name] == member.value
+    codes = {name: value for name, value in constants.items() if name == "OK" or name.startswith("ERR_")}
+    assert {"OK" if code == 0 else f"ERR_{code.name}": code.value for code in rtcmsg.Code} == codes
+    for prefix, members in (("DELIVERY_", rtcmsg.Delivery), ("VENDOR_", rtcmsg.Vendor)):
+        values = {name: value for name, value in constants.items() if name.startswith(prefix)}
+        assert {prefix + member.name: member.value for member in members} == values
 
 
 def test_every_action_and_flag_of_the_header_has_its_number_here(house: Path) -> None:
     constants = header_constants(house)
-    for name, value in constants.items():
-        if re.match(r"(VOLCENGINE|ZEGO)_\w+", name):
-            assert getattr(_abi, re.sub(r"^(VOLCENGINE|ZEGO)_", "", name)) == value
-    for name in ("BINARY", "UNORDERED", "NO_COMPLETION"):
-        assert getattr(_abi, name) == constants[name]
-    assert constants["VERSION"] == _abi.HEADER_VERSION
+    actions = {name: value for name, value in constants.items() if name.startswith("ACTION_")}
+    assert len(actions) == 9
+    for name, value in actions.items():
+        assert getattr(_abi, re.sub(r"^ACTION_(VOLCENGINE|ZEGO)_", "", name)) == value
+    flags = {name: value for name, value in constants.items() if re.match(r"(MESSAGE|SUBMIT)_", name)}
+    assert len(flags) == 3
+    for name, value in flags.items():
+        assert getattr(_abi, name) == value
+
+
+def test_the_versions_are_those_of_the_header(house: Path) -> None:
+    header = (house / "include" / "rtcmsg.h").read_text(encoding="utf-8")
+    parts = [
+        int(re.findall(rf"^#define RTCMSG_VERSION_{part} (\d+)$", header, re.MULTILINE)[0])
+        for part in ("MAJOR", "MINOR", "PATCH")
+    ]
+    assert parts[0] << 16 | parts[1] << 8 | parts[2] == _abi.HEADER_VERSION
+    assert rtcmsg.library_version() == ".".join(map(str, parts))
 
 
 def test_every_function_of_the_library_is_declared_but_those_of_no_use_here(house: Path) -> None:
@@ -82,8 +98,11 @@ def test_every_function_of_the_library_is_declared_but_those_of_no_use_here(hous
     # Python has names in its enums, and takes no callback from a foreign thread.
     assert exported - set(_abi.FUNCTIONS) == {
         "rtcmsg_code_name",
+        "rtcmsg_code_text",
         "rtcmsg_delivery_name",
         "rtcmsg_config_set_log",
+        "rtcmsg_report_count_by_delivery",
+        "rtcmsg_version_string",
     }
     assert set(_abi.FUNCTIONS) <= exported
 

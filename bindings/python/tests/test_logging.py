@@ -22,7 +22,7 @@ def test_the_library_s_lines_are_records_of_the_logger(
     levels = {record.levelno for record in caplog.records if record.name == "rtcmsg"}
     assert {logging.DEBUG, logging.INFO, logging.WARNING} <= levels
     assert "SendUnicast: accepted" in caplog.text
-    assert "RTCMSG_UNDELIVERED" in caplog.text
+    assert "RTCMSG_ERR_UNDELIVERED" in caplog.text
     assert "private" not in caplog.text
     assert "demo-secret-key" not in caplog.text
 
@@ -47,6 +47,6 @@ def test_below_the_logger_s_level_nothing_is_kept(make_client: MakeClient, caplo
 
 def test_a_setting_goes_before_the_logger_s_level(make_client: MakeClient, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "rtcmsg"):
-        client = make_client(log_keep="off")
+        client = make_client(log_buffer_level="off")
         client.send_unicast(from_="server", to="alice", payload="hello")
     assert caplog.records == []

@@ -45,7 +45,7 @@ def test_a_forked_child_is_told_so_and_makes_a_client_of_its_own(
                 lambda: client.send_unicast(**message, payload="child"),
                 lambda: client.submit.send_unicast(**message, payload="child"),
                 lambda: client.check.send_unicast(**message, payload="child"),
-                lambda: client.call(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", {}),
+                lambda: client.call_action(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", {}),
             ]
             others = [
                 lambda: client.poll(timeout=None),

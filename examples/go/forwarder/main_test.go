@@ -82,12 +82,12 @@ func inbox(t *testing.T, emulator *rtcmsgtest.Emulator, user string) []string {
 func TestNotificationsAreForwardedAndAnswered(t *testing.T) {
 	emulator, url, stop := begin(t, nil)
 	status, o := post(t, url, `{"room": "lobby", "to": ["alice", "bob"], "text": "dinner is ready"}`)
-	expected := []recipient{{"alice", "RTCMSG_ACCEPTED"}, {"bob", "RTCMSG_NOT_DELIVERED"}}
-	if status != http.StatusOK || o.Code != "RTCMSG_PARTIAL" || !reflect.DeepEqual(o.Recipients, expected) {
+	expected := []recipient{{"alice", "RTCMSG_DELIVERY_ACCEPTED"}, {"bob", "RTCMSG_DELIVERY_NOT_DELIVERED"}}
+	if status != http.StatusOK || o.Code != "RTCMSG_ERR_PARTIAL" || !reflect.DeepEqual(o.Recipients, expected) {
 		t.Errorf("%d, %+v", status, o)
 	}
 	status, o = post(t, url, `{"room": "lobby", "everybody": true, "text": "all of you"}`)
-	if status != http.StatusOK || o.Code != "RTCMSG_OK" || o.Delivery != "RTCMSG_ACCEPTED" || o.Recipients != nil {
+	if status != http.StatusOK || o.Code != "RTCMSG_OK" || o.Delivery != "RTCMSG_DELIVERY_ACCEPTED" || o.Recipients != nil {
 		t.Errorf("%d, %+v", status, o)
 	}
 	if err := stop(); err != nil {
@@ -111,11 +111,11 @@ func TestTheStatusSaysWhetherToTryAgain(t *testing.T) {
 		status int
 		code   string
 	}{
-		{"no JSON", nil, `{`, http.StatusBadRequest, "RTCMSG_INVALID_ARGUMENT"},
-		{"nobody is not everybody", nil, `{"room": "lobby", "text": "hi"}`, http.StatusBadRequest, "RTCMSG_INVALID_ARGUMENT"},
-		{"throttled", map[string]any{"vendor": "zego", "throttle": true}, good, http.StatusServiceUnavailable, "RTCMSG_THROTTLED"},
-		{"cut", map[string]any{"vendor": "zego", "cut_answer_after": 0}, good, http.StatusGatewayTimeout, "RTCMSG_DISCONNECTED"},
-		{"refused", map[string]any{"vendor": "zego", "error": 100000004}, good, http.StatusBadGateway, "RTCMSG_CLOCK"},
+		{"no JSON", nil, `{`, http.StatusBadRequest, "RTCMSG_ERR_INVALID_ARGUMENT"},
+		{"nobody is not everybody", nil, `{"room": "lobby", "text": "hi"}`, http.StatusBadRequest, "RTCMSG_ERR_INVALID_ARGUMENT"},
+		{"throttled", map[string]any{"vendor": "zego", "throttle": true}, good, http.StatusServiceUnavailable, "RTCMSG_ERR_THROTTLED"},
+		{"cut", map[string]any{"vendor": "zego", "cut_answer_after": 0}, good, http.StatusGatewayTimeout, "RTCMSG_ERR_DISCONNECTED"},
+		{"refused", map[string]any{"vendor": "zego", "error": 100000004}, good, http.StatusBadGateway, "RTCMSG_ERR_CLOCK"},
 		{"all is well", nil, good, http.StatusOK, "RTCMSG_OK"},
 	} {
 		if c.fault != nil {

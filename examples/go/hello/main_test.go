@@ -40,7 +40,7 @@ func TestTheProgramOfTheREADMESendsAndTells(t *testing.T) {
 	run := exec.Command(program)
 	run.Env = append(run.Environ(), emulator.Environ()...)
 	output, err := run.Output()
-	if err != nil || string(output) != "alice: RTCMSG_ACCEPTED\nbob: RTCMSG_NOT_DELIVERED\n" {
+	if err != nil || string(output) != "alice: RTCMSG_DELIVERY_ACCEPTED\nbob: RTCMSG_DELIVERY_NOT_DELIVERED\n" {
 		t.Errorf("%v\n%s", err, output)
 	}
 	received, err := emulator.Inbox("zego", "alice")

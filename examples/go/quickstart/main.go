@@ -63,6 +63,6 @@ func show(out io.Writer, name, everybody string, report *rtcmsg.Report) {
 	}
 	for _, r := range report.Recipients {
 		user := cmp.Or(r.User, strconv.FormatInt(r.UserID, 10))
-		fmt.Fprintf(out, "%-28s %-14s %-22s %s\n", name, user, r.Delivery, r.VendorText)
+		fmt.Fprintf(out, "%-28s %-14s %-22s %s\n", name, user, r.Delivery, r.VendorMessage)
 	}
 }

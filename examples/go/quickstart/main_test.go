@@ -28,24 +28,24 @@ var presence = []struct {
 
 // Volcengine RTC accepts a message for a user who is absent, too.
 var rows = []string{
-	"SendUnicast alice RTCMSG_ACCEPTED",
-	"SendRoomUnicast alice RTCMSG_ACCEPTED",
-	"BatchSendRoomUnicast alice RTCMSG_ACCEPTED",
-	"BatchSendRoomUnicast bob RTCMSG_ACCEPTED",
-	"BatchSendRoomUnicast ghost RTCMSG_ACCEPTED",
-	"SendBroadcast (room lobby) RTCMSG_ACCEPTED",
-	"P2PSendMessage 10001 RTCMSG_DELIVERED SUCCESS",
-	"P2PSendMessage 10002 RTCMSG_NOT_DELIVERED NOT_ONLINE",
-	"P2PSendMessage 10003 RTCMSG_ACCEPTED",
-	"P2PSendMessage to all 10001 RTCMSG_DELIVERED SUCCESS",
-	"P2PSendMessage to all 10002 RTCMSG_NOT_DELIVERED NOT_ONLINE",
-	"P2PSendMessage to all 10008 RTCMSG_NOT_DELIVERED NOT_ONLINE",
-	"P2PSendMessage to all except 10001 RTCMSG_DELIVERED SUCCESS",
-	"P2PSendMessage to all except 10008 RTCMSG_NOT_DELIVERED NOT_ONLINE",
-	"SendCustomCommand alice RTCMSG_ACCEPTED",
-	"SendCustomCommand bob RTCMSG_NOT_DELIVERED",
-	"SendCustomCommand ghost RTCMSG_NOT_DELIVERED",
-	"SendCustomCommand to room (room lobby) RTCMSG_ACCEPTED",
+	"SendUnicast alice RTCMSG_DELIVERY_ACCEPTED",
+	"SendRoomUnicast alice RTCMSG_DELIVERY_ACCEPTED",
+	"BatchSendRoomUnicast alice RTCMSG_DELIVERY_ACCEPTED",
+	"BatchSendRoomUnicast bob RTCMSG_DELIVERY_ACCEPTED",
+	"BatchSendRoomUnicast ghost RTCMSG_DELIVERY_ACCEPTED",
+	"SendBroadcast (room lobby) RTCMSG_DELIVERY_ACCEPTED",
+	"P2PSendMessage 10001 RTCMSG_DELIVERY_DELIVERED SUCCESS",
+	"P2PSendMessage 10002 RTCMSG_DELIVERY_NOT_DELIVERED NOT_ONLINE",
+	"P2PSendMessage 10003 RTCMSG_DELIVERY_ACCEPTED",
+	"P2PSendMessage to all 10001 RTCMSG_DELIVERY_DELIVERED SUCCESS",
+	"P2PSendMessage to all 10002 RTCMSG_DELIVERY_NOT_DELIVERED NOT_ONLINE",
+	"P2PSendMessage to all 10008 RTCMSG_DELIVERY_NOT_DELIVERED NOT_ONLINE",
+	"P2PSendMessage to all except 10001 RTCMSG_DELIVERY_DELIVERED SUCCESS",
+	"P2PSendMessage to all except 10008 RTCMSG_DELIVERY_NOT_DELIVERED NOT_ONLINE",
+	"SendCustomCommand alice RTCMSG_DELIVERY_ACCEPTED",
+	"SendCustomCommand bob RTCMSG_DELIVERY_NOT_DELIVERED",
+	"SendCustomCommand ghost RTCMSG_DELIVERY_NOT_DELIVERED",
+	"SendCustomCommand to room (room lobby) RTCMSG_DELIVERY_ACCEPTED",
 }
 
 var inboxes = map[string][]string{
@@ -96,7 +96,7 @@ func TestTheQuickstartTellsWhatTheInboxesHold(t *testing.T) {
 }
 
 func TestWithoutSettingsItSaysWhatIsMissing(t *testing.T) {
-	if err := run(new(strings.Builder)); err == nil || !strings.Contains(err.Error(), "RTCMSG_NOT_CONFIGURED") {
+	if err := run(new(strings.Builder)); err == nil || !strings.Contains(err.Error(), "RTCMSG_ERR_NOT_CONFIGURED") {
 		t.Error(err)
 	}
 }

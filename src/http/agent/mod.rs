@@ -76,8 +76,8 @@ impl Settings {
     /// Reads and checks everything now, the CA file too, so that no send to one of `endpoints` can fail for it later.
     pub fn new(config: &Config, endpoints: &[&Endpoint]) -> Result<Settings, Error> {
         Ok(Settings {
-            max_connections: config.integer(&config::HTTP_MAX_CONNECTIONS) as usize,
-            max_idle: config.millis(&config::HTTP_MAX_IDLE_MS),
+            max_connections: config.integer(&config::HTTP_MAX_IDLE_CONNECTIONS) as usize,
+            max_idle: config.millis(&config::HTTP_IDLE_TIMEOUT_MS),
             max_age: config.millis(&config::HTTP_MAX_CONNECTION_AGE_MS),
             dns_ttl: config.millis(&config::HTTP_DNS_TTL_MS),
             connect_timeout: config.millis(&config::HTTP_CONNECT_TIMEOUT_MS),

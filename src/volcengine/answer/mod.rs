@@ -162,23 +162,23 @@ fn of_another_request(asked: Asked, status: u16, action: &str) -> Outcome {
 }
 
 fn refused(asked: Asked, status: u16, error: Refusal, speaks_of_users: bool) -> Outcome {
-    let vendor_name = error.name.0.into_owned();
+    let vendor_error = error.name.0.into_owned();
     // The number may stand where the name belongs.
-    let number = error.number.or_else(|| json::whole(&vendor_name));
+    let number = error.number.or_else(|| json::whole(&vendor_error));
     let number = number.and_then(|n| i32::try_from(n).ok()).unwrap_or(0);
-    let class = codes::classify(&vendor_name, number, status);
+    let class = codes::classify(&vendor_error, number, status);
     let text = format!(
         "Volcengine refused: {}",
-        if vendor_name.is_empty() {
+        if vendor_error.is_empty() {
             "no code given"
         } else {
-            &vendor_name
+            &vendor_error
         }
     );
     let mut request = Request {
-        vendor_name,
+        vendor_error,
         vendor_code: number,
-        vendor_text: error.message.kept(&[]),
+        vendor_message: error.message.kept(&[]),
         ..Request::failed(class.code(), class.delivery(asked.recipients), status, text)
     };
     if !matches!(asked.rows, Rows::Passed) && speaks_of_users {
@@ -193,7 +193,7 @@ fn refused(asked: Asked, status: u16, error: Refusal, speaks_of_users: bool) -> 
 fn accepted(asked: Asked, status: u16, result: Taken, misplaced: &Misplaced) -> Outcome {
     let speaks_of_users = result.speaks_of_users(misplaced);
     let mut request = Request::failed(Code::Ok, Delivery::Accepted, status, "");
-    request.vendor_text = result.message.kept(&["Success"]);
+    request.vendor_message = result.message.kept(&["Success"]);
     match asked.rows {
         Rows::Expected { left_out } => {
             let mut rows = result.pushed.unwrap_or_default();
@@ -438,7 +438,7 @@ fn device(row: &Push) -> Device {
     Device {
         platform: row.platform.kept(&["Default", "Android", "IOS", "Web"]),
         delivery,
-        vendor_text: row.word.kept(&["SUCCESS", "Success", "NOT_ONLINE"]),
+        vendor_message: row.word.kept(&["SUCCESS", "Success", "NOT_ONLINE"]),
     }
 }
 
@@ -468,9 +468,9 @@ fn reached(id: i64, devices: Vec<Device>) -> Recipient {
         Delivery::NotDelivered => Code::Undelivered,
         _ => Code::Ok,
     };
-    let vendor_text = decisive.map_or(Cow::Borrowed(""), |device| device.vendor_text.clone());
+    let vendor_message = decisive.map_or(Cow::Borrowed(""), |device| device.vendor_message.clone());
     Recipient {
-        vendor_text,
+        vendor_message,
         devices,
         ..Recipient::new(User::Id(id), delivery, code)
     }

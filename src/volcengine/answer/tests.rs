@@ -72,7 +72,7 @@ fn the_pages_own_rtc_answers_are_accepted() {
         let (request, rows) = (outcome.request, outcome.recipients);
         assert_eq!((request.code, request.delivery), (Code::Ok, Delivery::Accepted));
         assert_eq!(
-            (request.request_id.as_str(), &*request.vendor_text),
+            (request.request_id.as_str(), &*request.vendor_message),
             ("Your_RequestId", "Success")
         );
         let users: Vec<User> = rows.iter().map(|row| row.user.clone()).collect();
@@ -91,7 +91,7 @@ fn the_pages_own_im_answer_names_every_user_and_device() {
     assert_eq!(request.request_id, "20240604150611EC00A9D1A0E4F0DF98AB");
     let told: Vec<_> = rows
         .iter()
-        .map(|row| (row.user.clone(), row.delivery, &*row.vendor_text))
+        .map(|row| (row.user.clone(), row.delivery, &*row.vendor_message))
         .collect();
     assert_eq!(
         told,
@@ -177,8 +177,8 @@ fn an_error_keeps_the_vendors_words() {
     let body = r#"{"ResponseMetadata":{"RequestId":20240604,"Error":{"CodeN":"100010","Code":"SignatureDoesNotMatch","Message":"no\u0000match"},"New":[1]}}"#;
     let (request, _) = read_for(Recipients::Everybody, 401, body);
     assert_eq!((request.request_id.as_str(), request.vendor_code), ("20240604", 100010));
-    assert_eq!(request.vendor_name, "SignatureDoesNotMatch");
-    assert_eq!(request.vendor_text, "no\u{FFFD}match");
+    assert_eq!(request.vendor_error, "SignatureDoesNotMatch");
+    assert_eq!(request.vendor_message, "no\u{FFFD}match");
     assert_eq!(request.http_status, 401);
 }
 
@@ -590,7 +590,7 @@ fn the_number_of_an_error_may_stand_where_its_name_belongs() {
         let body = format!(r#"{{"ResponseMetadata":{{"Error":{{"Code":{code},"Message":"too fast"}}}}}}"#);
         assert_eq!(verdict(200, &body), (Code::Throttled, Delivery::NotDelivered), "{code}");
         let (request, _) = read_for(Recipients::One("u"), 200, &body);
-        assert_eq!((request.vendor_code, request.vendor_name.as_str()), (100018, "100018"));
+        assert_eq!((request.vendor_code, request.vendor_error.as_str()), (100018, "100018"));
     }
 }
 

@@ -91,7 +91,7 @@ fn readable(asked: Asked, status: u16, answer: Answer) -> Result<Outcome, Flaw> 
         }
     };
     request.vendor_code = code;
-    request.vendor_text = answer.message.kept(&["success"]);
+    request.vendor_message = answer.message.kept(&["success"]);
     request.request_id = answer.request_id.0.into_owned();
     let fail_users = answer.data.and_then(|data| data.fail_users);
     let mut fail_users = fail_users.filter(|_| !asked.is_call).unwrap_or_default();

@@ -22,7 +22,7 @@ fn the_pages_own_answer_names_who_did_not_get_it() {
         (request.code, request.request_id.as_str()),
         (Code::Ok, "3005402395393320157")
     );
-    assert_eq!(request.vendor_text, "success");
+    assert_eq!(request.vendor_message, "success");
     assert_eq!(deliveries(&rows), [Delivery::Accepted, Delivery::NotDelivered]);
     assert_eq!((rows[1].code, rows[1].vendor_code), (Code::Undelivered, 50003));
 }

@@ -56,7 +56,7 @@ func sendMany(client *rtcmsg.Client, rounds int) {
 				client.Submit(ctx, message, rtcmsg.Unordered())
 				client.Post(ctx, message, rtcmsg.Unordered())
 				client.BatchSendRoomUnicast(ctx, rtcmsg.BatchRoomUnicast{})
-				client.Call(ctx, rtcmsg.Volcengine, "GetNothing", "2020-12-01", []byte(`{}`))
+				client.CallAction(ctx, rtcmsg.Volcengine, "GetNothing", "2020-12-01", []byte(`{}`))
 				short, cancel := context.WithTimeout(ctx, time.Millisecond)
 				client.BatchSendRoomUnicast(short, message)
 				cancel()

@@ -24,9 +24,9 @@ from typing import Any
 
 HEADER_VERSION = 0x000100
 
-BINARY = 1
-UNORDERED = 1
-NO_COMPLETION = 2
+MESSAGE_BINARY = 1 << 0
+SUBMIT_UNORDERED = 1 << 8
+SUBMIT_NO_COMPLETION = 1 << 9
 
 SEND_UNICAST = 101
 SEND_ROOM_UNICAST = 102
@@ -53,7 +53,7 @@ class Error(Structure):
         ("code", c_int32),
         ("reserved", c_uint32),
         ("field", c_char * 48),
-        ("text", c_char * 448),
+        ("message", c_char * 448),
     )
 
 
@@ -77,7 +77,7 @@ class Message(Structure):
     )
 
 
-class Call(Structure):
+class SendOptions(Structure):
     _fields_ = (
         ("struct_size", c_size_t),
         ("timeout_ms", c_int32),
@@ -92,7 +92,7 @@ class Call(Structure):
 # A struct that goes in begins with its size, as RTCMSG_INIT has it. Fields are assigned: as keywords they cost twice.
 new_error = partial(Error, sizeof(Error))
 new_message = partial(Message, sizeof(Message))
-new_call = partial(Call, sizeof(Call))
+new_send_options = partial(SendOptions, sizeof(SendOptions))
 
 
 class Completion(Structure):
@@ -108,23 +108,23 @@ class Completion(Structure):
 class Request(Structure):
     _fields_ = (
         ("request_id", c_char_p),
-        ("vendor_name", c_char_p),
-        ("vendor_text", c_char_p),
-        ("text", c_char_p),
+        ("vendor_error", c_char_p),
+        ("vendor_message", c_char_p),
+        ("error_message", c_char_p),
         ("vendor_code", c_int32),
         ("code", c_int32),
         ("delivery", c_uint32),
         ("http_status", c_uint32),
         ("retry_after_ms", c_uint32),
         ("first_attempt", c_uint32),
-        ("attempts", c_uint32),
+        ("attempt_count", c_uint32),
         ("reserved", c_uint32),
     )
 
 
 class Attempt(Structure):
     _fields_ = (
-        ("text", c_char_p),
+        ("error_message", c_char_p),
         ("code", c_int32),
         ("delivery", c_uint32),
         ("http_status", c_uint32),
@@ -142,12 +142,12 @@ class Recipient(Structure):
         ("request", c_uint32),
         ("first_device", c_uint32),
         ("device_count", c_uint32),
-        ("vendor_text", c_char_p),
+        ("vendor_message", c_char_p),
     )
 
 
 class Device(Structure):
-    _fields_ = (("platform", c_char_p), ("vendor_text", c_char_p), ("delivery", c_uint32), ("reserved", c_uint32))
+    _fields_ = (("platform", c_char_p), ("vendor_message", c_char_p), ("delivery", c_uint32), ("reserved", c_uint32))
 
 
 _CLIENT = _CONFIG = _REPORT = c_void_p
@@ -164,13 +164,13 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "rtcmsg_config_load_env": (_CODE, (_CONFIG, _ERROR)),
     "rtcmsg_client_new": (_CODE, (_CONFIG, POINTER(_CLIENT), _ERROR)),
     "rtcmsg_client_check": (_CODE, (_CLIENT, POINTER(Message), _ERROR)),
-    "rtcmsg_client_send": (_CODE, (_CLIENT, POINTER(Message), POINTER(Call), POINTER(_REPORT), _ERROR)),
-    "rtcmsg_client_call": (
+    "rtcmsg_client_send": (_CODE, (_CLIENT, POINTER(Message), POINTER(SendOptions), POINTER(_REPORT), _ERROR)),
+    "rtcmsg_client_call_action": (
         _CODE,
-        (_CLIENT, c_uint32, c_char_p, c_char_p, Str, POINTER(Call), POINTER(_REPORT), _ERROR),
+        (_CLIENT, c_uint32, c_char_p, c_char_p, Str, POINTER(SendOptions), POINTER(_REPORT), _ERROR),
     ),
     "rtcmsg_client_set_credentials": (_CODE, (_CLIENT, c_uint32, Str, Str, Str, _ERROR)),
-    "rtcmsg_client_submit": (_CODE, (_CLIENT, POINTER(Message), POINTER(Call), POINTER(c_uint64), _ERROR)),
+    "rtcmsg_client_submit": (_CODE, (_CLIENT, POINTER(Message), POINTER(SendOptions), POINTER(c_uint64), _ERROR)),
     "rtcmsg_client_poll": (_CODE, (_CLIENT, c_int32, POINTER(Completion), c_size_t, c_size_t, _SIZE_OUT, _ERROR)),
     "rtcmsg_client_event_handle": (_CODE, (_CLIENT, POINTER(c_ssize_t), _ERROR)),
     "rtcmsg_client_cancel": (_CODE, (_CLIENT, c_uint64, _ERROR)),
@@ -178,13 +178,13 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "rtcmsg_client_flush": (_CODE, (_CLIENT, c_int32, _ERROR)),
     "rtcmsg_client_warm_up": (_CODE, (_CLIENT, c_uint32, _ERROR)),
     "rtcmsg_client_stats": (_CODE, (_CLIENT, c_char_p, c_size_t, _SIZE_OUT, _ERROR)),
-    "rtcmsg_client_log": (_CODE, (_CLIENT, POINTER(c_int32), c_char_p, c_size_t, _SIZE_OUT, _ERROR)),
+    "rtcmsg_client_next_log_line": (_CODE, (_CLIENT, POINTER(c_int32), c_char_p, c_size_t, _SIZE_OUT, _ERROR)),
     "rtcmsg_client_close": (_CODE, (_CLIENT, c_int32, _ERROR)),
     "rtcmsg_client_free": (None, (_CLIENT,)),
     "rtcmsg_report_code": (_CODE, (_REPORT,)),
     "rtcmsg_report_delivery": (c_uint32, (_REPORT,)),
-    "rtcmsg_report_text": (c_char_p, (_REPORT,)),
-    "rtcmsg_report_count": (c_size_t, (_REPORT, c_uint32)),
+    "rtcmsg_report_summary": (c_char_p, (_REPORT,)),
+    "rtcmsg_report_recipient_count": (c_size_t, (_REPORT,)),
     "rtcmsg_report_request_count": (c_size_t, (_REPORT,)),
     "rtcmsg_report_request": (POINTER(Request), (_REPORT, c_size_t)),
     "rtcmsg_report_attempt": (POINTER(Attempt), (_REPORT, c_size_t)),

@@ -70,7 +70,7 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
     async def _act(
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
     ) -> Report:
-        return await self._send(_abi.UNORDERED, 0, build, timeout, expires_in, urgent)
+        return await self._send(_abi.SUBMIT_UNORDERED, 0, build, timeout, expires_in, urgent)
 
     async def _send(
         self,
@@ -159,7 +159,7 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         if self._waiting.pop(completion.user_data, None) is not None:
             self._unwatch(future.get_loop())
 
-    async def call(
+    async def call_action(
         self,
         vendor: Vendor,
         action: str,
@@ -170,9 +170,9 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         expires_in: float | None = None,
         urgent: bool = False,
     ) -> Report:
-        """As `Client.call`, on one of 32 threads of the client's own: cancelling the task does not end it."""
+        """As `Client.call_action`, on one of 32 threads of the client's own: cancelling the task does not end it."""
         call = functools.partial(
-            self._client.call,
+            self._client.call_action,
             vendor,
             action,
             arguments,
@@ -240,7 +240,7 @@ class AsyncSends(Actions[Coroutine[Any, Any, Report]]):
 
     def __init__(self, client: AsyncClient, *, order_key: int, ordered: bool) -> None:
         self._client, self._order_key = client, order_key
-        self._flags = 0 if ordered or order_key else _abi.UNORDERED
+        self._flags = 0 if ordered or order_key else _abi.SUBMIT_UNORDERED
 
     async def _act(
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool

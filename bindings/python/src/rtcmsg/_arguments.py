@@ -69,11 +69,11 @@ def payload(value: str | bytes | bytearray | memoryview) -> tuple[bytes, int]:
     if isinstance(value, str):
         return utf8("payload", value), 0
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value), _abi.BINARY
+        return bytes(value), _abi.MESSAGE_BINARY
     raise TypeError(f"payload must be str or bytes, not {type(value).__name__}")
 
 
-def call(
+def send_options(
     timeout: float | None,
     expires_in: float | None,
     urgent: bool,
@@ -81,19 +81,19 @@ def call(
     flags: int = 0,
     user_data: int = 0,
     order_key: int = 0,
-) -> _abi.Call:
-    """`rtcmsg_call`: seconds become milliseconds, None the client's own default."""
+) -> _abi.SendOptions:
+    """`rtcmsg_send_options`: seconds become milliseconds, None the client's own default."""
     if not isinstance(urgent, bool):
         raise TypeError(f"urgent must be bool, not {type(urgent).__name__}")
-    call = _abi.new_call()
+    options = _abi.new_send_options()
     if timeout is not None:
-        call.timeout_ms = _milliseconds("timeout", timeout, above_zero=True)
+        options.timeout_ms = _milliseconds("timeout", timeout, above_zero=True)
     if expires_in is not None:
-        call.expires_in_ms = _milliseconds("expires_in", expires_in, above_zero=True, limit=True)
-    call.priority, call.flags = urgent, flags
-    call.user_data = unsigned("user_data", user_data, _abi.UINT64_MAX)
-    call.order_key = unsigned("order_key", order_key, _abi.UINT64_MAX)
-    return call
+        options.expires_in_ms = _milliseconds("expires_in", expires_in, above_zero=True, limit=True)
+    options.priority, options.flags = urgent, flags
+    options.user_data = unsigned("user_data", user_data, _abi.UINT64_MAX)
+    options.order_key = unsigned("order_key", order_key, _abi.UINT64_MAX)
+    return options
 
 
 def wait(timeout: float | None) -> int:

@@ -103,8 +103,8 @@ class Client(Actions[Report]):
     def _act(
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
     ) -> Report:
-        message, call = build(), _arguments.call(timeout, expires_in, urgent)
-        return self._ask(self._lib.rtcmsg_client_send, message, call)
+        message, options = build(), _arguments.send_options(timeout, expires_in, urgent)
+        return self._ask(self._lib.rtcmsg_client_send, message, options)
 
     def _ask(self, function: Any, *arguments: Any) -> Report:
         handle, error = ctypes.c_void_p(), _abi.new_error()
@@ -122,7 +122,7 @@ class Client(Actions[Report]):
             raise failed
         return report
 
-    def call(
+    def call_action(
         self,
         vendor: Vendor,
         action: str,
@@ -139,14 +139,14 @@ class Client(Actions[Report]):
         `2020-12-01`; ZEGO has none. The actions that have a method of their own are refused.
         """
         body = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-        call = _arguments.call(timeout, expires_in, urgent)
+        options = _arguments.send_options(timeout, expires_in, urgent)
         return self._ask(
-            self._lib.rtcmsg_client_call,
+            self._lib.rtcmsg_client_call_action,
             _arguments.unsigned("vendor", vendor, 2**32 - 1),
             _arguments.c_string("action", action),
             None if version is None else _arguments.c_string("version", version),
             _arguments.text("json", body),
-            call,
+            options,
         )
 
     @property
@@ -317,7 +317,7 @@ class Client(Actions[Report]):
         """Hands on the lines that the library kept. What a filter or a handler raises is logging's matter, not the call's."""
         level, buffer, needed = ctypes.c_int32(), _NO_ROOM, ctypes.c_size_t()
         while True:
-            code = self._lib.rtcmsg_client_log(self._handle, level, buffer, len(buffer), needed, None)
+            code = self._lib.rtcmsg_client_next_log_line(self._handle, level, buffer, len(buffer), needed, None)
             if code == Code.OK:
                 _hand_on(_LEVEL_OF.get(level.value, logging.DEBUG), _report.text(buffer.value))
             elif code == Code.BUFFER_TOO_SMALL:
@@ -336,7 +336,7 @@ class Checks(Actions[None]):
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
     ) -> None:
         message = build()
-        _arguments.call(timeout, expires_in, urgent)
+        _arguments.send_options(timeout, expires_in, urgent)
         self._client._do(self._client._lib.rtcmsg_client_check, message, refused=True)
 
 
@@ -355,7 +355,7 @@ class Submits(Actions[int]):
         """`user_data` comes back in the completion. Messages of one `order_key` leave one after another; 0 is that of
         the destination, and `unordered` frees from it. Without `completion` nobody hears what became of the message.
         """
-        flags = (_abi.UNORDERED if unordered else 0) | (0 if completion else _abi.NO_COMPLETION)
+        flags = (_abi.SUBMIT_UNORDERED if unordered else 0) | (0 if completion else _abi.SUBMIT_NO_COMPLETION)
         return Submits(self._client, flags=flags, user_data=user_data, order_key=order_key)
 
     def _act(
@@ -375,10 +375,10 @@ class Submits(Actions[int]):
     ) -> None:
         """`id` tells even after an exception whether the message was taken in."""
         message = build()
-        call = _arguments.call(
+        options = _arguments.send_options(
             timeout, expires_in, urgent, flags=self._flags, user_data=self._user_data, order_key=self._order_key
         )
-        self._client._do(self._client._lib.rtcmsg_client_submit, message, call, id, refused=True)
+        self._client._do(self._client._lib.rtcmsg_client_submit, message, options, id, refused=True)
 
 
 def _hand_on(level: int, line: str) -> None:
@@ -404,7 +404,7 @@ def _free(lib: Any, handle: int, untaken: Iterable[_Untaken]) -> None:
 
 
 def _log_level() -> str:
-    """What the logger wants to hear, for log.keep."""
+    """What the logger wants to hear, for log.buffer_level."""
     return next((name for level, name in _LEVELS if logger.isEnabledFor(level)), "off")
 
 

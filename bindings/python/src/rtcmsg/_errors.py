@@ -24,17 +24,17 @@ class RtcmsgError(Exception):
     code: Code
     field: str
     """The field, argument or setting it is about, such as `to[3]` or `zego.app_id`; empty if none."""
-    text: str
+    message: str
     """A sentence: what is wrong and what is allowed. No secret, no payload."""
     report: Report | None
     """What became of the message; None if it was not taken in."""
 
-    def __init__(self, code: Code, field: str, text: str, report: Report | None = None) -> None:
-        super().__init__(f"{field}: {text}" if field else text)
-        self.code, self.field, self.text, self.report = code, field, text, report
+    def __init__(self, code: Code, field: str, message: str, report: Report | None = None) -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.code, self.field, self.message, self.report = code, field, message, report
 
     def __reduce__(self) -> tuple[object, ...]:
-        return error_of, (self.code, self.field, self.text, self.report, isinstance(self, NotSent))
+        return error_of, (self.code, self.field, self.message, self.report, isinstance(self, NotSent))
 
 
 class NotSent(RtcmsgError):
@@ -68,7 +68,7 @@ class NotConfigured(NotSent):
 
 
 class QueueFull(NotSent):
-    """The queue has no room (`queue.capacity`, `queue.bytes`): poll, or submit later."""
+    """The queue has no room (`queue.capacity`, `queue.max_bytes`): poll, or submit later."""
 
 
 class Expired(NotSent):
@@ -184,12 +184,12 @@ _OUTCOMES: dict[Delivery, type[RtcmsgError]] = {
 _REFUSALS = (Code.CLOSED, Code.FORKED, Code.NO_RESOURCES)
 
 
-def error_of(code: Code, field: str, text: str, report: Report | None = None, refused: bool = False) -> RtcmsgError:
+def error_of(code: Code, field: str, message: str, report: Report | None = None, refused: bool = False) -> RtcmsgError:
     """The exception for what the library said. `refused`: of a message that was not taken in, if there is no report."""
     delivery = report.delivery if report else None
     if refused and report is None and code in _REFUSALS:
         delivery = Delivery.NOT_SENT
-    return _class_of(code, delivery)(code, field, text, report)
+    return _class_of(code, delivery)(code, field, message, report)
 
 
 @functools.cache
@@ -207,14 +207,14 @@ def _class_of(code: Code, delivery: Delivery | None) -> type[RtcmsgError]:
 
 def raise_for(error: _abi.Error, *, refused: bool = False) -> NoReturn:
     """Raises what a function of the library wrote into its error."""
-    raise error_of(Code(error.code), text(error.field), text(error.text), refused=refused)
+    raise error_of(Code(error.code), text(error.field), text(error.message), refused=refused)
 
 
 def failure(report: Report) -> RtcmsgError | None:
     """The exception for a message that was taken in; None if all is well."""
-    return None if report.code is Code.OK else error_of(report.code, "", report.text, report)
+    return None if report.code is Code.OK else error_of(report.code, "", report.summary, report)
 
 
-def invalid(field: str, text: str) -> InvalidArgument:
+def invalid(field: str, message: str) -> InvalidArgument:
     """For what the library cannot be asked: it does not fit into its types."""
-    return InvalidArgument(Code.INVALID_ARGUMENT, field, text)
+    return InvalidArgument(Code.INVALID_ARGUMENT, field, message)

@@ -89,11 +89,11 @@ def _unnamed(cls: type[Number], value: object) -> Number:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try of a request, and why it ended. `text` is empty on success, `http_status` 0 if no answer came."""
+    """One try of a request, and why it ended. `error_message` is empty on success, `http_status` 0 if no answer came."""
 
     code: Code
     delivery: Delivery
-    text: str
+    error_message: str
     http_status: int
 
 
@@ -103,15 +103,15 @@ class Request:
 
     code: Code
     delivery: Delivery
-    text: str
+    error_message: str
     """Why it ended like this, in a sentence; empty on success."""
     request_id: str
     """The vendor's id of it, for its support; empty if no answer gave one."""
-    vendor_name: str
+    vendor_error: str
     """The vendor's error code as text, such as `FlowLimitExceeded.QPSOverLimit`; empty if none."""
     vendor_code: int
     """The vendor's error code as a number, 0 if none."""
-    vendor_text: str
+    vendor_message: str
     """What the vendor says of it; empty if nothing."""
     http_status: int
     """0 if no answer came."""
@@ -128,7 +128,7 @@ class Device:
     platform: str
     """`Android`, `IOS`, `Web`, or `Default` for a user who is offline."""
     delivery: Delivery
-    vendor_text: str
+    vendor_message: str
     """The vendor's word, such as `SUCCESS`."""
 
 
@@ -144,7 +144,7 @@ class Recipient:
     delivery: Delivery
     vendor_code: int
     """The vendor's code for this recipient, 0 if none."""
-    vendor_text: str
+    vendor_message: str
     """The vendor's word for this recipient, such as `NOT_ONLINE`; empty if none."""
     request: int
     """Index of the request that carried it, in `Report.requests`."""
@@ -165,7 +165,7 @@ class Report:
     delivery: Delivery
     """That of the least certain part, in the order unknown, not sent, not delivered, accepted, delivered. Members of a
     conversation who have no row count as accepted."""
-    text: str
+    summary: str
     """One line for a log: no secrets, no payload."""
     recipients: tuple[Recipient, ...]
     """None for a room. For an IM message to all, or to all but some, those that the vendor spoke of."""
@@ -191,13 +191,13 @@ def read(handle: int) -> Report:
     lib = library()
     length = ctypes.c_size_t()
     body = lib.rtcmsg_report_body(handle, length)
-    recipient, count = lib.rtcmsg_report_recipient, lib.rtcmsg_report_count(handle, 0)
+    recipient, count = lib.rtcmsg_report_recipient, lib.rtcmsg_report_recipient_count(handle)
     request, request_count = lib.rtcmsg_report_request, lib.rtcmsg_report_request_count(handle)
     return _made(
         Report,
         code=_code(lib.rtcmsg_report_code(handle)),
         delivery=_delivery(lib.rtcmsg_report_delivery(handle)),
-        text=text(lib.rtcmsg_report_text(handle)),
+        summary=text(lib.rtcmsg_report_summary(handle)),
         recipients=tuple([_recipient(handle, recipient(handle, index).contents) for index in range(count)]),
         requests=tuple([_request(handle, request(handle, index).contents) for index in range(request_count)]),
         body=ctypes.string_at(body, length.value) if body else b"",
@@ -213,7 +213,7 @@ def _recipient(handle: int, row: _abi.Recipient) -> Recipient:
         code=_code(row.code),
         delivery=_delivery(row.delivery),
         vendor_code=row.vendor_code,
-        vendor_text=text(row.vendor_text),
+        vendor_message=text(row.vendor_message),
         request=row.request,
         devices=_devices(handle, row) if user is None else (),
     )
@@ -227,22 +227,22 @@ def _devices(handle: int, row: _abi.Recipient) -> tuple[Device, ...]:
 
 def _device(row: _abi.Device) -> Device:
     return _made(
-        Device, platform=text(row.platform), delivery=_delivery(row.delivery), vendor_text=text(row.vendor_text)
+        Device, platform=text(row.platform), delivery=_delivery(row.delivery), vendor_message=text(row.vendor_message)
     )
 
 
 def _request(handle: int, row: _abi.Request) -> Request:
     attempt = library().rtcmsg_report_attempt
-    attempts = range(row.first_attempt, row.first_attempt + row.attempts)
+    attempts = range(row.first_attempt, row.first_attempt + row.attempt_count)
     return _made(
         Request,
         code=_code(row.code),
         delivery=_delivery(row.delivery),
-        text=text(row.text),
+        error_message=text(row.error_message),
         request_id=text(row.request_id),
-        vendor_name=text(row.vendor_name),
+        vendor_error=text(row.vendor_error),
         vendor_code=row.vendor_code,
-        vendor_text=text(row.vendor_text),
+        vendor_message=text(row.vendor_message),
         http_status=row.http_status,
         retry_after=row.retry_after_ms / 1000,
         attempts=tuple([_attempt(attempt(handle, index).contents) for index in attempts]),
@@ -254,7 +254,7 @@ def _attempt(row: _abi.Attempt) -> Attempt:
         Attempt,
         code=_code(row.code),
         delivery=_delivery(row.delivery),
-        text=text(row.text),
+        error_message=text(row.error_message),
         http_status=row.http_status,
     )
 

@@ -20,7 +20,7 @@ class Settings(TypedDict, total=False):
     volcengine_access_key: str | None
     volcengine_secret_key: str | None
     volcengine_session_token: str | None
-    volcengine_credentials: str | None
+    volcengine_credentials_source: str | None
     volcengine_rtc_app_id: str | None
     volcengine_im_app_id: int | str | None
     volcengine_endpoint: str | None
@@ -38,16 +38,16 @@ class Settings(TypedDict, total=False):
     zego_max_id_length: int | None
     http_timeout_ms: int | None
     http_connect_timeout_ms: int | None
-    http_max_connections: int | None
-    http_max_idle_ms: int | None
+    http_max_idle_connections: int | None
+    http_idle_timeout_ms: int | None
     http_max_connection_age_ms: int | None
     http_dns_ttl_ms: int | None
     http_allow_plaintext: bool | None
     http_proxy: str | None
     retry_max_attempts: int | None
     retry_on_unknown: bool | None
-    retry_base_ms: int | None
-    retry_max_ms: int | None
+    retry_backoff_ms: int | None
+    retry_backoff_max_ms: int | None
     retry_budget_percent: int | None
     split_concurrency: int | None
     split_max_recipients: int | None
@@ -64,11 +64,11 @@ class Settings(TypedDict, total=False):
     quota_volcengine_scope: str | None
     quota_zego_scope: str | None
     queue_capacity: int | None
-    queue_bytes: int | None
+    queue_max_bytes: int | None
     worker_threads: int | None
     worker_stack_bytes: int | None
-    log_keep: str | None
-    log_capacity: int | None
+    log_buffer_level: str | None
+    log_buffer_lines: int | None
     tls_ca_file: str | None
 
 
@@ -78,8 +78,8 @@ def configure(keywords: Mapping[str, object], settings: Mapping[str, object], *,
     config: int = lib.rtcmsg_config_new()
     try:
         error = _abi.new_error()
-        # First, so that whoever sets log.keep himself has his way.
-        _set(config, "log.keep", log_level)
+        # First, so that whoever sets log.buffer_level himself has his way.
+        _set(config, "log.buffer_level", log_level)
         if env and lib.rtcmsg_config_load_env(config, error):
             raise_for(error)
         for key, value in settings.items():
