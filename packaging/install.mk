@@ -18,8 +18,8 @@ release: need need-c shared
 	$(CARGO) build --workspace --release
 	ln -f $(SHARED)/librtcmsg.so $(RELEASE)/librtcmsg.so
 	@mkdir -p $(dir $(TARGET))licenses
-	$(PYTHON) tests/licenses.py $(dir $(TARGET))licenses/THIRD-PARTY-LICENSES.md
-	$(PYTHON) tests/licenses.py --package rtcmsg-emulator $(dir $(TARGET))licenses/THIRD-PARTY-LICENSES-emulator.md
+	$(PYTHON) tools/licenses.py $(dir $(TARGET))licenses/THIRD-PARTY-LICENSES.md
+	$(PYTHON) tools/licenses.py --package rtcmsg-emulator $(dir $(TARGET))licenses/THIRD-PARTY-LICENSES-emulator.md
 
 # What was built elsewhere is taken as it is.
 install: $(if $(filter $(RELEASE),$(INSTALL_FROM)),release)
@@ -30,4 +30,4 @@ uninstall:
 
 # Into a prefix of its own, with what builds against it in a folder of its own.
 test-install: need-c need-tools $(if $(filter $(RELEASE),$(INSTALL_FROM)),release)
-	$(PYTHON) tests/install.py --from $(INSTALL_FROM) --licenses $(INSTALL_LICENSES)
+	$(PYTHON) tools/install.py --from $(INSTALL_FROM) --licenses $(INSTALL_LICENSES)

@@ -5,7 +5,7 @@ is an error.
 
 usage: docs.py --output DIRECTORY --rustdoc DIRECTORY [--cargo CARGO] [--go GO]
 
-The virtual environment of tests/requirements.txt runs it. The paths of the site are those of the repository, with `.html`
+The virtual environment of tools/requirements.txt runs it. The paths of the site are those of the repository, with `.html`
 instead of `.md`.
 """
 

@@ -56,7 +56,7 @@ def test_the_quickstart_says_what_the_inboxes_hold(house: Path, environment: dic
     """By the test of the C quickstart, row by row."""
     from rtcmsg.emulator import find
 
-    command = [sys.executable, "tests/demo.py", find(), "examples/python/quickstart.py"]
+    command = [sys.executable, "tools/demo.py", find(), "examples/python/quickstart.py"]
     demo = subprocess.run(command, cwd=house, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert demo.stdout.endswith("18 rows, 0 wrong\n"), demo.stdout + demo.stderr
 

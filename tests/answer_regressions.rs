@@ -1,4 +1,4 @@
-//! Answers that were read wrongly once, as data: `cases/answers.json` has the bytes of each, and what they come to.
+//! Answers that were read wrongly once, as data: `answers/regressions.json` has the bytes of each, and what they come to.
 
 mod common;
 
@@ -64,7 +64,7 @@ fn told(report: &Report) -> Value {
 
 #[test]
 fn each_answer_comes_to_what_its_bytes_say() {
-    let cases: Vec<Value> = serde_json::from_str(include_str!("cases/answers.json")).expect("JSON");
+    let cases: Vec<Value> = serde_json::from_str(include_str!("answers/regressions.json")).expect("JSON");
     let mut wrongs = Vec::new();
     for case in &cases {
         let mut expected = json!({"attempts": 1, "retry_after_ms": 0});

@@ -19,9 +19,8 @@ from pathlib import Path
 from emulator import Emulator
 from run_c import STATIC_NATIVE_LIBS, read_soname
 
-TESTS = Path(__file__).resolve().parent
-HOUSE = TESTS.parent
-CONSUMER = TESTS / "install"
+ROOT = Path(__file__).resolve().parent.parent
+CONSUMER = ROOT / "tests" / "install"
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 TEXTS = {"c": "from C", "cpp": "from C++"}
 SAFETY_TIMEOUT_S = 300
@@ -49,7 +48,7 @@ class Installed:
         ]
 
     def make(self, target: str) -> None:
-        run(["make", "--no-print-directory", "-C", str(HOUSE), target, *self._settings])
+        run(["make", "--no-print-directory", "-C", str(ROOT), target, *self._settings])
 
     def files(self) -> set[str]:
         found = (path for path in self.root.rglob("*") if path.is_symlink() or not path.is_dir())
@@ -135,7 +134,7 @@ def pages() -> set[str]:
 
 
 def read_version() -> str:
-    manifest = (HOUSE / "Cargo.toml").read_text(encoding="utf-8")
+    manifest = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
     found = re.search(r'^version = "(.+)"$', manifest, re.MULTILINE)
     if not found:
         raise Failed("no version in Cargo.toml")
