@@ -127,7 +127,7 @@ def pages() -> set[str]:
     """The pages and the examples of the checkout. An error message names docs/CONFIGURATION.md."""
     found = {"README.md", "CHANGELOG.md", "emulator/README.md", "bindings/go/README.md", "bindings/python/README.md"}
     for pattern in ("docs/*.md", "docs/*.svg", "examples/*.md", "examples/*/*.*", "examples/go/*/*.go"):
-        found |= {str(path.relative_to(HOUSE)) for path in HOUSE.glob(pattern)}
+        found |= {str(path.relative_to(ROOT)) for path in ROOT.glob(pattern)}
     if "docs/CONFIGURATION.md" not in found:
         raise Failed("docs/CONFIGURATION.md is missing")
     return found
