@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use rtcmsg::{SendOptions, SendTimeout, Client, Code, Config, Delivery, Vendor};
+use rtcmsg::{Client, Code, Config, Delivery, SendOptions, SendTimeout, Vendor};
 use rtcmsg_fuzz::{abi::DEMO, head_and_rest};
 use serde_json::Value;
 
