@@ -188,7 +188,7 @@ fn rows(message: &Message, tls: bool) -> Vec<Row> {
 }
 
 /// One message and one emulator.
-struct Lab {
+struct Setup {
     emulator: Arc<Emulator>,
     /// The proxy that the client uses if `settings` name it.
     proxy: ConnectProxy,
@@ -200,8 +200,8 @@ struct Lab {
     wrong: String,
 }
 
-impl Lab {
-    fn new(message: Message<'static>, when_ok: Delivery, tls: Option<&TlsFiles>, attempts: &str) -> Lab {
+impl Setup {
+    fn new(message: Message<'static>, when_ok: Delivery, tls: Option<&TlsFiles>, attempts: &str) -> Setup {
         let options = Options {
             quota: false,
             tls: tls.cloned(),
@@ -216,7 +216,7 @@ impl Lab {
         if let Some(files) = tls {
             settings.push(("tls.ca_file", files.certificate.to_str().unwrap().to_owned()));
         }
-        Lab {
+        Setup {
             emulator,
             proxy: ConnectProxy::start(),
             url,
@@ -482,15 +482,15 @@ impl Lab {
 
 #[test]
 fn reports_agree_with_the_ledger() {
-    play_for_every_message("fault_matrix", Lab::play_all);
+    play_for_every_message("fault_matrix", Setup::play_all);
 }
 
 #[test]
 fn reports_agree_with_the_ledger_behind_a_proxy() {
-    play_for_every_message("fault_matrix_proxy", Lab::play_all_behind_proxy);
+    play_for_every_message("fault_matrix_proxy", Setup::play_all_behind_proxy);
 }
 
-fn play_for_every_message(name: &str, play: impl Fn(&mut Lab, bool) + Sync) {
+fn play_for_every_message(name: &str, play: impl Fn(&mut Setup, bool) + Sync) {
     let files = common::certificate(name);
     let mut labs = Vec::new();
     for tls in [true, false] {
@@ -506,10 +506,10 @@ fn play_for_every_message(name: &str, play: impl Fn(&mut Lab, bool) + Sync) {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some((message, when_ok, tls, attempts)) = labs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let mut lab = Lab::new(*message, *when_ok, tls.then_some(&files), attempts);
-                    play(&mut lab, *tls);
-                    cases.fetch_add(lab.cases, Ordering::Relaxed);
-                    wrong.lock().unwrap().push_str(&lab.wrong);
+                    let mut setup = Setup::new(*message, *when_ok, tls.then_some(&files), attempts);
+                    play(&mut setup, *tls);
+                    cases.fetch_add(setup.cases, Ordering::Relaxed);
+                    wrong.lock().unwrap().push_str(&setup.wrong);
                 }
             });
         }

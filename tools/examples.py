@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Runs the C++ game loop and the C event loop against the emulator, and holds what they print to what the inboxes hold.
+"""Runs the C++ game loop and the event loops against the emulator, and holds what they print to what the inboxes hold.
 The C++ quickstart is the C one's twin: demo.py runs it.
 
-usage: examples.py EMULATOR GAME_LOOP EPOLL
+usage: examples.py EMULATOR GAME_LOOP EVENT_LOOP...
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from emulator import Emulator
 
@@ -60,21 +58,24 @@ def check_game_loop(emulator: Emulator, program: str) -> None:
     print(f"game loop: {len(PLAYERS)} inboxes hold what it says: {accepted} signals in time, {expired} too late")
 
 
-def check_epoll(emulator: Emulator, program: str) -> None:
-    emulator.control("volcengine/join", {"room_id": "lobby", "user_id": "alice"})
+def check_event_loop(emulator: Emulator, program: str) -> None:
+    name = Path(program).name
+    emulator.control("volcengine/join", {"room_id": "lobby", "user_id": name})
     said = said_by(emulator, program).splitlines()
     expect("what it says", said, [f"message {number}: RTCMSG_DELIVERY_ACCEPTED" for number in (1, 2, 3)])
-    expect("alice's inbox", inbox(emulator, "alice"), ["message 1", "message 2", "message 3"])
-    print("epoll: 3 messages, one after another")
+    expect(f"{name}'s inbox", inbox(emulator, name), ["message 1", "message 2", "message 3"])
+    emulator.control("volcengine/leave", {"room_id": "lobby", "user_id": name})
+    print(f"{name}: 3 messages in order")
 
 
 def main() -> int:
-    if len(sys.argv) != 4:
+    if len(sys.argv) < 4:
         print(__doc__, file=sys.stderr)
         return 2
     with Emulator(sys.argv[1]) as emulator:
         check_game_loop(emulator, sys.argv[2])
-        check_epoll(emulator, sys.argv[3])
+        for event_loop in sys.argv[3:]:
+            check_event_loop(emulator, event_loop)
     return 0
 
 

@@ -1,4 +1,4 @@
-//! Answers that an earlier version read wrongly, as data: `cases/answers.json` has the bytes of each and the expected report.
+//! Answers that an earlier version read wrongly, as data: `answers/regressions.json` has the bytes of each and the expected report.
 
 mod common;
 
@@ -64,7 +64,7 @@ fn told(report: &Report) -> Value {
 
 #[test]
 fn each_answer_gives_the_expected_report() {
-    let cases: Vec<Value> = serde_json::from_str(include_str!("cases/answers.json")).expect("JSON");
+    let cases: Vec<Value> = serde_json::from_str(include_str!("answers/regressions.json")).expect("JSON");
     let mut wrongs = Vec::new();
     for case in &cases {
         let mut expected = json!({"attempts": 1, "retry_after_ms": 0});

@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-HOUSE = HERE.parent
-PAGE = HOUSE / "docs" / "ABI.md"
+ROOT = HERE.parent
+PAGE = ROOT / "docs" / "ABI.md"
 LAYOUT = "tests/c/abi_layout.h"
 # By value in arrays: these must not even grow.
 FIXED = ("rtcmsg_str",)
@@ -28,7 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("needs", "diff"))
     parser.add_argument("library", type=Path)
-    parser.add_argument("--build", type=Path, default=HOUSE / "build" / "abi", help="where diff builds the last tag")
+    parser.add_argument("--build", type=Path, default=ROOT / "build" / "abi", help="where diff builds the last tag")
     options = parser.parse_args()
     if options.what == "needs":
         return needs(options.library)
@@ -73,7 +73,7 @@ def diff(library: Path, build: Path) -> int:
         return 0
     suppressions = ["--suppressions", str(HERE / "abi.suppr"), "--no-added-syms"]
     result = subprocess.run(["abidiff", *suppressions, str(before), str(library)], check=False)
-    complaints = layout_complaints(output("git", "-C", str(HOUSE), "show", f"{tag}:{LAYOUT}"))
+    complaints = layout_complaints(output("git", "-C", str(ROOT), "show", f"{tag}:{LAYOUT}"))
     for complaint in complaints:
         print(f"{LAYOUT}: {complaint}")
     is_compatible = result.returncode == 0 and not complaints
@@ -85,7 +85,7 @@ def layout_complaints(before: str) -> list[str]:
     """Fields that are not where they were, and structs that are too short or may not change."""
     structs = re.compile(r"^STRUCT\((\w+), (\d+)\)$", re.MULTILINE)
     fields = re.compile(r"^FIELD\(.+\)$", re.MULTILINE)
-    now = (HOUSE / LAYOUT).read_text(encoding="utf-8")
+    now = (ROOT / LAYOUT).read_text(encoding="utf-8")
     sizes = {name: int(size) for name, size in structs.findall(now)}
     kept = set(fields.findall(now))
     complaints = [f"no longer {field}" for field in fields.findall(before) if field not in kept]
@@ -97,21 +97,21 @@ def layout_complaints(before: str) -> list[str]:
 
 def last_tag() -> str | None:
     result = subprocess.run(
-        ["git", "describe", "--tags", "--abbrev=0"], cwd=HOUSE, check=False, capture_output=True, text=True
+        ["git", "describe", "--tags", "--abbrev=0"], cwd=ROOT, check=False, capture_output=True, text=True
     )
     return result.stdout.strip() or None
 
 
 def build_tag(tag: str, build: Path) -> Path:
     """The library of a tag, built from a copy of its tree; kept for the next time."""
-    commit = output("git", "-C", str(HOUSE), "rev-parse", f"{tag}^{{commit}}").strip()
+    commit = output("git", "-C", str(ROOT), "rev-parse", f"{tag}^{{commit}}").strip()
     library = build / f"{tag}-{commit[:12]}.so"
     if library.exists():
         return library
     source, target = build / "source", build / "target"
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
-    archive = subprocess.Popen(["git", "-C", str(HOUSE), "archive", commit], stdout=subprocess.PIPE)
+    archive = subprocess.Popen(["git", "-C", str(ROOT), "archive", commit], stdout=subprocess.PIPE)
     subprocess.run(["tar", "-x", "-C", str(source)], stdin=archive.stdout, check=True)
     if archive.wait() != 0:
         raise SystemExit(f"no tree of {tag}")

@@ -2,7 +2,7 @@
 """Holds rtcmsg.hpp to what it says of its borrowed types: where the compiler knows lifetimes (clang), one that is kept
 longer than what it borrows from is a warning, and one that is not is none.
 
-usage: dangling.py COMPILER
+usage: hpp_dangling.py COMPILER
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-INCLUDE = Path(__file__).resolve().parent.parent.parent / "include"
+INCLUDE = Path(__file__).resolve().parent.parent / "include"
 
 FRAME = """
 #include <array>

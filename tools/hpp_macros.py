@@ -1,8 +1,8 @@
 """Keeps rtcmsg.hpp apart from the macros of its host: writes the two files that set them aside and bring them back, and
 compiles the header after such macros.
 
-usage: macros.py write
-       macros.py check COMPILER...
+usage: hpp_macros.py write
+       hpp_macros.py check COMPILER...
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-HOUSE = Path(__file__).resolve().parents[2]
-INCLUDE = HOUSE / "include"
-TESTS = HOUSE / "tests"
+ROOT = Path(__file__).resolve().parent.parent
+INCLUDE = ROOT / "include"
+TESTS = ROOT / "tests"
 PUSH = INCLUDE / "rtcmsg_macros_push.h"
 POP = INCLUDE / "rtcmsg_macros_pop.h"
 

@@ -42,7 +42,8 @@ LIMITS: dict[str, float] = {
     "bytes of the stripped library": 2_750_000,
 }
 
-TESTS = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ROOT / "tests" / "budgets"
 FEW, MANY = 100, 600
 FEW_SIGNED, MANY_SIGNED = 100, 1100
 SAFETY_TIMEOUT_S = 600
@@ -77,7 +78,7 @@ class Setup:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lib", type=Path, required=True, help="directory of librtcmsg.so, as it is shipped")
-    parser.add_argument("--include", type=Path, default=TESTS.parent / "include", help="directory of rtcmsg.h")
+    parser.add_argument("--include", type=Path, default=ROOT / "include", help="directory of rtcmsg.h")
     parser.add_argument("--emulator", type=Path, required=True, help="rtcmsg-emulator, of any build")
     parser.add_argument("--build", type=Path, required=True, help="directory for what this builds")
     parser.add_argument("--sign", default="", help="the built bench target `sign`; cargo is asked for it if not given")
@@ -101,8 +102,8 @@ def build(setup: Setup) -> None:
     link.symlink_to(setup.lib / "librtcmsg.so")
     flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread", f"-I{setup.include}"]
     library = [str(link), f"-Wl,-rpath,{setup.build}"]
-    run(["gcc", *flags, str(TESTS / "budgets.c"), "-o", str(setup.program), *library])
-    run(["gcc", *flags, "-shared", "-fPIC", str(TESTS / "budgets_counter.c"), "-o", str(setup.counter), "-ldl"])
+    run(["gcc", *flags, str(SOURCES / "budgets.c"), "-o", str(setup.program), *library])
+    run(["gcc", *flags, "-shared", "-fPIC", str(SOURCES / "counter.c"), "-o", str(setup.counter), "-ldl"])
     if not (setup.build / "server.pem").exists():
         make_certificates(setup.build)
 
@@ -157,7 +158,7 @@ def measure(setup: Setup) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Sender:
-    """The program of tests/budgets.c, and the ways to count what it does."""
+    """The program of tests/budgets/budgets.c, and the ways to count what it does."""
 
     setup: Setup
     url: str
@@ -220,7 +221,7 @@ def instructions_in(report: Path) -> int:
 
 def built_signer() -> str:
     arguments = ["bench", "--quiet", "--no-run", "--message-format=json", "--bench", "sign"]
-    for line in run([os.environ.get("CARGO", "cargo"), *arguments], cwd=TESTS.parent).splitlines():
+    for line in run([os.environ.get("CARGO", "cargo"), *arguments], cwd=ROOT).splitlines():
         message = json.loads(line)
         if message.get("executable") and message["target"]["name"] == "sign":
             return str(message["executable"])

@@ -1,4 +1,4 @@
-"""Builds and runs the C and C++ programs below tests/c, tests/cpp and tests/hosts against librtcmsg and the emulator.
+"""Builds and runs the C and C++ programs below tests/c, tests/cpp and tests/embedding against librtcmsg and the emulator.
 
 A `.c` file with a `.h` of the same name beside it is a part of every program; every other one is a program. A program
 gets an emulator of its own. In comment lines of its source it may say what it needs:
@@ -8,9 +8,9 @@ gets an emulator of its own. In comment lines of its source it may say what it n
     // standards: c99 c11 c17
     // flags: -fno-exceptions
     // emulator: --no-quota
-    // beside: second (a crate below tests/hosts, linked as a static library)
-    // ledger: completions.txt (a file that it writes, which is held against the emulator's ledger: tests/ledger.py)
-    // traced: yes (in plain mode it runs under strace, and its system calls are held to the rules of tests/never_blocks.py)
+    // beside: second (a crate below tests/embedding, linked as a static library)
+    // ledger: completions.txt (a file that it writes, which is held against the emulator's ledger: tools/ledger.py)
+    // traced: yes (in plain mode it runs under strace, and its system calls are held to the rules of tools/never_blocks.py)
     // alone: yes (neither library nor parts are linked; TEST_LIBRARY is the path of the library)
 """
 
@@ -32,8 +32,9 @@ from pathlib import Path
 import ledger
 import never_blocks
 
-TESTS = Path(__file__).resolve().parent
-INCLUDE = TESTS.parent / "include"
+TOOLS = Path(__file__).resolve().parent
+TESTS = TOOLS.parent / "tests"
+INCLUDE = TOOLS.parent / "include"
 MODES = ("plain", "asan", "memcheck")
 
 SAFETY_TIMEOUT_S = 300
@@ -153,7 +154,7 @@ def run_all(chosen: list[Program], setup: Setup) -> int:
 
 
 def programs(names: list[str]) -> Iterator[Program]:
-    patterns = ("c/*.c", "cpp/*.cpp", "hosts/*.c", "hosts/*.cpp")
+    patterns = ("c/*.c", "cpp/*.cpp", "embedding/*.c", "embedding/*.cpp")
     sources = [source for pattern in patterns for source in sorted(TESTS.glob(pattern))]
     for source in sources:
         if source.with_suffix(".h").exists() or (names and source.stem not in names):
@@ -183,7 +184,7 @@ def prepare(setup: Setup) -> None:
     make it."""
     setup.build.mkdir(parents=True, exist_ok=True)
     table = str(setup.build / "conformance_table.h")
-    subprocess.run([sys.executable, TESTS / "conformance_table.py", TESTS / "conformance.json", table], check=True)
+    subprocess.run([sys.executable, TOOLS / "conformance_table.py", TESTS / "conformance.json", table], check=True)
     if setup.link == "static":
         return
     library = setup.lib / "librtcmsg.so"
@@ -278,8 +279,8 @@ def linked(program: Program, parts: list[Path], setup: Setup) -> list[str]:
 
 
 def rust_library(name: str, setup: Setup) -> Path:
-    """The static library of a crate below tests/hosts."""
-    manifest = TESTS / "hosts" / name / "Cargo.toml"
+    """The static library of a crate below tests/embedding."""
+    manifest = TESTS / "embedding" / name / "Cargo.toml"
     target = setup.build / name
     arguments = ["build", "--quiet", "--locked", "--manifest-path", str(manifest), "--target-dir", str(target)]
     compile_with([os.environ.get("CARGO", "cargo"), *arguments])

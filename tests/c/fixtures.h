@@ -1,6 +1,6 @@
 /* What most programs share: clients from the runner's settings, and sends whose report and error must agree. */
-#ifndef LAB_H
-#define LAB_H
+#ifndef FIXTURES_H
+#define FIXTURES_H
 
 #include <rtcmsg.h>
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "listener.h"
 
 /* Where a leak check finds them: they are in use to the end. */

@@ -19,9 +19,8 @@ from pathlib import Path
 from emulator import Emulator
 from run_c import STATIC_NATIVE_LIBS, read_soname
 
-TESTS = Path(__file__).resolve().parent
-HOUSE = TESTS.parent
-CONSUMER = TESTS / "install"
+ROOT = Path(__file__).resolve().parent.parent
+CONSUMER = ROOT / "tests" / "install"
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 TEXTS = {"c": "from C", "cpp": "from C++"}
 SAFETY_TIMEOUT_S = 300
@@ -49,7 +48,7 @@ class Installed:
         ]
 
     def make(self, target: str) -> None:
-        run(["make", "--no-print-directory", "-C", str(HOUSE), target, *self._settings])
+        run(["make", "--no-print-directory", "-C", str(ROOT), target, *self._settings])
 
     def files(self) -> set[str]:
         found = (path for path in self.root.rglob("*") if path.is_symlink() or not path.is_dir())
@@ -110,6 +109,7 @@ def check_tree(installed: Installed) -> None:
         "share/doc/rtcmsg/LICENSE-MIT",
         "share/doc/rtcmsg/THIRD-PARTY-LICENSES-emulator.md",
         "share/doc/rtcmsg/THIRD-PARTY-LICENSES.md",
+        *(f"share/doc/rtcmsg/{page}" for page in pages()),
     }
     expect("the files", installed.files(), expected)
     lib = installed.root / installed.lib
@@ -123,8 +123,18 @@ def check_tree(installed: Installed) -> None:
             raise Failed(f"{file.name} has a placeholder left")
 
 
+def pages() -> set[str]:
+    """The pages and the examples of the checkout. An error message names docs/CONFIGURATION.md."""
+    found = {"README.md", "CHANGELOG.md", "emulator/README.md", "bindings/go/README.md", "bindings/python/README.md"}
+    for pattern in ("docs/*.md", "docs/*.svg", "examples/*.md", "examples/*/*.*", "examples/go/*/*.go"):
+        found |= {str(path.relative_to(ROOT)) for path in ROOT.glob(pattern)}
+    if "docs/CONFIGURATION.md" not in found:
+        raise Failed("docs/CONFIGURATION.md is missing")
+    return found
+
+
 def read_version() -> str:
-    manifest = (HOUSE / "Cargo.toml").read_text(encoding="utf-8")
+    manifest = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
     found = re.search(r'^version = "(.+)"$', manifest, re.MULTILINE)
     if not found:
         raise Failed("no version in Cargo.toml")

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "check.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "listener.h"
 
 /* A symbol as a function: ISO C has no cast for it. */

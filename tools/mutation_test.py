@@ -1,6 +1,7 @@
-"""Shows that the gate is awake: a copy of the house, broken on purpose in one place, must fail the step that is there for it.
+"""A mutation test of `make check` and `make test`: puts a defect into a copy of the repository, one at a time, and shows
+that the step that exists to find this defect fails.
 
-By hand (`make broken`), a few minutes. Takes the last commit, not the working tree.
+It is run by hand (`make mutation-test`) and needs some minutes. It copies the last commit, not the working tree.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-HOUSE = Path(__file__).resolve().parent.parent
-RUN_C = "make lib && python3 tests/run_c.py --lib $CARGO_TARGET_DIR/debug --emulator $CARGO_TARGET_DIR/debug/rtcmsg-emulator"
+ROOT = Path(__file__).resolve().parent.parent
+RUN_C = "make lib && python3 tools/run_c.py --lib $CARGO_TARGET_DIR/debug --emulator $CARGO_TARGET_DIR/debug/rtcmsg-emulator"
 
 
 @dataclass(frozen=True)
 class Defect:
-    """One replacement, the step that must fail, and what it must say."""
+    """One replacement, the command that must fail, and the text that it must print."""
 
     name: str
     file: str
@@ -82,23 +83,23 @@ DEFECTS = [
 def main() -> int:
     wanted = sys.argv[1:]
     defects = [defect for defect in DEFECTS if not wanted or any(part in defect.name for part in wanted)]
-    asleep = 0
-    with tempfile.TemporaryDirectory(prefix="rtcmsg-broken-") as directory:
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="rtcmsg-mutation-") as directory:
         copy = Path(directory) / "rtcmsg"
-        env = {**os.environ, "CARGO_TARGET_DIR": os.environ.get("BROKEN_TARGET_DIR", f"{directory}/target")}
-        git("clone", "--quiet", str(HOUSE), str(copy))
-        # What abidiff compares with is the house as it is.
-        git("-C", str(copy), "tag", "--force", "v0.0.0-broken")
+        env = {**os.environ, "CARGO_TARGET_DIR": os.environ.get("MUTATION_TARGET_DIR", f"{directory}/target")}
+        git("clone", "--quiet", str(ROOT), str(copy))
+        # abidiff compares with the last tag: this is the commit without a defect.
+        git("-C", str(copy), "tag", "--force", "v0.0.0-mutation")
         for defect in defects:
             verdict = noticed(defect, copy, env)
             print(f"{defect.name}: {verdict or 'NOT NOTICED'}", flush=True)
-            asleep += verdict is None
-    print(f"{len(defects) - asleep} of {len(defects)} noticed")
-    return 1 if asleep or not defects else 0
+            missed += verdict is None
+    print(f"{len(defects) - missed} of {len(defects)} noticed")
+    return 1 if missed or not defects else 0
 
 
 def noticed(defect: Defect, copy: Path, env: dict[str, str]) -> str | None:
-    """The line by which the step said so."""
+    """The line in which the step reported the defect; None if it did not."""
     git("-C", str(copy), "checkout", "--quiet", "--force", ".")
     file = copy / defect.file
     text = file.read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HOUSE = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 TARGETS = ("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu")
 TEXTS = re.compile(r"(LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|UNLICENSE)[^.]*(\.(md|txt))?", re.IGNORECASE)
 STANDARD_LIBRARY = Path("share/doc/rust/COPYRIGHT-library.html")
@@ -63,7 +63,7 @@ def packages() -> list[dict[str, str]]:
 
 def cargo(*arguments: str) -> str:
     command = [os.environ.get("CARGO", "cargo"), *arguments]
-    return subprocess.run(command, cwd=HOUSE, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def head(package: str, linked: set[str]) -> str:

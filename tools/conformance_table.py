@@ -30,7 +30,7 @@ MESSAGE_MEMBERS |= {"conversation_id", "sender_id", "user_ids", "msg_type"}
 LITERAL_BYTES = 2000
 
 TYPES = """\
-/* Generated from tests/conformance.json by tests/conformance_table.py. */
+/* Generated from tests/conformance.json by tools/conformance_table.py. */
 #ifndef CONFORMANCE_TABLE_H
 #define CONFORMANCE_TABLE_H
 

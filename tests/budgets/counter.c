@@ -1,4 +1,4 @@
-/* Preloaded by tests/budgets.py: counts allocations and DNS lookups of a process, and writes both into the file that
+/* Preloaded by tools/budgets.py: counts allocations and DNS lookups of a process, and writes both into the file that
  * BUDGETS_COUNT names when it ends. */
 #define _GNU_SOURCE
 #include <dlfcn.h>

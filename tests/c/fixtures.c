@@ -1,4 +1,4 @@
-#include "lab.h"
+#include "fixtures.h"
 
 #include <stdarg.h>
 #include <stdio.h>

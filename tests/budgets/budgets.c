@@ -1,4 +1,4 @@
-/* What tests/budgets.py counts: `budgets MODE CASE THREADS COUNT` sends COUNT messages in all, after a few that are not
+/* What tools/budgets.py counts: `budgets MODE CASE THREADS COUNT` sends COUNT messages in all, after a few that are not
  * counted, with the settings of the environment. MODE is send or submit, CASE is unicast or command. Prints the most
  * threads of the library's that were seen meanwhile. */
 #include <dirent.h>

@@ -17,7 +17,7 @@ fn control(emulator: &Emulator, method: &str, path: &str, body: &str) -> Value {
 }
 
 /// An emulator that closes every connection after its answer without announcing it; with TLS, it has its own certificate.
-fn lab(test: &str, tls: bool) -> (Emulator, Client) {
+fn setup(test: &str, tls: bool) -> (Emulator, Client) {
     let files = tls.then(|| common::certificate(test));
     let ca_file = files
         .as_ref()
@@ -71,7 +71,7 @@ fn all_ended(emulator: &Emulator) -> bool {
 #[test]
 fn a_connection_closed_while_idle_loses_no_message() {
     for tls in [false, true] {
-        let (emulator, client) = lab("closed_while_idle", tls);
+        let (emulator, client) = setup("closed_while_idle", tls);
         for number in 0..200 {
             let content = number.to_string();
             let report = send(&client, &command(&content));
@@ -96,7 +96,7 @@ fn a_connection_closed_while_idle_loses_no_message() {
 #[test]
 fn a_connection_closed_at_the_moment_of_the_send_never_doubles_a_message() {
     for tls in [false, true] {
-        let (emulator, client) = lab("closed_at_the_send", tls);
+        let (emulator, client) = setup("closed_at_the_send", tls);
         let mut told = HashMap::new();
         for number in 0..300 {
             let content = number.to_string();

@@ -5,7 +5,7 @@
 #include <rtcmsg.h>
 
 #include "check.h"
-#include "lab.h"
+#include "fixtures.h"
 
 void second_count_panics(void);
 uint32_t second_panics(void);

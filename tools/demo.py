@@ -58,7 +58,7 @@ def reported(quickstart: str, environment: dict[str, str]) -> list[tuple[str, st
     run = subprocess.run([quickstart], env=environment, stdout=subprocess.PIPE, text=True, timeout=120, check=True)
     rows = []
     for line in run.stdout.splitlines():
-        message, recipient, delivery = line[:28].strip(), line[29:43].strip(), line[44:66].strip()
+        message, recipient, delivery = line[:28].strip(), line[29:43].strip(), line[44:].split()[0]
         rows.append((message, recipient, delivery.removeprefix("RTCMSG_DELIVERY_")))
     return rows
 
