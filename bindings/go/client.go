@@ -68,17 +68,17 @@ func version(number uint32) string {
 	return fmt.Sprintf("%d.%d.%d", number>>16, number>>8&0xff, number&0xff)
 }
 
-// usable fails for a nil client, and for one that New has not made.
-func (c *Client) usable() error {
+// validate fails for a nil client, and for one that New has not made.
+func (c *Client) validate() error {
 	if c == nil || c.core == nil {
 		return invalid("client", "is NULL")
 	}
 	return nil
 }
 
-// usableWith fails for a nil context too.
-func (c *Client) usableWith(ctx context.Context) error {
-	if err := c.usable(); err != nil {
+// validateWith fails for a nil context too.
+func (c *Client) validateWith(ctx context.Context) error {
+	if err := c.validate(); err != nil {
 		return err
 	}
 	if ctx == nil {
@@ -89,15 +89,15 @@ func (c *Client) usableWith(ctx context.Context) error {
 
 // Check says whether a send would take this message in. It does no I/O.
 func (c *Client) Check(message Message) error {
-	if err := c.usable(); err != nil {
-		return refused(err)
+	if err := c.validate(); err != nil {
+		return asRefusal(err)
 	}
 	defer runtime.KeepAlive(c)
 	m, err := flatten(message)
 	if err != nil {
-		return refused(err)
+		return asRefusal(err)
 	}
-	return refused(c.core.check(&m))
+	return asRefusal(c.core.check(&m))
 }
 
 // A Vendor is whose API a call is for.
@@ -117,13 +117,13 @@ const (
 // answered; up to 32 of a client run at a time, more wait. When the context ends before the answer is there, the call
 // fails with [ErrAbandoned] and runs on.
 func (c *Client) CallAction(ctx context.Context, vendor Vendor, action, version string, body []byte, options ...SendOption) (*Report, error) {
-	if err := c.usableWith(ctx); err != nil {
-		return nil, refused(err)
+	if err := c.validateWith(ctx); err != nil {
+		return nil, asRefusal(err)
 	}
 	defer runtime.KeepAlive(c)
 	for _, text := range []struct{ field, value string }{{"action", action}, {"version", version}} {
 		if strings.ContainsRune(text.value, 0) {
-			return nil, refused(invalid(text.field, "contains a NUL character"))
+			return nil, asRefusal(invalid(text.field, "contains a NUL character"))
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -131,34 +131,34 @@ func (c *Client) CallAction(ctx context.Context, vendor Vendor, action, version 
 	}
 	o, err := collect(options)
 	if err != nil {
-		return nil, refused(err)
+		return nil, asRefusal(err)
 	}
 	if o.ordered {
-		return nil, refused(invalid("Ordered", "is given, but calls have no order"))
+		return nil, asRefusal(invalid("Ordered", "is given, but calls have no order"))
 	}
 	select {
-	case c.core.slots <- struct{}{}:
+	case c.core.longCalls <- struct{}{}:
 	case <-ctx.Done():
 		return nil, notSent(ctx.Err())
 	}
-	call := o.call(ctx, c.core.timeout)
+	resolved := o.resolve(ctx, c.core.timeout)
 	// The caller may change its bytes when an abandoned call still runs.
 	s := &Submission{client: c, ctx: ctx, done: make(chan struct{})}
-	go c.core.call(s, vendor, action, version, bytes.Clone(body), call)
+	go c.core.callAction(s, vendor, action, version, bytes.Clone(body), resolved)
 	select {
 	case <-s.done:
 	case <-ctx.Done():
-		if !s.comesAfter(ctx) {
+		if !s.waitAfterDeadline(ctx) {
 			return nil, abandoned(ctx.Err())
 		}
 	}
 	return s.outcome()
 }
 
-func (c *core) call(s *Submission, vendor Vendor, action, version string, body []byte, call call) {
-	defer func() { <-c.slots }()
+func (c *core) callAction(s *Submission, vendor Vendor, action, version string, body []byte, options resolvedOptions) {
+	defer func() { <-c.longCalls }()
 	if err := c.enter(); err != nil {
-		s.end(nil, refused(err))
+		s.end(nil, asRefusal(err))
 		return
 	}
 	defer c.leave()
@@ -173,12 +173,12 @@ func (c *core) call(s *Submission, vendor Vendor, action, version string, body [
 	failed := newCError()
 	code := C.rtcmsgo_call_action(c.handle, C.uint32_t(vendor), cAction, cVersion,
 		(*C.char)(unsafe.Pointer(unsafe.SliceData(body))), C.size_t(len(body)),
-		call.timeoutMs, call.expiresInMs, call.priority, call.flags, call.orderKey, &raw, &failed)
+		options.timeoutMs, options.expiresInMs, options.priority, options.flags, options.orderKey, &raw, &failed)
 	if raw == nil {
-		s.end(nil, refused(failure(code, &failed)))
+		s.end(nil, asRefusal(failure(code, &failed)))
 		return
 	}
-	s.end(takeReport(raw), nil)
+	s.end(readReport(raw), nil)
 }
 
 // Credentials of a vendor. For ZEGO, Secret is the ServerSecret and the others are not given.
@@ -202,11 +202,11 @@ func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String())
 // SetCredentials replaces a vendor's credentials on a client that runs: all change together, and an attempt under way
 // keeps those it began with.
 func (c *Client) SetCredentials(vendor Vendor, credentials Credentials) error {
-	if err := c.usable(); err != nil {
+	if err := c.validate(); err != nil {
 		return err
 	}
 	defer runtime.KeepAlive(c)
-	return c.core.short(func() error {
+	return c.core.shortCall(func() error {
 		failed := newCError()
 		code := C.rtcmsgo_set_credentials(c.core.handle, C.uint32_t(vendor),
 			chars(credentials.KeyID), C.size_t(len(credentials.KeyID)),
@@ -218,14 +218,14 @@ func (c *Client) SetCredentials(vendor Vendor, credentials Credentials) error {
 
 // WarmUp opens connections ahead, in the background; 0 is as many as there are workers. [Client.Flush] waits for them.
 func (c *Client) WarmUp(connections int) error {
-	if err := c.usable(); err != nil {
+	if err := c.validate(); err != nil {
 		return err
 	}
 	defer runtime.KeepAlive(c)
 	if connections < 0 || connections > math.MaxUint32 {
 		return invalid("connections", fmt.Sprintf("is %d, it must be 0 or more", connections))
 	}
-	return c.core.short(func() error {
+	return c.core.shortCall(func() error {
 		failed := newCError()
 		code := C.rtcmsg_client_warm_up(c.core.handle, C.uint32_t(connections), &failed)
 		return failure(code, &failed)
@@ -235,7 +235,7 @@ func (c *Client) WarmUp(connections int) error {
 // Pending is how many messages are queued, in flight, or done and not yet handed to their goroutine: what
 // queue.capacity bounds.
 func (c *Client) Pending() int {
-	if c.usable() != nil || c.core.enter() != nil {
+	if c.validate() != nil || c.core.enter() != nil {
 		return 0
 	}
 	defer runtime.KeepAlive(c)
@@ -245,7 +245,7 @@ func (c *Client) Pending() int {
 
 // Stats are the figures of docs/METRICS.md, as a JSON object; after Close, the last ones.
 func (c *Client) Stats() (json.RawMessage, error) {
-	if err := c.usable(); err != nil {
+	if err := c.validate(); err != nil {
 		return nil, err
 	}
 	defer runtime.KeepAlive(c)
@@ -262,7 +262,7 @@ const flushSlice = 50 * time.Millisecond
 
 // Flush waits until nothing is queued or in flight, or until the context ends.
 func (c *Client) Flush(ctx context.Context) error {
-	if err := c.usableWith(ctx); err != nil {
+	if err := c.validateWith(ctx); err != nil {
 		return err
 	}
 	defer runtime.KeepAlive(c)
@@ -291,7 +291,7 @@ func (c *Client) Flush(ctx context.Context) error {
 //
 // A client that is no longer used and was not closed is closed in the background, without a limit of time.
 func (c *Client) Close(ctx context.Context) error {
-	if err := c.usableWith(ctx); err != nil {
+	if err := c.validateWith(ctx); err != nil {
 		return err
 	}
 	c.core.close()

@@ -34,8 +34,8 @@ import (
 // pollRows is how many completions one call takes over.
 const pollRows = 128
 
-// callThreads bounds the threads that [Client.Call] occupies: the library has no queue for these calls.
-const callThreads = 32
+// maxLongCalls bounds the threads that [Client.CallAction] occupies: the library has no queue for these calls.
+const maxLongCalls = 32
 
 // core is what a client and its goroutines share. Nothing in it points to the Client, so that one that is dropped
 // without Close is noticed.
@@ -43,18 +43,18 @@ type core struct {
 	handle  *C.rtcmsg_client
 	timeout time.Duration
 
-	// gate lets as many goroutines into short calls as can run at a time: each would occupy a thread there.
-	gate chan struct{}
-	// slots does the same for calls that wait for an answer.
-	slots chan struct{}
+	// shortCalls lets as many goroutines into short calls as can run at a time: each would occupy a thread there.
+	shortCalls chan struct{}
+	// longCalls does the same for calls that wait for an answer.
+	longCalls chan struct{}
 
 	mu      sync.Mutex
 	waiting map[uint64]*Submission
 	lastKey uint64
-	gone    bool
+	freed   bool
 	closed  *Error
 	stats   []byte
-	users   sync.WaitGroup
+	callers sync.WaitGroup
 
 	events  *os.File // nil if there is none
 	closing atomic.Bool
@@ -64,13 +64,13 @@ type core struct {
 
 func newCore(handle *C.rtcmsg_client, timeout time.Duration, logger *slog.Logger) *core {
 	c := &core{
-		handle:  handle,
-		timeout: timeout,
-		gate:    make(chan struct{}, runtime.GOMAXPROCS(0)),
-		slots:   make(chan struct{}, callThreads),
-		waiting: make(map[uint64]*Submission),
-		events:  watch(handle),
-		ended:   make(chan struct{}),
+		handle:     handle,
+		timeout:    timeout,
+		shortCalls: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		longCalls:  make(chan struct{}, maxLongCalls),
+		waiting:    make(map[uint64]*Submission),
+		events:     watch(handle),
+		ended:      make(chan struct{}),
 	}
 	if logger != nil {
 		c.logs = startLogPump(handle, logger)
@@ -83,29 +83,29 @@ func newCore(handle *C.rtcmsg_client, timeout time.Duration, logger *slog.Logger
 func (c *core) enter() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone {
+	if c.freed {
 		closed := *c.closed
 		return &closed
 	}
-	c.users.Add(1)
+	c.callers.Add(1)
 	return nil
 }
 
-func (c *core) leave() { c.users.Done() }
+func (c *core) leave() { c.callers.Done() }
 
-// short runs a call that does not wait. Its rtcmsg_error is its own: as an argument it would lie on the heap.
-func (c *core) short(call func() error) error {
+// shortCall runs a call that does not wait. Its rtcmsg_error is its own: as an argument it would lie on the heap.
+func (c *core) shortCall(call func() error) error {
 	if err := c.enter(); err != nil {
 		return err
 	}
 	defer c.leave()
-	c.gate <- struct{}{}
-	defer func() { <-c.gate }()
+	c.shortCalls <- struct{}{}
+	defer func() { <-c.shortCalls }()
 	return call()
 }
 
 func (c *core) check(m *flat) error {
-	return c.short(func() error {
+	return c.shortCall(func() error {
 		failed := newCError()
 		code := C.rtcmsgo_check(c.handle, m.action, m.flags,
 			chars(m.roomID), C.size_t(len(m.roomID)), chars(m.from), C.size_t(len(m.from)),
@@ -117,9 +117,9 @@ func (c *core) check(m *flat) error {
 	})
 }
 
-func (c *core) submit(m *flat, call call, key uint64) (uint64, error) {
+func (c *core) submit(m *flat, options resolvedOptions, key uint64) (uint64, error) {
 	var id C.uint64_t
-	err := c.short(func() error {
+	err := c.shortCall(func() error {
 		failed := newCError()
 		code := C.rtcmsgo_submit(c.handle, m.action, m.flags,
 			chars(m.roomID), C.size_t(len(m.roomID)), chars(m.from), C.size_t(len(m.from)),
@@ -127,7 +127,7 @@ func (c *core) submit(m *flat, call call, key uint64) (uint64, error) {
 			C.int64_t(m.conversationID), C.int64_t(m.senderID),
 			(*C.int64_t)(unsafe.Pointer(unsafe.SliceData(m.userIDs))), C.size_t(len(m.userIDs)), C.int32_t(m.msgType),
 			m.payload, m.payloadLen,
-			call.timeoutMs, call.expiresInMs, call.priority, call.flags, C.uint64_t(key), call.orderKey, &id, &failed)
+			options.timeoutMs, options.expiresInMs, options.priority, options.flags, C.uint64_t(key), options.orderKey, &id, &failed)
 		return failure(code, &failed)
 	})
 	return uint64(id), err
@@ -135,7 +135,7 @@ func (c *core) submit(m *flat, call call, key uint64) (uint64, error) {
 
 // cancel fails with ErrNotFound if the message is in flight or done.
 func (c *core) cancel(id uint64) error {
-	return c.short(func() error {
+	return c.shortCall(func() error {
 		failed := newCError()
 		code := C.rtcmsg_client_cancel(c.handle, C.uint64_t(id), &failed)
 		return failure(code, &failed)
@@ -151,8 +151,8 @@ func (c *core) register(s *Submission) uint64 {
 	return c.lastKey
 }
 
-// forget is false if the completion has come, or is about to.
-func (c *core) forget(key uint64) bool {
+// unregister is false if the completion has come, or is about to.
+func (c *core) unregister(key uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_, waits := c.waiting[key]
@@ -206,7 +206,7 @@ func (c *core) poll() {
 		if events, failed := c.events.SyscallConn(); failed == nil {
 			_ = events.Read(func(uintptr) bool {
 				for err == nil && !c.closing.Load() {
-					if count, err = c.take(rows, 0); count < pollRows && err == nil {
+					if count, err = c.pollOnce(rows, 0); count < pollRows && err == nil {
 						return false
 					}
 				}
@@ -216,7 +216,7 @@ func (c *core) poll() {
 	}
 	// The rest comes at the pace of the close.
 	for count = 1; err == nil && count > 0; {
-		count, err = c.take(rows, -1)
+		count, err = c.pollOnce(rows, -1)
 	}
 	if err != nil {
 		c.abandonAll(err)
@@ -224,8 +224,8 @@ func (c *core) poll() {
 	c.finish()
 }
 
-// take hands out the completions that there are, and says how many.
-func (c *core) take(rows *[pollRows]C.rtcmsg_completion, timeoutMs C.int32_t) (int, error) {
+// pollOnce hands out the completions that there are, and says how many.
+func (c *core) pollOnce(rows *[pollRows]C.rtcmsg_completion, timeoutMs C.int32_t) (int, error) {
 	var count C.size_t
 	failed := newCError()
 	code := C.rtcmsg_client_poll(c.handle, timeoutMs, &rows[0], C.sizeof_rtcmsg_completion, pollRows, &count, &failed)
@@ -233,7 +233,7 @@ func (c *core) take(rows *[pollRows]C.rtcmsg_completion, timeoutMs C.int32_t) (i
 		c.complete(&rows[i])
 	}
 	if count > 0 {
-		c.logs.nudge()
+		c.logs.wake()
 	}
 	return int(count), failure(code, &failed)
 }
@@ -248,7 +248,7 @@ func (c *core) complete(row *C.rtcmsg_completion) {
 		C.rtcmsg_report_free(row.report)
 		return
 	}
-	s.end(takeReport(row.report), nil)
+	s.end(readReport(row.report), nil)
 }
 
 // abandonAll is for a poll that fails, which only a defect can cause: nobody shall wait forever.
@@ -290,9 +290,9 @@ func (c *core) finish() {
 		closed = err
 	}
 	c.mu.Lock()
-	c.gone, c.closed = true, closed
+	c.freed, c.closed = true, closed
 	c.mu.Unlock()
-	c.users.Wait()
+	c.callers.Wait()
 	c.logs.stop()
 	c.stats, _ = stats(c.handle)
 	C.rtcmsg_client_free(c.handle)

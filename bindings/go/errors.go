@@ -149,8 +149,8 @@ type Error struct {
 	Message string  // a sentence for a person: what is wrong and what is allowed
 	Report  *Report // what became of the message; nil if it was not taken in, and for CodeAbandoned
 
-	cause      error
-	notTakenIn bool // a message, or a call, was refused
+	cause   error
+	refused bool // a message, or a call, was refused
 }
 
 func (e *Error) Error() string {
@@ -171,7 +171,7 @@ func (e *Error) Error() string {
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrNotSent:
-		return e.notTakenIn || (e.Report != nil && e.Report.notSent())
+		return e.refused || (e.Report != nil && e.Report.notSent())
 	case ErrOutcomeUnknown:
 		return e.Code == CodeAbandoned || (e.Report != nil && e.Report.Delivery == Unknown)
 	}
@@ -182,10 +182,10 @@ func (e *Error) Is(target error) bool {
 // Unwrap is the context's error, if the context ended the call.
 func (e *Error) Unwrap() error { return e.cause }
 
-// refused marks the error of a message that was not taken in. A defect of the library proves nothing.
-func refused(err error) error {
+// asRefusal marks the error of a message that was not taken in. A defect of the library proves nothing.
+func asRefusal(err error) error {
 	if e, is := err.(*Error); is && e.Code != CodeInternal {
-		e.notTakenIn = true
+		e.refused = true
 	}
 	return err
 }

@@ -140,12 +140,12 @@ func TestADeadlineOnlyShortens(t *testing.T) {
 			ctx, cancel = context.WithTimeout(ctx, c.deadline)
 		}
 		o, err := collect(c.options)
-		call := o.call(ctx, client)
+		resolved := o.resolve(ctx, client)
 		cancel()
 		// What passed since the deadline was set is missing.
 		near := func(ms, expected int32) bool { return ms <= expected && (ms == expected || ms > expected*9/10) }
-		if err != nil || !near(int32(call.timeoutMs), int32(milliseconds(c.timeout))) || !near(int32(call.expiresInMs), int32(milliseconds(c.expiresIn))) {
-			t.Errorf("%s: %+v, %v", c.name, call, err)
+		if err != nil || !near(int32(resolved.timeoutMs), int32(milliseconds(c.timeout))) || !near(int32(resolved.expiresInMs), int32(milliseconds(c.expiresIn))) {
+			t.Errorf("%s: %+v, %v", c.name, resolved, err)
 		}
 	}
 }
@@ -157,19 +157,19 @@ func TestAFlagOfTheOtherStructIsRefusedByName(t *testing.T) {
 	}
 	defer client.Close(context.Background())
 	for _, c := range []struct {
-		set                func(m *flat, options *call)
+		set                func(m *flat, options *resolvedOptions)
 		name, owner, other string
 	}{
-		{func(m *flat, _ *call) { m.flags = 1 << 8 }, "RTCMSG_SUBMIT_UNORDERED", "rtcmsg_send_options", "rtcmsg_message"},
-		{func(m *flat, _ *call) { m.flags = 1 << 9 }, "RTCMSG_SUBMIT_NO_COMPLETION", "rtcmsg_send_options", "rtcmsg_message"},
-		{func(_ *flat, options *call) { options.flags = 1 << 0 }, "RTCMSG_MESSAGE_BINARY", "rtcmsg_message", "rtcmsg_send_options"},
+		{func(m *flat, _ *resolvedOptions) { m.flags = 1 << 8 }, "RTCMSG_SUBMIT_UNORDERED", "rtcmsg_send_options", "rtcmsg_message"},
+		{func(m *flat, _ *resolvedOptions) { m.flags = 1 << 9 }, "RTCMSG_SUBMIT_NO_COMPLETION", "rtcmsg_send_options", "rtcmsg_message"},
+		{func(_ *flat, options *resolvedOptions) { options.flags = 1 << 0 }, "RTCMSG_MESSAGE_BINARY", "rtcmsg_message", "rtcmsg_send_options"},
 	} {
-		m, call, err := client.prepare(context.Background(), Unicast{From: "server", To: "alice", Text: "hi"}, nil, false)
+		m, options, err := client.prepare(context.Background(), Unicast{From: "server", To: "alice", Text: "hi"}, nil, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.set(&m, &call)
-		id, err := client.core.submit(&m, call, 0)
+		c.set(&m, &options)
+		id, err := client.core.submit(&m, options, 0)
 		var failed *Error
 		if !errors.As(err, &failed) || id != 0 || failed.Code != CodeInvalidArgument || failed.Field != "flags" ||
 			failed.Message != c.name+" is a flag of "+c.owner+", not of "+c.other {
@@ -224,11 +224,11 @@ func TestErrorsSayWhetherItIsSafeToSendAgain(t *testing.T) {
 		err              *Error
 		notSent, unknown bool
 	}{
-		{"not taken in", refused(&Error{Code: CodeQueueFull}).(*Error), true, false},
-		{"no thread for the queue", refused(&Error{Code: CodeNoResources}).(*Error), true, false},
+		{"not taken in", asRefusal(&Error{Code: CodeQueueFull}).(*Error), true, false},
+		{"no thread for the queue", asRefusal(&Error{Code: CodeNoResources}).(*Error), true, false},
 		{"no thread for a lookup", &Error{Code: CodeNoResources, Report: recipients(NotSent)}, true, false},
 		{"a context that had ended", notSent(context.Canceled), true, false},
-		{"refused by a defect", refused(&Error{Code: CodeInternal}).(*Error), false, false},
+		{"refused by a defect", asRefusal(&Error{Code: CodeInternal}).(*Error), false, false},
 		{"of no message", &Error{Code: CodeNotFound}, false, false},
 		{"of a defect that ended the client", abandoned(&Error{Code: CodeInternal}), false, true},
 		{"to a room, not sent", &Error{Code: CodeConnect, Report: recipients(NotSent)}, true, false},

@@ -54,7 +54,7 @@ func (l logLevel) setting() string {
 type logPump struct {
 	handle *C.rtcmsg_client
 	logger *slog.Logger
-	wake   chan struct{}
+	wakeup chan struct{}
 	quit   chan struct{}
 	done   chan struct{}
 }
@@ -63,7 +63,7 @@ func startLogPump(handle *C.rtcmsg_client, logger *slog.Logger) *logPump {
 	p := &logPump{
 		handle: handle,
 		logger: logger,
-		wake:   make(chan struct{}, 1),
+		wakeup: make(chan struct{}, 1),
 		quit:   make(chan struct{}),
 		done:   make(chan struct{}),
 	}
@@ -71,12 +71,12 @@ func startLogPump(handle *C.rtcmsg_client, logger *slog.Logger) *logPump {
 	return p
 }
 
-func (p *logPump) nudge() {
+func (p *logPump) wake() {
 	if p == nil {
 		return
 	}
 	select {
-	case p.wake <- struct{}{}:
+	case p.wakeup <- struct{}{}:
 	default:
 	}
 }
@@ -98,7 +98,7 @@ func (p *logPump) run() {
 	for {
 		buffer = p.drain(buffer)
 		select {
-		case <-p.wake:
+		case <-p.wakeup:
 		case <-ticker.C:
 		case <-p.quit:
 			p.drain(buffer)

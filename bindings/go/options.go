@@ -59,7 +59,7 @@ func WithEnvironment() Option {
 			return err
 		}
 		if value := os.Getenv("RTCMSG_HTTP_TIMEOUT_MS"); value != "" {
-			c.noteTimeout(value)
+			c.rememberTimeout(value)
 		}
 		return nil
 	}
@@ -104,13 +104,13 @@ func (c *config) set(key, value string) error {
 		return err
 	}
 	if key == "http.timeout_ms" {
-		c.noteTimeout(value)
+		c.rememberTimeout(value)
 	}
 	return nil
 }
 
-// noteTimeout keeps what the library has just taken: a context can shorten it, and must not lengthen it.
-func (c *config) noteTimeout(value string) {
+// rememberTimeout keeps what the library has just taken: a context can shorten it, and must not lengthen it.
+func (c *config) rememberTimeout(value string) {
 	c.timeout = defaultTimeout
 	if ms, err := strconv.ParseInt(value, 10, 32); err == nil {
 		c.timeout = time.Duration(ms) * time.Millisecond
@@ -166,8 +166,8 @@ func Unordered() SendOption {
 	return func(o *sendOptions) { o.unordered = true }
 }
 
-// call is how a message goes out, in the library's terms.
-type call struct {
+// resolvedOptions is how a message goes out, in the library's terms.
+type resolvedOptions struct {
 	timeoutMs, expiresInMs C.int32_t
 	priority, flags        C.uint32_t
 	orderKey               C.uint64_t
@@ -193,9 +193,9 @@ func collect(options []SendOption) (sendOptions, error) {
 	return o, nil
 }
 
-// call joins the options with the deadline of a context that has not ended: the deadline can only shorten.
-func (o sendOptions) call(ctx context.Context, clientTimeout time.Duration) call {
-	c := call{priority: o.priority}
+// resolve joins the options with the deadline of a context that has not ended: the deadline can only shorten.
+func (o sendOptions) resolve(ctx context.Context, clientTimeout time.Duration) resolvedOptions {
+	c := resolvedOptions{priority: o.priority}
 	if o.timeout != nil {
 		c.timeoutMs = milliseconds(*o.timeout)
 	}

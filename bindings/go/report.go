@@ -90,8 +90,8 @@ func (r *Report) err(cause error) error {
 	return &Error{Code: r.Code, Message: r.Summary, Report: r, cause: cause}
 }
 
-// takeReport copies a report into Go values and frees it.
-func takeReport(raw *C.rtcmsg_report) *Report {
+// readReport copies a report into Go values and frees it.
+func readReport(raw *C.rtcmsg_report) *Report {
 	defer C.rtcmsg_report_free(raw)
 	var summary C.rtcmsgo_summary
 	C.rtcmsgo_summarize(raw, &summary)

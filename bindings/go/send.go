@@ -95,7 +95,7 @@ func (c *Client) Send(ctx context.Context, message Message, options ...SendOptio
 		<-s.done
 		return s.outcome()
 	}
-	if !s.comesAfter(ctx) && c.core.forget(s.key) {
+	if !s.waitAfterDeadline(ctx) && c.core.unregister(s.key) {
 		return nil, abandoned(ctx.Err())
 	}
 	<-s.done
@@ -123,49 +123,49 @@ func (c *Client) Submit(ctx context.Context, message Message, options ...SendOpt
 // what became of it. A deadline of the context is the message's as it is in [Client.Send], but once Post has returned the
 // context cannot cancel it.
 func (c *Client) Post(ctx context.Context, message Message, options ...SendOption) error {
-	m, call, err := c.prepare(ctx, message, options, false)
+	m, resolved, err := c.prepare(ctx, message, options, false)
 	if err != nil {
 		return err
 	}
 	defer runtime.KeepAlive(c)
-	call.flags |= C.RTCMSG_SUBMIT_NO_COMPLETION
-	_, err = c.core.submit(&m, call, 0)
-	return refused(err)
+	resolved.flags |= C.RTCMSG_SUBMIT_NO_COMPLETION
+	_, err = c.core.submit(&m, resolved, 0)
+	return asRefusal(err)
 }
 
 // prepare is for a sender that waits for the outcome, or not: one that waits keeps an order only if it asks for it.
-func (c *Client) prepare(ctx context.Context, message Message, options []SendOption, waits bool) (flat, call, error) {
-	if err := c.usableWith(ctx); err != nil {
-		return flat{}, call{}, refused(err)
+func (c *Client) prepare(ctx context.Context, message Message, options []SendOption, waits bool) (flat, resolvedOptions, error) {
+	if err := c.validateWith(ctx); err != nil {
+		return flat{}, resolvedOptions{}, asRefusal(err)
 	}
 	m, err := flatten(message)
 	if err != nil {
-		return flat{}, call{}, refused(err)
+		return flat{}, resolvedOptions{}, asRefusal(err)
 	}
 	if err := ctx.Err(); err != nil {
-		return flat{}, call{}, notSent(err)
+		return flat{}, resolvedOptions{}, notSent(err)
 	}
 	o, err := collect(options)
 	if err != nil {
-		return flat{}, call{}, refused(err)
+		return flat{}, resolvedOptions{}, asRefusal(err)
 	}
 	if waits && !o.ordered && o.orderKey == nil {
 		o.unordered = true
 	}
-	return m, o.call(ctx, c.core.timeout), nil
+	return m, o.resolve(ctx, c.core.timeout), nil
 }
 
 func (c *Client) submit(ctx context.Context, message Message, options []SendOption, waits bool) (*Submission, error) {
-	m, call, err := c.prepare(ctx, message, options, waits)
+	m, resolved, err := c.prepare(ctx, message, options, waits)
 	if err != nil {
 		return nil, err
 	}
 	s := &Submission{client: c, ctx: ctx, done: make(chan struct{})}
 	s.key = c.core.register(s)
-	s.id, err = c.core.submit(&m, call, s.key)
+	s.id, err = c.core.submit(&m, resolved, s.key)
 	if err != nil {
-		c.core.forget(s.key)
-		return nil, refused(err)
+		c.core.unregister(s.key)
+		return nil, asRefusal(err)
 	}
 	return s, nil
 }
@@ -255,8 +255,8 @@ func causeOf(code Code, ctx context.Context) error {
 	return nil
 }
 
-// comesAfter waits a moment for the outcome, if it was a deadline that has passed.
-func (s *Submission) comesAfter(ctx context.Context) bool {
+// waitAfterDeadline waits a moment for the outcome, if it was a deadline that has passed.
+func (s *Submission) waitAfterDeadline(ctx context.Context) bool {
 	wait := time.Duration(0)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		wait = grace
@@ -277,7 +277,7 @@ func notSent(cause error) *Error {
 	if errors.Is(cause, context.DeadlineExceeded) {
 		code = CodeExpired
 	}
-	return &Error{Code: code, Field: "ctx", Message: "had ended already; nothing was sent", cause: cause, notTakenIn: true}
+	return &Error{Code: code, Field: "ctx", Message: "had ended already; nothing was sent", cause: cause, refused: true}
 }
 
 func abandoned(cause error) *Error {
