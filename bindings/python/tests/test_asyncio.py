@@ -79,7 +79,7 @@ def test_errors_are_those_of_a_send(emulator: Emulator) -> None:
             with pytest.raises(rtcmsg.InvalidArgument):
                 client.check.send_unicast(**{**UNICAST, "to": "a b"})
             # None of these has left anything behind that the loop would watch.
-            assert (client.pending, client._watching, client._waiting) == (0, {}, {})
+            assert (client.pending, client._unfinished, client._waiting) == (0, {}, {})
         with pytest.raises(rtcmsg.Closed):
             await client.send_unicast(**UNICAST)
 
@@ -98,7 +98,7 @@ def test_cancelling_a_task_takes_back_what_is_still_queued(emulator: Emulator) -
                 await second
             assert (await first).code is rtcmsg.Code.OK
             await until(lambda: not client.pending)
-            assert (client._watching, client._waiting) == ({}, {})
+            assert (client._unfinished, client._waiting) == ({}, {})
 
     asyncio.run(main())
     assert emulator.payloads("volcengine", "alice") == ["first"]
@@ -114,7 +114,7 @@ def test_cancelling_a_task_whose_message_is_in_flight_lets_it_run_on(emulator: E
             with pytest.raises(asyncio.CancelledError):
                 await task
             await until(lambda: not client.pending)
-            assert client._watching == {}
+            assert client._unfinished == {}
 
     asyncio.run(main())
     assert emulator.payloads("volcengine", "alice") == ["hello"]
@@ -152,7 +152,7 @@ def test_loops_of_several_threads_share_a_client_and_have_clients_of_their_own(e
     with ThreadPoolExecutor(4) as pool:
         results = [pool.submit(asyncio.run, main()) for _ in range(4)]
         assert [result.result(60) for result in results] == [{rtcmsg.Code.OK}] * 4
-    assert (shared._watching, shared._waiting) == ({}, {})
+    assert (shared._unfinished, shared._waiting) == ({}, {})
     asyncio.run(shared.close())
     assert len(emulator.payloads("volcengine", "alice")) == 400
 
@@ -173,7 +173,7 @@ def test_a_loop_that_ended_with_messages_under_way_does_not_disturb_the_next(emu
 
     asyncio.run(leave())
     asyncio.run(send())
-    assert (client.pending, client._watching) == (0, {})
+    assert (client.pending, client._unfinished) == (0, {})
     asyncio.run(client.close())
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import rtcmsg
 from rtcmsg import _abi, _library
-from rtcmsg._errors import error_of
+from rtcmsg._errors import make_error
 from rtcmsg.emulator import Emulator
 
 UNICAST: dict[str, Any] = {"from_": "server", "to": "alice", "payload": "hello"}
@@ -161,7 +161,7 @@ def test_an_error_is_of_its_reason_and_of_its_outcome_and_of_no_other(
     report = None
     if delivery:
         report = rtcmsg.Report(rtcmsg.Code[code], rtcmsg.Delivery[delivery], "text", (), (), b"")
-    error = error_of(rtcmsg.Code[code], "", "text", report)
+    error = make_error(rtcmsg.Code[code], "", "text", report)
     public = [getattr(rtcmsg, name) for name in rtcmsg.__all__]
     errors = [kind for kind in public if isinstance(kind, type) and issubclass(kind, rtcmsg.RtcmsgError)]
     found = {kind for kind in errors if isinstance(error, kind)}
@@ -180,7 +180,7 @@ def test_an_error_is_of_its_reason_and_of_its_outcome_and_of_no_other(
 def test_a_refusal_of_a_message_is_not_sent_but_for_a_defect(
     code: str, classes: tuple[type[rtcmsg.RtcmsgError], ...]
 ) -> None:
-    error = error_of(rtcmsg.Code[code], "", "text", refused=True)
+    error = make_error(rtcmsg.Code[code], "", "text", refused=True)
     assert all(isinstance(error, kind) for kind in classes)
     assert isinstance(error, rtcmsg.NotSent) is (rtcmsg.NotSent in classes)
     assert type(pickle.loads(pickle.dumps(error))) is type(error)
@@ -189,7 +189,7 @@ def test_a_refusal_of_a_message_is_not_sent_but_for_a_defect(
 def test_every_code_that_is_an_error_has_a_class() -> None:
     # Neither comes out of a send: cancel() and the log say it in their own way.
     without = {rtcmsg.Code.OK, rtcmsg.Code.NOT_FOUND, rtcmsg.Code.BUFFER_TOO_SMALL}
-    plain = {code for code in rtcmsg.Code if type(error_of(code, "", "")) is rtcmsg.RtcmsgError}
+    plain = {code for code in rtcmsg.Code if type(make_error(code, "", "")) is rtcmsg.RtcmsgError}
     assert plain == without
 
 

@@ -73,7 +73,7 @@ def test_a_broken_log_filter_hangs_no_task(emulator: Emulator) -> None:
         async with rtcmsg.AsyncClient(settings=emulator.settings, quota_mode="off") as client:
             reports = await asyncio.wait_for(asyncio.gather(*(client.send_unicast(**UNICAST) for _ in range(50))), 60)
             assert {report.code for report in reports} == {rtcmsg.Code.OK}
-            assert (client.pending, client._watching, client._waiting) == (0, {}, {})
+            assert (client.pending, client._unfinished, client._waiting) == (0, {}, {})
 
     asyncio.run(main())
 
@@ -121,7 +121,7 @@ def test_what_nobody_polls_after_an_interruption_is_freed_with_the_client(emulat
         def __getattr__(self, name: str) -> Callable[..., None]:
             return lambda handle: freed.append(name)
 
-    _free(Frees(), client._handle, list(client._untaken))
+    _free(Frees(), client._handle, list(client._unreturned))
     assert freed == ["rtcmsg_report_free", "rtcmsg_client_free"]
 
 
@@ -143,7 +143,7 @@ def test_an_interrupted_loop_still_gives_its_tasks_their_answers(emulator: Emula
         loop.run_until_complete(asyncio.wait_for(asyncio.shield(task), 60))
     reports = loop.run_until_complete(asyncio.wait_for(task, 60))
     assert [report.code for report in reports] == [rtcmsg.Code.OK] * 20
-    assert (client.pending, client._watching, client._waiting) == (0, {}, {})
+    assert (client.pending, client._unfinished, client._waiting) == (0, {}, {})
     loop.run_until_complete(client.close())
     loop.close()
 
@@ -152,25 +152,25 @@ def test_a_loop_that_is_interrupted_between_two_tasks_goes_on(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = rtcmsg.AsyncClient(settings=emulator.settings, quota_mode="off")
-    settle, settled = client._settle, 0
+    finish, finished = client._finish, 0
 
     def interrupted(*arguments: Any) -> None:
-        nonlocal settled
-        settled += 1
-        if settled == 2:
+        nonlocal finished
+        finished += 1
+        if finished == 2:
             raise KeyboardInterrupt
-        settle(*arguments)
+        finish(*arguments)
 
     async def main() -> list[rtcmsg.Report]:
         return await asyncio.gather(*(client.send_unicast(**UNICAST) for _ in range(20)))
 
-    monkeypatch.setattr(client, "_settle", interrupted)
+    monkeypatch.setattr(client, "_finish", interrupted)
     loop = asyncio.new_event_loop()
     task = loop.create_task(main())
     with pytest.raises(KeyboardInterrupt):
         loop.run_until_complete(asyncio.wait_for(asyncio.shield(task), 60))
     assert len(loop.run_until_complete(asyncio.wait_for(task, 60))) == 20
-    assert (client.pending, client._watching, client._waiting) == (0, {}, {})
+    assert (client.pending, client._unfinished, client._waiting) == (0, {}, {})
     loop.run_until_complete(client.close())
     loop.close()
 
@@ -187,7 +187,7 @@ def test_a_submit_that_is_interrupted_has_its_completion_all_the_same(emulator: 
             await asyncio.sleep(0.005)
 
     loop.run_until_complete(asyncio.wait_for(drained(), 60))
-    assert (client.pending, client._watching) == (0, {})
+    assert (client.pending, client._unfinished) == (0, {})
     assert emulator.payloads("volcengine", "alice") == ["hello"]
     loop.run_until_complete(client.close())
     loop.close()

@@ -21,7 +21,7 @@ class Actions(Generic[Result]):
     first byte must leave. `urgent` goes first of those that wait for the same quota.
     """
 
-    def _act(
+    def _perform(
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
     ) -> Result:
         """`build` raises what is wrong with the arguments: for asyncio where the coroutine is awaited."""
@@ -38,7 +38,7 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """Volcengine RTC, to one user who is logged in, outside rooms. Up to 64 KB, text or binary."""
-        return self._act(
+        return self._perform(
             lambda: _message(_abi.SEND_UNICAST, payload, from_=from_, to=_one(to)), timeout, expires_in, urgent
         )
 
@@ -54,7 +54,7 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """Volcengine RTC, to one user in a room. Up to 64 KB, text or binary."""
-        return self._act(
+        return self._perform(
             lambda: _message(_abi.SEND_ROOM_UNICAST, payload, room_id=room_id, from_=from_, to=_one(to)),
             timeout,
             expires_in,
@@ -73,7 +73,7 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """Volcengine RTC, to users in a room: 600 a request, longer lists are split. Up to 20 KB, text or binary."""
-        return self._act(
+        return self._perform(
             lambda: _message(
                 _abi.BATCH_SEND_ROOM_UNICAST, payload, room_id=room_id, from_=from_, to=_arguments.texts("to", to)
             ),
@@ -93,7 +93,7 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """Volcengine RTC, to everybody in a room. Up to 64 KB, text or binary."""
-        return self._act(
+        return self._perform(
             lambda: _message(_abi.SEND_BROADCAST, payload, room_id=room_id, from_=from_), timeout, expires_in, urgent
         )
 
@@ -110,7 +110,7 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """Volcengine IM, to some members of a conversation: those who are online get it."""
-        return self._act(
+        return self._perform(
             lambda: _im_message(
                 _abi.P2P_SEND_MESSAGE_TO_USERS, payload, conversation_id, sender_id, msg_type, user_ids=user_ids
             ),
@@ -131,7 +131,7 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """Volcengine IM, to every member of a conversation who is online."""
-        return self._act(
+        return self._perform(
             lambda: _im_message(_abi.P2P_SEND_MESSAGE_TO_ALL, payload, conversation_id, sender_id, msg_type),
             timeout,
             expires_in,
@@ -151,7 +151,7 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """Volcengine IM, to every member who is online but those in `user_ids`."""
-        return self._act(
+        return self._perform(
             lambda: _im_message(
                 _abi.P2P_SEND_MESSAGE_TO_ALL_EXCEPT, payload, conversation_id, sender_id, msg_type, user_ids=user_ids
             ),
@@ -172,7 +172,7 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """ZEGO, to users in a room: 10 a request, longer lists are split. Text, up to 1,024 bytes."""
-        return self._act(
+        return self._perform(
             lambda: _message(
                 _abi.SEND_CUSTOM_COMMAND_TO_USERS, payload, room_id=room_id, from_=from_, to=_arguments.texts("to", to)
             ),
@@ -192,7 +192,7 @@ class Actions(Generic[Result]):
         urgent: bool = False,
     ) -> Result:
         """ZEGO, to everybody in a room but a client whose id is `from_`. Text, up to 1,024 bytes."""
-        return self._act(
+        return self._perform(
             lambda: _message(_abi.SEND_CUSTOM_COMMAND_TO_ROOM, payload, room_id=room_id, from_=from_),
             timeout,
             expires_in,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 # How many of call() run at once.
-_CALLS = 32
+_MAX_CALLS = 32
 
 
 class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
@@ -51,9 +51,9 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         self._keys = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Completion]] = {}
         # How many messages each loop has under way. A loop is touched by its own thread alone.
-        self._watching: dict[asyncio.AbstractEventLoop, int] = {}
+        self._unfinished: dict[asyncio.AbstractEventLoop, int] = {}
         # Its threads start with the first calls.
-        self._calls = ThreadPoolExecutor(_CALLS, "rtcmsg-call")
+        self._call_threads = ThreadPoolExecutor(_MAX_CALLS, "rtcmsg-call")
         self._closed = False
 
     @classmethod
@@ -67,7 +67,7 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         """
         return AsyncSends(self, order_key=order_key, ordered=ordered)
 
-    async def _act(
+    async def _perform(
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
     ) -> Report:
         return await self._send(_abi.SUBMIT_UNORDERED, 0, build, timeout, expires_in, urgent)
@@ -90,7 +90,7 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         self._waiting[key] = future
         try:
             submit = Submits(self._client, flags=flags, user_data=key, order_key=order_key)
-            submit._into(id, build, timeout, expires_in, urgent)
+            submit._submit_into(id, build, timeout, expires_in, urgent)
         except BaseException:
             # What was taken in all the same has a completion to come, which ends the watch.
             if not id.value:
@@ -110,49 +110,49 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         return completion.report
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        if loop not in self._watching:
+        if loop not in self._unfinished:
             self._handle = self._client.event_handle()
-            loop.add_reader(self._handle, self._take, loop)
-        self._watching[loop] = self._watching.get(loop, 0) + 1
+            loop.add_reader(self._handle, self._poll_completions, loop)
+        self._unfinished[loop] = self._unfinished.get(loop, 0) + 1
 
     def _unwatch(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._watching[loop] -= 1
-        if not self._watching[loop]:
-            del self._watching[loop]
+        self._unfinished[loop] -= 1
+        if not self._unfinished[loop]:
+            del self._unfinished[loop]
             loop.remove_reader(self._handle)
 
-    def _take(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _poll_completions(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hands out the completions that wait, those of other loops, too."""
         done: list[Completion] = []
         handed = 0
         try:
             done = self._client.poll()
             for completion in done:
-                self._hand_out(loop, completion)
+                self._pass_on(loop, completion)
                 handed += 1
         except BaseException:
-            self._client._give_back(done[handed:])
+            self._client._keep_for_next_poll(done[handed:])
             # The event handle does not show what was given back.
-            if self._client._untaken:
-                loop.call_soon(self._take, loop)
+            if self._client._unreturned:
+                loop.call_soon(self._poll_completions, loop)
             raise
 
-    def _hand_out(self, loop: asyncio.AbstractEventLoop, completion: Completion) -> None:
+    def _pass_on(self, loop: asyncio.AbstractEventLoop, completion: Completion) -> None:
         future = self._waiting.get(completion.user_data)
         if future is None:
             return
         home = future.get_loop()
         if home is loop:
-            self._settle(future, completion)
+            self._finish(future, completion)
             return
         try:
-            home.call_soon_threadsafe(self._settle, future, completion)
+            home.call_soon_threadsafe(self._finish, future, completion)
         except RuntimeError:
             # That loop is closed, and with it gone who waited.
             self._waiting.pop(completion.user_data, None)
-            self._watching.pop(home, None)
+            self._unfinished.pop(home, None)
 
-    def _settle(self, future: asyncio.Future[Completion], completion: Completion) -> None:
+    def _finish(self, future: asyncio.Future[Completion], completion: Completion) -> None:
         """In the future's own loop. A second time, after an interruption, does no harm."""
         if not future.done():
             future.set_result(completion)
@@ -182,7 +182,7 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
             urgent=urgent,
         )
         # A closed client refuses at once, and its threads are gone.
-        return call() if self._closed else await _run(self._calls, call)
+        return call() if self._closed else await _run(self._call_threads, call)
 
     @property
     def check(self) -> Checks:
@@ -196,7 +196,7 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
 
     async def flush(self, timeout: float | None = None) -> None:
         """Waits until nothing is queued or in flight. `Timeout` after `timeout` seconds."""
-        await self._apart(self._client.flush, timeout)
+        await self._run_on_own_thread(self._client.flush, timeout)
 
     def warm_up(self, connections: int = 0) -> None:
         """As `Client.warm_up`."""
@@ -214,11 +214,11 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
 
     async def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
         """As `Client.close`: every task that waits gets its answer."""
-        await self._apart(self._client.close, timeout)
+        await self._run_on_own_thread(self._client.close, timeout)
         self._closed = True
-        self._calls.shutdown(wait=False)
+        self._call_threads.shutdown(wait=False)
 
-    async def _apart(self, function: Callable[[float | None], None], timeout: float | None) -> None:
+    async def _run_on_own_thread(self, function: Callable[[float | None], None], timeout: float | None) -> None:
         """On a thread of its own, behind nothing: a close must not wait for the calls that it is to cut short."""
         executor = ThreadPoolExecutor(1, "rtcmsg-wait")
         try:
@@ -242,7 +242,7 @@ class AsyncSends(Actions[Coroutine[Any, Any, Report]]):
         self._client, self._order_key = client, order_key
         self._flags = 0 if ordered or order_key else _abi.SUBMIT_UNORDERED
 
-    async def _act(
+    async def _perform(
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
     ) -> Report:
         return await self._client._send(self._flags, self._order_key, build, timeout, expires_in, urgent)

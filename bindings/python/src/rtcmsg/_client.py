@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("rtcmsg")
 # Without it Python prints warnings of a program that has not set up logging.
-_silent = logging.NullHandler()
-logger.addHandler(_silent)
+_null_handler = logging.NullHandler()
+logger.addHandler(_null_handler)
 
 CLOSE_TIMEOUT = 10.0
 # How long what is in flight may take when the interpreter ends and nobody has closed the client.
@@ -37,9 +37,9 @@ _EXIT_TIMEOUT = 2.0
 # One wait of poll(): Python looks for signals, such as Ctrl-C, in between.
 _POLL_STEP = 0.5
 _LEVELS = ((logging.DEBUG, "debug"), (logging.INFO, "info"), (logging.WARNING, "warn"), (logging.ERROR, "error"))
-_LEVEL_OF = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
+_LEVEL_OF_NUMBER = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
 # Nearly always no log line is kept, and to hear that takes no room.
-_NO_ROOM = ctypes.create_string_buffer(0)
+_EMPTY_BUFFER = ctypes.create_string_buffer(0)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Completion:
 
 
 # Polled and not handed out: read already, or still the library's.
-_Untaken = Union[Completion, _abi.Completion]
+_Unreturned = Union[Completion, _abi.Completion]
 
 
 class Client(Actions[Report]):
@@ -81,7 +81,7 @@ class Client(Actions[Report]):
     ) -> None:
         self._lib = library()
         # What an exception such as Ctrl-C kept poll() from giving: the next poll() begins with it.
-        self._untaken: deque[_Untaken] = deque()
+        self._unreturned: deque[_Unreturned] = deque()
         config = configure(keywords, settings or {}, env=env, log_level=_log_level())
         try:
             handle, error = ctypes.c_void_p(), _abi.new_error()
@@ -92,21 +92,21 @@ class Client(Actions[Report]):
         self._handle = handle.value or 0
         # A thread in a call holds the client, so that it is freed when the last call has returned. Not at exit: threads
         # may still be in calls then.
-        weakref.finalize(self, _free, self._lib, self._handle, self._untaken).atexit = False
-        _alive.add(self)
+        weakref.finalize(self, _free, self._lib, self._handle, self._unreturned).atexit = False
+        _open_clients.add(self)
 
     @classmethod
     def from_env(cls, **keywords: Unpack[Settings]) -> Self:
         """A client with the settings of the environment (`RTCMSG_ZEGO_APP_ID` and so on); keywords go before them."""
         return cls(env=True, **keywords)
 
-    def _act(
+    def _perform(
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
     ) -> Report:
         message, options = build(), _arguments.send_options(timeout, expires_in, urgent)
-        return self._ask(self._lib.rtcmsg_client_send, message, options)
+        return self._request_report(self._lib.rtcmsg_client_send, message, options)
 
-    def _ask(self, function: Any, *arguments: Any) -> Report:
+    def _request_report(self, function: Any, *arguments: Any) -> Report:
         handle, error = ctypes.c_void_p(), _abi.new_error()
         try:
             function(self._handle, *arguments, handle, error)
@@ -114,7 +114,7 @@ class Client(Actions[Report]):
         finally:
             self._lib.rtcmsg_report_free(handle)
         # After the report: user code may run in it.
-        self._log()
+        self._forward_log_lines()
         if report is None:
             raise_for(error, refused=True)
         failed = failure(report)
@@ -140,7 +140,7 @@ class Client(Actions[Report]):
         """
         body = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
         options = _arguments.send_options(timeout, expires_in, urgent)
-        return self._ask(
+        return self._request_report(
             self._lib.rtcmsg_client_call_action,
             _arguments.unsigned("vendor", vendor, 2**32 - 1),
             _arguments.c_string("action", action),
@@ -175,12 +175,12 @@ class Client(Actions[Report]):
         done: list[Completion] = []
         raw: list[_abi.Completion] = []
         try:
-            while self._untaken and len(done) + len(raw) < limit:
-                untaken = self._untaken.popleft()
-                if isinstance(untaken, Completion):
-                    done.append(untaken)
+            while self._unreturned and len(done) + len(raw) < limit:
+                unreturned = self._unreturned.popleft()
+                if isinstance(unreturned, Completion):
+                    done.append(unreturned)
                 else:
-                    raw.append(untaken)
+                    raw.append(unreturned)
             had = len(done) + len(raw)
             if not had:
                 self._wait(deadline, rows, limit, count)
@@ -190,10 +190,10 @@ class Client(Actions[Report]):
                 done.append(Completion(row.id, row.user_data, _report.read(row.report)))
                 _free_report(self._lib, row)
             # After the reports: user code may run in it.
-            self._log()
+            self._forward_log_lines()
             return done
         except BaseException:
-            self._give_back(done, (*raw, *rows[: count.value]))
+            self._keep_for_next_poll(done, (*raw, *rows[: count.value]))
             raise
 
     def _wait(self, deadline: float, rows: ctypes.Array[_abi.Completion], limit: int, count: ctypes.c_size_t) -> None:
@@ -218,13 +218,13 @@ class Client(Actions[Report]):
         code = self._lib.rtcmsg_client_event_handle(self._handle, ctypes.c_ssize_t(), None)
         return Code(code) is Code.CLOSED
 
-    def _give_back(self, done: Iterable[Completion], raw: Iterable[_abi.Completion] = ()) -> None:
+    def _keep_for_next_poll(self, done: Iterable[Completion], raw: Iterable[_abi.Completion] = ()) -> None:
         """The next poll() begins with these."""
         rows = list(raw)
-        back: dict[int, _Untaken] = {row.id: row for row in rows}
-        read: dict[int, _Untaken] = {completion.id: completion for completion in done}
+        back: dict[int, _Unreturned] = {row.id: row for row in rows}
+        read: dict[int, _Unreturned] = {completion.id: completion for completion in done}
         # What was read is before what was not, and stands for its row.
-        self._untaken.extendleft(reversed({**read, **back, **read}.values()))
+        self._unreturned.extendleft(reversed({**read, **back, **read}.values()))
         for row in rows:
             if row.id in read and row.report:
                 _free_report(self._lib, row)
@@ -236,7 +236,7 @@ class Client(Actions[Report]):
         exception such as Ctrl-C has come out of `poll`, call `poll` again: what it kept does not show here.
         """
         handle = ctypes.c_ssize_t()
-        self._do(self._lib.rtcmsg_client_event_handle, handle)
+        self._call(self._lib.rtcmsg_client_event_handle, handle)
         return handle.value
 
     def cancel(self, id: int) -> bool:
@@ -253,15 +253,15 @@ class Client(Actions[Report]):
     def pending(self) -> int:
         """How many messages are submitted and not yet polled: what `queue.capacity` bounds."""
         count: int = self._lib.rtcmsg_client_pending(self._handle)
-        return count + len(self._untaken)
+        return count + len(self._unreturned)
 
     def flush(self, timeout: float | None = None) -> None:
         """Waits until nothing is queued or in flight; completions stay for `poll`. `Timeout` after `timeout` seconds."""
-        self._do(self._lib.rtcmsg_client_flush, _arguments.wait(timeout))
+        self._call(self._lib.rtcmsg_client_flush, _arguments.wait(timeout))
 
     def warm_up(self, connections: int = 0) -> None:
         """Opens connections ahead, in the background; 0 is as many as there are workers. `flush` waits for them."""
-        self._do(self._lib.rtcmsg_client_warm_up, _arguments.unsigned("connections", connections, 2**32 - 1))
+        self._call(self._lib.rtcmsg_client_warm_up, _arguments.unsigned("connections", connections, 2**32 - 1))
 
     def set_credentials(
         self, vendor: Vendor, *, secret: str, key_id: str | None = None, session_token: str | None = None
@@ -275,7 +275,7 @@ class Client(Actions[Report]):
             for name, value in (("key_id", key_id), ("secret", secret), ("session_token", session_token))
         ]
         number = _arguments.unsigned("vendor", vendor, 2**32 - 1)
-        self._do(self._lib.rtcmsg_client_set_credentials, number, *texts)
+        self._call(self._lib.rtcmsg_client_set_credentials, number, *texts)
 
     def stats(self) -> dict[str, Any]:
         """Counters of the client."""
@@ -295,7 +295,7 @@ class Client(Actions[Report]):
         Each call under way returns with what is known of it; `poll` still gives the completions. Any thread, as often
         as one likes.
         """
-        self._do(self._lib.rtcmsg_client_close, _arguments.wait(timeout))
+        self._call(self._lib.rtcmsg_client_close, _arguments.wait(timeout))
 
     def __enter__(self) -> Self:
         return self
@@ -305,21 +305,21 @@ class Client(Actions[Report]):
     ) -> None:
         self.close()
 
-    def _do(self, function: Any, *arguments: Any, refused: bool = False) -> None:
+    def _call(self, function: Any, *arguments: Any, refused: bool = False) -> None:
         """`refused`: what fails here is a message that was not taken in."""
         error = _abi.new_error()
         code = function(self._handle, *arguments, error)
-        self._log()
+        self._forward_log_lines()
         if code:
             raise_for(error, refused=refused)
 
-    def _log(self) -> None:
+    def _forward_log_lines(self) -> None:
         """Hands on the lines that the library kept. What a filter or a handler raises is logging's matter, not the call's."""
-        level, buffer, needed = ctypes.c_int32(), _NO_ROOM, ctypes.c_size_t()
+        level, buffer, needed = ctypes.c_int32(), _EMPTY_BUFFER, ctypes.c_size_t()
         while True:
             code = self._lib.rtcmsg_client_next_log_line(self._handle, level, buffer, len(buffer), needed, None)
             if code == Code.OK:
-                _hand_on(_LEVEL_OF.get(level.value, logging.DEBUG), _report.text(buffer.value))
+                _log_line(_LEVEL_OF_NUMBER.get(level.value, logging.DEBUG), _report.text(buffer.value))
             elif code == Code.BUFFER_TOO_SMALL:
                 buffer = ctypes.create_string_buffer(max(needed.value, 1024))
             else:
@@ -332,12 +332,12 @@ class Checks(Actions[None]):
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def _act(
+    def _perform(
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
     ) -> None:
         message = build()
         _arguments.send_options(timeout, expires_in, urgent)
-        self._client._do(self._client._lib.rtcmsg_client_check, message, refused=True)
+        self._client._call(self._client._lib.rtcmsg_client_check, message, refused=True)
 
 
 class Submits(Actions[int]):
@@ -358,14 +358,14 @@ class Submits(Actions[int]):
         flags = (_abi.SUBMIT_UNORDERED if unordered else 0) | (0 if completion else _abi.SUBMIT_NO_COMPLETION)
         return Submits(self._client, flags=flags, user_data=user_data, order_key=order_key)
 
-    def _act(
+    def _perform(
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
     ) -> int:
         id = ctypes.c_uint64()
-        self._into(id, build, timeout, expires_in, urgent)
+        self._submit_into(id, build, timeout, expires_in, urgent)
         return id.value
 
-    def _into(
+    def _submit_into(
         self,
         id: ctypes.c_uint64,
         build: Callable[[], _abi.Message],
@@ -378,16 +378,16 @@ class Submits(Actions[int]):
         options = _arguments.send_options(
             timeout, expires_in, urgent, flags=self._flags, user_data=self._user_data, order_key=self._order_key
         )
-        self._client._do(self._client._lib.rtcmsg_client_submit, message, options, id, refused=True)
+        self._client._call(self._client._lib.rtcmsg_client_submit, message, options, id, refused=True)
 
 
-def _hand_on(level: int, line: str) -> None:
+def _log_line(level: int, line: str) -> None:
     try:
         logger.log(level, "%s", line)
     except Exception:  # noqa: BLE001
         record = logging.LogRecord(logger.name, level, __file__, 0, "%s", (line,), None)
         with contextlib.suppress(Exception):
-            _silent.handleError(record)
+            _null_handler.handleError(record)
 
 
 def _free_report(lib: Any, row: _abi.Completion) -> None:
@@ -396,8 +396,8 @@ def _free_report(lib: Any, row: _abi.Completion) -> None:
     lib.rtcmsg_report_free(handle)
 
 
-def _free(lib: Any, handle: int, untaken: Iterable[_Untaken]) -> None:
-    for row in untaken:
+def _free(lib: Any, handle: int, unreturned: Iterable[_Unreturned]) -> None:
+    for row in unreturned:
         if isinstance(row, _abi.Completion):
             _free_report(lib, row)
     lib.rtcmsg_client_free(handle)
@@ -408,13 +408,13 @@ def _log_level() -> str:
     return next((name for level, name in _LEVELS if logger.isEnabledFor(level)), "off")
 
 
-_alive: weakref.WeakSet[Client] = weakref.WeakSet()
+_open_clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
 @atexit.register
 def _close_all() -> None:
     deadline = time.monotonic() + _EXIT_TIMEOUT
-    for client in list(_alive):
+    for client in list(_open_clients):
         try:
             client.close(max(0.0, deadline - time.monotonic()))
         except RtcmsgError:

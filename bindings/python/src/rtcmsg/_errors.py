@@ -34,7 +34,7 @@ class RtcmsgError(Exception):
         self.code, self.field, self.message, self.report = code, field, message, report
 
     def __reduce__(self) -> tuple[object, ...]:
-        return error_of, (self.code, self.field, self.message, self.report, isinstance(self, NotSent))
+        return make_error, (self.code, self.field, self.message, self.report, isinstance(self, NotSent))
 
 
 class NotSent(RtcmsgError):
@@ -184,7 +184,9 @@ _OUTCOMES: dict[Delivery, type[RtcmsgError]] = {
 _REFUSALS = (Code.CLOSED, Code.FORKED, Code.NO_RESOURCES)
 
 
-def error_of(code: Code, field: str, message: str, report: Report | None = None, refused: bool = False) -> RtcmsgError:
+def make_error(
+    code: Code, field: str, message: str, report: Report | None = None, refused: bool = False
+) -> RtcmsgError:
     """The exception for what the library said. `refused`: of a message that was not taken in, if there is no report."""
     delivery = report.delivery if report else None
     if refused and report is None and code in _REFUSALS:
@@ -207,12 +209,12 @@ def _class_of(code: Code, delivery: Delivery | None) -> type[RtcmsgError]:
 
 def raise_for(error: _abi.Error, *, refused: bool = False) -> NoReturn:
     """Raises what a function of the library wrote into its error."""
-    raise error_of(Code(error.code), text(error.field), text(error.message), refused=refused)
+    raise make_error(Code(error.code), text(error.field), text(error.message), refused=refused)
 
 
 def failure(report: Report) -> RtcmsgError | None:
     """The exception for a message that was taken in; None if all is well."""
-    return None if report.code is Code.OK else error_of(report.code, "", report.summary, report)
+    return None if report.code is Code.OK else make_error(report.code, "", report.summary, report)
 
 
 def invalid(field: str, message: str) -> InvalidArgument:

@@ -32,24 +32,24 @@ def library() -> Any:
     except AttributeError:
         raise LibraryError(f"{place} is not librtcmsg: it has no rtcmsg_version") from None
     version.restype = ctypes.c_uint32
-    _compare(version(), place)
+    _check_version(version(), place)
     for name, (result, arguments) in _abi.FUNCTIONS.items():
         # A field of a report is read in less time than it takes to give up the GIL and get it back.
         kind = PYFUNCTYPE if name.startswith("rtcmsg_report_") else CFUNCTYPE
         try:
             setattr(loaded, name, kind(result, *arguments)((name, loaded)))
         except AttributeError:
-            text = f"{place} is older than this package ({text_of(_abi.HEADER_VERSION)}): it has no {name}"
+            text = f"{place} is older than this package ({version_text(_abi.HEADER_VERSION)}): it has no {name}"
             raise LibraryError(text) from None
     return loaded
 
 
 def library_version() -> str:
     """The version of librtcmsg, such as `0.1.0`; loads it if need be."""
-    return text_of(library().rtcmsg_version())
+    return version_text(library().rtcmsg_version())
 
 
-def text_of(version: int) -> str:
+def version_text(version: int) -> str:
     return f"{version >> 16}.{version >> 8 & 0xFF}.{version & 0xFF}"
 
 
@@ -72,10 +72,10 @@ def _load() -> tuple[ctypes.CDLL, str]:
     raise LibraryError("librtcmsg was not found. Looked at: " + "; ".join(failures))
 
 
-def _compare(version: int, place: str) -> None:
+def _check_version(version: int, place: str) -> None:
     """While the version is 0.x, each minor version is a binary interface of its own, and a patch only adds to it."""
     header = _abi.HEADER_VERSION
     if version >> 8 != header >> 8 or version < header:
         relation = "older than" if version < header else "another binary interface than that of"
-        text = f"{place} is version {text_of(version)}, {relation} this package ({text_of(header)})"
+        text = f"{place} is version {version_text(version)}, {relation} this package ({version_text(header)})"
         raise LibraryError(text)

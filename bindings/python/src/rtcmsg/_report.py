@@ -193,7 +193,7 @@ def read(handle: int) -> Report:
     body = lib.rtcmsg_report_body(handle, length)
     recipient, count = lib.rtcmsg_report_recipient, lib.rtcmsg_report_recipient_count(handle)
     request, request_count = lib.rtcmsg_report_request, lib.rtcmsg_report_request_count(handle)
-    return _made(
+    return _make(
         Report,
         code=_code(lib.rtcmsg_report_code(handle)),
         delivery=_delivery(lib.rtcmsg_report_delivery(handle)),
@@ -206,7 +206,7 @@ def read(handle: int) -> Report:
 
 def _recipient(handle: int, row: _abi.Recipient) -> Recipient:
     user = row.user
-    return _made(
+    return _make(
         Recipient,
         user=None if user is None else text(user),
         user_id=row.user_id if user is None else None,
@@ -226,7 +226,7 @@ def _devices(handle: int, row: _abi.Recipient) -> tuple[Device, ...]:
 
 
 def _device(row: _abi.Device) -> Device:
-    return _made(
+    return _make(
         Device, platform=text(row.platform), delivery=_delivery(row.delivery), vendor_message=text(row.vendor_message)
     )
 
@@ -234,7 +234,7 @@ def _device(row: _abi.Device) -> Device:
 def _request(handle: int, row: _abi.Request) -> Request:
     attempt = library().rtcmsg_report_attempt
     attempts = range(row.first_attempt, row.first_attempt + row.attempt_count)
-    return _made(
+    return _make(
         Request,
         code=_code(row.code),
         delivery=_delivery(row.delivery),
@@ -250,7 +250,7 @@ def _request(handle: int, row: _abi.Request) -> Request:
 
 
 def _attempt(row: _abi.Attempt) -> Attempt:
-    return _made(
+    return _make(
         Attempt,
         code=_code(row.code),
         delivery=_delivery(row.delivery),
@@ -259,7 +259,7 @@ def _attempt(row: _abi.Attempt) -> Attempt:
     )
 
 
-def _made(kind: type[Value], **fields: Any) -> Value:
+def _make(kind: type[Value], **fields: Any) -> Value:
     """`kind(**fields)` with all fields: the `__init__` of a frozen class goes around its own lock for each of them."""
     value = object.__new__(kind)
     value.__dict__.update(fields)

@@ -36,7 +36,7 @@ _START_TIMEOUT = 30.0
 _LAST_EXPORT = "RTCMSG_ZEGO_SERVER_SECRET"
 # Stops the emulator when its own standard input ends, so also when the process that holds the other end is killed. Its
 # standard output is the emulator's alone, for that to end with it.
-_KEEPER = '"$@" </dev/null & exec >&-; read -r _; kill "$!" 2>/dev/null; wait "$!"'
+_SUPERVISOR = '"$@" </dev/null & exec >&-; read -r _; kill "$!" 2>/dev/null; wait "$!"'
 
 
 def find() -> str:
@@ -71,11 +71,11 @@ class Emulator:
         chosen = program or find()
         if shutil.which(chosen) is None:
             raise FileNotFoundError(errno.ENOENT, "no such program", chosen)
-        command = ["/bin/sh", "-c", _KEEPER, "rtcmsg-emulator", chosen, "--port", "0", "--quiet", *options]
+        command = ["/bin/sh", "-c", _SUPERVISOR, "rtcmsg-emulator", chosen, "--port", "0", "--quiet", *options]
         # A session of its own: Ctrl-C is for the tests, which may still need it while they end.
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         try:
-            lines = self._greeting().splitlines()
+            lines = self._read_greeting().splitlines()
             self.url = lines[0].split(" on ")[-1].strip()
             words = [word.partition("=") for line in lines[1:] for word in shlex.split(line)[1:]]
             self.environment = {name: value for name, _, value in words}
@@ -86,7 +86,7 @@ class Emulator:
             name[len("RTCMSG_") :].lower().replace("_", ".", 1): value for name, value in self.environment.items()
         }
 
-    def _greeting(self) -> str:
+    def _read_greeting(self) -> str:
         """What it prints when it is ready, to the end of the last export."""
         assert self._process.stdout is not None
         output = self._process.stdout.fileno()
