@@ -31,21 +31,22 @@ import (
 	"unsafe"
 )
 
-// pollRows is how many completions one call takes over.
+// pollRows is the largest number of completions that one call returns.
 const pollRows = 128
 
-// maxLongCalls bounds the threads that [Client.CallAction] occupies: the library has no queue for these calls.
+// maxLongCalls is the largest number of threads that [Client.CallAction] occupies: the library does not queue these calls.
 const maxLongCalls = 32
 
-// core is what a client and its goroutines share. Nothing in it points to the Client, so that one that is dropped
-// without Close is noticed.
+// core is the state that a client and its goroutines share. It has no pointer to the Client, so that the garbage collector
+// can find a Client that was not closed.
 type core struct {
 	handle  *C.rtcmsg_client
 	timeout time.Duration
 
-	// shortCalls lets as many goroutines into short calls as can run at a time: each would occupy a thread there.
+	// shortCalls is a semaphore. A goroutine in the library occupies a thread, so only as many enter short calls as can
+	// run at a time.
 	shortCalls chan struct{}
-	// longCalls does the same for calls that wait for an answer.
+	// longCalls is the semaphore of the calls that wait for a response.
 	longCalls chan struct{}
 
 	mu      sync.Mutex
@@ -56,7 +57,7 @@ type core struct {
 	stats   []byte
 	callers sync.WaitGroup
 
-	events  *os.File // nil if there is none
+	events  *os.File // readable while a completion waits; nil if the system has no such file
 	closing atomic.Bool
 	ended   chan struct{}
 	logs    *logPump
@@ -79,7 +80,7 @@ func newCore(handle *C.rtcmsg_client, timeout time.Duration, logger *slog.Logger
 	return c
 }
 
-// enter keeps the handle alive until leave. It fails once the client is freed, as the library does when it is closed.
+// enter keeps the handle valid until leave. Once the client is freed, it fails with the error that a closed client returns.
 func (c *core) enter() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,7 +94,8 @@ func (c *core) enter() error {
 
 func (c *core) leave() { c.callers.Done() }
 
-// shortCall runs a call that does not wait. Its rtcmsg_error is its own: as an argument it would lie on the heap.
+// shortCall runs a call of the library that does not wait. Each such call declares its own rtcmsg_error: passed as an
+// argument, it would be allocated on the heap.
 func (c *core) shortCall(call func() error) error {
 	if err := c.enter(); err != nil {
 		return err
@@ -133,7 +135,7 @@ func (c *core) submit(m *flat, options resolvedOptions, key uint64) (uint64, err
 	return uint64(id), err
 }
 
-// cancel fails with ErrNotFound if the message is in flight or done.
+// cancel fails with ErrNotFound if the message is in flight or complete.
 func (c *core) cancel(id uint64) error {
 	return c.shortCall(func() error {
 		failed := newCError()
@@ -142,7 +144,7 @@ func (c *core) cancel(id uint64) error {
 	})
 }
 
-// register comes before the submit: the completion may be there before it returns.
+// register must be called before submit, because the completion may arrive before submit returns.
 func (c *core) register(s *Submission) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -151,7 +153,7 @@ func (c *core) register(s *Submission) uint64 {
 	return c.lastKey
 }
 
-// unregister is false if the completion has come, or is about to.
+// unregister returns false if the completion has already arrived or is just being handled.
 func (c *core) unregister(key uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,7 +162,7 @@ func (c *core) unregister(key uint64) bool {
 	return waits
 }
 
-// whenDone is for a submission that may have its completion already.
+// whenDone calls then after the completion of s, which may already have arrived.
 func (c *core) whenDone(s *Submission, then func()) {
 	c.mu.Lock()
 	_, waits := c.waiting[s.key]
@@ -173,13 +175,14 @@ func (c *core) whenDone(s *Submission, then func()) {
 	}
 }
 
-// watch gives a file that Go's own poller can wait for, readable while a completion waits; nil where there is none.
+// watch returns a file that Go's network poller can wait for: it is readable while a completion waits. It returns nil if the
+// system has no such file.
 func watch(handle *C.rtcmsg_client) *os.File {
 	var event C.intptr_t
 	if C.rtcmsg_client_event_handle(handle, &event, nil) != C.RTCMSG_OK {
 		return nil
 	}
-	// The library keeps its own.
+	// The library keeps its own descriptor, so this package needs a copy that it can close.
 	syscall.ForkLock.RLock()
 	own, err := syscall.Dup(int(event))
 	if err == nil {
@@ -197,8 +200,9 @@ func watch(handle *C.rtcmsg_client) *os.File {
 	return events
 }
 
-// poll hands out completions until the client is closed and nothing is left, and then frees it. While the client is open
-// it occupies no thread: one that slept in the library would keep a processor of Go's from the goroutines that it wakes.
+// poll passes completions to their submissions until the client is closed and all messages are complete. Then it frees the
+// client. While the client is open, poll does not wait inside the library: that would occupy a thread, and a processor of
+// Go's scheduler that the woken goroutines need.
 func (c *core) poll() {
 	rows := new([pollRows]C.rtcmsg_completion)
 	count, err := 0, error(nil)
@@ -214,7 +218,7 @@ func (c *core) poll() {
 			})
 		}
 	}
-	// The rest comes at the pace of the close.
+	// The client closes now, so poll may wait inside the library for the remaining completions.
 	for count = 1; err == nil && count > 0; {
 		count, err = c.pollOnce(rows, -1)
 	}
@@ -224,7 +228,7 @@ func (c *core) poll() {
 	c.finish()
 }
 
-// pollOnce hands out the completions that there are, and says how many.
+// pollOnce passes the available completions to their submissions and returns their number.
 func (c *core) pollOnce(rows *[pollRows]C.rtcmsg_completion, timeoutMs C.int32_t) (int, error) {
 	var count C.size_t
 	failed := newCError()
@@ -251,7 +255,7 @@ func (c *core) complete(row *C.rtcmsg_completion) {
 	s.end(readReport(row.report), nil)
 }
 
-// abandonAll is for a poll that fails, which only a defect can cause: nobody shall wait forever.
+// abandonAll ends all submissions when polling fails, so that no goroutine waits forever. Only a defect can cause that.
 func (c *core) abandonAll(err error) {
 	c.close()
 	c.mu.Lock()
@@ -263,7 +267,7 @@ func (c *core) abandonAll(err error) {
 	}
 }
 
-// close stops the intake and lets the library finish what it has; poll does the rest.
+// close stops accepting messages. The library completes the accepted ones, and then poll frees the client.
 func (c *core) close() {
 	if c.closing.CompareAndSwap(false, true) {
 		if c.events != nil {
@@ -273,7 +277,7 @@ func (c *core) close() {
 	}
 }
 
-// closeWithin may be called while another one waits.
+// closeWithin may be called while another call of it waits.
 func (c *core) closeWithin(timeoutMs C.int32_t) {
 	if c.enter() != nil {
 		return
@@ -282,7 +286,8 @@ func (c *core) closeWithin(timeoutMs C.int32_t) {
 	C.rtcmsg_client_close(c.handle, timeoutMs, nil)
 }
 
-// finish frees the client when nobody is in a call any more. What it says of itself afterwards is kept.
+// finish waits until no goroutine is in a call, and frees the client. It keeps the statistics, and the error that the library
+// returns for a closed client, for later calls.
 func (c *core) finish() {
 	failed := newCError()
 	closed := &Error{Code: CodeClosed}
@@ -302,7 +307,7 @@ func (c *core) finish() {
 	close(c.ended)
 }
 
-// stats is the library's JSON.
+// stats returns the statistics as the library's JSON.
 func stats(handle *C.rtcmsg_client) ([]byte, error) {
 	buffer := make([]byte, 4096)
 	for {

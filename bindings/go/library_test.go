@@ -76,7 +76,7 @@ func TestALibraryOfAnotherVersionIsRefused(t *testing.T) {
 			t.Errorf("%#x with %#x: %v", c.header, c.library, err)
 		}
 		if err != nil && (!strings.Contains(err.Error(), version(c.header)) || !strings.Contains(err.Error(), version(c.library))) {
-			t.Errorf("%v does not name both", err)
+			t.Errorf("%v does not contain both versions", err)
 		}
 	}
 	if !regexp.MustCompile(`^0\.1\.\d+$`).MatchString(Version()) {
@@ -108,7 +108,7 @@ func TestAHeaderOfAnotherVersionDoesNotCompile(t *testing.T) {
 	}
 }
 
-func TestTimesAreMilliseconds(t *testing.T) {
+func TestTimesAreRoundedUpToMilliseconds(t *testing.T) {
 	for d, expected := range map[time.Duration]int32{
 		0: 0, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2, time.Hour: 3_600_000, math.MaxInt64: math.MaxInt32,
 		NoTimeout: -1, -2: 0, -time.Second: -1000, math.MinInt64: math.MinInt32,
@@ -119,13 +119,13 @@ func TestTimesAreMilliseconds(t *testing.T) {
 	}
 }
 
-func TestADeadlineOnlyShortens(t *testing.T) {
+func TestADeadlineOnlyShortensTheTimes(t *testing.T) {
 	const client = 10 * time.Second
 	for _, c := range []struct {
 		name               string
 		deadline           time.Duration
 		options            []SendOption
-		timeout, expiresIn time.Duration // 0 is the client's own
+		timeout, expiresIn time.Duration // 0 is the default of the client
 	}{
 		{"none", 0, nil, 0, 0},
 		{"none, with options", 0, []SendOption{Timeout(time.Hour), ExpiresIn(time.Minute)}, time.Hour, time.Minute},
@@ -142,7 +142,7 @@ func TestADeadlineOnlyShortens(t *testing.T) {
 		o, err := collect(c.options)
 		resolved := o.resolve(ctx, client)
 		cancel()
-		// What passed since the deadline was set is missing.
+		// The remaining time is shorter by the time since the deadline was set.
 		near := func(ms, expected int32) bool { return ms <= expected && (ms == expected || ms > expected*9/10) }
 		if err != nil || !near(int32(resolved.timeoutMs), int32(milliseconds(c.timeout))) || !near(int32(resolved.expiresInMs), int32(milliseconds(c.expiresIn))) {
 			t.Errorf("%s: %+v, %v", c.name, resolved, err)
@@ -178,7 +178,7 @@ func TestAFlagOfTheOtherStructIsRefusedByName(t *testing.T) {
 	}
 }
 
-func TestEveryCodeHasItsNameAndItsError(t *testing.T) {
+func TestEveryCodeHasItsNameItsErrorAndItsText(t *testing.T) {
 	header, err := os.ReadFile("../../include/rtcmsg.h")
 	if err != nil {
 		t.Fatal(err)
@@ -200,6 +200,9 @@ func TestEveryCodeHasItsNameAndItsError(t *testing.T) {
 		sentinel := sentinels[Code(number)]
 		if Code(number) == CodeBufferTooSmall {
 			continue
+		}
+		if text := "rtcmsg: " + codeText(Code(number)); sentinel.Error() != text {
+			t.Errorf("%s: %q, not %q", code[1], sentinel, text)
 		}
 		if sentinel == nil || seen[sentinel] || !failed.Is(sentinel) || failed.Is(ErrNotSent) || failed.Is(ErrOutcomeUnknown) {
 			t.Errorf("%s: %v", code[1], sentinel)
@@ -224,12 +227,12 @@ func TestErrorsSayWhetherItIsSafeToSendAgain(t *testing.T) {
 		err              *Error
 		notSent, unknown bool
 	}{
-		{"not taken in", asRefusal(&Error{Code: CodeQueueFull}).(*Error), true, false},
+		{"not accepted", asRefusal(&Error{Code: CodeQueueFull}).(*Error), true, false},
 		{"no thread for the queue", asRefusal(&Error{Code: CodeNoResources}).(*Error), true, false},
 		{"no thread for a lookup", &Error{Code: CodeNoResources, Report: recipients(NotSent)}, true, false},
 		{"a context that had ended", notSent(context.Canceled), true, false},
 		{"refused by a defect", asRefusal(&Error{Code: CodeInternal}).(*Error), false, false},
-		{"of no message", &Error{Code: CodeNotFound}, false, false},
+		{"of a call without a message", &Error{Code: CodeNotFound}, false, false},
 		{"of a defect that ended the client", abandoned(&Error{Code: CodeInternal}), false, true},
 		{"to a room, not sent", &Error{Code: CodeConnect, Report: recipients(NotSent)}, true, false},
 		{"to two, not sent", &Error{Code: CodeConnect, Report: recipients(NotSent, NotSent, NotSent)}, true, false},
@@ -244,7 +247,7 @@ func TestErrorsSayWhetherItIsSafeToSendAgain(t *testing.T) {
 	}
 }
 
-func TestTheCauseOfAnOutcomeIsThatOfItsEnd(t *testing.T) {
+func TestTheCauseOfAResultIsTheContextsErrorAtThatTime(t *testing.T) {
 	live := func() (context.Context, context.CancelFunc) { return context.WithCancel(context.Background()) }
 	cancelled := func() (context.Context, context.CancelFunc) {
 		ctx, cancel := live()
@@ -273,14 +276,14 @@ func TestTheCauseOfAnOutcomeIsThatOfItsEnd(t *testing.T) {
 		{"timed out by a deadline after a cancel", lateAndCancelled, CodeTimeout, context.DeadlineExceeded},
 		{"expired after a cancel", cancelled, CodeExpired, nil},
 		{"expired by a deadline", late, CodeExpired, context.DeadlineExceeded},
-		{"no turn after a cancel", cancelled, CodeRateLimited, nil},
-		{"no turn by a deadline", late, CodeRateLimited, context.DeadlineExceeded},
+		{"no quota after a cancel", cancelled, CodeRateLimited, nil},
+		{"no quota by a deadline", late, CodeRateLimited, context.DeadlineExceeded},
 		{"refused by the vendor", late, CodeRejected, nil},
 	} {
 		ctx, cancel := c.make()
 		s := &Submission{ctx: ctx, done: make(chan struct{})}
 		s.end(&Report{Code: c.code}, nil)
-		// What the context comes to afterwards changes nothing.
+		// A context that ends later changes nothing.
 		for range 2 {
 			_, err := s.outcome()
 			if found := errors.Unwrap(err); found != c.cause {
@@ -291,7 +294,7 @@ func TestTheCauseOfAnOutcomeIsThatOfItsEnd(t *testing.T) {
 	}
 }
 
-// deadlined is a context whose deadline passes after it was cancelled.
+// deadlined is a context whose deadline passes after its cancellation.
 type deadlined struct{ context.Context }
 
 func (deadlined) Deadline() (time.Time, bool) { return time.Now(), true }
