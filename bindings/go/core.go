@@ -291,7 +291,7 @@ func (c *core) closeWithin(timeoutMs C.int32_t) {
 func (c *core) finish() {
 	failed := newCError()
 	closed := &Error{Code: CodeClosed}
-	if err, is := failure(C.rtcmsg_client_warm_up(c.handle, 1, &failed), &failed).(*Error); is {
+	if err, ok := failure(C.rtcmsg_client_warm_up(c.handle, 1, &failed), &failed).(*Error); ok {
 		closed = err
 	}
 	c.mu.Lock()

@@ -187,7 +187,7 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // asRefusal marks the error of a message that was not accepted. After a defect of the library this is not certain.
 func asRefusal(err error) error {
-	if e, is := err.(*Error); is && e.Code != CodeInternal {
+	if e, ok := err.(*Error); ok && e.Code != CodeInternal {
 		e.refused = true
 	}
 	return err

@@ -41,19 +41,19 @@ func TestStructsHaveTheLayoutOfTheABI(t *testing.T) {
 		if row := structRow.FindStringSubmatch(lines.Text()); row != nil {
 			name = row[1]
 			documented[name] = 0
-			if known, is := layouts[name]; !is || strconv.Itoa(int(known.Size())) != row[2] {
+			if known, ok := layouts[name]; !ok || strconv.Itoa(int(known.Size())) != row[2] {
 				t.Errorf("%s is not %s bytes long here: %v", name, row[2], known)
 			}
 		} else if row := fieldRow.FindStringSubmatch(lines.Text()); row != nil {
 			documented[name]++
-			field, is := layouts[name].FieldByName(row[1])
-			if !is || strconv.Itoa(int(field.Offset)) != row[2] || strconv.Itoa(int(field.Type.Size())) != row[3] {
+			field, ok := layouts[name].FieldByName(row[1])
+			if !ok || strconv.Itoa(int(field.Offset)) != row[2] || strconv.Itoa(int(field.Type.Size())) != row[3] {
 				t.Errorf("%s.%s: %+v, documented %v", name, row[1], field, row)
 			}
 		}
 	}
 	for name, layout := range layouts {
-		if fields, is := documented[name]; !is || fields != layout.NumField() {
+		if fields, ok := documented[name]; !ok || fields != layout.NumField() {
 			t.Errorf("%s has %d fields here, %d documented", name, layout.NumField(), fields)
 		}
 	}

@@ -212,7 +212,7 @@ func (o sendOptions) resolve(ctx context.Context, clientTimeout time.Duration) r
 	if o.orderKey != nil {
 		c.orderKey = C.uint64_t(*o.orderKey)
 	}
-	if deadline, has := ctx.Deadline(); has {
+	if deadline, ok := ctx.Deadline(); ok {
 		remaining := max(milliseconds(time.Until(deadline)), 1)
 		timeout := c.timeoutMs
 		if timeout == 0 {

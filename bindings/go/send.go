@@ -249,8 +249,8 @@ func causeOf(code Code, ctx context.Context) error {
 		return ctx.Err()
 	case CodeExpired, CodeTimeout, CodeRateLimited:
 		// The library can be faster than the timer of the context.
-		deadline, has := ctx.Deadline()
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) || (has && !time.Now().Before(deadline)) {
+		deadline, ok := ctx.Deadline()
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) || (ok && !time.Now().Before(deadline)) {
 			return context.DeadlineExceeded
 		}
 	}

@@ -126,12 +126,12 @@ func (e *Emulator) readAccount(output *os.File) error {
 		if !lines.Scan() {
 			return fmt.Errorf("the program did not print its account: %w", errors.Join(lines.Err(), io.ErrUnexpectedEOF))
 		}
-		if _, url, is := strings.Cut(lines.Text(), " listening on "); is {
+		if _, url, ok := strings.Cut(lines.Text(), " listening on "); ok {
 			e.url = strings.TrimSpace(url)
 			continue
 		}
-		name, value, is := strings.Cut(strings.TrimPrefix(lines.Text(), "export RTCMSG_"), "=")
-		if vendor, key, found := strings.Cut(strings.ToLower(name), "_"); is && found {
+		name, value, ok := strings.Cut(strings.TrimPrefix(lines.Text(), "export RTCMSG_"), "=")
+		if vendor, key, found := strings.Cut(strings.ToLower(name), "_"); ok && found {
 			e.settings[vendor+"."+key] = strings.Trim(value, `'"`)
 		}
 	}

@@ -151,8 +151,8 @@ func TestSIGTERMEndsTheService(t *testing.T) {
 	}
 	defer service.Process.Kill()
 	line, err := bufio.NewReader(output).ReadString('\n')
-	_, url, is := strings.Cut(strings.TrimSpace(line), " listening on ")
-	if err != nil || !is {
+	_, url, ok := strings.Cut(strings.TrimSpace(line), " listening on ")
+	if err != nil || !ok {
 		t.Fatalf("%q, %v", line, err)
 	}
 	if status, o := post(t, url, `{"room": "lobby", "to": ["alice"], "text": "hi"}`); status != http.StatusOK {
