@@ -1,4 +1,4 @@
-"""The examples, run as a user would, against the emulator; and the README shows them as they are."""
+"""Runs the examples against the emulator as a user would, and compares them with the READMEs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_hello_asyncio_reaches_a_hundred(house: Path, environment: dict[str, str
 
 
 def test_the_quickstart_says_what_the_inboxes_hold(house: Path, environment: dict[str, str]) -> None:
-    """By the test of the C quickstart, row by row."""
+    """With the test of the C quickstart, which compares each row."""
     from rtcmsg.emulator import find
 
     command = [sys.executable, "tests/demo.py", find(), "examples/python/quickstart.py"]
@@ -75,7 +75,7 @@ def test_the_readme_s_emulator_block_runs_as_it_is(house: Path, environment: dic
 
 
 def users_csv(folder: Path, emulator: Emulator, count: int) -> tuple[Path, list[str]]:
-    """A list with a BOM, an empty line, and its first user twice; all are logged in."""
+    """A list with a BOM, a row without a user, and the first user twice. All users are logged in."""
     users = [f"user-{number}" for number in range(count)]
     for user in users:
         emulator.post("volcengine/login", user_id=user)
@@ -138,7 +138,7 @@ def test_a_run_that_is_ended_is_taken_up_and_nobody_gets_it_twice(
     assert sum(counts.values()) == 250
     inboxes = received(emulator, users)
     assert max(inboxes.values()) == 1
-    # Whoever is said to have been reached has been.
+    # Every user whose state is ACCEPTED has the message.
     assert all(inboxes[user] == 1 for user, state in states(results).items() if state == "ACCEPTED")
 
 

@@ -1,4 +1,4 @@
-"""What this package says of the binary interface is what the library's own pages say."""
+"""Compares the ABI that this package uses with the header and the documentation of the library."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STRUCTS: dict[str, Any] = {
 
 
 def documented(house: Path) -> dict[str, tuple[int, list[tuple[str, int, int]]]]:
-    """Of docs/ABI.md: struct, its size, its fields with offset and size."""
+    """The structs of docs/ABI.md: name, size, and the fields with their offsets and sizes."""
     structs: dict[str, tuple[int, list[tuple[str, int, int]]]] = {}
     fields: list[tuple[str, int, int]] = []
     for line in (house / "docs" / "ABI.md").read_text(encoding="utf-8").splitlines():
@@ -49,7 +49,7 @@ def test_a_struct_has_the_size_and_offsets_of_the_page(house: Path, name: str) -
     assert found == fields
 
 
-def test_the_page_has_no_struct_that_is_missing_here(house: Path) -> None:
+def test_every_struct_of_the_page_is_declared(house: Path) -> None:
     assert set(documented(house)) == set(STRUCTS)
 
 
@@ -93,9 +93,9 @@ def test_the_versions_are_those_of_the_header(house: Path) -> None:
     assert rtcmsg.library_version() == ".".join(map(str, parts))
 
 
-def test_every_function_of_the_library_is_declared_but_those_of_no_use_here(house: Path) -> None:
+def test_every_function_that_python_needs_is_declared(house: Path) -> None:
     exported = set((house / "tests" / "symbols.txt").read_text(encoding="utf-8").split())
-    # Python has names in its enums, and takes no callback from a foreign thread.
+    # Python has the names in its enums, and does not use a callback from a thread of the library.
     assert exported - set(_abi.FUNCTIONS) == {
         "rtcmsg_code_name",
         "rtcmsg_code_text",
