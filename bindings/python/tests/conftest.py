@@ -17,14 +17,14 @@ pytest_plugins = ["rtcmsg.pytest_plugin", "pytester"]
 # A process that a shell starts in the background ignores Ctrl-C, and its child processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-HOUSE = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 CONVERSATION = 7221856821303361536
 
 
 @pytest.fixture
 def house() -> Path:
     """The checkout."""
-    return HOUSE
+    return ROOT
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def client(make_client: Callable[..., rtcmsg.Client]) -> rtcmsg.Client:
 @pytest.fixture
 def environment(emulator: Emulator) -> dict[str, str]:
     """The environment for child processes, with this package and the account of the emulator."""
-    path = [str(HOUSE / "bindings" / "python" / "src"), os.environ.get("PYTHONPATH", "")]
+    path = [str(ROOT / "bindings" / "python" / "src"), os.environ.get("PYTHONPATH", "")]
     return {
         **os.environ,
         **emulator.environment,
