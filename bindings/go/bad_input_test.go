@@ -12,7 +12,7 @@ import (
 
 const notUTF8 = "ab\xc3("
 
-func TestBadInputIsAnErrorInTheLibrarysWords(t *testing.T) {
+func TestABadMessageIsRefusedWithTheLibrarysMessage(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	client := connect(t, settings)
@@ -28,8 +28,8 @@ func TestBadInputIsAnErrorInTheLibrarysWords(t *testing.T) {
 		message     rtcmsg.Message
 		field, text string
 	}{
-		{"nil", nil, "message", "is NULL"},
-		{"a nil pointer", (*rtcmsg.Unicast)(nil), "message", "is NULL"},
+		{"nil", nil, "message", "must not be nil"},
+		{"a nil pointer", (*rtcmsg.Unicast)(nil), "message", "must not be nil"},
 		{"nothing", rtcmsg.Unicast{}, "from", "must not be empty"},
 		{"a room that is no UTF-8", rtcmsg.Broadcast{RoomID: notUTF8, From: "server", Text: "hi"}, "room_id", "is not UTF-8 at byte 2"},
 		{"a sender that is no UTF-8", rtcmsg.Unicast{From: notUTF8, To: "alice", Text: "hi"}, "from", "is not UTF-8 at byte 2"},
@@ -42,7 +42,7 @@ func TestBadInputIsAnErrorInTheLibrarysWords(t *testing.T) {
 		{"a huge text", rtcmsg.Unicast{From: "server", To: "alice", Text: huge}, "payload", "has a length of 68157440; at most 67108864 is allowed"},
 		{"huge bytes", rtcmsg.Unicast{From: "server", To: "alice", Binary: []byte(huge)}, "payload", "has a length of 68157440; at most 67108864 is allowed"},
 		{"a huge recipient", users("alice", huge), "to[1]", "has a length of 68157440; at most 67108864 is allowed"},
-		{"a text and bytes", rtcmsg.Unicast{From: "server", To: "alice", Text: "hi", Binary: []byte("hi")}, "payload", "Text and Binary are given; a message has one of them"},
+		{"a text and bytes", rtcmsg.Unicast{From: "server", To: "alice", Text: "hi", Binary: []byte("hi")}, "payload", "must be either Text or Binary, not both"},
 		{"no bytes", rtcmsg.Unicast{From: "server", To: "alice", Binary: []byte{}}, "payload", "the message is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -60,11 +60,11 @@ func TestBadInputIsAnErrorInTheLibrarysWords(t *testing.T) {
 		t.Errorf("afterwards, by pointer: %v", err)
 	}
 	if client.Pending() != 0 {
-		t.Error("something was taken in")
+		t.Error("a message was accepted")
 	}
 }
 
-func TestBadSettingsAreErrorsInTheLibrarysWords(t *testing.T) {
+func TestABadSettingIsRefusedWithTheLibrarysMessage(t *testing.T) {
 	_, settings := start(t)
 	all := rtcmsg.WithSettings(settings)
 	for _, c := range []struct {
@@ -75,8 +75,8 @@ func TestBadSettingsAreErrorsInTheLibrarysWords(t *testing.T) {
 		text    string
 	}{
 		{"none", nil, rtcmsg.ErrNotConfigured, "", ""},
-		{"a nil option", []rtcmsg.Option{all, nil}, rtcmsg.ErrInvalidArgument, "options[1]", "is nil"},
-		{"a nil logger", []rtcmsg.Option{all, rtcmsg.WithLogger(nil)}, rtcmsg.ErrInvalidArgument, "logger", "is nil"},
+		{"a nil option", []rtcmsg.Option{all, nil}, rtcmsg.ErrInvalidArgument, "options[1]", "must not be nil"},
+		{"a nil logger", []rtcmsg.Option{all, rtcmsg.WithLogger(nil)}, rtcmsg.ErrInvalidArgument, "logger", "must not be nil"},
 		{"an unknown key", []rtcmsg.Option{rtcmsg.WithSetting("zego.app", "1")}, rtcmsg.ErrInvalidArgument, "zego.app", ""},
 		{"a value out of range", []rtcmsg.Option{rtcmsg.WithSetting("http.timeout_ms", "0")}, rtcmsg.ErrInvalidArgument, "http.timeout_ms", ""},
 		{"a value that is no UTF-8", []rtcmsg.Option{rtcmsg.WithSetting("zego.endpoint", notUTF8)}, rtcmsg.ErrInvalidArgument, "value", "is not UTF-8 at byte 2"},
@@ -94,7 +94,7 @@ func TestBadSettingsAreErrorsInTheLibrarysWords(t *testing.T) {
 	}
 }
 
-func TestAClientThatNewHasNotMadeIsRefused(t *testing.T) {
+func TestAClientThatNewDidNotCreateIsRefused(t *testing.T) {
 	for _, client := range []*rtcmsg.Client{nil, {}} {
 		_, sendErr := client.SendUnicast(bounded(t), toAlice)
 		_, submitErr := client.Submit(bounded(t), toAlice)
@@ -109,27 +109,27 @@ func TestAClientThatNewHasNotMadeIsRefused(t *testing.T) {
 			"Close":          client.Close(bounded(t)),
 			"SetCredentials": client.SetCredentials(rtcmsg.ZEGO, rtcmsg.Credentials{}),
 		} {
-			if failed := asError(t, err); !errors.Is(err, rtcmsg.ErrInvalidArgument) || failed.Field != "client" || failed.Message != "is NULL" {
+			if failed := asError(t, err); !errors.Is(err, rtcmsg.ErrInvalidArgument) || failed.Field != "client" || failed.Message != "must not be nil, and must come from New" {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
 		if client.Pending() != 0 {
-			t.Error("it has something pending")
+			t.Error("it has pending messages")
 		}
 	}
 }
 
-func TestASubmissionThatSubmitHasNotMadeIsRefused(t *testing.T) {
+func TestASubmissionThatSubmitDidNotCreateIsRefused(t *testing.T) {
 	for _, submission := range []*rtcmsg.Submission{nil, {}} {
 		_, err := submission.Wait(bounded(t))
 		for _, err := range []error{err, submission.Cancel()} {
-			if failed := asError(t, err); failed.Field != "submission" || failed.Message != "is NULL" {
+			if failed := asError(t, err); failed.Field != "submission" || failed.Message != "must not be nil, and must come from Submit" {
 				t.Error(err)
 			}
 		}
 	}
 	if (*rtcmsg.Report)(nil).Count(rtcmsg.Accepted) != 0 {
-		t.Error("no report has recipients")
+		t.Error("a nil report has recipients")
 	}
 }
 
@@ -157,7 +157,7 @@ func TestANilContextIsRefused(t *testing.T) {
 	}
 }
 
-func TestABadCallIsRefused(t *testing.T) {
+func TestABadCallActionIsRefused(t *testing.T) {
 	_, settings := start(t)
 	client := connect(t, settings)
 	for _, c := range []struct {

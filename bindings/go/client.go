@@ -17,12 +17,13 @@ import (
 	"unsafe"
 )
 
-// A Client sends messages. Any number of goroutines may use one at the same time. [Client.Close] ends it.
+// A Client sends messages. Any number of goroutines may use it at the same time. [Client.Close] ends it.
 type Client struct {
 	core *core
 }
 
-// New makes a client and checks all of its settings. It does no network I/O.
+// New creates a client. It applies the options in their order and checks all settings, but does no network I/O. It fails
+// with [ErrInvalidArgument] or [ErrNotConfigured], and the error names the setting.
 //
 //	client, err := rtcmsg.New(rtcmsg.WithEnvironment())
 func New(options ...Option) (*Client, error) {
@@ -33,7 +34,7 @@ func New(options ...Option) (*Client, error) {
 	defer C.rtcmsg_config_free(c.raw)
 	for i, option := range options {
 		if option == nil {
-			return nil, invalid(fmt.Sprintf("options[%d]", i), "is nil")
+			return nil, invalid(fmt.Sprintf("options[%d]", i), "must not be nil")
 		}
 		if err := option(c); err != nil {
 			return nil, err
@@ -49,58 +50,59 @@ func New(options ...Option) (*Client, error) {
 	return client, nil
 }
 
-// checkVersions holds the library to the header that this package was compiled with: of the same first two numbers, and
-// not older.
+// checkVersions fails unless the library fits the header that this package was compiled with: it must have the same major
+// and minor version, and must not be older.
 func checkVersions(header, library uint32) error {
 	if header>>8 == library>>8 && library >= header {
 		return nil
 	}
 	return &Error{
 		Code:    CodeUnsupported,
-		Message: fmt.Sprintf("the library is of version %s, this program was compiled for %s", version(library), version(header)),
+		Message: fmt.Sprintf("the library has version %s, but this program was compiled for version %s", version(library), version(header)),
 	}
 }
 
-// Version is that of the library, such as "0.1.0".
+// Version returns the version of the library, such as "0.1.0".
 func Version() string { return version(uint32(C.rtcmsg_version())) }
 
 func version(number uint32) string {
 	return fmt.Sprintf("%d.%d.%d", number>>16, number>>8&0xff, number&0xff)
 }
 
-// usable fails for a nil client, and for one that New has not made.
-func (c *Client) usable() error {
+// validate fails for a nil client, and for one that New did not create.
+func (c *Client) validate() error {
 	if c == nil || c.core == nil {
-		return invalid("client", "is NULL")
+		return invalid("client", "must not be nil, and must come from New")
 	}
 	return nil
 }
 
-// usableWith fails for a nil context too.
-func (c *Client) usableWith(ctx context.Context) error {
-	if err := c.usable(); err != nil {
+// validateWith also fails for a nil context.
+func (c *Client) validateWith(ctx context.Context) error {
+	if err := c.validate(); err != nil {
 		return err
 	}
 	if ctx == nil {
-		return invalid("ctx", "is nil")
+		return invalid("ctx", "must not be nil")
 	}
 	return nil
 }
 
-// Check says whether a send would take this message in. It does no I/O.
+// Check returns nil if [Client.Send] would accept this message, and otherwise the error that Send would return. It does no
+// I/O and sends nothing.
 func (c *Client) Check(message Message) error {
-	if err := c.usable(); err != nil {
-		return refused(err)
+	if err := c.validate(); err != nil {
+		return asRefusal(err)
 	}
 	defer runtime.KeepAlive(c)
 	m, err := flatten(message)
 	if err != nil {
-		return refused(err)
+		return asRefusal(err)
 	}
-	return refused(c.core.check(&m))
+	return asRefusal(c.core.check(&m))
 }
 
-// A Vendor is whose API a call is for.
+// A Vendor is the provider of an API.
 type Vendor uint32
 
 // The vendors.
@@ -109,21 +111,22 @@ const (
 	ZEGO       Vendor = C.RTCMSG_VENDOR_ZEGO
 )
 
-// CallAction sends any other action of the two APIs, signed, and waits for the answer: action is the vendor's name of it, and
-// body a JSON object. For Volcengine it goes out byte for byte, and version is the action's date, such as "2020-12-01".
-// For ZEGO its members become query parameters, a list as Name[] repeated, and version is "".
+// CallAction sends another action of a vendor's API, signed, and waits for the response. action is the vendor's name for it.
+// body is a JSON object. For Volcengine, body is sent byte for byte, and version is the date of the action, such as
+// "2020-12-01". For ZEGO, the members of body become query parameters (a list becomes a repeated Name[]), and version is "".
+// The actions that have a method of their own are refused. The options are [Timeout], [ExpiresIn] and [Urgent].
 //
-// The report says whether the vendor accepted it, and its Body is the raw answer. A call occupies a thread until it is
-// answered; up to 32 of a client run at a time, more wait. When the context ends before the answer is there, the call
-// fails with [ErrAbandoned] and runs on.
+// The report says whether the vendor accepted the action, and its Body is the raw response. Each call occupies a thread
+// until the response is there. A client runs at most 32 calls at a time; more calls wait. If the context ends before the
+// response is there, CallAction returns [ErrAbandoned], and the request continues.
 func (c *Client) CallAction(ctx context.Context, vendor Vendor, action, version string, body []byte, options ...SendOption) (*Report, error) {
-	if err := c.usableWith(ctx); err != nil {
-		return nil, refused(err)
+	if err := c.validateWith(ctx); err != nil {
+		return nil, asRefusal(err)
 	}
 	defer runtime.KeepAlive(c)
 	for _, text := range []struct{ field, value string }{{"action", action}, {"version", version}} {
 		if strings.ContainsRune(text.value, 0) {
-			return nil, refused(invalid(text.field, "contains a NUL character"))
+			return nil, asRefusal(invalid(text.field, "contains a NUL character"))
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -131,34 +134,34 @@ func (c *Client) CallAction(ctx context.Context, vendor Vendor, action, version 
 	}
 	o, err := collect(options)
 	if err != nil {
-		return nil, refused(err)
+		return nil, asRefusal(err)
 	}
 	if o.ordered {
-		return nil, refused(invalid("Ordered", "is given, but calls have no order"))
+		return nil, asRefusal(invalid("Ordered", "is not allowed for CallAction"))
 	}
 	select {
-	case c.core.slots <- struct{}{}:
+	case c.core.longCalls <- struct{}{}:
 	case <-ctx.Done():
 		return nil, notSent(ctx.Err())
 	}
-	call := o.call(ctx, c.core.timeout)
-	// The caller may change its bytes when an abandoned call still runs.
+	resolved := o.resolve(ctx, c.core.timeout)
+	// The caller may change body after CallAction has returned, while the request still runs.
 	s := &Submission{client: c, ctx: ctx, done: make(chan struct{})}
-	go c.core.call(s, vendor, action, version, bytes.Clone(body), call)
+	go c.core.callAction(s, vendor, action, version, bytes.Clone(body), resolved)
 	select {
 	case <-s.done:
 	case <-ctx.Done():
-		if !s.comesAfter(ctx) {
+		if !s.waitAfterDeadline(ctx) {
 			return nil, abandoned(ctx.Err())
 		}
 	}
 	return s.outcome()
 }
 
-func (c *core) call(s *Submission, vendor Vendor, action, version string, body []byte, call call) {
-	defer func() { <-c.slots }()
+func (c *core) callAction(s *Submission, vendor Vendor, action, version string, body []byte, options resolvedOptions) {
+	defer func() { <-c.longCalls }()
 	if err := c.enter(); err != nil {
-		s.end(nil, refused(err))
+		s.end(nil, asRefusal(err))
 		return
 	}
 	defer c.leave()
@@ -173,40 +176,40 @@ func (c *core) call(s *Submission, vendor Vendor, action, version string, body [
 	failed := newCError()
 	code := C.rtcmsgo_call_action(c.handle, C.uint32_t(vendor), cAction, cVersion,
 		(*C.char)(unsafe.Pointer(unsafe.SliceData(body))), C.size_t(len(body)),
-		call.timeoutMs, call.expiresInMs, call.priority, call.flags, call.orderKey, &raw, &failed)
+		options.timeoutMs, options.expiresInMs, options.priority, options.flags, options.orderKey, &raw, &failed)
 	if raw == nil {
-		s.end(nil, refused(failure(code, &failed)))
+		s.end(nil, asRefusal(failure(code, &failed)))
 		return
 	}
-	s.end(takeReport(raw), nil)
+	s.end(readReport(raw), nil)
 }
 
-// Credentials of a vendor. For ZEGO, Secret is the ServerSecret and the others are not given.
+// Credentials are the keys of a vendor's account. For ZEGO, Secret is the ServerSecret, and the other fields are empty.
 type Credentials struct {
 	KeyID        string
 	Secret       string
-	SessionToken string // for temporary keys of Volcengine's STS
+	SessionToken string // for the temporary keys of Volcengine's STS; otherwise empty
 }
 
-// String shows no secret.
+// String returns a text without the secrets.
 func (c Credentials) String() string {
 	return fmt.Sprintf("{KeyID:%s Secret:*** SessionToken:***}", c.KeyID)
 }
 
-// GoString shows no secret.
+// GoString returns a text without the secrets.
 func (c Credentials) GoString() string { return "rtcmsg.Credentials" + c.String() }
 
-// LogValue shows no secret.
+// LogValue returns a text without the secrets.
 func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// SetCredentials replaces a vendor's credentials on a client that runs: all change together, and an attempt under way
-// keeps those it began with.
+// SetCredentials replaces a vendor's credentials while the client is in use. All of them change together. An attempt that
+// has already started continues with the previous credentials.
 func (c *Client) SetCredentials(vendor Vendor, credentials Credentials) error {
-	if err := c.usable(); err != nil {
+	if err := c.validate(); err != nil {
 		return err
 	}
 	defer runtime.KeepAlive(c)
-	return c.core.short(func() error {
+	return c.core.shortCall(func() error {
 		failed := newCError()
 		code := C.rtcmsgo_set_credentials(c.core.handle, C.uint32_t(vendor),
 			chars(credentials.KeyID), C.size_t(len(credentials.KeyID)),
@@ -216,26 +219,27 @@ func (c *Client) SetCredentials(vendor Vendor, credentials Credentials) error {
 	})
 }
 
-// WarmUp opens connections ahead, in the background; 0 is as many as there are workers. [Client.Flush] waits for them.
+// WarmUp opens this number of connections to each vendor in the background, TLS handshake included, and returns immediately.
+// 0 means one connection per worker. [Client.Flush] waits for them.
 func (c *Client) WarmUp(connections int) error {
-	if err := c.usable(); err != nil {
+	if err := c.validate(); err != nil {
 		return err
 	}
 	defer runtime.KeepAlive(c)
 	if connections < 0 || connections > math.MaxUint32 {
-		return invalid("connections", fmt.Sprintf("is %d, it must be 0 or more", connections))
+		return invalid("connections", fmt.Sprintf("is %d; it must be from 0 to 4,294,967,295", connections))
 	}
-	return c.core.short(func() error {
+	return c.core.shortCall(func() error {
 		failed := newCError()
 		code := C.rtcmsg_client_warm_up(c.core.handle, C.uint32_t(connections), &failed)
 		return failure(code, &failed)
 	})
 }
 
-// Pending is how many messages are queued, in flight, or done and not yet handed to their goroutine: what
-// queue.capacity bounds.
+// Pending returns the number of messages that are queued, in flight, or completed and not yet passed to their goroutine. The
+// setting queue.capacity limits it.
 func (c *Client) Pending() int {
-	if c.usable() != nil || c.core.enter() != nil {
+	if c.validate() != nil || c.core.enter() != nil {
 		return 0
 	}
 	defer runtime.KeepAlive(c)
@@ -243,9 +247,9 @@ func (c *Client) Pending() int {
 	return int(C.rtcmsg_client_pending(c.core.handle))
 }
 
-// Stats are the figures of docs/METRICS.md, as a JSON object; after Close, the last ones.
+// Stats returns the statistics of docs/METRICS.md as a JSON object. After [Client.Close] it returns the last ones.
 func (c *Client) Stats() (json.RawMessage, error) {
-	if err := c.usable(); err != nil {
+	if err := c.validate(); err != nil {
 		return nil, err
 	}
 	defer runtime.KeepAlive(c)
@@ -257,12 +261,13 @@ func (c *Client) Stats() (json.RawMessage, error) {
 	return stats(c.core.handle)
 }
 
-// flushSlice is how long a flush may overlook that its context has ended.
+// flushSlice is the longest time until a flush notices that its context has ended.
 const flushSlice = 50 * time.Millisecond
 
-// Flush waits until nothing is queued or in flight, or until the context ends.
+// Flush waits until no message is queued or in flight. If the context ends first, Flush returns the context's error. It
+// occupies a thread while it waits.
 func (c *Client) Flush(ctx context.Context) error {
-	if err := c.usableWith(ctx); err != nil {
+	if err := c.validateWith(ctx); err != nil {
 		return err
 	}
 	defer runtime.KeepAlive(c)
@@ -282,16 +287,16 @@ func (c *Client) Flush(ctx context.Context) error {
 	}
 }
 
-// Close stops the intake: every send then fails with [ErrClosed]. It waits until the messages that were taken in are
-// done and their senders have them, and frees what the client holds.
+// Close stops accepting messages: every later send fails with [ErrClosed]. It waits until all accepted messages are complete
+// and their senders have the reports, and then frees the client.
 //
-// When the context ends before, Close cuts the rest short and returns the context's error: what is still queued was not
-// sent, and what is in flight ends as it may, each with [ErrClosed] and a report that says which; the senders get these
-// even after Close has returned. Any number of goroutines may close, as often as they like.
+// If the context ends first, Close aborts the remaining messages and returns the context's error. Each of these messages
+// ends with [ErrClosed] and a report: a queued message was not sent, and the result of one in flight may be unknown. The
+// senders get these reports even after Close has returned. Any number of goroutines may call Close, any number of times.
 //
-// A client that is no longer used and was not closed is closed in the background, without a limit of time.
+// A client that is unreachable and was not closed is closed in the background, without a time limit.
 func (c *Client) Close(ctx context.Context) error {
-	if err := c.usableWith(ctx); err != nil {
+	if err := c.validateWith(ctx); err != nil {
 		return err
 	}
 	c.core.close()

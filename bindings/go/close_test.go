@@ -11,7 +11,7 @@ import (
 	"github.com/rtcmsg/rtcmsg/bindings/go"
 )
 
-func TestCloseWaitsForWhatWasTakenIn(t *testing.T) {
+func TestCloseWaitsForAcceptedMessages(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	client := connect(t, settings)
@@ -38,11 +38,11 @@ func TestCloseWaitsForWhatWasTakenIn(t *testing.T) {
 		}
 	}
 	if found := payloads(t, emulator, "volcengine", "alice"); len(found) != 5 {
-		t.Errorf("the inbox holds %q", found)
+		t.Errorf("the inbox contains %q", found)
 	}
 }
 
-func TestACloseThatIsCutShortTellsEverySender(t *testing.T) {
+func TestACloseWhoseContextEndsGivesEverySenderAReport(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	client := connect(t, settings)
@@ -69,7 +69,7 @@ func TestACloseThatIsCutShortTellsEverySender(t *testing.T) {
 	}
 }
 
-func TestACancelOrAFlushDoesNotSayThatNothingWasSent(t *testing.T) {
+func TestErrorsOfCancelAndFlushDoNotMatchErrNotSent(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	client := connect(t, settings)
@@ -97,7 +97,7 @@ func TestACancelOrAFlushDoesNotSayThatNothingWasSent(t *testing.T) {
 	}
 }
 
-func TestAClosedClientRefusesEverythingInTheLibrarysWords(t *testing.T) {
+func TestAClosedClientRefusesEveryCallWithTheLibrarysMessage(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	client := connect(t, settings)
@@ -125,7 +125,7 @@ func TestAClosedClientRefusesEverythingInTheLibrarysWords(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if errors.Is(err, rtcmsg.ErrNotSent) != ofMessages[name] {
-			t.Errorf("%s: whether a message was sent is not told as it is", name)
+			t.Errorf("%s: ErrNotSent must match exactly if the call concerns a message", name)
 		}
 	}
 	if client.Pending() != 0 {
@@ -136,7 +136,7 @@ func TestAClosedClientRefusesEverythingInTheLibrarysWords(t *testing.T) {
 	}
 }
 
-func TestClosingDuringSendsLosesNoOutcome(t *testing.T) {
+func TestClosingDuringSendsLosesNoResult(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	for range 10 {
@@ -173,7 +173,7 @@ func TestClosingDuringSendsLosesNoOutcome(t *testing.T) {
 	}
 }
 
-func TestAClientThatIsDroppedIsClosed(t *testing.T) {
+func TestAnUnreachableClientIsClosed(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	threads := func() int { return runtime.NumGoroutine() }
@@ -187,11 +187,11 @@ func TestAClientThatIsDroppedIsClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the pollers end", func() bool {
+	eventually(t, "the clients' goroutines end", func() bool {
 		runtime.GC()
 		return threads() <= before
 	})
 	if found := payloads(t, emulator, "volcengine", "alice"); len(found) != 5 {
-		t.Errorf("the inbox holds %d messages", len(found))
+		t.Errorf("the inbox contains %d messages", len(found))
 	}
 }

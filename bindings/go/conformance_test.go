@@ -15,7 +15,7 @@ import (
 	"github.com/rtcmsg/rtcmsg/bindings/go/rtcmsgtest"
 )
 
-// The table that the tests of all languages run; its "about" says what the fields mean.
+// The tests of all languages run this table. Its member "about" explains the fields.
 const conformanceFile = "../../tests/conformance.json"
 
 type conformanceTable struct {
@@ -87,7 +87,7 @@ func TestTheConformanceTableHolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	// A member that this test does not know would be one that it does not hold.
+	// A member that this test does not know would not be tested.
 	decoder := json.NewDecoder(file)
 	decoder.DisallowUnknownFields()
 	var table conformanceTable
@@ -120,7 +120,7 @@ func TestTheConformanceTableHolds(t *testing.T) {
 				for inbox, expected := range c.Arrived {
 					vendor, user, _ := strings.Cut(inbox, " ")
 					if found := bytes.Count([]byte(strings.Join(payloads(t, emulator, vendor, user), "\x00")+"\x00"), []byte(c.payload(t)+"\x00")); found != expected {
-						t.Errorf("the inbox of %s holds it %d times, not %d", inbox, found, expected)
+						t.Errorf("the inbox of %s contains it %d times, not %d", inbox, found, expected)
 					}
 				}
 			})

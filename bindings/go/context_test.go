@@ -12,7 +12,7 @@ import (
 
 var toAlice = rtcmsg.Unicast{From: "server", To: "alice", Text: "hi"}
 
-// stall makes the vendor take requests and give no answer, until it is reset.
+// stall makes the vendor process requests and send no response until the emulator is reset.
 func stall(t *testing.T, emulator *rtcmsgtest.Emulator) {
 	t.Helper()
 	control(t, emulator, "faults", map[string]any{"vendor": "volcengine", "stall": true, "processed": true})
@@ -23,7 +23,7 @@ func stall(t *testing.T, emulator *rtcmsgtest.Emulator) {
 	})
 }
 
-// arrived waits until the vendor holds so many requests.
+// arrived waits until the vendor has received count requests.
 func arrived(t *testing.T, emulator *rtcmsgtest.Emulator, count int) {
 	t.Helper()
 	eventually(t, "requests at the vendor", func() bool {
@@ -58,7 +58,7 @@ func TestAContextThatHasEndedSendsNothing(t *testing.T) {
 		}
 	}
 	if found := payloads(t, emulator, "volcengine", "alice"); found != nil {
-		t.Errorf("the inbox holds %q", found)
+		t.Errorf("the inbox contains %q", found)
 	}
 }
 
@@ -67,7 +67,7 @@ func TestACancelledSendThatIsQueuedIsNotSent(t *testing.T) {
 	join(t, emulator)
 	client := connect(t, settings)
 	stall(t, emulator)
-	// The second stands behind the first, which is to the same user.
+	// The second message waits for the first one, because both are to the same user.
 	first, err := client.Submit(context.Background(), toAlice)
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func TestACancelledSendThatIsQueuedIsNotSent(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		defer cancel()
-		eventually(t, "both are taken in", func() bool { return client.Pending() == 2 })
+		eventually(t, "both messages are accepted", func() bool { return client.Pending() == 2 })
 	}()
 	report, err := client.SendUnicast(ctx, toAlice, rtcmsg.Ordered())
 	if report == nil || report.Delivery != rtcmsg.NotSent || asError(t, err).Code != rtcmsg.CodeCancelled {
@@ -121,7 +121,7 @@ func TestACancelledSendThatIsInFlightIsUnknown(t *testing.T) {
 		t.Errorf("%v says that nothing was sent", err)
 	}
 	if found := payloads(t, emulator, "volcengine", "alice"); len(found) != 1 {
-		t.Errorf("the inbox holds %q", found)
+		t.Errorf("the inbox contains %q", found)
 	}
 }
 
@@ -136,7 +136,7 @@ func TestADeadlineInFlightEndsWithTheLibrarysReport(t *testing.T) {
 	if !errors.Is(err, rtcmsg.ErrOutcomeUnknown) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
-	// On a machine that is very busy the library can be late, and the send is abandoned.
+	// On a very busy machine the library can be late, and then the send is abandoned.
 	if failed := asError(t, err); failed.Code != rtcmsg.CodeTimeout && failed.Code != rtcmsg.CodeAbandoned {
 		t.Errorf("%v", err)
 	}
@@ -153,7 +153,7 @@ func TestADeadlineInTheQueueSendsNothing(t *testing.T) {
 	arrived(t, emulator, 1)
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	// On a machine that is very busy it has passed before the message is taken in: then there is no report.
+	// On a very busy machine the deadline can pass before the message is accepted. Then the send returns without a report.
 	report, err := client.SendUnicast(ctx, toAlice, rtcmsg.Ordered())
 	if report != nil && report.Delivery != rtcmsg.NotSent {
 		t.Errorf("%+v", report)
@@ -170,7 +170,7 @@ func TestADeadlineInTheQueueSendsNothing(t *testing.T) {
 	}
 }
 
-func TestAMessageThatWaitedItsTurnMayOutliveItsDeadline(t *testing.T) {
+func TestAMessageThatWaitedInTheQueueMayOutliveItsDeadline(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	client := connect(t, settings)
@@ -192,7 +192,7 @@ func TestAMessageThatWaitedItsTurnMayOutliveItsDeadline(t *testing.T) {
 	if !errors.Is(err, rtcmsg.ErrOutcomeUnknown) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("send: %v", err)
 	}
-	// On a machine that is very busy the send can be later than the library.
+	// On a very busy machine the send can notice the deadline later than the library.
 	if failed := asError(t, err); (failed.Code != rtcmsg.CodeAbandoned || report != nil) && failed.Code != rtcmsg.CodeTimeout {
 		t.Errorf("send: %+v, %v", report, err)
 	}
@@ -202,7 +202,7 @@ func TestAMessageThatWaitedItsTurnMayOutliveItsDeadline(t *testing.T) {
 	}
 }
 
-func TestWhatAContextComesToAfterTheOutcomeIsNotItsCause(t *testing.T) {
+func TestAContextThatEndsAfterTheResultIsNotItsCause(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	client := connect(t, settings)
@@ -223,16 +223,16 @@ func TestWhatAContextComesToAfterTheOutcomeIsNotItsCause(t *testing.T) {
 	<-queued.Done()
 	cancel()
 	if _, err := queued.Wait(bounded(t)); !errors.Is(err, rtcmsg.ErrCancelled) || errors.Is(err, context.Canceled) {
-		t.Errorf("taken back: %v", err)
+		t.Errorf("cancelled: %v", err)
 	}
-	// Taken back by the context, if it had not begun.
+	// The context cancelled the message if it had not started.
 	_, err = inFlight.Wait(bounded(t))
 	if errors.Is(err, rtcmsg.ErrTimeout) == errors.Is(err, context.Canceled) {
 		t.Errorf("in flight: %v", err)
 	}
 }
 
-func TestADeadlineDoesNotLengthenTheClientsTimeout(t *testing.T) {
+func TestADeadlineDoesNotExtendTheClientsTimeout(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	settings["http.timeout_ms"] = "200"
@@ -274,7 +274,7 @@ func TestASubmissionIsCancelledByItsContextWhileItIsQueued(t *testing.T) {
 	}
 }
 
-func TestAnAbandonedCallRunsOnWithoutItsCaller(t *testing.T) {
+func TestAnAbandonedCallContinuesWithoutItsCaller(t *testing.T) {
 	emulator, settings := start(t)
 	client := connect(t, settings)
 	control(t, emulator, "faults", map[string]any{"vendor": "zego", "stall": true, "processed": true})

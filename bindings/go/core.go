@@ -31,32 +31,33 @@ import (
 	"unsafe"
 )
 
-// pollRows is how many completions one call takes over.
+// pollRows is the largest number of completions that one call returns.
 const pollRows = 128
 
-// callThreads bounds the threads that [Client.Call] occupies: the library has no queue for these calls.
-const callThreads = 32
+// maxLongCalls is the largest number of threads that [Client.CallAction] occupies: the library does not queue these calls.
+const maxLongCalls = 32
 
-// core is what a client and its goroutines share. Nothing in it points to the Client, so that one that is dropped
-// without Close is noticed.
+// core is the state that a client and its goroutines share. It has no pointer to the Client, so that the garbage collector
+// can find a Client that was not closed.
 type core struct {
 	handle  *C.rtcmsg_client
 	timeout time.Duration
 
-	// gate lets as many goroutines into short calls as can run at a time: each would occupy a thread there.
-	gate chan struct{}
-	// slots does the same for calls that wait for an answer.
-	slots chan struct{}
+	// shortCalls is a semaphore. A goroutine in the library occupies a thread, so only as many enter short calls as can
+	// run at a time.
+	shortCalls chan struct{}
+	// longCalls is the semaphore of the calls that wait for a response.
+	longCalls chan struct{}
 
 	mu      sync.Mutex
 	waiting map[uint64]*Submission
 	lastKey uint64
-	gone    bool
+	freed   bool
 	closed  *Error
 	stats   []byte
-	users   sync.WaitGroup
+	callers sync.WaitGroup
 
-	events  *os.File // nil if there is none
+	events  *os.File // readable while a completion waits; nil if the system has no such file
 	closing atomic.Bool
 	ended   chan struct{}
 	logs    *logPump
@@ -64,13 +65,13 @@ type core struct {
 
 func newCore(handle *C.rtcmsg_client, timeout time.Duration, logger *slog.Logger) *core {
 	c := &core{
-		handle:  handle,
-		timeout: timeout,
-		gate:    make(chan struct{}, runtime.GOMAXPROCS(0)),
-		slots:   make(chan struct{}, callThreads),
-		waiting: make(map[uint64]*Submission),
-		events:  watch(handle),
-		ended:   make(chan struct{}),
+		handle:     handle,
+		timeout:    timeout,
+		shortCalls: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		longCalls:  make(chan struct{}, maxLongCalls),
+		waiting:    make(map[uint64]*Submission),
+		events:     watch(handle),
+		ended:      make(chan struct{}),
 	}
 	if logger != nil {
 		c.logs = startLogPump(handle, logger)
@@ -79,33 +80,34 @@ func newCore(handle *C.rtcmsg_client, timeout time.Duration, logger *slog.Logger
 	return c
 }
 
-// enter keeps the handle alive until leave. It fails once the client is freed, as the library does when it is closed.
+// enter keeps the handle valid until leave. Once the client is freed, it fails with the error that a closed client returns.
 func (c *core) enter() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone {
+	if c.freed {
 		closed := *c.closed
 		return &closed
 	}
-	c.users.Add(1)
+	c.callers.Add(1)
 	return nil
 }
 
-func (c *core) leave() { c.users.Done() }
+func (c *core) leave() { c.callers.Done() }
 
-// short runs a call that does not wait. Its rtcmsg_error is its own: as an argument it would lie on the heap.
-func (c *core) short(call func() error) error {
+// shortCall runs a call of the library that does not wait. Each such call declares its own rtcmsg_error: passed as an
+// argument, it would be allocated on the heap.
+func (c *core) shortCall(call func() error) error {
 	if err := c.enter(); err != nil {
 		return err
 	}
 	defer c.leave()
-	c.gate <- struct{}{}
-	defer func() { <-c.gate }()
+	c.shortCalls <- struct{}{}
+	defer func() { <-c.shortCalls }()
 	return call()
 }
 
 func (c *core) check(m *flat) error {
-	return c.short(func() error {
+	return c.shortCall(func() error {
 		failed := newCError()
 		code := C.rtcmsgo_check(c.handle, m.action, m.flags,
 			chars(m.roomID), C.size_t(len(m.roomID)), chars(m.from), C.size_t(len(m.from)),
@@ -117,9 +119,9 @@ func (c *core) check(m *flat) error {
 	})
 }
 
-func (c *core) submit(m *flat, call call, key uint64) (uint64, error) {
+func (c *core) submit(m *flat, options resolvedOptions, key uint64) (uint64, error) {
 	var id C.uint64_t
-	err := c.short(func() error {
+	err := c.shortCall(func() error {
 		failed := newCError()
 		code := C.rtcmsgo_submit(c.handle, m.action, m.flags,
 			chars(m.roomID), C.size_t(len(m.roomID)), chars(m.from), C.size_t(len(m.from)),
@@ -127,22 +129,22 @@ func (c *core) submit(m *flat, call call, key uint64) (uint64, error) {
 			C.int64_t(m.conversationID), C.int64_t(m.senderID),
 			(*C.int64_t)(unsafe.Pointer(unsafe.SliceData(m.userIDs))), C.size_t(len(m.userIDs)), C.int32_t(m.msgType),
 			m.payload, m.payloadLen,
-			call.timeoutMs, call.expiresInMs, call.priority, call.flags, C.uint64_t(key), call.orderKey, &id, &failed)
+			options.timeoutMs, options.expiresInMs, options.priority, options.flags, C.uint64_t(key), options.orderKey, &id, &failed)
 		return failure(code, &failed)
 	})
 	return uint64(id), err
 }
 
-// cancel fails with ErrNotFound if the message is in flight or done.
+// cancel fails with ErrNotFound if the message is in flight or complete.
 func (c *core) cancel(id uint64) error {
-	return c.short(func() error {
+	return c.shortCall(func() error {
 		failed := newCError()
 		code := C.rtcmsg_client_cancel(c.handle, C.uint64_t(id), &failed)
 		return failure(code, &failed)
 	})
 }
 
-// register comes before the submit: the completion may be there before it returns.
+// register must be called before submit, because the completion may arrive before submit returns.
 func (c *core) register(s *Submission) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -151,8 +153,8 @@ func (c *core) register(s *Submission) uint64 {
 	return c.lastKey
 }
 
-// forget is false if the completion has come, or is about to.
-func (c *core) forget(key uint64) bool {
+// unregister returns false if the completion has already arrived or is just being handled.
+func (c *core) unregister(key uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_, waits := c.waiting[key]
@@ -160,7 +162,7 @@ func (c *core) forget(key uint64) bool {
 	return waits
 }
 
-// whenDone is for a submission that may have its completion already.
+// whenDone calls then after the completion of s, which may already have arrived.
 func (c *core) whenDone(s *Submission, then func()) {
 	c.mu.Lock()
 	_, waits := c.waiting[s.key]
@@ -173,13 +175,14 @@ func (c *core) whenDone(s *Submission, then func()) {
 	}
 }
 
-// watch gives a file that Go's own poller can wait for, readable while a completion waits; nil where there is none.
+// watch returns a file that Go's network poller can wait for: it is readable while a completion waits. It returns nil if the
+// system has no such file.
 func watch(handle *C.rtcmsg_client) *os.File {
 	var event C.intptr_t
 	if C.rtcmsg_client_event_handle(handle, &event, nil) != C.RTCMSG_OK {
 		return nil
 	}
-	// The library keeps its own.
+	// The library keeps its own descriptor, so this package needs a copy that it can close.
 	syscall.ForkLock.RLock()
 	own, err := syscall.Dup(int(event))
 	if err == nil {
@@ -197,8 +200,9 @@ func watch(handle *C.rtcmsg_client) *os.File {
 	return events
 }
 
-// poll hands out completions until the client is closed and nothing is left, and then frees it. While the client is open
-// it occupies no thread: one that slept in the library would keep a processor of Go's from the goroutines that it wakes.
+// poll passes completions to their submissions until the client is closed and all messages are complete. Then it frees the
+// client. While the client is open, poll does not wait inside the library: that would occupy a thread, and a processor of
+// Go's scheduler that the woken goroutines need.
 func (c *core) poll() {
 	rows := new([pollRows]C.rtcmsg_completion)
 	count, err := 0, error(nil)
@@ -206,7 +210,7 @@ func (c *core) poll() {
 		if events, failed := c.events.SyscallConn(); failed == nil {
 			_ = events.Read(func(uintptr) bool {
 				for err == nil && !c.closing.Load() {
-					if count, err = c.take(rows, 0); count < pollRows && err == nil {
+					if count, err = c.pollOnce(rows, 0); count < pollRows && err == nil {
 						return false
 					}
 				}
@@ -214,9 +218,9 @@ func (c *core) poll() {
 			})
 		}
 	}
-	// The rest comes at the pace of the close.
+	// The client closes now, so poll may wait inside the library for the remaining completions.
 	for count = 1; err == nil && count > 0; {
-		count, err = c.take(rows, -1)
+		count, err = c.pollOnce(rows, -1)
 	}
 	if err != nil {
 		c.abandonAll(err)
@@ -224,8 +228,8 @@ func (c *core) poll() {
 	c.finish()
 }
 
-// take hands out the completions that there are, and says how many.
-func (c *core) take(rows *[pollRows]C.rtcmsg_completion, timeoutMs C.int32_t) (int, error) {
+// pollOnce passes the available completions to their submissions and returns their number.
+func (c *core) pollOnce(rows *[pollRows]C.rtcmsg_completion, timeoutMs C.int32_t) (int, error) {
 	var count C.size_t
 	failed := newCError()
 	code := C.rtcmsg_client_poll(c.handle, timeoutMs, &rows[0], C.sizeof_rtcmsg_completion, pollRows, &count, &failed)
@@ -233,7 +237,7 @@ func (c *core) take(rows *[pollRows]C.rtcmsg_completion, timeoutMs C.int32_t) (i
 		c.complete(&rows[i])
 	}
 	if count > 0 {
-		c.logs.nudge()
+		c.logs.wake()
 	}
 	return int(count), failure(code, &failed)
 }
@@ -248,10 +252,10 @@ func (c *core) complete(row *C.rtcmsg_completion) {
 		C.rtcmsg_report_free(row.report)
 		return
 	}
-	s.end(takeReport(row.report), nil)
+	s.end(readReport(row.report), nil)
 }
 
-// abandonAll is for a poll that fails, which only a defect can cause: nobody shall wait forever.
+// abandonAll ends all submissions when polling fails, so that no goroutine waits forever. Only a defect can cause that.
 func (c *core) abandonAll(err error) {
 	c.close()
 	c.mu.Lock()
@@ -263,7 +267,7 @@ func (c *core) abandonAll(err error) {
 	}
 }
 
-// close stops the intake and lets the library finish what it has; poll does the rest.
+// close stops accepting messages. The library completes the accepted ones, and then poll frees the client.
 func (c *core) close() {
 	if c.closing.CompareAndSwap(false, true) {
 		if c.events != nil {
@@ -273,7 +277,7 @@ func (c *core) close() {
 	}
 }
 
-// closeWithin may be called while another one waits.
+// closeWithin may be called while another call of it waits.
 func (c *core) closeWithin(timeoutMs C.int32_t) {
 	if c.enter() != nil {
 		return
@@ -282,17 +286,18 @@ func (c *core) closeWithin(timeoutMs C.int32_t) {
 	C.rtcmsg_client_close(c.handle, timeoutMs, nil)
 }
 
-// finish frees the client when nobody is in a call any more. What it says of itself afterwards is kept.
+// finish waits until no goroutine is in a call, and frees the client. It keeps the statistics, and the error that the library
+// returns for a closed client, for later calls.
 func (c *core) finish() {
 	failed := newCError()
 	closed := &Error{Code: CodeClosed}
-	if err, is := failure(C.rtcmsg_client_warm_up(c.handle, 1, &failed), &failed).(*Error); is {
+	if err, ok := failure(C.rtcmsg_client_warm_up(c.handle, 1, &failed), &failed).(*Error); ok {
 		closed = err
 	}
 	c.mu.Lock()
-	c.gone, c.closed = true, closed
+	c.freed, c.closed = true, closed
 	c.mu.Unlock()
-	c.users.Wait()
+	c.callers.Wait()
 	c.logs.stop()
 	c.stats, _ = stats(c.handle)
 	C.rtcmsg_client_free(c.handle)
@@ -302,7 +307,7 @@ func (c *core) finish() {
 	close(c.ended)
 }
 
-// stats is the library's JSON.
+// stats returns the statistics as the library's JSON.
 func stats(handle *C.rtcmsg_client) ([]byte, error) {
 	buffer := make([]byte, 4096)
 	for {

@@ -1,5 +1,5 @@
-// Package rtcmsg sends server-side messages to the users of Volcengine RTC, Volcengine IM and ZEGO, and tells for every
-// recipient what became of the message.
+// Package rtcmsg sends messages from a server to users of Volcengine RTC, Volcengine IM and ZEGO, and reports the result for
+// every recipient.
 //
 //	client, err := rtcmsg.New(rtcmsg.WithEnvironment())
 //	if err != nil {
@@ -12,17 +12,17 @@
 //	})
 //	switch {
 //	case errors.Is(err, rtcmsg.ErrNotSent):        // safe to send again
-//	case errors.Is(err, rtcmsg.ErrOutcomeUnknown): // send again only if twice is harmless
+//	case errors.Is(err, rtcmsg.ErrOutcomeUnknown): // send again only if a duplicate is harmless
 //	}
 //
-// It is a binding of librtcmsg by cgo, which pkg-config finds (rtcmsg.pc); with -tags rtcmsg_static the library is linked
-// into the program. Settings are those of docs/CONFIGURATION.md, errors and deliveries those of docs/DELIVERY.md.
+// The package calls librtcmsg through cgo and finds it with pkg-config (rtcmsg.pc). With -tags rtcmsg_static the library is
+// linked into the program. docs/CONFIGURATION.md describes the settings, and docs/DELIVERY.md the errors and deliveries.
 //
 // # Goroutines and threads
 //
-// A send waits in Go: ten thousand goroutines that send at once need the library's worker.threads (8) and a few threads for
-// the short calls into the library. Completions come by Go's own poller. Only [Client.Call], [Client.Flush] and
-// [Client.Close] occupy a thread while they wait.
+// A goroutine that waits for its result does not occupy a thread: ten thousand goroutines that send at the same time need the
+// library's workers (worker.threads, 8) and a few threads for the short calls into the library. Go's network poller waits
+// for the completions. Only [Client.CallAction], [Client.Flush] and [Client.Close] occupy a thread while they wait.
 //
 // # Testing
 //

@@ -13,7 +13,7 @@ import (
 	"github.com/rtcmsg/rtcmsg/bindings/go/rtcmsgtest"
 )
 
-// emulated is a client of an emulator in which alice is in the lobby, and bob is not.
+// emulated returns a client of an emulator in which alice is in the lobby and bob is not, and a function that stops both.
 func emulated() (*rtcmsg.Client, func()) {
 	emulator, err := rtcmsgtest.New()
 	if err != nil {
@@ -133,7 +133,7 @@ func ExampleClient_SendCustomCommandToUsers() {
 	// bob RTCMSG_DELIVERY_NOT_DELIVERED
 }
 
-// A submission is for who wants to go on at once, and ask later.
+// A submission lets a program continue and wait for the result later.
 func ExampleClient_Submit() {
 	client, stop := emulated()
 	defer stop()
@@ -160,7 +160,7 @@ func ExampleClient_Submit() {
 	// RTCMSG_DELIVERY_ACCEPTED
 }
 
-// What an error says of sending again.
+// An error says whether it is safe to send again.
 func ExampleError() {
 	client, stop := emulated()
 	defer stop()
@@ -169,7 +169,7 @@ func ExampleError() {
 	switch {
 	case err == nil:
 	case errors.Is(err, rtcmsg.ErrOutcomeUnknown):
-		fmt.Println("send again only if twice is harmless")
+		fmt.Println("send again only if a duplicate is harmless")
 	case errors.Is(err, rtcmsg.ErrInvalidArgument):
 		var failed *rtcmsg.Error
 		errors.As(err, &failed)

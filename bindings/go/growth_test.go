@@ -26,7 +26,7 @@ func TestNothingThatTheLibraryGaveIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("grown by %d bytes", grown)
-	// 4,000 reports, of which each takes kilobytes.
+	// The program got 4,000 reports of some kilobytes each.
 	if grown > 1<<20 {
 		t.Errorf("the heap has grown by %d bytes", grown)
 	}

@@ -15,7 +15,7 @@ const (
 	safetyNet    = 2 * time.Minute
 )
 
-// start gives an emulator and the settings of a client of it: one try, no pacing.
+// start returns an emulator, and the settings for a client of it that sends once, without a rate limit.
 func start(t testing.TB, arguments ...string) (*rtcmsgtest.Emulator, map[string]string) {
 	t.Helper()
 	emulator := rtcmsgtest.Start(t, append([]string{"--no-quota"}, arguments...)...)
@@ -25,7 +25,7 @@ func start(t testing.TB, arguments ...string) (*rtcmsgtest.Emulator, map[string]
 	return emulator, settings
 }
 
-// connect gives a client that is closed when the test ends.
+// connect returns a client that is closed when the test ends.
 func connect(t testing.TB, settings map[string]string, options ...rtcmsg.Option) *rtcmsg.Client {
 	t.Helper()
 	client, err := rtcmsg.New(append([]rtcmsg.Option{rtcmsg.WithSettings(settings)}, options...)...)
@@ -40,7 +40,7 @@ func connect(t testing.TB, settings map[string]string, options ...rtcmsg.Option)
 	return client
 }
 
-// bounded is a context that ends only when something hangs.
+// bounded returns a context that ends only if something hangs.
 func bounded(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), safetyNet)
 	t.Cleanup(cancel)
@@ -67,7 +67,7 @@ func payloads(t testing.TB, emulator *rtcmsgtest.Emulator, vendor, user string) 
 	return payloads
 }
 
-// eventually waits for a state of the emulator's that nobody announces.
+// eventually polls until a condition holds, for conditions without an event.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for until := time.Now().Add(safetyNet); !holds(); {
@@ -78,12 +78,12 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// asError is the *rtcmsg.Error that err must be.
+// asError returns err as an *rtcmsg.Error, and fails the test if it is another error.
 func asError(t testing.TB, err error) *rtcmsg.Error {
 	t.Helper()
 	var failed *rtcmsg.Error
 	if !errors.As(err, &failed) {
-		t.Fatalf("%v (%T) is no *rtcmsg.Error", err, err)
+		t.Fatalf("%v (%T) is not an *rtcmsg.Error", err, err)
 	}
 	return failed
 }

@@ -3,7 +3,7 @@ package rtcmsg
 // #include "shim.h"
 import "C"
 
-// What cgo made of the structs of rtcmsg.h, for the test that holds them to docs/ABI.md: a test file has no cgo.
+// The structs of rtcmsg.h as cgo sees them, for the test that compares them with docs/ABI.md: a test file cannot use cgo.
 type (
 	strLayout         = C.rtcmsg_str
 	errorLayout       = C.rtcmsg_error
@@ -15,3 +15,6 @@ type (
 	recipientLayout   = C.rtcmsg_recipient
 	deviceLayout      = C.rtcmsg_device
 )
+
+// codeText is rtcmsg_code_text() for the test of the errors' texts.
+func codeText(code Code) string { return C.GoString(C.rtcmsg_code_text(C.rtcmsg_code(code))) }

@@ -41,19 +41,19 @@ func TestStructsHaveTheLayoutOfTheABI(t *testing.T) {
 		if row := structRow.FindStringSubmatch(lines.Text()); row != nil {
 			name = row[1]
 			documented[name] = 0
-			if known, is := layouts[name]; !is || strconv.Itoa(int(known.Size())) != row[2] {
+			if known, ok := layouts[name]; !ok || strconv.Itoa(int(known.Size())) != row[2] {
 				t.Errorf("%s is not %s bytes long here: %v", name, row[2], known)
 			}
 		} else if row := fieldRow.FindStringSubmatch(lines.Text()); row != nil {
 			documented[name]++
-			field, is := layouts[name].FieldByName(row[1])
-			if !is || strconv.Itoa(int(field.Offset)) != row[2] || strconv.Itoa(int(field.Type.Size())) != row[3] {
+			field, ok := layouts[name].FieldByName(row[1])
+			if !ok || strconv.Itoa(int(field.Offset)) != row[2] || strconv.Itoa(int(field.Type.Size())) != row[3] {
 				t.Errorf("%s.%s: %+v, documented %v", name, row[1], field, row)
 			}
 		}
 	}
 	for name, layout := range layouts {
-		if fields, is := documented[name]; !is || fields != layout.NumField() {
+		if fields, ok := documented[name]; !ok || fields != layout.NumField() {
 			t.Errorf("%s has %d fields here, %d documented", name, layout.NumField(), fields)
 		}
 	}
@@ -76,7 +76,7 @@ func TestALibraryOfAnotherVersionIsRefused(t *testing.T) {
 			t.Errorf("%#x with %#x: %v", c.header, c.library, err)
 		}
 		if err != nil && (!strings.Contains(err.Error(), version(c.header)) || !strings.Contains(err.Error(), version(c.library))) {
-			t.Errorf("%v does not name both", err)
+			t.Errorf("%v does not contain both versions", err)
 		}
 	}
 	if !regexp.MustCompile(`^0\.1\.\d+$`).MatchString(Version()) {
@@ -108,7 +108,7 @@ func TestAHeaderOfAnotherVersionDoesNotCompile(t *testing.T) {
 	}
 }
 
-func TestTimesAreMilliseconds(t *testing.T) {
+func TestTimesAreRoundedUpToMilliseconds(t *testing.T) {
 	for d, expected := range map[time.Duration]int32{
 		0: 0, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2, time.Hour: 3_600_000, math.MaxInt64: math.MaxInt32,
 		NoTimeout: -1, -2: 0, -time.Second: -1000, math.MinInt64: math.MinInt32,
@@ -119,13 +119,13 @@ func TestTimesAreMilliseconds(t *testing.T) {
 	}
 }
 
-func TestADeadlineOnlyShortens(t *testing.T) {
+func TestADeadlineOnlyShortensTheTimes(t *testing.T) {
 	const client = 10 * time.Second
 	for _, c := range []struct {
 		name               string
 		deadline           time.Duration
 		options            []SendOption
-		timeout, expiresIn time.Duration // 0 is the client's own
+		timeout, expiresIn time.Duration // 0 is the default of the client
 	}{
 		{"none", 0, nil, 0, 0},
 		{"none, with options", 0, []SendOption{Timeout(time.Hour), ExpiresIn(time.Minute)}, time.Hour, time.Minute},
@@ -140,12 +140,12 @@ func TestADeadlineOnlyShortens(t *testing.T) {
 			ctx, cancel = context.WithTimeout(ctx, c.deadline)
 		}
 		o, err := collect(c.options)
-		call := o.call(ctx, client)
+		resolved := o.resolve(ctx, client)
 		cancel()
-		// What passed since the deadline was set is missing.
+		// The remaining time is shorter by the time since the deadline was set.
 		near := func(ms, expected int32) bool { return ms <= expected && (ms == expected || ms > expected*9/10) }
-		if err != nil || !near(int32(call.timeoutMs), int32(milliseconds(c.timeout))) || !near(int32(call.expiresInMs), int32(milliseconds(c.expiresIn))) {
-			t.Errorf("%s: %+v, %v", c.name, call, err)
+		if err != nil || !near(int32(resolved.timeoutMs), int32(milliseconds(c.timeout))) || !near(int32(resolved.expiresInMs), int32(milliseconds(c.expiresIn))) {
+			t.Errorf("%s: %+v, %v", c.name, resolved, err)
 		}
 	}
 }
@@ -157,19 +157,19 @@ func TestAFlagOfTheOtherStructIsRefusedByName(t *testing.T) {
 	}
 	defer client.Close(context.Background())
 	for _, c := range []struct {
-		set                func(m *flat, options *call)
+		set                func(m *flat, options *resolvedOptions)
 		name, owner, other string
 	}{
-		{func(m *flat, _ *call) { m.flags = 1 << 8 }, "RTCMSG_SUBMIT_UNORDERED", "rtcmsg_send_options", "rtcmsg_message"},
-		{func(m *flat, _ *call) { m.flags = 1 << 9 }, "RTCMSG_SUBMIT_NO_COMPLETION", "rtcmsg_send_options", "rtcmsg_message"},
-		{func(_ *flat, options *call) { options.flags = 1 << 0 }, "RTCMSG_MESSAGE_BINARY", "rtcmsg_message", "rtcmsg_send_options"},
+		{func(m *flat, _ *resolvedOptions) { m.flags = 1 << 8 }, "RTCMSG_SUBMIT_UNORDERED", "rtcmsg_send_options", "rtcmsg_message"},
+		{func(m *flat, _ *resolvedOptions) { m.flags = 1 << 9 }, "RTCMSG_SUBMIT_NO_COMPLETION", "rtcmsg_send_options", "rtcmsg_message"},
+		{func(_ *flat, options *resolvedOptions) { options.flags = 1 << 0 }, "RTCMSG_MESSAGE_BINARY", "rtcmsg_message", "rtcmsg_send_options"},
 	} {
-		m, call, err := client.prepare(context.Background(), Unicast{From: "server", To: "alice", Text: "hi"}, nil, false)
+		m, options, err := client.prepare(context.Background(), Unicast{From: "server", To: "alice", Text: "hi"}, nil, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.set(&m, &call)
-		id, err := client.core.submit(&m, call, 0)
+		c.set(&m, &options)
+		id, err := client.core.submit(&m, options, 0)
 		var failed *Error
 		if !errors.As(err, &failed) || id != 0 || failed.Code != CodeInvalidArgument || failed.Field != "flags" ||
 			failed.Message != c.name+" is a flag of "+c.owner+", not of "+c.other {
@@ -178,7 +178,7 @@ func TestAFlagOfTheOtherStructIsRefusedByName(t *testing.T) {
 	}
 }
 
-func TestEveryCodeHasItsNameAndItsError(t *testing.T) {
+func TestEveryCodeHasItsNameItsErrorAndItsText(t *testing.T) {
 	header, err := os.ReadFile("../../include/rtcmsg.h")
 	if err != nil {
 		t.Fatal(err)
@@ -200,6 +200,9 @@ func TestEveryCodeHasItsNameAndItsError(t *testing.T) {
 		sentinel := sentinels[Code(number)]
 		if Code(number) == CodeBufferTooSmall {
 			continue
+		}
+		if text := "rtcmsg: " + codeText(Code(number)); sentinel.Error() != text {
+			t.Errorf("%s: %q, not %q", code[1], sentinel, text)
 		}
 		if sentinel == nil || seen[sentinel] || !failed.Is(sentinel) || failed.Is(ErrNotSent) || failed.Is(ErrOutcomeUnknown) {
 			t.Errorf("%s: %v", code[1], sentinel)
@@ -224,12 +227,12 @@ func TestErrorsSayWhetherItIsSafeToSendAgain(t *testing.T) {
 		err              *Error
 		notSent, unknown bool
 	}{
-		{"not taken in", refused(&Error{Code: CodeQueueFull}).(*Error), true, false},
-		{"no thread for the queue", refused(&Error{Code: CodeNoResources}).(*Error), true, false},
+		{"not accepted", asRefusal(&Error{Code: CodeQueueFull}).(*Error), true, false},
+		{"no thread for the queue", asRefusal(&Error{Code: CodeNoResources}).(*Error), true, false},
 		{"no thread for a lookup", &Error{Code: CodeNoResources, Report: recipients(NotSent)}, true, false},
 		{"a context that had ended", notSent(context.Canceled), true, false},
-		{"refused by a defect", refused(&Error{Code: CodeInternal}).(*Error), false, false},
-		{"of no message", &Error{Code: CodeNotFound}, false, false},
+		{"refused by a defect", asRefusal(&Error{Code: CodeInternal}).(*Error), false, false},
+		{"of a call without a message", &Error{Code: CodeNotFound}, false, false},
 		{"of a defect that ended the client", abandoned(&Error{Code: CodeInternal}), false, true},
 		{"to a room, not sent", &Error{Code: CodeConnect, Report: recipients(NotSent)}, true, false},
 		{"to two, not sent", &Error{Code: CodeConnect, Report: recipients(NotSent, NotSent, NotSent)}, true, false},
@@ -244,7 +247,7 @@ func TestErrorsSayWhetherItIsSafeToSendAgain(t *testing.T) {
 	}
 }
 
-func TestTheCauseOfAnOutcomeIsThatOfItsEnd(t *testing.T) {
+func TestTheCauseOfAResultIsTheContextsErrorAtThatTime(t *testing.T) {
 	live := func() (context.Context, context.CancelFunc) { return context.WithCancel(context.Background()) }
 	cancelled := func() (context.Context, context.CancelFunc) {
 		ctx, cancel := live()
@@ -273,14 +276,14 @@ func TestTheCauseOfAnOutcomeIsThatOfItsEnd(t *testing.T) {
 		{"timed out by a deadline after a cancel", lateAndCancelled, CodeTimeout, context.DeadlineExceeded},
 		{"expired after a cancel", cancelled, CodeExpired, nil},
 		{"expired by a deadline", late, CodeExpired, context.DeadlineExceeded},
-		{"no turn after a cancel", cancelled, CodeRateLimited, nil},
-		{"no turn by a deadline", late, CodeRateLimited, context.DeadlineExceeded},
+		{"no quota after a cancel", cancelled, CodeRateLimited, nil},
+		{"no quota by a deadline", late, CodeRateLimited, context.DeadlineExceeded},
 		{"refused by the vendor", late, CodeRejected, nil},
 	} {
 		ctx, cancel := c.make()
 		s := &Submission{ctx: ctx, done: make(chan struct{})}
 		s.end(&Report{Code: c.code}, nil)
-		// What the context comes to afterwards changes nothing.
+		// A context that ends later changes nothing.
 		for range 2 {
 			_, err := s.outcome()
 			if found := errors.Unwrap(err); found != c.cause {
@@ -291,7 +294,7 @@ func TestTheCauseOfAnOutcomeIsThatOfItsEnd(t *testing.T) {
 	}
 }
 
-// deadlined is a context whose deadline passes after it was cancelled.
+// deadlined is a context whose deadline passes after its cancellation.
 type deadlined struct{ context.Context }
 
 func (deadlined) Deadline() (time.Time, bool) { return time.Now(), true }

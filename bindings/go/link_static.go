@@ -1,6 +1,6 @@
 //go:build rtcmsg_static
 
-// The archive stands first and settles every symbol, so that of the -lrtcmsg of rtcmsg.pc nothing is needed.
+// The archive comes first and defines every symbol, so the linker does not need the -lrtcmsg of rtcmsg.pc.
 
 package rtcmsg
 

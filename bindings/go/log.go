@@ -10,7 +10,7 @@ import (
 	"unsafe"
 )
 
-// logInterval is how often lines are fetched that come without a completion.
+// logInterval is the time between two fetches of the lines that are logged without a completion.
 const logInterval = 200 * time.Millisecond
 
 type logLevel int32
@@ -35,7 +35,7 @@ func (l logLevel) slog() slog.Level {
 	}
 }
 
-// setting is the value of log.buffer_level.
+// setting returns the value for log.buffer_level.
 func (l logLevel) setting() string {
 	switch l {
 	case logError:
@@ -49,12 +49,12 @@ func (l logLevel) setting() string {
 	}
 }
 
-// A logPump carries the lines that the library keeps to a logger, on a goroutine of its own, so that a handler that
-// blocks holds up no completion. A nil one does nothing.
+// A logPump passes the lines that the library buffers to a logger. It has its own goroutine, so that a handler that blocks
+// does not delay a completion. A nil logPump does nothing.
 type logPump struct {
 	handle *C.rtcmsg_client
 	logger *slog.Logger
-	wake   chan struct{}
+	wakeup chan struct{}
 	quit   chan struct{}
 	done   chan struct{}
 }
@@ -63,7 +63,7 @@ func startLogPump(handle *C.rtcmsg_client, logger *slog.Logger) *logPump {
 	p := &logPump{
 		handle: handle,
 		logger: logger,
-		wake:   make(chan struct{}, 1),
+		wakeup: make(chan struct{}, 1),
 		quit:   make(chan struct{}),
 		done:   make(chan struct{}),
 	}
@@ -71,17 +71,17 @@ func startLogPump(handle *C.rtcmsg_client, logger *slog.Logger) *logPump {
 	return p
 }
 
-func (p *logPump) nudge() {
+func (p *logPump) wake() {
 	if p == nil {
 		return
 	}
 	select {
-	case p.wake <- struct{}{}:
+	case p.wakeup <- struct{}{}:
 	default:
 	}
 }
 
-// stop returns when the last line is handed over. The handle may be freed then.
+// stop returns after the logger has the last line. The handle may be freed then.
 func (p *logPump) stop() {
 	if p == nil {
 		return
@@ -98,7 +98,7 @@ func (p *logPump) run() {
 	for {
 		buffer = p.drain(buffer)
 		select {
-		case <-p.wake:
+		case <-p.wakeup:
 		case <-ticker.C:
 		case <-p.quit:
 			p.drain(buffer)

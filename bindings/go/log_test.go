@@ -12,7 +12,7 @@ import (
 	"github.com/rtcmsg/rtcmsg/bindings/go"
 )
 
-// journal is what a handler writes to.
+// journal collects the output of a handler.
 type journal struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -79,7 +79,7 @@ func TestLogLinesComeWhileTheClientRuns(t *testing.T) {
 	eventually(t, "a line", func() bool { return lines.String() != "" })
 }
 
-// stuck is a handler that blocks until it is let go.
+// stuck is a handler that blocks until release is closed.
 type stuck struct {
 	slog.Handler
 	begun, release chan struct{}
@@ -92,7 +92,7 @@ func (s stuck) Handle(ctx context.Context, record slog.Record) error {
 	return s.Handler.Handle(ctx, record)
 }
 
-func TestAHandlerThatBlocksHoldsUpNoSend(t *testing.T) {
+func TestAHandlerThatBlocksDoesNotDelayASend(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	var lines journal
@@ -110,7 +110,7 @@ func TestAHandlerThatBlocksHoldsUpNoSend(t *testing.T) {
 	close(handler.release)
 }
 
-func TestALoggerThatIsOffKeepsNothing(t *testing.T) {
+func TestADisabledLoggerIsAccepted(t *testing.T) {
 	_, settings := start(t)
 	connect(t, settings, rtcmsg.WithLogger(slog.New(slog.DiscardHandler)))
 }

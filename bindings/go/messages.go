@@ -8,92 +8,93 @@ import (
 	"unsafe"
 )
 
-// A Message is one of the nine kinds that have a type here: [Unicast], [RoomUnicast], [BatchRoomUnicast], [Broadcast],
-// [P2PMessageToUsers], [P2PMessageToAll], [P2PMessageToAllExcept], [CustomCommandToUsers], [CustomCommandToRoom]. Any
-// other action of the vendors goes through [Client.Call].
+// A Message is one of the nine types of message: [Unicast], [RoomUnicast], [BatchRoomUnicast], [Broadcast],
+// [P2PMessageToUsers], [P2PMessageToAll], [P2PMessageToAllExcept], [CustomCommandToUsers], [CustomCommandToRoom].
+// [Client.CallAction] sends any other action of the vendors.
 //
-// Ids of Volcengine RTC take 1 to 128 letters, digits, _ @ - and . ; ZEGO's any text without NUL of up to
-// zego.max_id_length bytes; IM ids are numbers from 1 on. Text is UTF-8. KB is 1,024 bytes.
+// Ids of Volcengine RTC have 1 to 128 characters: letters, digits, _ @ - and . ; ids of ZEGO are any text without NUL of up
+// to zego.max_id_length bytes; ids of Volcengine IM are numbers from 1. Text is UTF-8. KB is 1,024 bytes.
 type Message interface {
 	fields() fields
 }
 
-// Unicast is for one user of Volcengine RTC who is logged in, outside rooms.
+// Unicast is a message to one user of Volcengine RTC who is logged in, outside rooms.
 type Unicast struct {
-	From   string // the sender that the receiver sees; not the id of a real user
+	From   string // the sender that the receiver sees; must not be the id of a real user
 	To     string
 	Text   string // up to 64 KB
-	Binary []byte // in place of Text: bytes, up to 64 KB, which reach the binary callback
+	Binary []byte // instead of Text: up to 64 KB of bytes, which arrive at the binary callback
 }
 
-// RoomUnicast is for one user in a room of Volcengine RTC.
+// RoomUnicast is a message to one user in a room of Volcengine RTC.
 type RoomUnicast struct {
 	RoomID string
-	From   string // the sender that the receiver sees; not the id of a real user
+	From   string // the sender that the receiver sees; must not be the id of a real user
 	To     string
 	Text   string // up to 64 KB
-	Binary []byte // in place of Text: bytes, up to 64 KB, which reach the binary callback
+	Binary []byte // instead of Text: up to 64 KB of bytes, which arrive at the binary callback
 }
 
-// BatchRoomUnicast is for users in a room of Volcengine RTC: 600 a request, a longer list goes out in several.
+// BatchRoomUnicast is a message to users in a room of Volcengine RTC, 600 per request: a longer list is split.
 type BatchRoomUnicast struct {
 	RoomID string
-	From   string   // the sender that receivers see; not the id of a real user
-	To     []string // each once, never empty
+	From   string   // the sender that receivers see; must not be the id of a real user
+	To     []string // each user once; must not be empty
 	Text   string   // up to 20 KB
-	Binary []byte   // in place of Text: bytes, up to 20 KB, which reach the binary callback
+	Binary []byte   // instead of Text: up to 20 KB of bytes, which arrive at the binary callback
 }
 
-// Broadcast is for everybody in a room of Volcengine RTC.
+// Broadcast is a message to all users in a room of Volcengine RTC.
 type Broadcast struct {
 	RoomID string
-	From   string // the sender that receivers see; not the id of a real user
+	From   string // the sender that receivers see; must not be the id of a real user
 	Text   string // up to 64 KB
-	Binary []byte // in place of Text: bytes, up to 64 KB, which reach the binary callback
+	Binary []byte // instead of Text: up to 64 KB of bytes, which arrive at the binary callback
 }
 
-// P2PMessageToUsers is for some members of a conversation of Volcengine IM.
+// P2PMessageToUsers is a message to some members of a conversation of Volcengine IM, volcengine.p2p_max_users per request: a
+// longer list is split.
 type P2PMessageToUsers struct {
 	ConversationID int64
 	SenderID       int64   // a member of the conversation
-	MsgType        int32   // agreed between the app's server and its clients, 1 or more
-	UserIDs        []int64 // each once, never empty
-	Text           string  // up to volcengine.p2p_max_content
+	MsgType        int32   // the type that the app's server and clients agreed on, 1 or more
+	UserIDs        []int64 // each user once; must not be empty
+	Text           string  // up to volcengine.p2p_max_content bytes
 }
 
-// P2PMessageToAll is for every member of a conversation of Volcengine IM.
+// P2PMessageToAll is a message to every member of a conversation of Volcengine IM.
 type P2PMessageToAll struct {
 	ConversationID int64
 	SenderID       int64  // a member of the conversation
-	MsgType        int32  // agreed between the app's server and its clients, 1 or more
-	Text           string // up to volcengine.p2p_max_content
+	MsgType        int32  // the type that the app's server and clients agreed on, 1 or more
+	Text           string // up to volcengine.p2p_max_content bytes
 }
 
-// P2PMessageToAllExcept is for every member of a conversation of Volcengine IM but those in UserIDs.
+// P2PMessageToAllExcept is a message to every member of a conversation of Volcengine IM except those in UserIDs.
 type P2PMessageToAllExcept struct {
 	ConversationID int64
 	SenderID       int64   // a member of the conversation
-	MsgType        int32   // agreed between the app's server and its clients, 1 or more
-	UserIDs        []int64 // to leave out; each once, never empty, up to volcengine.p2p_max_users
-	Text           string  // up to volcengine.p2p_max_content
+	MsgType        int32   // the type that the app's server and clients agreed on, 1 or more
+	UserIDs        []int64 // the members to leave out, 1 to volcengine.p2p_max_users, each once
+	Text           string  // up to volcengine.p2p_max_content bytes
 }
 
-// CustomCommandToUsers is for users in a room of ZEGO: 10 a request, a longer list goes out in several.
+// CustomCommandToUsers is a message to users in a room of ZEGO, 10 per request: a longer list is split.
 type CustomCommandToUsers struct {
 	RoomID string
 	From   string   // the sender that receivers see
-	To     []string // each once, never empty, not From
+	To     []string // each user once; must not be empty and must not contain From
 	Text   string   // up to 1,024 bytes
 }
 
-// CustomCommandToRoom is for everybody in a room of ZEGO but a client whose id is From.
+// CustomCommandToRoom is a message to all users in a room of ZEGO, except a client whose id is From.
 type CustomCommandToRoom struct {
 	RoomID string
 	From   string // the sender that receivers see
 	Text   string // up to 1,024 bytes
 }
 
-// fields is a message of any kind, as rtcmsg_message holds it.
+// fields is a message of any type, with the fields of rtcmsg_message.
 type fields struct {
 	action         C.uint32_t
 	roomID, from   string
@@ -150,7 +151,7 @@ func (m CustomCommandToRoom) fields() fields {
 	return fields{action: C.RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM, roomID: m.RoomID, from: m.From, text: m.Text}
 }
 
-// flat is a message as the shims take it: pointers to Go memory that holds no pointers, and lengths.
+// flat is a message as the shim accepts it: lengths, and pointers to Go memory that contains no pointers.
 type flat struct {
 	fields
 	flags      C.uint32_t
@@ -160,14 +161,14 @@ type flat struct {
 	payloadLen C.size_t
 }
 
-// flatten fails for nil, and for a message that gives both kinds of payload.
+// flatten fails for nil, and for a message with both a text and bytes.
 func flatten(message Message) (flat, error) {
 	if message == nil || (reflect.ValueOf(message).Kind() == reflect.Pointer && reflect.ValueOf(message).IsNil()) {
-		return flat{}, invalid("message", "is NULL")
+		return flat{}, invalid("message", "must not be nil")
 	}
 	m := flat{fields: message.fields()}
 	if m.text != "" && m.binary != nil {
-		return flat{}, invalid("payload", "Text and Binary are given; a message has one of them")
+		return flat{}, invalid("payload", "must be either Text or Binary, not both")
 	}
 	m.payload, m.payloadLen = chars(m.text), C.size_t(len(m.text))
 	if m.binary != nil {
@@ -187,7 +188,7 @@ func flatten(message Message) (flat, error) {
 	return m, nil
 }
 
-// chars is the start of a text for C, which has its length from elsewhere.
+// chars returns a pointer to the bytes of a text, without a NUL at the end: its length is passed separately.
 func chars(text string) *C.char {
 	return (*C.char)(unsafe.Pointer(unsafe.StringData(text)))
 }

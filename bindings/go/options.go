@@ -18,10 +18,10 @@ import (
 	"unsafe"
 )
 
-// defaultTimeout is that of http.timeout_ms in docs/CONFIGURATION.md; defaults are a part of the ABI.
+// defaultTimeout is the default of http.timeout_ms in docs/CONFIGURATION.md. Defaults are part of the ABI.
 const defaultTimeout = 10 * time.Second
 
-// An Option sets up a client. Options are applied in their order: a later one replaces what an earlier one set.
+// An Option configures a client. Options are applied in their order, so a later one replaces the value of an earlier one.
 type Option func(*config) error
 
 type config struct {
@@ -30,8 +30,8 @@ type config struct {
 	timeout time.Duration
 }
 
-// WithSetting sets a setting, such as ("zego.app_id", "1234567890"). docs/CONFIGURATION.md lists them. An empty value
-// sets the key back to its default.
+// WithSetting sets one setting, such as ("zego.app_id", "1234567890"). docs/CONFIGURATION.md lists the settings. An empty
+// value restores the default.
 func WithSetting(key, value string) Option {
 	return func(c *config) error { return c.set(key, value) }
 }
@@ -49,9 +49,9 @@ func WithSettings(settings map[string]string) Option {
 	}
 }
 
-// WithEnvironment takes settings from the environment: RTCMSG_ and the key in capitals with _ for . (RTCMSG_ZEGO_APP_ID),
-// and the vendor's own VOLC_ACCESSKEY and VOLC_SECRETKEY, which give way to ours. No other goroutine may change the
-// environment meanwhile.
+// WithEnvironment reads settings from the environment variables whose names are RTCMSG_ and the key in capitals, with _ for
+// each period (RTCMSG_ZEGO_APP_ID). It also reads the vendor's VOLC_ACCESSKEY and VOLC_SECRETKEY if ours are not set. No
+// other goroutine may change the environment at the same time.
 func WithEnvironment() Option {
 	return func(c *config) error {
 		failed := newCError()
@@ -59,20 +59,20 @@ func WithEnvironment() Option {
 			return err
 		}
 		if value := os.Getenv("RTCMSG_HTTP_TIMEOUT_MS"); value != "" {
-			c.noteTimeout(value)
+			c.rememberTimeout(value)
 		}
 		return nil
 	}
 }
 
-// WithLogger sends the library's log lines to logger, as far as it is enabled for their level: a client made or closed
-// is Info, a message that failed Warn, every message Debug. They hold no secrets and no payloads. Lines are kept in the
-// library and fetched by a goroutine, several times a second: a handler may block, and if it does so for long the oldest
-// of more than log.buffer_lines lines are lost.
+// WithLogger passes the library's log lines to logger, if it is enabled for their level: Info for a client that is created or
+// closed, Warn for a message that failed, Debug for every message. The lines contain no secrets and no payloads. The library
+// buffers up to log.buffer_lines lines, and a goroutine fetches them several times a second. A handler may block, but if it
+// blocks for a long time, the oldest lines are lost.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) error {
 		if logger == nil {
-			return invalid("logger", "is nil")
+			return invalid("logger", "must not be nil")
 		}
 		keep := ""
 		for _, level := range []logLevel{logDebug, logInfo, logWarn, logError} {
@@ -104,23 +104,23 @@ func (c *config) set(key, value string) error {
 		return err
 	}
 	if key == "http.timeout_ms" {
-		c.noteTimeout(value)
+		c.rememberTimeout(value)
 	}
 	return nil
 }
 
-// noteTimeout keeps what the library has just taken: a context can shorten it, and must not lengthen it.
-func (c *config) noteTimeout(value string) {
+// rememberTimeout stores the value that the library has accepted: the deadline of a context may shorten it, but not extend it.
+func (c *config) rememberTimeout(value string) {
 	c.timeout = defaultTimeout
 	if ms, err := strconv.ParseInt(value, 10, 32); err == nil {
 		c.timeout = time.Duration(ms) * time.Millisecond
 	}
 }
 
-// NoTimeout is for [Timeout]: a message then has no deadline but its context's.
+// NoTimeout is a value for [Timeout]: the message then only has the deadline of its context.
 const NoTimeout time.Duration = -1
 
-// A SendOption says how one message differs from the client's settings.
+// A SendOption changes how one message is sent.
 type SendOption func(*sendOptions)
 
 type sendOptions struct {
@@ -132,42 +132,46 @@ type sendOptions struct {
 	unordered bool
 }
 
-// Urgent lets a message go before all that are not, of those that wait for the same quota.
+// Urgent sends a message before the normal ones that wait for the same quota or for a worker. At least one in nine sends is a
+// normal message, so normal messages do not starve.
 func Urgent() SendOption {
 	return func(o *sendOptions) { o.priority = C.RTCMSG_PRIORITY_URGENT }
 }
 
-// Timeout is the time from the first attempt on for all attempts and all parts of a long list, in place of
-// http.timeout_ms. It is more than 0, or [NoTimeout].
+// Timeout sets the time limit for all attempts and all parts of a long list together, counted from the first attempt. It
+// replaces http.timeout_ms. It must be more than 0, or [NoTimeout], and is rounded up to milliseconds.
 func Timeout(timeout time.Duration) SendOption {
 	return func(o *sendOptions) { o.timeout = &timeout }
 }
 
-// ExpiresIn is the time from the call to the first byte, waits for quota included: a message that has not left by then
-// fails with [ErrExpired]. It is more than 0; without this option there is no limit.
+// ExpiresIn sets the maximum time between the call and the first byte sent, including the wait for quota. A message that has
+// not started by then fails with [ErrExpired]. It must be more than 0, and is rounded up to milliseconds. Without this
+// option a message does not expire.
 func ExpiresIn(expiry time.Duration) SendOption {
 	return func(o *sendOptions) { o.expiresIn = &expiry }
 }
 
-// Ordered makes a message wait until those before it to the same destination, which are ordered too, have their outcome:
-// the user in the room, the room, the user or the conversation. It is the default of [Client.Submit] and [Client.Post].
+// Ordered makes a message wait until all earlier ordered messages to the same destination have their results. The
+// destination is the user in the room, the room, the user or the conversation. Ordered is the default of [Client.Submit]
+// and [Client.Post]. It must not be combined with [Unordered].
 func Ordered() SendOption {
 	return func(o *sendOptions) { o.ordered = true }
 }
 
-// OrderKey makes messages of one key leave one after another. 0 stands for the destination, as [Ordered] does.
+// OrderKey sends messages with the same key in order: each starts after the previous one has its result. 0 means the
+// destination, as with [Ordered]. Another key must not be combined with [Unordered].
 func OrderKey(key uint64) SendOption {
 	return func(o *sendOptions) { o.orderKey = &key }
 }
 
-// Unordered frees a message from the order of its destination: it does not wait for those before it. It is the default
-// of [Client.Send] and its like.
+// Unordered excludes a message from the order of its destination: it does not wait for earlier messages. It is the default of
+// [Client.Send] and of the methods for each action.
 func Unordered() SendOption {
 	return func(o *sendOptions) { o.unordered = true }
 }
 
-// call is how a message goes out, in the library's terms.
-type call struct {
+// resolvedOptions has the values for rtcmsg_send_options.
+type resolvedOptions struct {
 	timeoutMs, expiresInMs C.int32_t
 	priority, flags        C.uint32_t
 	orderKey               C.uint64_t
@@ -178,24 +182,24 @@ func collect(options []SendOption) (sendOptions, error) {
 	var o sendOptions
 	for i, option := range options {
 		if option == nil {
-			return o, invalid(fmt.Sprintf("options[%d]", i), "is nil")
+			return o, invalid(fmt.Sprintf("options[%d]", i), "must not be nil")
 		}
 		option(&o)
 	}
 	switch {
 	case o.timeout != nil && *o.timeout <= 0 && *o.timeout != NoTimeout:
-		return o, invalid("Timeout", fmt.Sprintf("is %v; it takes more than 0, or NoTimeout", *o.timeout))
+		return o, invalid("Timeout", fmt.Sprintf("is %v; it must be more than 0, or NoTimeout for no limit", *o.timeout))
 	case o.expiresIn != nil && *o.expiresIn <= 0:
-		return o, invalid("ExpiresIn", fmt.Sprintf("is %v; it takes more than 0", *o.expiresIn))
+		return o, invalid("ExpiresIn", fmt.Sprintf("is %v; it must be more than 0", *o.expiresIn))
 	case o.ordered && o.unordered:
-		return o, invalid("Ordered", "is given together with Unordered")
+		return o, invalid("Ordered", "must not be combined with Unordered")
 	}
 	return o, nil
 }
 
-// call joins the options with the deadline of a context that has not ended: the deadline can only shorten.
-func (o sendOptions) call(ctx context.Context, clientTimeout time.Duration) call {
-	c := call{priority: o.priority}
+// resolve combines the options with the deadline of a context that has not ended. The deadline can only shorten the times.
+func (o sendOptions) resolve(ctx context.Context, clientTimeout time.Duration) resolvedOptions {
+	c := resolvedOptions{priority: o.priority}
 	if o.timeout != nil {
 		c.timeoutMs = milliseconds(*o.timeout)
 	}
@@ -208,7 +212,7 @@ func (o sendOptions) call(ctx context.Context, clientTimeout time.Duration) call
 	if o.orderKey != nil {
 		c.orderKey = C.uint64_t(*o.orderKey)
 	}
-	if deadline, has := ctx.Deadline(); has {
+	if deadline, ok := ctx.Deadline(); ok {
 		remaining := max(milliseconds(time.Until(deadline)), 1)
 		timeout := c.timeoutMs
 		if timeout == 0 {
@@ -224,7 +228,7 @@ func (o sendOptions) call(ctx context.Context, clientTimeout time.Duration) call
 	return c
 }
 
-// milliseconds rounds up, and is -1 for NoTimeout. Of a deadline that has passed it is less than 1.
+// milliseconds rounds up. It returns -1 for NoTimeout, and less than 1 for the time until a deadline that has passed.
 func milliseconds(d time.Duration) C.int32_t {
 	if d == NoTimeout {
 		return -1

@@ -8,62 +8,62 @@ import (
 	"unsafe"
 )
 
-// A Report is what became of a message that was taken in.
+// A Report is the result of a message that was accepted for sending.
 type Report struct {
 	Code Code
-	// Delivery is that of the least certain part, in the order Unknown, NotSent, NotDelivered, Accepted, Delivered.
-	// Members of a conversation who are not among the Recipients count as Accepted.
+	// Delivery is the least certain delivery of all recipients, in the order Unknown, NotSent, NotDelivered, Accepted,
+	// Delivered. Members of a conversation who are not among the Recipients count as Accepted.
 	Delivery Delivery
-	Summary  string // one line for a log: no secrets, no payload
+	Summary  string // one line for a log, without secrets and payload
 	Requests []Request
-	// Recipients stand in the caller's order. There is none for a room. For an IM message to all, or to all but some,
-	// they are those the vendor spoke of, in its order.
+	// Recipients are in the caller's order. For a message to a room the list is empty. For an IM message to all members,
+	// or to all except some, it contains the members that the vendor reports, in the vendor's order.
 	Recipients []Recipient
-	Body       []byte // the raw answer to [Client.CallAction], as it came, with whatever it repeats
+	Body       []byte // the raw response to [Client.CallAction], unchanged; nil for messages
 }
 
-// A Request is one HTTP request, sent or given up.
+// A Request is one HTTP request of a message, whether it was sent or not.
 type Request struct {
 	Code          Code
 	Delivery      Delivery
-	ErrorMessage  string // why it ended like this; empty on success
-	HTTPStatus    int    // 0 if no answer came
-	RequestID     string // the vendor's id of it, for its support
-	VendorError   string // the vendor's error code as text, such as "FlowLimitExceeded.QPSOverLimit"
-	VendorCode    int    // the vendor's error code as a number
-	VendorMessage string // what the vendor says of it
-	RetryAfter    time.Duration
-	Attempts      []Attempt // none if it never came to one
+	ErrorMessage  string        // why the request failed, in one sentence; empty on success
+	HTTPStatus    int           // 0 without a response
+	RequestID     string        // the vendor's id of the request, for its support; empty if no response gave one
+	VendorError   string        // the vendor's error code as text, such as "FlowLimitExceeded.QPSOverLimit"; can be empty
+	VendorCode    int           // the vendor's error code as a number, or 0
+	VendorMessage string        // the vendor's message; can be empty
+	RetryAfter    time.Duration // the earliest time to retry, from the vendor or the rate limit; 0 if unknown
+	Attempts      []Attempt     // empty if the request never started
 }
 
-// An Attempt is one try of a request, and why it ended.
+// An Attempt is one try of a request.
 type Attempt struct {
 	Code         Code
 	Delivery     Delivery
-	ErrorMessage string // empty on success
-	HTTPStatus   int    // 0 if no answer came
+	ErrorMessage string // why the attempt failed, in one sentence; empty on success
+	HTTPStatus   int    // 0 without a response
 }
 
-// A Recipient is what became of the message for one user.
+// A Recipient is the result of the message for one user.
 type Recipient struct {
-	User          string // Volcengine RTC, ZEGO
-	UserID        int64  // IM
+	User          string // the user of Volcengine RTC or ZEGO; empty for Volcengine IM
+	UserID        int64  // the user of Volcengine IM; 0 for the others
 	Delivery      Delivery
 	Code          Code
-	VendorCode    int    // the vendor's code for this recipient
-	VendorMessage string // the vendor's word for this recipient, such as "NOT_ONLINE"
-	Request       int    // index of the request that carried it
-	Devices       []Device
+	VendorCode    int      // the vendor's code for this recipient, or 0
+	VendorMessage string   // the vendor's message for this recipient, such as "NOT_ONLINE"; can be empty
+	Request       int      // index in Report.Requests of the request to this recipient
+	Devices       []Device // Volcengine IM only
 }
 
-// A Device is one device of a recipient (IM).
+// A Device is one device of a recipient of Volcengine IM.
 type Device struct {
 	Platform      string // "Android", "IOS", "Web", or "Default" for a user who is offline
-	VendorMessage string // the vendor's word, such as "SUCCESS"
+	VendorMessage string // the vendor's message, such as "SUCCESS"
 	Delivery      Delivery
 }
 
-// Count is how many recipients are of that delivery; 0 for nil.
+// Count returns the number of recipients with this delivery. It returns 0 for a nil report.
 func (r *Report) Count(delivery Delivery) int {
 	if r == nil {
 		return 0
@@ -77,12 +77,12 @@ func (r *Report) Count(delivery Delivery) int {
 	return count
 }
 
-// notSent holds if no byte can have reached the vendor, for no recipient.
+// notSent returns whether no byte can have reached the vendor, for any recipient.
 func (r *Report) notSent() bool {
 	return r.Delivery == NotSent && r.Count(NotSent) == len(r.Recipients)
 }
 
-// err is nil if every recipient is accepted or delivered.
+// err returns nil if every recipient is accepted or delivered.
 func (r *Report) err(cause error) error {
 	if r.Code == CodeOK {
 		return nil
@@ -90,8 +90,8 @@ func (r *Report) err(cause error) error {
 	return &Error{Code: r.Code, Message: r.Summary, Report: r, cause: cause}
 }
 
-// takeReport copies a report into Go values and frees it.
-func takeReport(raw *C.rtcmsg_report) *Report {
+// readReport copies a report into Go values and frees it.
+func readReport(raw *C.rtcmsg_report) *Report {
 	defer C.rtcmsg_report_free(raw)
 	var summary C.rtcmsgo_summary
 	C.rtcmsgo_summarize(raw, &summary)

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// grace is how long after a deadline the library's own answer is waited for. Its deadline is the same one, and its
-// report says what an abandoned send cannot: whether anything had left.
+// grace is the time that a send waits for the library's report after the deadline of its context. The library has the same
+// deadline, and only its report says whether any byte was sent.
 const grace = 100 * time.Millisecond
 
-// SendUnicast sends to one user of Volcengine RTC who is logged in, outside rooms. It is accepted for a user who is
-// absent, too. See [Client.Send].
+// SendUnicast sends to one user of Volcengine RTC who is logged in, outside rooms. The vendor also accepts a message for a
+// user who is offline. See [Client.Send].
 func (c *Client) SendUnicast(ctx context.Context, message Unicast, options ...SendOption) (*Report, error) {
 	return c.Send(ctx, message, options...)
 }
 
-// SendRoomUnicast sends to one user in a room of Volcengine RTC. It is accepted for a user who is absent, too. See
-// [Client.Send].
+// SendRoomUnicast sends to one user in a room of Volcengine RTC. The vendor also accepts a message for a user who is not in
+// the room. See [Client.Send].
 func (c *Client) SendRoomUnicast(ctx context.Context, message RoomUnicast, options ...SendOption) (*Report, error) {
 	return c.Send(ctx, message, options...)
 }
@@ -31,7 +31,7 @@ func (c *Client) BatchSendRoomUnicast(ctx context.Context, message BatchRoomUnic
 	return c.Send(ctx, message, options...)
 }
 
-// SendBroadcast sends to everybody in a room of Volcengine RTC. See [Client.Send].
+// SendBroadcast sends to all users in a room of Volcengine RTC. See [Client.Send].
 func (c *Client) SendBroadcast(ctx context.Context, message Broadcast, options ...SendOption) (*Report, error) {
 	return c.Send(ctx, message, options...)
 }
@@ -46,7 +46,7 @@ func (c *Client) P2PSendMessageToAll(ctx context.Context, message P2PMessageToAl
 	return c.Send(ctx, message, options...)
 }
 
-// P2PSendMessageToAllExcept sends to every member of a conversation of Volcengine IM but some. See [Client.Send].
+// P2PSendMessageToAllExcept sends to every member of a conversation of Volcengine IM except some. See [Client.Send].
 func (c *Client) P2PSendMessageToAllExcept(ctx context.Context, message P2PMessageToAllExcept, options ...SendOption) (*Report, error) {
 	return c.Send(ctx, message, options...)
 }
@@ -56,30 +56,31 @@ func (c *Client) SendCustomCommandToUsers(ctx context.Context, message CustomCom
 	return c.Send(ctx, message, options...)
 }
 
-// SendCustomCommandToRoom sends to everybody in a room of ZEGO. See [Client.Send].
+// SendCustomCommandToRoom sends to all users in a room of ZEGO. See [Client.Send].
 func (c *Client) SendCustomCommandToRoom(ctx context.Context, message CustomCommandToRoom, options ...SendOption) (*Report, error) {
 	return c.Send(ctx, message, options...)
 }
 
-// Send sends a message of any kind and waits for what became of it. The goroutine waits, no thread does.
+// Send sends a message of any type and waits for its result. It does not occupy a thread while it waits.
 //
-// The report is there if and only if the message was taken in, also when the error is not nil; the error is an [*Error]
-// with the same report. It is nil if every recipient is accepted or delivered. Nothing is sent twice by accident: only
-// what cannot have arrived is repeated. docs/DELIVERY.md says what can happen when.
+// The report is not nil if and only if the message was accepted for sending, even if there is an error. The error is nil if
+// every recipient is accepted or delivered; otherwise it is an [*Error] with the same report. Send only repeats a request
+// that cannot have arrived. docs/DELIVERY.md lists what can happen when.
 //
-// What one goroutine sends keeps its order, as each Send waits for its outcome, unless its context ends before. Several
-// goroutines do not wait for each other, also not for one destination, unless they ask for it with [Ordered] or
-// [OrderKey].
+// The messages of one goroutine keep their order, because each Send waits for its result (unless its context ends first).
+// The sends of several goroutines do not wait for each other, even to one destination. [Ordered] and [OrderKey] change
+// this.
 //
-// When the context ends while the message is queued, it is cancelled: the error is [ErrCancelled] or [ErrExpired], and
-// [ErrNotSent]. When it is in flight, it runs on, and Send returns without a report: the error is [ErrAbandoned] and
-// [ErrOutcomeUnknown]. In each case the error is the context's, too.
+// If the context ends while the message is queued, the message is cancelled, and the error matches [ErrNotSent] and
+// [ErrCancelled] or [ErrExpired]. If the context ends while the message is in flight, the message continues, and Send
+// returns without a report: the error matches [ErrAbandoned] and [ErrOutcomeUnknown]. In each case the error also matches
+// the context's error.
 //
-// A deadline of the context is also the message's: no request of it begins later, and it may take no longer, from its
-// first attempt on, than the context had left at the call, beside http.timeout_ms or [Timeout]. One that began at once
-// thus ends at the deadline; one that had to wait for its turn may go on for as long as it had waited. After a deadline,
-// Send waits up to 0.1 s more for the library, which knows whether anything had left: if it is done by then, the error is
-// [ErrTimeout] and the context's, and its report says.
+// A deadline of the context also limits the message. No request of the message starts after the deadline. From the first
+// attempt, the message may take no longer than the time that the context had left when Send was called; http.timeout_ms or
+// [Timeout] also applies. So a message that started immediately ends at the deadline, and a message that had waited in the
+// queue may continue for the time that it had waited. After the deadline Send waits up to 0.1 s for the library's report,
+// which says whether any byte was sent. If it arrives in that time, the error matches [ErrTimeout] and the context's error.
 func (c *Client) Send(ctx context.Context, message Message, options ...SendOption) (*Report, error) {
 	s, err := c.submit(ctx, message, options, true)
 	if err != nil {
@@ -95,18 +96,18 @@ func (c *Client) Send(ctx context.Context, message Message, options ...SendOptio
 		<-s.done
 		return s.outcome()
 	}
-	if !s.comesAfter(ctx) && c.core.forget(s.key) {
+	if !s.waitAfterDeadline(ctx) && c.core.unregister(s.key) {
 		return nil, abandoned(ctx.Err())
 	}
 	<-s.done
 	return s.outcome()
 }
 
-// Submit takes a message in and returns at once: with [ErrQueueFull] if there is no room. What becomes of it is told by
-// the submission. Messages to one destination leave one after another: see [Unordered], [OrderKey].
+// Submit enqueues a message and returns immediately. It fails with [ErrQueueFull] if the queue is full. The submission gives
+// the result. Messages to one destination are sent in order; [Unordered] and [OrderKey] change this.
 //
-// A context that ends while the message is queued cancels it. One in flight runs on to its report, past a deadline too,
-// if it had to wait for its turn: its time is that of [Client.Send].
+// If the context ends while the message is queued, the message is cancelled. A message in flight continues until its report
+// is there, as in [Client.Send]: a message that had waited in the queue can outlive the deadline.
 func (c *Client) Submit(ctx context.Context, message Message, options ...SendOption) (*Submission, error) {
 	s, err := c.submit(ctx, message, options, false)
 	if err != nil {
@@ -119,60 +120,61 @@ func (c *Client) Submit(ctx context.Context, message Message, options ...SendOpt
 	return s, nil
 }
 
-// Post takes a message in and returns at once, like [Client.Submit] and in the same order, for those who will not ask
-// what became of it. A deadline of the context is the message's as it is in [Client.Send], but once Post has returned the
-// context cannot cancel it.
+// Post enqueues a message and returns immediately, like [Client.Submit] and in the same order, but gives no result; a failure
+// is only logged. A deadline of the context limits the message as in [Client.Send], but after Post has returned, the
+// context cannot cancel the message.
 func (c *Client) Post(ctx context.Context, message Message, options ...SendOption) error {
-	m, call, err := c.prepare(ctx, message, options, false)
+	m, resolved, err := c.prepare(ctx, message, options, false)
 	if err != nil {
 		return err
 	}
 	defer runtime.KeepAlive(c)
-	call.flags |= C.RTCMSG_SUBMIT_NO_COMPLETION
-	_, err = c.core.submit(&m, call, 0)
-	return refused(err)
+	resolved.flags |= C.RTCMSG_SUBMIT_NO_COMPLETION
+	_, err = c.core.submit(&m, resolved, 0)
+	return asRefusal(err)
 }
 
-// prepare is for a sender that waits for the outcome, or not: one that waits keeps an order only if it asks for it.
-func (c *Client) prepare(ctx context.Context, message Message, options []SendOption, waits bool) (flat, call, error) {
-	if err := c.usableWith(ctx); err != nil {
-		return flat{}, call{}, refused(err)
+// prepare checks and converts the arguments of a send. With waits, the caller waits for the result, and the message is only
+// ordered if an option says so.
+func (c *Client) prepare(ctx context.Context, message Message, options []SendOption, waits bool) (flat, resolvedOptions, error) {
+	if err := c.validateWith(ctx); err != nil {
+		return flat{}, resolvedOptions{}, asRefusal(err)
 	}
 	m, err := flatten(message)
 	if err != nil {
-		return flat{}, call{}, refused(err)
+		return flat{}, resolvedOptions{}, asRefusal(err)
 	}
 	if err := ctx.Err(); err != nil {
-		return flat{}, call{}, notSent(err)
+		return flat{}, resolvedOptions{}, notSent(err)
 	}
 	o, err := collect(options)
 	if err != nil {
-		return flat{}, call{}, refused(err)
+		return flat{}, resolvedOptions{}, asRefusal(err)
 	}
 	if waits && !o.ordered && o.orderKey == nil {
 		o.unordered = true
 	}
-	return m, o.call(ctx, c.core.timeout), nil
+	return m, o.resolve(ctx, c.core.timeout), nil
 }
 
 func (c *Client) submit(ctx context.Context, message Message, options []SendOption, waits bool) (*Submission, error) {
-	m, call, err := c.prepare(ctx, message, options, waits)
+	m, resolved, err := c.prepare(ctx, message, options, waits)
 	if err != nil {
 		return nil, err
 	}
 	s := &Submission{client: c, ctx: ctx, done: make(chan struct{})}
 	s.key = c.core.register(s)
-	s.id, err = c.core.submit(&m, call, s.key)
+	s.id, err = c.core.submit(&m, resolved, s.key)
 	if err != nil {
-		c.core.forget(s.key)
-		return nil, refused(err)
+		c.core.unregister(s.key)
+		return nil, asRefusal(err)
 	}
 	return s, nil
 }
 
-// A Submission is a message that was taken in. Any number of goroutines may ask it.
+// A Submission is a message that was accepted for sending. Any number of goroutines may use it at the same time.
 type Submission struct {
-	client  *Client // not closed by the collector while a message is out
+	client  *Client // keeps the client from being closed in the background before the message is complete
 	ctx     context.Context
 	id, key uint64
 	then    func()
@@ -180,23 +182,23 @@ type Submission struct {
 	done   chan struct{}
 	report *Report
 	failed error
-	cause  error // the context's, if that ended the message
+	cause  error // the context's error, if the context ended the message
 }
 
-// ID is the library's number of the message.
+// ID returns the number that the library gave to the message.
 func (s *Submission) ID() uint64 { return s.id }
 
-// Done is closed when it is known what became of the message.
+// Done returns a channel that is closed when the result of the message is known.
 func (s *Submission) Done() <-chan struct{} { return s.done }
 
-// Wait returns what became of the message, as [Client.Send] does. When the context ends before, it returns the context's
-// error, and the message goes on: wait again.
+// Wait waits for the result of the message and returns it as [Client.Send] does. If ctx ends first, Wait returns the error of
+// ctx, and the message continues: Wait can be called again.
 func (s *Submission) Wait(ctx context.Context) (*Report, error) {
 	if s == nil || s.client == nil {
-		return nil, invalid("submission", "is NULL")
+		return nil, invalid("submission", "must not be nil, and must come from Submit")
 	}
 	if ctx == nil {
-		return nil, invalid("ctx", "is nil")
+		return nil, invalid("ctx", "must not be nil")
 	}
 	select {
 	case <-s.done:
@@ -211,16 +213,16 @@ func (s *Submission) Wait(ctx context.Context) (*Report, error) {
 	}
 }
 
-// Cancel takes a message back that is still queued: it is not sent, and its outcome is [ErrCancelled]. It fails with
-// [ErrNotFound] if the message is in flight or done: that says nothing of what becomes of it.
+// Cancel cancels a message that is queued: it is not sent, and its result is [ErrCancelled]. Cancel fails with [ErrNotFound]
+// if the message is in flight or complete; the message then keeps its own result.
 func (s *Submission) Cancel() error {
 	if s == nil || s.client == nil {
-		return invalid("submission", "is NULL")
+		return invalid("submission", "must not be nil, and must come from Submit")
 	}
 	return s.client.core.cancel(s.id)
 }
 
-// end is called once. Whoever asks, and whenever, hears the same: what the context comes to later is not the message's.
+// end is called once. It stores the cause, so that a context that ends later does not change the result.
 func (s *Submission) end(report *Report, failed error) {
 	s.report, s.failed = report, failed
 	if report != nil {
@@ -239,24 +241,24 @@ func (s *Submission) outcome() (*Report, error) {
 	return s.report, s.report.err(s.cause)
 }
 
-// causeOf is the context's error, if a message that has just ended so may have ended by it: time runs out by a deadline
-// alone.
+// causeOf returns the context's error if the context can be the reason for the code of a message that has just ended. Only a
+// deadline, not a cancel, can be the reason that time ran out.
 func causeOf(code Code, ctx context.Context) error {
 	switch code {
 	case CodeCancelled:
 		return ctx.Err()
 	case CodeExpired, CodeTimeout, CodeRateLimited:
-		// The library may be quicker than the context's own timer.
-		deadline, has := ctx.Deadline()
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) || (has && !time.Now().Before(deadline)) {
+		// The library can be faster than the timer of the context.
+		deadline, ok := ctx.Deadline()
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) || (ok && !time.Now().Before(deadline)) {
 			return context.DeadlineExceeded
 		}
 	}
 	return nil
 }
 
-// comesAfter waits a moment for the outcome, if it was a deadline that has passed.
-func (s *Submission) comesAfter(ctx context.Context) bool {
+// waitAfterDeadline waits for the result up to grace if the context ended by its deadline. It returns whether the result is there.
+func (s *Submission) waitAfterDeadline(ctx context.Context) bool {
 	wait := time.Duration(0)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		wait = grace
@@ -271,15 +273,15 @@ func (s *Submission) comesAfter(ctx context.Context) bool {
 	}
 }
 
-// notSent is for a context that had ended before the library was asked.
+// notSent returns the error for a context that ended before the library got the message.
 func notSent(cause error) *Error {
 	code := CodeCancelled
 	if errors.Is(cause, context.DeadlineExceeded) {
 		code = CodeExpired
 	}
-	return &Error{Code: code, Field: "ctx", Message: "had ended already; nothing was sent", cause: cause, notTakenIn: true}
+	return &Error{Code: code, Field: "ctx", Message: "ended before the message was accepted; nothing was sent", cause: cause, refused: true}
 }
 
 func abandoned(cause error) *Error {
-	return &Error{Code: CodeAbandoned, Message: "the message was in flight; it is not known whether it arrives", cause: cause}
+	return &Error{Code: CodeAbandoned, Message: "the message was in flight; it is unknown whether it arrives", cause: cause}
 }

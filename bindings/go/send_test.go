@@ -74,19 +74,19 @@ func TestEveryActionReachesItsRecipients(t *testing.T) {
 				}
 			}
 			if found != c.copies {
-				t.Errorf("the inbox holds it %d times, not %d", found, c.copies)
+				t.Errorf("the inbox contains it %d times, not %d", found, c.copies)
 			}
 		})
 	}
 }
 
-// A buffer of a connection or a ring: the bytes stand beside a pointer.
+// A buffer of a connection or a ring: a struct that contains the bytes and also a pointer.
 type frame struct {
 	buffer [64]byte
 	next   *frame
 }
 
-func TestBytesMayStandBesideAPointer(t *testing.T) {
+func TestBytesMayBePartOfAStructWithAPointer(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	client := connect(t, settings)
@@ -118,12 +118,12 @@ func TestBytesMayStandBesideAPointer(t *testing.T) {
 		}
 	}
 	if len(found) != 8 {
-		t.Errorf("the inbox holds %q", found)
+		t.Errorf("the inbox contains %q", found)
 	}
 	runtime.KeepAlive(f)
 }
 
-func TestAReportHasEverythingTheLibraryTells(t *testing.T) {
+func TestAReportHasAllRowsOfTheLibrary(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	client := connect(t, settings)
@@ -174,7 +174,7 @@ func TestALongListIsOneReport(t *testing.T) {
 	}
 }
 
-func TestACallGivesTheRawAnswer(t *testing.T) {
+func TestCallActionReturnsTheRawResponse(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	client := connect(t, settings)
@@ -214,7 +214,7 @@ func TestCredentialsAreReplacedOnAClientThatRuns(t *testing.T) {
 	}
 }
 
-func TestASubmissionTellsItsOutcomeToAllWhoAsk(t *testing.T) {
+func TestASubmissionGivesItsResultToEveryCaller(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	client := connect(t, settings)
@@ -247,7 +247,7 @@ func TestAPostedMessageArrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	if found := payloads(t, emulator, "volcengine", "alice"); len(found) != 1 || found[0] != "posted" {
-		t.Errorf("the inbox holds %q", found)
+		t.Errorf("the inbox contains %q", found)
 	}
 	if pending := client.Pending(); pending != 0 {
 		t.Errorf("%d pending", pending)
@@ -270,11 +270,11 @@ func TestMessagesOfOneDestinationArriveInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if found := payloads(t, emulator, "volcengine", "alice"); !reflect.DeepEqual(found, expected) {
-		t.Errorf("the inbox holds %q", found)
+		t.Errorf("the inbox contains %q", found)
 	}
 }
 
-func TestSendOptionsAreTaken(t *testing.T) {
+func TestSendOptionsAreAccepted(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	client := connect(t, settings)
@@ -300,21 +300,21 @@ func TestBadSendOptionsAreRefused(t *testing.T) {
 		field, text string
 	}{
 		{[]rtcmsg.SendOption{rtcmsg.OrderKey(7), rtcmsg.Unordered()}, "order_key", "must be 0 together with RTCMSG_SUBMIT_UNORDERED"},
-		{[]rtcmsg.SendOption{rtcmsg.Unordered(), rtcmsg.Ordered()}, "Ordered", "is given together with Unordered"},
-		{[]rtcmsg.SendOption{rtcmsg.Timeout(0)}, "Timeout", "is 0s; it takes more than 0, or NoTimeout"},
-		{[]rtcmsg.SendOption{rtcmsg.Timeout(-time.Second)}, "Timeout", "is -1s; it takes more than 0, or NoTimeout"},
-		{[]rtcmsg.SendOption{rtcmsg.ExpiresIn(0)}, "ExpiresIn", "is 0s; it takes more than 0"},
-		{[]rtcmsg.SendOption{rtcmsg.ExpiresIn(rtcmsg.NoTimeout)}, "ExpiresIn", "is -1ns; it takes more than 0"},
-		{[]rtcmsg.SendOption{rtcmsg.Urgent(), nil}, "options[1]", "is nil"},
+		{[]rtcmsg.SendOption{rtcmsg.Unordered(), rtcmsg.Ordered()}, "Ordered", "must not be combined with Unordered"},
+		{[]rtcmsg.SendOption{rtcmsg.Timeout(0)}, "Timeout", "is 0s; it must be more than 0, or NoTimeout for no limit"},
+		{[]rtcmsg.SendOption{rtcmsg.Timeout(-time.Second)}, "Timeout", "is -1s; it must be more than 0, or NoTimeout for no limit"},
+		{[]rtcmsg.SendOption{rtcmsg.ExpiresIn(0)}, "ExpiresIn", "is 0s; it must be more than 0"},
+		{[]rtcmsg.SendOption{rtcmsg.ExpiresIn(rtcmsg.NoTimeout)}, "ExpiresIn", "is -1ns; it must be more than 0"},
+		{[]rtcmsg.SendOption{rtcmsg.Urgent(), nil}, "options[1]", "must not be nil"},
 	} {
-		// A deadline does not hide them.
+		// A context with a deadline gives the same errors.
 		for _, ctx := range []context.Context{context.Background(), bounded(t)} {
 			_, sendErr := client.Send(ctx, toAlice, c.options...)
 			_, submitErr := client.Submit(ctx, toAlice, c.options...)
 			for _, err := range []error{sendErr, submitErr, client.Post(ctx, toAlice, c.options...)} {
 				failed := asError(t, err)
 				if !errors.Is(err, rtcmsg.ErrInvalidArgument) || !errors.Is(err, rtcmsg.ErrNotSent) || failed.Field != c.field || failed.Message != c.text {
-					t.Errorf("%v in place of an error of %s", err, c.field)
+					t.Errorf("%v instead of an error of %s", err, c.field)
 				}
 			}
 		}
@@ -325,7 +325,7 @@ func TestBadSendOptionsAreRefused(t *testing.T) {
 	} {
 		_, err := client.CallAction(bounded(t), rtcmsg.ZEGO, "Anything", "", []byte(`{}`), option)
 		if failed := asError(t, err); !errors.Is(err, rtcmsg.ErrInvalidArgument) || !errors.Is(err, rtcmsg.ErrNotSent) || failed.Field != field {
-			t.Errorf("%v in place of an error of %s", err, field)
+			t.Errorf("%v instead of an error of %s", err, field)
 		}
 	}
 }
@@ -345,14 +345,14 @@ func TestASendDoesNotWaitForOthersToItsDestination(t *testing.T) {
 	}
 	select {
 	case <-first.Done():
-		t.Error("the first had to end before")
+		t.Error("the first message ended before the second")
 	default:
 	}
 	control(t, emulator, "reset", nil)
 	<-first.Done()
 }
 
-func TestASendKeepsTheOrderThatItAsksFor(t *testing.T) {
+func TestASendWithAnOrderOptionIsOrdered(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	client := connect(t, settings)
@@ -370,12 +370,12 @@ func TestASendKeepsTheOrderThatItAsksFor(t *testing.T) {
 			t.Error(err)
 		}
 		if found := payloads(t, emulator, "volcengine", "alice")[before:]; !reflect.DeepEqual(found, []string{"first", "second"}) {
-			t.Errorf("the inbox holds %q", found)
+			t.Errorf("the inbox contains %q", found)
 		}
 	}
 }
 
-func TestConnectionsAreOpenedAhead(t *testing.T) {
+func TestWarmUpOpensConnections(t *testing.T) {
 	_, settings := start(t)
 	client := connect(t, settings)
 	if err := client.WarmUp(2); err != nil {
@@ -396,7 +396,8 @@ func TestConnectionsAreOpenedAhead(t *testing.T) {
 	if err := json.Unmarshal(text, &stats); err != nil || stats.HTTP.Opened != 4 {
 		t.Errorf("%v, %s", err, text)
 	}
-	if err := client.WarmUp(-1); asError(t, err).Field != "connections" {
+	err = client.WarmUp(-1)
+	if failed := asError(t, err); failed.Field != "connections" || failed.Message != "is -1; it must be from 0 to 4,294,967,295" {
 		t.Error(err)
 	}
 }

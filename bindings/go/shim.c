@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Most messages have few recipients: they need no memory. */
+/* Most messages have few recipients, which need no allocation. */
 #define FEW 16
 
 typedef struct recipients {
@@ -85,9 +85,9 @@ rtcmsg_code rtcmsgo_submit(rtcmsg_client *client, RTCMSGO_MESSAGE, int32_t timeo
 }
 
 rtcmsg_code rtcmsgo_call_action(rtcmsg_client *client, uint32_t vendor, const char *action, const char *version,
-                         const char *json, size_t json_len, int32_t timeout_ms, int32_t expires_in_ms,
-                         uint32_t priority, uint32_t submit_flags, uint64_t order_key, rtcmsg_report **report,
-                         rtcmsg_error *error) {
+                                const char *json, size_t json_len, int32_t timeout_ms, int32_t expires_in_ms,
+                                uint32_t priority, uint32_t submit_flags, uint64_t order_key, rtcmsg_report **report,
+                                rtcmsg_error *error) {
   rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   options.timeout_ms = timeout_ms;
   options.expires_in_ms = expires_in_ms;

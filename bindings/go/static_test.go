@@ -68,13 +68,13 @@ func TestTheLibraryIsLinkedInByATag(t *testing.T) {
 				t.Errorf("%v\n%s", err, output)
 			}
 			if found := payloads(t, emulator, "zego", "alice"); len(found) != 1 || found[0] != "hello" {
-				t.Errorf("the inbox holds %q", found)
+				t.Errorf("the inbox contains %q", found)
 			}
 		})
 	}
 }
 
-func TestAModuleOfOnesOwnGetsThePackageAsTheReadmeSays(t *testing.T) {
+func TestAnotherModuleGetsThePackageAsTheREADMESays(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)

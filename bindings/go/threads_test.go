@@ -34,7 +34,7 @@ func TestTenThousandGoroutinesNeedFewThreads(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := threadCount(t)
-	// The workers are held up for a while, so that all others queue.
+	// The first requests are slow, so all workers are busy and the other messages queue.
 	control(t, emulator, "faults", map[string]any{"vendor": "volcengine", "latency_ms": 1000, "count": workers})
 	var done sync.WaitGroup
 	var delivered atomic.Int64
@@ -66,7 +66,7 @@ func TestTenThousandGoroutinesNeedFewThreads(t *testing.T) {
 			most, pending = max(most, threadCount(t)), max(pending, client.Pending())
 		}
 	}
-	// Workers, those of Go that run, those in a short call, and a few of both runtimes' own.
+	// The workers, the threads that run Go code, the threads in short calls, and a few of both runtimes.
 	if bound := before + workers + 2*runtime.GOMAXPROCS(0) + 8; most > bound {
 		t.Errorf("%d threads, before %d, at most %d expected", most, before, bound)
 	}
@@ -106,7 +106,7 @@ func TestCallsOccupyABoundedNumberOfThreads(t *testing.T) {
 	}
 }
 
-func TestAFullQueueRefusesAndKeepsWhatItHas(t *testing.T) {
+func TestAFullQueueRefusesANewMessage(t *testing.T) {
 	emulator, settings := start(t)
 	join(t, emulator)
 	settings["queue.capacity"] = "2"

@@ -1,6 +1,6 @@
-"""Builds librtcmsg and the emulator with cargo and puts them into the wheel, which is then for one platform and any Python.
+"""Builds librtcmsg and the emulator with cargo and adds them to the wheel, which is for one platform and any Python 3.
 
-RTCMSG_BUILD_LIBRARY and RTCMSG_BUILD_EMULATOR name prebuilt ones; then no cargo is needed.
+If RTCMSG_BUILD_LIBRARY and RTCMSG_BUILD_EMULATOR have the paths of existing files, these are used and cargo is not needed.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ LICENSES = "THIRD-PARTY-LICENSES.md"
 
 
 class Bundle(build_py):
-    """Copies the package, and beside its modules what is written in Rust."""
+    """Copies the modules of the package, and adds the library and the emulator."""
 
     def run(self) -> None:
         if self.editable_mode:
-            # The sources stay where they are; so the library goes there, too.
+            # The package is imported from its source folder, so the library must be in that folder.
             package = Path(__file__).resolve().parent / "src" / "rtcmsg"
         else:
             package = Path(self.build_lib) / "rtcmsg"
-            # What an earlier build left would go into the wheel.
+            # Files of an earlier build would be added to the wheel.
             shutil.rmtree(package, ignore_errors=True)
         super().run()
         for variable, name in (("RTCMSG_BUILD_LIBRARY", "librtcmsg.so"), ("RTCMSG_BUILD_EMULATOR", "rtcmsg-emulator")):
@@ -51,7 +51,7 @@ class Bundle(build_py):
         return self.artifacts[name]
 
     def cargo(self) -> dict[str, Path]:
-        """Builds, and says where each file is: that depends on the environment and on every configuration of cargo's."""
+        """Builds, and returns the path of each file, which depends on the environment and on the configuration of cargo."""
         messages = [
             *run_cargo("rustc", "--profile", "shared", "--lib", "--crate-type", "cdylib"),
             *run_cargo("build", "--release", "--package", "rtcmsg-emulator"),
@@ -60,7 +60,7 @@ class Bundle(build_py):
         return {file.name: file for file in files}
 
     def write_licenses(self, crate: str, out: Path) -> None:
-        """What a wheel must carry that is passed on. One for this machine alone does without."""
+        """Writes the licences, which a distributed wheel must contain. A wheel with prebuilt files is for local use only."""
         if getattr(self, "is_built", False):
             command = [sys.executable, str(ROOT / "tools" / "licenses.py"), "--package", crate, str(out.resolve())]
             if subprocess.run(command, check=False).returncode != 0:
@@ -79,7 +79,7 @@ def run_cargo(*arguments: str) -> list[dict[str, Any]]:
 
 
 class PlatformWheel(bdist_wheel):
-    """There is no extension module, so any Python 3 will do."""
+    """The package has no extension module, so the wheel is for any Python 3."""
 
     def get_tag(self) -> tuple[str, str, str]:
         return "py3", "none", super().get_tag()[2]

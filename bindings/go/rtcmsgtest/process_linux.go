@@ -2,5 +2,5 @@ package rtcmsgtest
 
 import "syscall"
 
-// endsWithUs is for tests that are killed: their emulator goes with them.
+// endsWithUs makes the kernel end the emulator with this process, even if this process is killed.
 func endsWithUs() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

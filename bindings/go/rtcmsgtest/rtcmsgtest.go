@@ -1,4 +1,4 @@
-// Package rtcmsgtest starts the emulator of both vendors on loopback, so that tests of code that sends messages need no
+// Package rtcmsgtest starts the emulator of both vendors on loopback, so that tests of programs that send messages need no
 // network and no account:
 //
 //	func TestGreeting(t *testing.T) {
@@ -11,7 +11,8 @@
 //		received, err := emulator.Inbox("volcengine", "alice")
 //	}
 //
-// The emulator is the program rtcmsg-emulator: the one that the variable RTCMSG_EMULATOR names, or the one in PATH.
+// The emulator is the program rtcmsg-emulator. The environment variable RTCMSG_EMULATOR may contain its path; otherwise it
+// must be in PATH.
 package rtcmsgtest
 
 import (
@@ -41,7 +42,7 @@ const (
 	controlTimeout = 60 * time.Second
 )
 
-// An Emulator is one that runs. Its methods may be called by any number of goroutines.
+// An Emulator is a running emulator. Any number of goroutines may use it at the same time.
 type Emulator struct {
 	url      string
 	settings map[string]string
@@ -51,8 +52,8 @@ type Emulator struct {
 	control  *http.Client
 }
 
-// Start starts an emulator on a free port, with a demo account, and stops it when the test ends. The arguments are more
-// of the program's options, such as "--no-quota".
+// Start starts an emulator on a free port, with a demo account, and stops it when the test ends. The arguments are further
+// command-line options of the program, such as "--no-quota". If the emulator does not start, the test fails.
 func Start(tb testing.TB, arguments ...string) *Emulator {
 	tb.Helper()
 	emulator, err := New(arguments...)
@@ -63,8 +64,8 @@ func Start(tb testing.TB, arguments ...string) *Emulator {
 	return emulator
 }
 
-// New starts an emulator outside of a test, such as in an example: it runs until [Emulator.Stop], or until the process
-// ends.
+// New starts an emulator outside of a test, for example in a testable example. The emulator runs until [Emulator.Stop] or
+// until this process ends. The arguments are those of [Start].
 func New(arguments ...string) (*Emulator, error) {
 	program, err := find()
 	if err != nil {
@@ -82,7 +83,7 @@ func New(arguments ...string) (*Emulator, error) {
 	e := &Emulator{ended: make(chan struct{}), control: &http.Client{Timeout: controlTimeout}}
 	started := make(chan error)
 	go func() {
-		// A child that ends with its parent ends with the thread that started it: this one stays until then.
+		// The kernel ends the child when the thread that started it ends, so this thread must exist as long as the child.
 		runtime.LockOSThread()
 		err := command.Start()
 		input.Close()
@@ -94,7 +95,7 @@ func New(arguments ...string) (*Emulator, error) {
 		}
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("rtcmsgtest: the emulator does not start: %w", err)
+		return nil, fmt.Errorf("rtcmsgtest: cannot start the emulator: %w", err)
 	}
 	if err := e.readAccount(output); err != nil {
 		e.Stop()
@@ -109,12 +110,12 @@ func find() (string, error) {
 	}
 	program, err := exec.LookPath("rtcmsg-emulator")
 	if err != nil {
-		return "", errors.New("rtcmsgtest: no emulator: set RTCMSG_EMULATOR to the path of rtcmsg-emulator, or put it into PATH")
+		return "", errors.New("rtcmsgtest: rtcmsg-emulator was not found: set RTCMSG_EMULATOR to its path, or put it into PATH")
 	}
 	return program, nil
 }
 
-// readAccount reads the line for programs, and the settings that follow it for a shell.
+// readAccount reads the emulator's output: a line with the URL, and the settings as export commands of a shell.
 func (e *Emulator) readAccount(output *os.File) error {
 	if err := output.SetReadDeadline(time.Now().Add(startTimeout)); err != nil {
 		return err
@@ -123,27 +124,27 @@ func (e *Emulator) readAccount(output *os.File) error {
 	e.settings = make(map[string]string)
 	for e.settings["zego.server_secret"] == "" {
 		if !lines.Scan() {
-			return fmt.Errorf("it said nothing of its account: %w", errors.Join(lines.Err(), io.ErrUnexpectedEOF))
+			return fmt.Errorf("the program did not print its account: %w", errors.Join(lines.Err(), io.ErrUnexpectedEOF))
 		}
-		if _, url, is := strings.Cut(lines.Text(), " listening on "); is {
+		if _, url, ok := strings.Cut(lines.Text(), " listening on "); ok {
 			e.url = strings.TrimSpace(url)
 			continue
 		}
-		name, value, is := strings.Cut(strings.TrimPrefix(lines.Text(), "export RTCMSG_"), "=")
-		if vendor, key, found := strings.Cut(strings.ToLower(name), "_"); is && found {
+		name, value, ok := strings.Cut(strings.TrimPrefix(lines.Text(), "export RTCMSG_"), "=")
+		if vendor, key, found := strings.Cut(strings.ToLower(name), "_"); ok && found {
 			e.settings[vendor+"."+key] = strings.Trim(value, `'"`)
 		}
 	}
 	return nil
 }
 
-// URL is where it listens, such as http://127.0.0.1:8089. Both vendors are there.
+// URL returns the address of the emulator, such as http://127.0.0.1:8089. It serves both vendors.
 func (e *Emulator) URL() string { return e.url }
 
-// Settings point a client at it: keys and values of docs/CONFIGURATION.md, for rtcmsg.WithSettings.
+// Settings returns the settings of a client of this emulator, for rtcmsg.WithSettings.
 func (e *Emulator) Settings() map[string]string { return maps.Clone(e.settings) }
 
-// Environ is the same for a child process: NAME=value of RTCMSG_... variables.
+// Environ returns the same settings as environment variables for a child process, in the form RTCMSG_...=value.
 func (e *Emulator) Environ() []string {
 	environ := make([]string, 0, len(e.settings))
 	for key, value := range e.settings {
@@ -152,9 +153,9 @@ func (e *Emulator) Environ() []string {
 	return environ
 }
 
-// Control asks the control API: path is below /_emulator/, as the emulator's README lists them, such as
-// "volcengine/join" or "faults". With a body it is a POST, without one a GET, and "reset" is a POST, too. The answer is
-// decoded into answer, unless that is nil.
+// Control sends a request to the control API of the emulator. path is one of the paths below /_emulator/ that the emulator's
+// README lists, such as "volcengine/join" or "faults". The request is a POST if there is a body or if path is "reset", and
+// otherwise a GET. body is encoded as JSON. The JSON response is decoded into answer, unless answer is nil.
 func (e *Emulator) Control(path string, body, answer any) error {
 	method, reader := http.MethodGet, io.Reader(nil)
 	if body != nil {
@@ -196,21 +197,21 @@ func (e *Emulator) ask(method, path string, body io.Reader, answer any) error {
 	return nil
 }
 
-// A Received is a message that a user really got.
+// A Received is a message that a user received.
 type Received struct {
 	Sequence       int64
 	Action         string
-	RoomID         string // RTC and ZEGO room messages
-	ConversationID int64  // IM
-	Device         string // IM
+	RoomID         string // for messages in a room of Volcengine RTC or ZEGO
+	ConversationID int64  // for Volcengine IM
+	Device         string // for Volcengine IM
 	From           string
 	Binary         bool
-	Payload        string // text or bytes
+	Payload        string // the text or the bytes
 	RequestID      string
 }
 
-// Inbox is what a user really received, in order: vendor is "volcengine", "im" or "zego". IM has an entry for each
-// device.
+// Inbox returns the messages that a user received, in order. vendor is "volcengine", "im" or "zego". For "im" there is one
+// entry for each device.
 func (e *Emulator) Inbox(vendor, user string) ([]Received, error) {
 	var entries []struct {
 		Sequence       int64  `json:"sequence"`
@@ -248,10 +249,10 @@ func (e *Emulator) Inbox(vendor, user string) ([]Received, error) {
 	return received, nil
 }
 
-// RemoveFaults ends all scripted faults.
+// RemoveFaults removes all faults that Control has set.
 func (e *Emulator) RemoveFaults() error { return e.ask(http.MethodDelete, "faults", nil, nil) }
 
-// Stop ends the emulator, after the requests in flight. A second call does nothing.
+// Stop ends the emulator after it has answered the current requests. A second call does nothing.
 func (e *Emulator) Stop() {
 	e.stop.Do(func() {
 		e.control.CloseIdleConnections()

@@ -13,7 +13,7 @@ import (
 func TestWhatIsSentIsInTheInbox(t *testing.T) {
 	emulator := rtcmsgtest.Start(t)
 	if err := emulator.Control("volcengine/join", map[string]any{"room_id": "lobby", "user_id": "爱 丽丝"}, nil); err == nil {
-		t.Error("an id that cannot be was taken")
+		t.Error("an id with a space was accepted")
 	}
 	if err := emulator.Control("zego/join", map[string]any{"room_id": "大厅", "user_id": "爱 丽丝"}, nil); err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func TestWhatIsSentIsInTheInbox(t *testing.T) {
 	}
 }
 
-func TestFaultsArePlayedUntilTheyAreRemoved(t *testing.T) {
+func TestFaultsApplyUntilTheyAreRemoved(t *testing.T) {
 	emulator := rtcmsgtest.Start(t)
 	for name, value := range map[string]string{"retry.max_attempts": "1"} {
 		settings := emulator.Settings()
@@ -76,10 +76,10 @@ func TestBadControlIsAnError(t *testing.T) {
 		}
 	}
 	if err := emulator.Control("health", nil, new(int)); err == nil {
-		t.Error("an answer that does not fit was taken")
+		t.Error("a response of another type was accepted")
 	}
 	if _, err := emulator.Inbox("nobody", "alice"); err == nil {
-		t.Error("an inbox of no vendor")
+		t.Error("an unknown vendor was accepted")
 	}
 	if err := emulator.Control("reset", nil, nil); err != nil {
 		t.Error(err)
@@ -114,7 +114,7 @@ func TestEnvironAndSettingsAreTheSameAccount(t *testing.T) {
 	}
 }
 
-func TestAnEmulatorThatIsStoppedIsGone(t *testing.T) {
+func TestAStoppedEmulatorDoesNotAnswer(t *testing.T) {
 	emulator, err := rtcmsgtest.New()
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestAnEmulatorThatIsStoppedIsGone(t *testing.T) {
 	}
 }
 
-func TestAMissingEmulatorIsOneClearError(t *testing.T) {
+func TestTheErrorOfAMissingEmulatorNamesThePlaces(t *testing.T) {
 	t.Setenv("RTCMSG_EMULATOR", "")
 	t.Setenv("PATH", t.TempDir())
 	if _, err := rtcmsgtest.New(); err == nil || !strings.Contains(err.Error(), "RTCMSG_EMULATOR") {
@@ -142,6 +142,6 @@ func TestAMissingEmulatorIsOneClearError(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := rtcmsgtest.New("--no-such-option"); err == nil {
-		t.Error("an option that does not exist was taken")
+		t.Error("an unknown option was accepted")
 	}
 }

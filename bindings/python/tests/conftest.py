@@ -14,7 +14,7 @@ from rtcmsg.emulator import Emulator
 
 pytest_plugins = ["rtcmsg.pytest_plugin", "pytester"]
 
-# What a shell starts in the background ignores Ctrl-C, and so would everything that the tests start.
+# A process that a shell starts in the background ignores Ctrl-C, and its child processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,14 +22,14 @@ CONVERSATION = 7221856821303361536
 
 
 @pytest.fixture
-def house() -> Path:
+def root() -> Path:
     """The checkout."""
     return ROOT
 
 
 @pytest.fixture
 def emulator(rtcmsg_emulator: Emulator) -> Emulator:
-    """alice and bob are in the lobby; of the conversation 10001 is online, 10002 is not."""
+    """An emulator with alice and bob in the lobby, and a conversation in which 10001 is online and 10002 is not."""
     for user in ("alice", "bob"):
         rtcmsg_emulator.post("volcengine/join", room_id="lobby", user_id=user)
         rtcmsg_emulator.post("zego/join", room_id="lobby", user_id=user)
@@ -41,7 +41,7 @@ def emulator(rtcmsg_emulator: Emulator) -> Emulator:
 
 @pytest.fixture
 def make_client(emulator: Emulator) -> Iterator[Callable[..., rtcmsg.Client]]:
-    """Clients of the emulator, without pacing; keywords are settings. They are closed at the end."""
+    """Creates clients of the emulator without a rate limit, and closes them at the end. Keywords are settings."""
     clients: list[rtcmsg.Client] = []
 
     def make(**settings: Any) -> rtcmsg.Client:
@@ -60,7 +60,7 @@ def client(make_client: Callable[..., rtcmsg.Client]) -> rtcmsg.Client:
 
 @pytest.fixture
 def environment(emulator: Emulator) -> dict[str, str]:
-    """For programs of their own: this package, and the emulator's account."""
+    """The environment for child processes, with this package and the account of the emulator."""
     path = [str(ROOT / "bindings" / "python" / "src"), os.environ.get("PYTHONPATH", "")]
     return {
         **os.environ,

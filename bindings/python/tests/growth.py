@@ -1,6 +1,6 @@
-"""Sends ten thousand messages each way and prints what they left behind on the two heaps, for test_growth.py.
+"""Sends ten thousand messages in each way and prints by how much the two heaps have grown, for test_growth.py.
 
-Of the C heap it is what mallinfo2 counts, as in tests/c/growth.c; of Python's own, its allocated blocks.
+The size of the C heap is that of mallinfo2, as in tests/c/growth.c. The size of Python's heap is its allocated blocks.
 """
 
 from __future__ import annotations

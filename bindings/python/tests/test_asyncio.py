@@ -20,7 +20,7 @@ def make(emulator: Emulator, **settings: Any) -> rtcmsg.AsyncClient:
 
 
 async def until(condition: Any) -> None:
-    """Bounded by the test's own time."""
+    """The time limit of the test run also limits this."""
     while not condition():
         await asyncio.sleep(0.005)
 
@@ -42,7 +42,7 @@ def test_a_thousand_tasks_send_at_once_on_a_constant_number_of_threads(emulator:
                 most = max(most, threads())
                 await asyncio.sleep(0)
             assert {(await task).code for task in sends} == {rtcmsg.Code.OK}
-            # The workers, the dispatcher, and now and then a lookup and the dispatcher's starting thread.
+            # The workers, the dispatcher, and sometimes the threads of a DNS lookup and of the start of the dispatcher.
             assert most <= before + 8 + 3
 
     asyncio.run(main())
@@ -78,15 +78,15 @@ def test_errors_are_those_of_a_send(emulator: Emulator) -> None:
                 await client.send_unicast(**UNICAST, timeout=math.nan)
             with pytest.raises(rtcmsg.InvalidArgument):
                 client.check.send_unicast(**{**UNICAST, "to": "a b"})
-            # None of these has left anything behind that the loop would watch.
-            assert (client.pending, client._watching, client._waiting) == (0, {}, {})
+            # After these errors the loop watches no message.
+            assert (client.pending, client._unfinished, client._waiting) == (0, {}, {})
         with pytest.raises(rtcmsg.Closed):
             await client.send_unicast(**UNICAST)
 
     asyncio.run(main())
 
 
-def test_cancelling_a_task_takes_back_what_is_still_queued(emulator: Emulator) -> None:
+def test_cancelling_a_task_cancels_its_queued_message(emulator: Emulator) -> None:
     async def main() -> None:
         emulator.post("faults", vendor="volcengine", count=1, latency_ms=300)
         async with make(emulator, worker_threads=1) as client:
@@ -98,13 +98,13 @@ def test_cancelling_a_task_takes_back_what_is_still_queued(emulator: Emulator) -
                 await second
             assert (await first).code is rtcmsg.Code.OK
             await until(lambda: not client.pending)
-            assert (client._watching, client._waiting) == ({}, {})
+            assert (client._unfinished, client._waiting) == ({}, {})
 
     asyncio.run(main())
     assert emulator.payloads("volcengine", "alice") == ["first"]
 
 
-def test_cancelling_a_task_whose_message_is_in_flight_lets_it_run_on(emulator: Emulator) -> None:
+def test_a_message_in_flight_continues_after_its_task_is_cancelled(emulator: Emulator) -> None:
     async def main() -> None:
         emulator.post("faults", vendor="volcengine", count=1, answer_latency_ms=100)
         async with make(emulator) as client:
@@ -114,7 +114,7 @@ def test_cancelling_a_task_whose_message_is_in_flight_lets_it_run_on(emulator: E
             with pytest.raises(asyncio.CancelledError):
                 await task
             await until(lambda: not client.pending)
-            assert client._watching == {}
+            assert client._unfinished == {}
 
     asyncio.run(main())
     assert emulator.payloads("volcengine", "alice") == ["hello"]
@@ -141,7 +141,7 @@ def test_a_client_serves_one_loop_after_another(emulator: Emulator) -> None:
     asyncio.run(client.close())
 
 
-def test_loops_of_several_threads_share_a_client_and_have_clients_of_their_own(emulator: Emulator) -> None:
+def test_loops_of_several_threads_share_a_client_and_have_their_own_clients(emulator: Emulator) -> None:
     shared = make(emulator)
 
     async def main() -> set[rtcmsg.Code]:
@@ -152,12 +152,12 @@ def test_loops_of_several_threads_share_a_client_and_have_clients_of_their_own(e
     with ThreadPoolExecutor(4) as pool:
         results = [pool.submit(asyncio.run, main()) for _ in range(4)]
         assert [result.result(60) for result in results] == [{rtcmsg.Code.OK}] * 4
-    assert (shared._watching, shared._waiting) == ({}, {})
+    assert (shared._unfinished, shared._waiting) == ({}, {})
     asyncio.run(shared.close())
     assert len(emulator.payloads("volcengine", "alice")) == 400
 
 
-def test_a_loop_that_ended_with_messages_under_way_does_not_disturb_the_next(emulator: Emulator) -> None:
+def test_a_loop_that_ended_with_a_message_in_flight_does_not_affect_the_next_loop(emulator: Emulator) -> None:
     client = make(emulator)
 
     async def leave() -> None:
@@ -173,11 +173,11 @@ def test_a_loop_that_ended_with_messages_under_way_does_not_disturb_the_next(emu
 
     asyncio.run(leave())
     asyncio.run(send())
-    assert (client.pending, client._watching) == (0, {})
+    assert (client.pending, client._unfinished) == (0, {})
     asyncio.run(client.close())
 
 
-def test_closing_answers_every_task_that_waits(emulator: Emulator) -> None:
+def test_closing_ends_every_task_that_waits(emulator: Emulator) -> None:
     async def main() -> None:
         emulator.post("faults", vendor="volcengine", stall=True)
         client = make(emulator, worker_threads=2)
@@ -206,7 +206,7 @@ def test_a_full_queue_refuses_a_task(emulator: Emulator) -> None:
     asyncio.run(main())
 
 
-def test_the_rest_of_the_client_is_there(emulator: Emulator) -> None:
+def test_the_other_methods_of_the_client_work(emulator: Emulator) -> None:
     async def main() -> None:
         async with make(emulator) as client:
             arguments = {
@@ -240,10 +240,10 @@ def test_a_bad_argument_is_raised_by_the_await_and_not_by_the_call(emulator: Emu
 
 
 @pytest.mark.parametrize("options", [{"order_key": 7}, {"ordered": True}])
-def test_tasks_with_an_order_send_one_after_another(emulator: Emulator, options: dict[str, Any]) -> None:
+def test_tasks_with_an_order_send_in_sequence(emulator: Emulator, options: dict[str, Any]) -> None:
     async def main() -> None:
         async with make(emulator, worker_threads=4) as client:
-            # The first is the slowest: without an order the others would be there before it.
+            # The first message is the slowest: without an order the others would arrive before it.
             emulator.post("faults", vendor="volcengine", count=1, latency_ms=300)
             ordered = client.with_options(**options)
             sends = [ordered.send_unicast(**{**UNICAST, "payload": str(number)}) for number in range(20)]
@@ -253,7 +253,7 @@ def test_tasks_with_an_order_send_one_after_another(emulator: Emulator, options:
     assert emulator.payloads("volcengine", "alice") == [str(number) for number in range(20)]
 
 
-def test_one_order_key_holds_for_several_destinations(emulator: Emulator) -> None:
+def test_one_order_key_orders_several_destinations(emulator: Emulator) -> None:
     async def main() -> None:
         async with make(emulator, worker_threads=4) as client:
             emulator.post("faults", vendor="volcengine", user="bob", latency_ms=20)
@@ -266,7 +266,7 @@ def test_one_order_key_holds_for_several_destinations(emulator: Emulator) -> Non
     assert [entry["recipients"][0]["user"] for entry in ledger] == ["bob", "alice"] * 5
 
 
-def test_a_close_does_not_wait_behind_the_calls_that_it_ends(emulator: Emulator) -> None:
+def test_a_close_does_not_wait_for_the_calls_that_it_ends(emulator: Emulator) -> None:
     emulator.post("faults", stall=True)
     arguments = {"RoomId": "lobby", "UserId": "server", "UserName": "x", "MessageCategory": 1, "MessageContent": "hi"}
 
@@ -280,7 +280,7 @@ def test_a_close_does_not_wait_behind_the_calls_that_it_ends(emulator: Emulator)
         await client.close(0)
         with pytest.raises(rtcmsg.Closed):
             await client.call_action(rtcmsg.Vendor.ZEGO, "SendBroadcastMessage", arguments)
-        # Cut short, and not at the end of their time.
+        # The close ended them before their timeout.
         errors = await asyncio.gather(*calls, return_exceptions=True)
         assert all(isinstance(error, rtcmsg.Closed) for error in errors)
 

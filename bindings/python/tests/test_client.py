@@ -25,7 +25,7 @@ def test_a_send_gives_the_report_of_every_recipient(client: rtcmsg.Client, emula
     assert emulator.payloads("volcengine", "bob") == ["hello"]
 
 
-def test_a_report_that_was_read_is_as_one_that_was_constructed(client: rtcmsg.Client) -> None:
+def test_a_copied_report_equals_a_constructed_one(client: rtcmsg.Client) -> None:
     report = client.p2p_send_message_to_users(
         conversation_id=7221856821303361536, sender_id=10008, msg_type=1000, user_ids=[10001], payload="hello"
     )
@@ -65,7 +65,7 @@ def test_recipients_may_come_from_any_iterable(client: rtcmsg.Client, emulator: 
     assert emulator.payloads("volcengine", "alice") == emulator.payloads("volcengine", "bob") == ["hello"]
 
 
-def test_what_is_lent_to_the_library_lives_until_the_call_returns(client: rtcmsg.Client, emulator: Emulator) -> None:
+def test_borrowed_memory_is_valid_until_the_call_returns(client: rtcmsg.Client, emulator: Emulator) -> None:
     gc.collect()
     to = [f"user-{number}" for number in range(600)]
     for user in to[::100]:
@@ -84,7 +84,7 @@ def test_any_other_action_is_called_by_its_name(client: rtcmsg.Client) -> None:
     assert caught.value.report.json()["ResponseMetadata"]["Action"] == "BanUserStream"
 
 
-def test_an_action_with_a_method_of_its_own_is_not_called(client: rtcmsg.Client) -> None:
+def test_call_action_refuses_an_action_that_has_a_method(client: rtcmsg.Client) -> None:
     with pytest.raises(rtcmsg.InvalidArgument) as caught:
         client.call_action(rtcmsg.Vendor.VOLCENGINE, "SendUnicast", "{}", version="2020-12-01")
     assert caught.value.field == "action"
@@ -103,14 +103,14 @@ def test_zego_actions_are_called_without_a_version(client: rtcmsg.Client, emulat
     assert emulator.payloads("zego", "alice") == ["x"]
 
 
-def test_a_check_says_what_a_send_would_and_sends_nothing(client: rtcmsg.Client, emulator: Emulator) -> None:
+def test_a_check_raises_what_a_send_would_raise_and_sends_nothing(client: rtcmsg.Client, emulator: Emulator) -> None:
     client.check.send_unicast(from_="server", to="alice", payload="hello")
     with pytest.raises(rtcmsg.InvalidArgument, match="contains ' '"):
         client.check.send_unicast(from_="server", to="a b", payload="hello")
     assert emulator.control("GET", "ledger") == []
 
 
-def test_new_credentials_serve_from_then_on(client: rtcmsg.Client) -> None:
+def test_later_messages_use_the_new_credentials(client: rtcmsg.Client) -> None:
     client.set_credentials(rtcmsg.Vendor.VOLCENGINE, key_id="AKLTdemo", secret="wrong")
     with pytest.raises(rtcmsg.Unauthenticated) as caught:
         client.send_unicast(from_="server", to="alice", payload="hello")
@@ -131,8 +131,8 @@ def test_a_deadline_that_passes_is_a_timeout_of_unknown_outcome(client: rtcmsg.C
     assert caught.value.report.recipients[0].delivery is rtcmsg.Delivery.UNKNOWN
 
 
-def test_an_expired_message_does_not_leave(make_client: MakeClient, emulator: Emulator) -> None:
-    # The one turn of this second is taken, so the next message waits longer than it lives.
+def test_an_expired_message_is_not_sent(make_client: MakeClient, emulator: Emulator) -> None:
+    # The first message uses the quota of this second, so the second message expires while it waits.
     client = make_client(quota_mode="wait", quota_rtc_per_second=1, quota_volcengine_scope="expired")
     client.send_unicast(from_="server", to="alice", payload="first")
     with pytest.raises(rtcmsg.Expired) as caught:
@@ -142,7 +142,7 @@ def test_an_expired_message_does_not_leave(make_client: MakeClient, emulator: Em
     assert emulator.payloads("volcengine", "alice") == ["first"]
 
 
-def test_options_of_a_call_reach_the_library(client: rtcmsg.Client) -> None:
+def test_send_options_reach_the_library(client: rtcmsg.Client) -> None:
     message: dict[str, Any] = {"from_": "server", "to": "alice", "payload": "hello"}
     for options in ({"timeout": 5}, {"timeout": math.inf}, {"expires_in": 5.5}, {"urgent": True}, {"timeout": 1e-9}):
         try:
@@ -163,12 +163,12 @@ def test_a_submitted_message_comes_back_with_its_id(client: rtcmsg.Client, emula
     assert client.poll() == []
     assert {completion.id: completion.user_data for completion in done} == dict(zip(ids, range(20)))
     assert all(completion.error is None for completion in done)
-    # One destination: they leave one after another.
+    # They have one destination, so they are sent in order.
     assert emulator.payloads("volcengine", "alice") == [str(number) for number in range(20)]
     assert client.pending == 0
 
 
-def test_a_poll_takes_no_more_than_its_limit(client: rtcmsg.Client) -> None:
+def test_a_poll_returns_at_most_limit_completions(client: rtcmsg.Client) -> None:
     for _ in range(5):
         client.submit.send_broadcast(room_id="lobby", from_="server", payload="hello")
     client.flush(60)
@@ -188,14 +188,14 @@ def test_a_failed_message_has_its_error_in_the_completion(client: rtcmsg.Client)
     assert completion.error.report is completion.report
 
 
-def test_without_a_completion_nothing_is_to_be_polled(client: rtcmsg.Client, emulator: Emulator) -> None:
+def test_without_a_completion_poll_returns_nothing(client: rtcmsg.Client, emulator: Emulator) -> None:
     client.submit(completion=False).send_unicast(from_="server", to="alice", payload="hello")
     client.flush(60)
     assert (client.pending, client.poll()) == (0, [])
     assert emulator.payloads("volcengine", "alice") == ["hello"]
 
 
-def test_a_queued_message_can_be_taken_back_and_one_in_flight_cannot(
+def test_a_queued_message_can_be_cancelled_and_one_in_flight_cannot(
     make_client: MakeClient, emulator: Emulator
 ) -> None:
     client = make_client(worker_threads=1)
@@ -214,7 +214,7 @@ def test_a_queued_message_can_be_taken_back_and_one_in_flight_cannot(
     assert emulator.payloads("volcengine", "alice") == ["first"]
 
 
-def test_a_full_queue_refuses_and_says_so(make_client: MakeClient) -> None:
+def test_a_full_queue_raises_queue_full(make_client: MakeClient) -> None:
     client = make_client(queue_capacity=2)
     for _ in range(2):
         client.submit.send_unicast(from_="server", to="alice", payload="hello")
@@ -222,7 +222,7 @@ def test_a_full_queue_refuses_and_says_so(make_client: MakeClient) -> None:
         client.submit.send_unicast(from_="server", to="alice", payload="hello")
 
 
-def test_messages_of_one_order_key_leave_one_after_another(client: rtcmsg.Client, emulator: Emulator) -> None:
+def test_messages_of_one_order_key_are_sent_in_order(client: rtcmsg.Client, emulator: Emulator) -> None:
     for number in range(10):
         to = "alice" if number % 2 else "bob"
         client.submit(order_key=7).send_unicast(from_="server", to=to, payload=str(number))
@@ -239,7 +239,7 @@ def test_a_flush_that_takes_too_long_is_a_timeout(client: rtcmsg.Client, emulato
     client.close(0)
 
 
-def test_connections_are_opened_ahead(client: rtcmsg.Client, emulator: Emulator) -> None:
+def test_warm_up_opens_connections(client: rtcmsg.Client, emulator: Emulator) -> None:
     client.warm_up(3)
     client.flush(60)
     assert len(emulator.control("GET", "connections")) >= 3
@@ -272,7 +272,7 @@ def test_the_event_handle_is_readable_exactly_while_a_completion_waits(client: r
     assert client.event_handle() == handle
 
 
-def test_a_closed_client_says_so_and_can_be_closed_again(client: rtcmsg.Client) -> None:
+def test_calls_of_a_closed_client_raise_closed_and_it_can_be_closed_again(client: rtcmsg.Client) -> None:
     client.submit.send_unicast(from_="server", to="alice", payload="hello")
     client.close()
     client.close()
@@ -292,14 +292,14 @@ def test_a_closed_client_says_so_and_can_be_closed_again(client: rtcmsg.Client) 
     for call in refused + others:
         with pytest.raises(rtcmsg.Closed) as caught:
             call()
-        # What concerns no message says nothing of one.
+        # Only a call with a message raises NotSent.
         assert isinstance(caught.value, rtcmsg.NotSent) is (call in refused)
-    # What was submitted is still to be had.
+    # The submitted message still has its completion.
     assert [completion.report.code for completion in client.poll(timeout=None)] == [rtcmsg.Code.OK]
     assert client.poll(timeout=None) == []
 
 
-def test_the_end_of_with_closes(emulator: Emulator) -> None:
+def test_the_end_of_with_closes_the_client(emulator: Emulator) -> None:
     with rtcmsg.Client(settings=emulator.settings) as client:
         client.send_unicast(from_="server", to="alice", payload="hello")
     with pytest.raises(rtcmsg.Closed):

@@ -1,4 +1,4 @@
-"""tests/conformance.json through every way to send: what it says is what Python's callers see."""
+"""Runs tests/conformance.json with every way to send, and compares what a Python program gets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Outcome = tuple["rtcmsg.Report | None", "rtcmsg.RtcmsgError | None"]
 
 
 def arguments(message: dict[str, Any]) -> dict[str, Any]:
-    """The members of a message as the method's keywords."""
+    """The members of a message as keywords of the method."""
     keywords = {key: value for key, value in message.items() if key not in ("action", "from")}
     if "from" in message:
         keywords["from_"] = message["from"]
@@ -131,14 +131,14 @@ def test_a_case_ends_as_the_table_says(
 
 
 def header_name(value: rtcmsg.Code | rtcmsg.Delivery) -> str:
-    """The constant of rtcmsg.h."""
+    """The name of the constant in rtcmsg.h."""
     if isinstance(value, rtcmsg.Delivery):
         return f"RTCMSG_DELIVERY_{value.name}"
     return "RTCMSG_OK" if value is rtcmsg.Code.OK else f"RTCMSG_ERR_{value.name}"
 
 
 def row_of(recipient: rtcmsg.Recipient) -> dict[str, Any]:
-    """A recipient as the table writes it: without what is 0 or empty."""
+    """A recipient in the form of the table: without members that are 0 or empty."""
     row = {
         "user": recipient.user if recipient.user_id is None else recipient.user_id,
         "delivery": header_name(recipient.delivery),

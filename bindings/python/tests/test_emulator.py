@@ -1,4 +1,4 @@
-"""The emulator as a child: it comes up in time or not at all, and does not outlive whoever started it."""
+"""The emulator as a child process: it is ready in time or is ended, and it ends with the process that started it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def answers(url: str) -> bool:
 def until_it_is_gone(url: str) -> None:
     deadline = time.monotonic() + 60
     while answers(url):
-        assert time.monotonic() < deadline, "the emulator is still there"
+        assert time.monotonic() < deadline, "the emulator still runs"
         time.sleep(0.01)
 
 
@@ -70,20 +70,20 @@ def test_it_can_be_closed_twice() -> None:
     assert emulator._process.returncode == 0
 
 
-def test_one_that_does_not_come_up_is_given_up_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_is_not_ready_in_time_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_START_TIMEOUT", 0.5)
     pid = tmp_path / "pid"
     with pytest.raises(TimeoutError, match=r"not ready within 0\.5 seconds"):
         Emulator(program=script(tmp_path / "slow", f"echo $$ > {pid}; exec sleep 600"))
-    # It was waited for, so nobody has its number any more.
+    # Its parent has waited for it, so the process id does not exist any more.
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
 
 
-def test_one_that_ends_at_once_says_with_what(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="ended before it was ready, with 7"):
+def test_the_error_of_a_program_that_ends_at_once_has_its_status(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="exited with status 7 before it was ready"):
         Emulator(program=script(tmp_path / "broken", "exit 7"))
 
 
-def test_a_program_that_is_not_there_is_named() -> None:
+def test_the_error_of_a_missing_program_names_it() -> None:
     with pytest.raises(FileNotFoundError, match="/nowhere/rtcmsg-emulator"):
         Emulator(program="/nowhere/rtcmsg-emulator")

@@ -9,7 +9,7 @@ import pytest
 
 import rtcmsg
 from rtcmsg import _abi, _library
-from rtcmsg._errors import error_of
+from rtcmsg._errors import make_error
 from rtcmsg.emulator import Emulator
 
 UNICAST: dict[str, Any] = {"from_": "server", "to": "alice", "payload": "hello"}
@@ -64,15 +64,16 @@ def test_a_wrong_type_is_a_type_error_that_names_the_argument(
         ("p2p_send_message_to_users", {**IM, "conversation_id": 0}, "conversation_id", "is 0; it must be 1 or more"),
         ("p2p_send_message_to_users", {**IM, "sender_id": -(2**63)}, "sender_id", "is -9223372036854775808; it must be 1 or more"),
         ("p2p_send_message_to_users", {**IM, "sender_id": -(2**63) - 1}, "sender_id", "is -9223372036854775809; it must be 1 or more"),
-        ("p2p_send_message_to_users", {**IM, "conversation_id": 2**63}, "conversation_id", "is 9223372036854775808, it can be 9,223,372,036,854,775,807 at most"),
-        ("p2p_send_message_to_users", {**IM, "msg_type": 2**31}, "msg_type", "is 2147483648, it can be 2,147,483,647 at most"),
-        ("p2p_send_message_to_users", {**IM, "user_ids": [4, 2**64 + 5]}, "user_ids[1]", "is 18446744073709551621, it can be 9,223,372,036,854,775,807 at most"),
-        ("p2p_send_message_to_users", {**IM, "user_ids": [10**5000]}, "user_ids[0]", "is a number of 16,610 bits, it can be 9,223,372,036,854,775,807 at most"),
-        ("send_unicast", {**UNICAST, "timeout": 0}, "timeout", "is 0; it takes more than 0 seconds"),
-        ("send_unicast", {**UNICAST, "timeout": -1}, "timeout", "is -1; it takes more than 0 seconds"),
-        ("send_unicast", {**UNICAST, "timeout": float("nan")}, "timeout", "is nan; it takes more than 0 seconds"),
-        ("send_unicast", {**UNICAST, "timeout": 10**400}, "timeout", "is a number of 1,329 bits; it takes 2,147,483 seconds at most"),
-        ("send_unicast", {**UNICAST, "expires_in": float("inf")}, "expires_in", "is inf; it takes 2,147,483 seconds at most"),
+        ("p2p_send_message_to_users", {**IM, "conversation_id": 2**63}, "conversation_id", "is 9223372036854775808; it must be at most 9,223,372,036,854,775,807"),
+        ("p2p_send_message_to_users", {**IM, "msg_type": 2**31}, "msg_type", "is 2147483648; it must be at most 2,147,483,647"),
+        ("p2p_send_message_to_users", {**IM, "user_ids": [4, 2**64 + 5]}, "user_ids[1]", "is 18446744073709551621; it must be at most 9,223,372,036,854,775,807"),
+        ("p2p_send_message_to_users", {**IM, "user_ids": [10**5000]}, "user_ids[0]", "is a number of 16,610 bits; it must be at most 9,223,372,036,854,775,807"),
+        ("send_unicast", {**UNICAST, "timeout": 0}, "timeout", "is 0; it must be more than 0, or math.inf for no limit"),
+        ("send_unicast", {**UNICAST, "timeout": -1}, "timeout", "is -1; it must be more than 0, or math.inf for no limit"),
+        ("send_unicast", {**UNICAST, "timeout": float("nan")}, "timeout", "is nan; it must be more than 0, or math.inf for no limit"),
+        ("send_unicast", {**UNICAST, "timeout": 10**400}, "timeout", "is a number of 1,329 bits; it must be at most 2,147,483 seconds"),
+        ("send_unicast", {**UNICAST, "expires_in": 0}, "expires_in", "is 0; it must be more than 0"),
+        ("send_unicast", {**UNICAST, "expires_in": float("inf")}, "expires_in", "is inf; it must be at most 2,147,483 seconds"),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_an_invalid_argument_with_the_library_s_text(
@@ -101,12 +102,12 @@ def test_bad_arguments_of_the_other_calls_are_refused(client: rtcmsg.Client) -> 
             "unknown vendor 7; use RTCMSG_VENDOR_VOLCENGINE or RTCMSG_VENDOR_ZEGO",
         ),
         (lambda: client.set_credentials(volcengine, secret="x"), "key_id", "must not be empty"),
-        (lambda: client.poll(timeout=-1), "timeout", "is -1; it takes 0 or more seconds"),
-        (lambda: client.poll(limit=-1), "limit", "is -1; it takes 0 to 1,000,000"),
-        (lambda: client.close(-0.5), "timeout", "is -0.5; it takes 0 or more seconds"),
-        (lambda: client.cancel(-1), "id", "is -1; it takes 0 to 18,446,744,073,709,551,615"),
-        (lambda: client.submit(user_data=2**64).send_unicast(**UNICAST), "user_data", "is 18446744073709551616; it takes 0 to 18,446,744,073,709,551,615"),
-        (lambda: client.submit(order_key=-1).send_unicast(**UNICAST), "order_key", "is -1; it takes 0 to 18,446,744,073,709,551,615"),
+        (lambda: client.poll(timeout=-1), "timeout", "is -1; it must be 0 or more, or None for no limit"),
+        (lambda: client.poll(limit=-1), "limit", "is -1; it must be from 0 to 1,000,000"),
+        (lambda: client.close(-0.5), "timeout", "is -0.5; it must be 0 or more, or None for no limit"),
+        (lambda: client.cancel(-1), "id", "is -1; it must be from 0 to 18,446,744,073,709,551,615"),
+        (lambda: client.submit(user_data=2**64).send_unicast(**UNICAST), "user_data", "is 18446744073709551616; it must be from 0 to 18,446,744,073,709,551,615"),
+        (lambda: client.submit(order_key=-1).send_unicast(**UNICAST), "order_key", "is -1; it must be from 0 to 18,446,744,073,709,551,615"),
     ]  # fmt: skip
     for call, field, text in calls:
         with pytest.raises(rtcmsg.InvalidArgument) as caught:
@@ -155,13 +156,13 @@ def test_a_flag_of_the_other_struct_is_refused_by_name(client: rtcmsg.Client) ->
         ("TIMEOUT", None, (rtcmsg.Timeout,)),
     ],
 )
-def test_an_error_is_of_its_reason_and_of_its_outcome_and_of_no_other(
+def test_an_error_has_the_classes_of_its_reason_and_outcome_and_no_other(
     code: str, delivery: str | None, classes: tuple[type[rtcmsg.RtcmsgError], ...]
 ) -> None:
     report = None
     if delivery:
         report = rtcmsg.Report(rtcmsg.Code[code], rtcmsg.Delivery[delivery], "text", (), (), b"")
-    error = error_of(rtcmsg.Code[code], "", "text", report)
+    error = make_error(rtcmsg.Code[code], "", "text", report)
     public = [getattr(rtcmsg, name) for name in rtcmsg.__all__]
     errors = [kind for kind in public if isinstance(kind, type) and issubclass(kind, rtcmsg.RtcmsgError)]
     found = {kind for kind in errors if isinstance(error, kind)}
@@ -177,19 +178,19 @@ def test_an_error_is_of_its_reason_and_of_its_outcome_and_of_no_other(
         ("INTERNAL", (rtcmsg.Internal,)),
     ],
 )
-def test_a_refusal_of_a_message_is_not_sent_but_for_a_defect(
+def test_a_refused_message_is_not_sent_except_after_a_defect(
     code: str, classes: tuple[type[rtcmsg.RtcmsgError], ...]
 ) -> None:
-    error = error_of(rtcmsg.Code[code], "", "text", refused=True)
+    error = make_error(rtcmsg.Code[code], "", "text", refused=True)
     assert all(isinstance(error, kind) for kind in classes)
     assert isinstance(error, rtcmsg.NotSent) is (rtcmsg.NotSent in classes)
     assert type(pickle.loads(pickle.dumps(error))) is type(error)
 
 
 def test_every_code_that_is_an_error_has_a_class() -> None:
-    # Neither comes out of a send: cancel() and the log say it in their own way.
+    # A send does not return these codes: cancel() returns False, and the log uses the other one.
     without = {rtcmsg.Code.OK, rtcmsg.Code.NOT_FOUND, rtcmsg.Code.BUFFER_TOO_SMALL}
-    plain = {code for code in rtcmsg.Code if type(error_of(code, "", "")) is rtcmsg.RtcmsgError}
+    plain = {code for code in rtcmsg.Code if type(make_error(code, "", "")) is rtcmsg.RtcmsgError}
     assert plain == without
 
 

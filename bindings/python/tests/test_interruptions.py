@@ -1,4 +1,4 @@
-"""An exception between the library's answer and the caller loses no outcome: user code in logging, Ctrl-C."""
+"""An exception after a call of the library, from user code in logging or from Ctrl-C, loses no result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNICAST: dict[str, Any] = {"from_": "server", "to": "alice", "payload": "hello"}
 
 
 class Library:
-    """The library, which gets an interrupt right after one of its functions; it counts the calls of each."""
+    """The library. It counts the calls of each function, and can raise an interrupt directly after a function."""
 
     def __init__(self, client: rtcmsg.Client) -> None:
         self._lib = client._lib
@@ -29,7 +29,7 @@ class Library:
         def call(*arguments: Any) -> Any:
             answer = getattr(self._lib, name)(*arguments)
             self.calls[name] = self.calls.get(name, 0) + 1
-            assert self.calls[name] < 100, f"{name} is called again and again"
+            assert self.calls[name] < 100, f"{name} is called too often"
             if self.interrupts.get(name):
                 self.interrupts[name] -= 1
                 raise KeyboardInterrupt
@@ -40,7 +40,7 @@ class Library:
 
 @pytest.fixture
 def broken_filter(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
-    """A filter of the program's own that raises, and is said on standard error as logging says it."""
+    """A filter of the program that raises. Logging reports that on standard error."""
 
     def fail(record: logging.LogRecord) -> bool:
         raise RuntimeError("the filter is broken")
@@ -56,7 +56,7 @@ def broken_filter(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("broken_filter")
-def test_a_broken_log_filter_costs_no_outcome(make_client: MakeClient, emulator: Emulator) -> None:
+def test_a_broken_log_filter_loses_no_result(make_client: MakeClient, emulator: Emulator) -> None:
     client = make_client()
     assert client.send_unicast(**UNICAST).code is rtcmsg.Code.OK
     with pytest.raises(rtcmsg.Undelivered):
@@ -73,12 +73,12 @@ def test_a_broken_log_filter_hangs_no_task(emulator: Emulator) -> None:
         async with rtcmsg.AsyncClient(settings=emulator.settings, quota_mode="off") as client:
             reports = await asyncio.wait_for(asyncio.gather(*(client.send_unicast(**UNICAST) for _ in range(50))), 60)
             assert {report.code for report in reports} == {rtcmsg.Code.OK}
-            assert (client.pending, client._watching, client._waiting) == (0, {}, {})
+            assert (client.pending, client._unfinished, client._waiting) == (0, {}, {})
 
     asyncio.run(main())
 
 
-def test_a_send_that_is_interrupted_frees_its_report(client: rtcmsg.Client) -> None:
+def test_an_interrupted_send_frees_its_report(client: rtcmsg.Client) -> None:
     library = Library(client)
     library.interrupts["rtcmsg_client_send"] = 1
     with pytest.raises(KeyboardInterrupt):
@@ -87,7 +87,7 @@ def test_a_send_that_is_interrupted_frees_its_report(client: rtcmsg.Client) -> N
 
 
 @pytest.mark.parametrize("function", ["rtcmsg_client_poll", "rtcmsg_report_free", "rtcmsg_client_next_log_line"])
-def test_what_an_interrupted_poll_had_is_given_by_the_next(client: rtcmsg.Client, function: str) -> None:
+def test_the_next_poll_returns_the_completions_of_an_interrupted_poll(client: rtcmsg.Client, function: str) -> None:
     ids = [client.submit.send_unicast(**UNICAST) for _ in range(5)]
     client.flush(60)
     library = Library(client)
@@ -105,7 +105,7 @@ def test_what_an_interrupted_poll_had_is_given_by_the_next(client: rtcmsg.Client
     assert client.poll() == []
 
 
-def test_what_nobody_polls_after_an_interruption_is_freed_with_the_client(emulator: Emulator) -> None:
+def test_completions_that_are_never_polled_are_freed_with_the_client(emulator: Emulator) -> None:
     client = rtcmsg.Client(settings=emulator.settings)
     client.submit.send_unicast(**UNICAST)
     client.flush(60)
@@ -121,18 +121,18 @@ def test_what_nobody_polls_after_an_interruption_is_freed_with_the_client(emulat
         def __getattr__(self, name: str) -> Callable[..., None]:
             return lambda handle: freed.append(name)
 
-    _free(Frees(), client._handle, list(client._untaken))
+    _free(Frees(), client._handle, list(client._unreturned))
     assert freed == ["rtcmsg_report_free", "rtcmsg_client_free"]
 
 
 @pytest.mark.parametrize("function", ["rtcmsg_client_poll", "rtcmsg_client_next_log_line"])
-def test_an_interrupted_loop_still_gives_its_tasks_their_answers(emulator: Emulator, function: str) -> None:
+def test_an_interrupted_loop_still_gives_its_tasks_their_reports(emulator: Emulator, function: str) -> None:
     client = rtcmsg.AsyncClient(settings=emulator.settings, quota_mode="off")
     library = Library(client._client)
 
     async def main() -> list[rtcmsg.Report]:
         sends = [asyncio.create_task(client.send_unicast(**UNICAST)) for _ in range(20)]
-        # All have submitted then, and the loop has had no time yet to take a completion.
+        # After this, all tasks have submitted, and the loop has not yet polled.
         await asyncio.sleep(0)
         library.interrupts[function] = 1
         return await asyncio.gather(*sends)
@@ -143,39 +143,39 @@ def test_an_interrupted_loop_still_gives_its_tasks_their_answers(emulator: Emula
         loop.run_until_complete(asyncio.wait_for(asyncio.shield(task), 60))
     reports = loop.run_until_complete(asyncio.wait_for(task, 60))
     assert [report.code for report in reports] == [rtcmsg.Code.OK] * 20
-    assert (client.pending, client._watching, client._waiting) == (0, {}, {})
+    assert (client.pending, client._unfinished, client._waiting) == (0, {}, {})
     loop.run_until_complete(client.close())
     loop.close()
 
 
-def test_a_loop_that_is_interrupted_between_two_tasks_goes_on(
+def test_a_loop_that_is_interrupted_between_two_tasks_continues(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = rtcmsg.AsyncClient(settings=emulator.settings, quota_mode="off")
-    settle, settled = client._settle, 0
+    finish, finished = client._finish, 0
 
     def interrupted(*arguments: Any) -> None:
-        nonlocal settled
-        settled += 1
-        if settled == 2:
+        nonlocal finished
+        finished += 1
+        if finished == 2:
             raise KeyboardInterrupt
-        settle(*arguments)
+        finish(*arguments)
 
     async def main() -> list[rtcmsg.Report]:
         return await asyncio.gather(*(client.send_unicast(**UNICAST) for _ in range(20)))
 
-    monkeypatch.setattr(client, "_settle", interrupted)
+    monkeypatch.setattr(client, "_finish", interrupted)
     loop = asyncio.new_event_loop()
     task = loop.create_task(main())
     with pytest.raises(KeyboardInterrupt):
         loop.run_until_complete(asyncio.wait_for(asyncio.shield(task), 60))
     assert len(loop.run_until_complete(asyncio.wait_for(task, 60))) == 20
-    assert (client.pending, client._watching, client._waiting) == (0, {}, {})
+    assert (client.pending, client._unfinished, client._waiting) == (0, {}, {})
     loop.run_until_complete(client.close())
     loop.close()
 
 
-def test_a_submit_that_is_interrupted_has_its_completion_all_the_same(emulator: Emulator) -> None:
+def test_an_interrupted_submit_still_has_its_completion(emulator: Emulator) -> None:
     client = rtcmsg.AsyncClient(settings=emulator.settings, quota_mode="off")
     Library(client._client).interrupts["rtcmsg_client_submit"] = 1
     loop = asyncio.new_event_loop()
@@ -187,7 +187,7 @@ def test_a_submit_that_is_interrupted_has_its_completion_all_the_same(emulator: 
             await asyncio.sleep(0.005)
 
     loop.run_until_complete(asyncio.wait_for(drained(), 60))
-    assert (client.pending, client._watching) == (0, {})
+    assert (client.pending, client._unfinished) == (0, {})
     assert emulator.payloads("volcengine", "alice") == ["hello"]
     loop.run_until_complete(client.close())
     loop.close()

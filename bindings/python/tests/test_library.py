@@ -1,4 +1,4 @@
-"""Where the library is looked for, and what is said when it is not there or not the right one."""
+"""The places where the library is searched, and the errors if it is missing or has the wrong version."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import rtcmsg
 
 
 def load(environment: dict[str, str], package: Path, **variables: str) -> str:
-    """The version that a fresh interpreter finds, or the error; `package` is where it is imported from."""
+    """The version that a new interpreter finds, or the error. It imports this package from the folder `package`."""
     program = (
         "import rtcmsg\n"
         "try: print(rtcmsg.library_version())\n"
@@ -30,10 +30,10 @@ def load(environment: dict[str, str], package: Path, **variables: str) -> str:
 
 
 @pytest.fixture
-def package(house: Path, tmp_path: Path) -> Path:
+def package(root: Path, tmp_path: Path) -> Path:
     """A copy of this package without a library."""
     ignore = shutil.ignore_patterns("*.so", "rtcmsg-emulator", "__pycache__")
-    shutil.copytree(house / "bindings" / "python" / "src", tmp_path / "src", ignore=ignore)
+    shutil.copytree(root / "bindings" / "python" / "src", tmp_path / "src", ignore=ignore)
     return tmp_path / "src"
 
 
@@ -43,7 +43,7 @@ def real_library() -> str:
 
 
 def stub(folder: Path, source: str, name: str = "librtcmsg.so.0.1") -> Path:
-    """A library made of this C."""
+    """Compiles this C source to a library."""
     folder.mkdir(exist_ok=True)
     out = folder / name
     subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(out)], input=source, text=True, check=True)
@@ -71,7 +71,7 @@ def test_it_is_taken_from_the_loader(
     assert load(environment, package, LD_LIBRARY_PATH=str(tmp_path / "lib")) == rtcmsg.__version__
 
 
-def test_the_package_s_own_goes_before_the_loader_s(
+def test_the_library_of_the_package_has_precedence_over_the_loader(
     environment: dict[str, str], package: Path, real_library: str, tmp_path: Path
 ) -> None:
     version_stub(tmp_path / "lib", 0x000200)
@@ -79,34 +79,34 @@ def test_the_package_s_own_goes_before_the_loader_s(
     assert load(environment, package, LD_LIBRARY_PATH=str(tmp_path / "lib")) == rtcmsg.__version__
 
 
-def test_a_missing_library_is_one_error_that_names_the_places(environment: dict[str, str], package: Path) -> None:
+def test_the_error_of_a_missing_library_names_the_places(environment: dict[str, str], package: Path) -> None:
     said = load(environment, package, LD_LIBRARY_PATH="")
-    assert said.startswith("LibraryError: librtcmsg was not found. Looked at: the package: ")
+    assert said.startswith("LibraryError: librtcmsg was not found. Searched: the package: ")
     assert str(package / "rtcmsg" / "librtcmsg.so") in said
     assert "the loader: librtcmsg.so.0.1" in said
 
 
-def test_a_variable_that_names_nothing_is_not_passed_over(
+def test_a_variable_with_a_wrong_path_is_an_error(
     environment: dict[str, str], package: Path, real_library: str, tmp_path: Path
 ) -> None:
     (package / "rtcmsg" / "librtcmsg.so").symlink_to(real_library)
     said = load(environment, package, RTCMSG_LIBRARY=str(tmp_path / "nothing.so"))
-    assert said.startswith(f"LibraryError: librtcmsg was not found. Looked at: RTCMSG_LIBRARY: {tmp_path}/nothing.so")
+    assert said.startswith(f"LibraryError: librtcmsg was not found. Searched: RTCMSG_LIBRARY: {tmp_path}/nothing.so")
 
 
 @pytest.mark.parametrize(
-    "version, relation",
+    "version, problem",
     [
-        (0x000000, "is version 0.0.0, older than this package (0.1.0)"),
-        (0x000200, "is version 0.2.0, another binary interface than that of this package (0.1.0)"),
-        (0x010000, "is version 1.0.0, another binary interface than that of this package (0.1.0)"),
+        (0x000000, "has version 0.0.0, which is older than this package (0.1.0)"),
+        (0x000200, "has version 0.2.0, whose ABI does not fit this package (0.1.0)"),
+        (0x010000, "has version 1.0.0, whose ABI does not fit this package (0.1.0)"),
     ],
 )
 def test_a_library_of_another_version_is_refused(
-    environment: dict[str, str], package: Path, tmp_path: Path, version: int, relation: str
+    environment: dict[str, str], package: Path, tmp_path: Path, version: int, problem: str
 ) -> None:
     path = version_stub(tmp_path, version)
-    assert load(environment, package, RTCMSG_LIBRARY=str(path)) == f"LibraryError: {path} {relation}"
+    assert load(environment, package, RTCMSG_LIBRARY=str(path)) == f"LibraryError: {path} {problem}"
 
 
 def test_a_library_that_lacks_a_function_is_refused(environment: dict[str, str], package: Path, tmp_path: Path) -> None:

@@ -38,14 +38,18 @@ def test_lines_of_submitted_messages_come_with_the_poll(
     assert "SendUnicast: accepted" in caplog.text
 
 
-def test_below_the_logger_s_level_nothing_is_kept(make_client: MakeClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_lines_below_the_level_of_the_logger_are_not_kept(
+    make_client: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING, "rtcmsg"):
         client = make_client()
         client.send_unicast(from_="server", to="alice", payload="hello")
     assert caplog.records == []
 
 
-def test_a_setting_goes_before_the_logger_s_level(make_client: MakeClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_setting_has_precedence_over_the_level_of_the_logger(
+    make_client: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.DEBUG, "rtcmsg"):
         client = make_client(log_buffer_level="off")
         client.send_unicast(from_="server", to="alice", payload="hello")

@@ -1,4 +1,4 @@
-"""Fork, and the end of the interpreter: in programs of their own, which must end by themselves and without a signal."""
+"""Tests fork and the end of the interpreter with child processes, which must end by themselves and without a signal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIMIT_S = 60
 
 
 def run(program: str, environment: dict[str, str]) -> str:
-    """What it prints. A crash is a negative return code; one that hangs is told to say where, with all that it forked."""
+    """Runs the program and returns its output. If it hangs, it and its child processes print where, and end."""
     command = [sys.executable, "-X", "faulthandler", "-c", "import rtcmsg\n" + textwrap.dedent(program)]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -30,7 +30,7 @@ def run(program: str, environment: dict[str, str]) -> str:
     return output
 
 
-def test_a_forked_child_is_told_so_and_makes_a_client_of_its_own(
+def test_calls_in_a_forked_child_raise_forked_and_a_new_client_works(
     environment: dict[str, str], emulator: Emulator
 ) -> None:
     program = """
@@ -105,7 +105,7 @@ def test_a_fork_while_threads_send_leaves_the_child_able_to_send(
         for thread in threads: thread.join()
         print("done")
     """
-    # From 3.12 on Python warns of any fork with threads.
+    # Python 3.12 and later warn about a fork in a process with threads.
     assert run(program, {**environment, "PYTHONWARNINGS": "ignore"}) == "done\n"
     assert emulator.payloads("volcengine", "alice").count("child") == 10
 

@@ -7,7 +7,7 @@ from rtcmsg.emulator import Emulator
 
 @pytest.fixture(autouse=True)
 def package(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
-    """For the pytest inside."""
+    """The import path for the pytest that the tests start."""
     monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
 
 
@@ -46,7 +46,7 @@ def test_a_missing_emulator_names_the_places(pytester: pytest.Pytester, monkeypa
     pytester.makepyfile("def test_it(rtcmsg_emulator): pass")
     result = pytester.runpytest_subprocess("-p", "rtcmsg.pytest_plugin")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*rtcmsg-emulator was not found. Looked at: RTCMSG_EMULATOR: not set; the package: *"])
+    result.stdout.fnmatch_lines(["*rtcmsg-emulator was not found. Searched: RTCMSG_EMULATOR: not set; the package: *"])
 
 
 def test_what_the_control_api_refuses_is_a_value_error(emulator: Emulator) -> None:
@@ -55,6 +55,6 @@ def test_what_the_control_api_refuses_is_a_value_error(emulator: Emulator) -> No
 
 
 def test_an_emulator_that_cannot_start_says_so(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(RuntimeError, match="the emulator ended before it was ready, with 2"):
+    with pytest.raises(RuntimeError, match="the emulator exited with status 2 before it was ready"):
         Emulator("--no-such-option")
     assert "--no-such-option" in capfd.readouterr().err

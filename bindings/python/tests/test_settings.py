@@ -14,12 +14,12 @@ def test_settings_are_keywords_or_keys_with_dots(emulator: Emulator) -> None:
         client.send_unicast(from_="server", to="alice", payload="hello")
 
 
-def test_none_and_an_empty_text_are_not_given() -> None:
+def test_none_and_an_empty_text_mean_not_given() -> None:
     with pytest.raises(rtcmsg.NotConfigured):
         rtcmsg.Client(zego_app_id=None, zego_server_secret="")
 
 
-def test_the_environment_serves_and_keywords_go_before_it(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keywords_have_precedence_over_the_environment(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in emulator.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RTCMSG_HTTP_TIMEOUT_MS", "none")
@@ -49,7 +49,7 @@ def test_service_links_of_kubernetes_in_the_environment_are_ignored(
         rtcmsg.Client.from_env()
 
 
-def test_an_unknown_setting_is_refused_with_the_nearest() -> None:
+def test_the_error_of_an_unknown_setting_suggests_the_nearest_one() -> None:
     text = r'unknown setting "zego.ap_id"; did you mean zego.app_id\?'
     with pytest.raises(rtcmsg.InvalidArgument, match=text):
         rtcmsg.Client(zego_ap_id=1)  # type: ignore[call-arg]
@@ -69,7 +69,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest() -> None:
     ],
     ids=["negative", "beyond 64 bits", "beyond what Python writes out", "bool", "NUL", "lone surrogate"],
 )
-def test_a_value_that_a_setting_does_not_take_is_refused(value: int | str, text: str) -> None:
+def test_a_value_that_a_setting_does_not_accept_is_refused(value: int | str, text: str) -> None:
     with pytest.raises(rtcmsg.InvalidArgument) as caught:
         rtcmsg.Client(zego_app_id=value)
     assert str(caught.value) == text

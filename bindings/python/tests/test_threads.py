@@ -15,7 +15,7 @@ MakeClient = Callable[..., rtcmsg.Client]
 
 
 def wait_for_a_request(emulator: Emulator) -> None:
-    """Until the vendor has the bytes of one. It is bounded by the test's own time."""
+    """Waits until the vendor has received a request. The time limit of the test run also limits this."""
     while not any(connection["requests"] for connection in emulator.control("GET", "connections")):
         time.sleep(0.005)
 
@@ -69,7 +69,7 @@ def test_a_close_from_another_thread_ends_a_send_with_its_report(client: rtcmsg.
     assert error.report.recipients[0].delivery is rtcmsg.Delivery.UNKNOWN
 
 
-def test_a_client_that_is_dropped_in_the_middle_of_a_send_lives_until_it_returns(
+def test_a_client_without_references_is_freed_after_its_last_send_returns(
     make_client: MakeClient, emulator: Emulator
 ) -> None:
     emulator.post("faults", vendor="volcengine", count=1, latency_ms=300)

@@ -1,4 +1,4 @@
-"""The wheel, in an empty virtual environment, far from the checkout."""
+"""Tests the wheel in an empty virtual environment outside the checkout."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ print(rtcmsg.__file__, rtcmsg.emulator.find(), rtcmsg.library_version())
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built as pip builds it, around the library and emulator that are there."""
+    """A wheel as pip builds it, with the existing library and emulator."""
     out = tmp_path_factory.mktemp("wheel")
     source = Path(__file__).resolve().parents[1]
     environment = {
@@ -34,7 +34,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "RTCMSG_BUILD_LIBRARY": os.path.realpath(os.environ["RTCMSG_LIBRARY"]),
         "RTCMSG_BUILD_EMULATOR": os.path.realpath(find()),
     }
-    # Without isolation, which would ask the package index for setuptools.
+    # With build isolation, pip would download setuptools from the package index.
     pip = [
         sys.executable,
         "-m",
@@ -57,7 +57,7 @@ def test_it_is_for_one_platform_and_any_python(wheel: Path) -> None:
     assert platform.startswith("linux_")
 
 
-def test_it_holds_the_package_the_library_and_the_emulator_and_no_more(wheel: Path) -> None:
+def test_it_contains_the_package_the_library_and_the_emulator_and_no_more(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = {info.filename: info for info in archive.infolist()}
     files = {name for name in held if not name.split("/")[0].endswith(".dist-info")}
@@ -72,7 +72,7 @@ def test_it_works_in_an_empty_environment_outside_the_checkout(wheel: Path, tmp_
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, timeout=300)
     python = str(venv / "bin" / "python")
-    # Nothing of ours and nothing of the user's, but what is in the wheel.
+    # The environment has nothing of this checkout or of the user, only the wheel.
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "LANG": "C.UTF-8"}
     install = [python, "-m", "pip", "install", "--quiet", "--no-index", "--disable-pip-version-check", str(wheel)]
     subprocess.run(install, env=environment, check=True, timeout=300)
@@ -140,7 +140,7 @@ def test_what_cargo_built_is_taken_from_where_cargo_says(tmp_path: Path) -> None
         assert copy.read_text(encoding="utf-8") == f"this build's {name}"
 
 
-def test_a_build_that_fails_says_what_it_takes(tmp_path: Path) -> None:
+def test_the_error_of_a_failed_build_says_what_is_needed(tmp_path: Path) -> None:
     ended = build(tmp_path, "#!/bin/sh\necho the reason >&2; exit 101\n")
     assert ended.returncode != 0
     assert "the reason" in ended.stderr

@@ -100,7 +100,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), sendTimeout)
 	defer cancel()
 	report, err := f.send(ctx, n)
-	answer(w, status(err), told(report, err))
+	answer(w, status(err), outcomeOf(report, err))
 }
 
 func (f *forwarder) send(ctx context.Context, n notification) (*rtcmsg.Report, error) {
@@ -127,7 +127,7 @@ func status(err error) int {
 	}
 }
 
-func told(report *rtcmsg.Report, err error) outcome {
+func outcomeOf(report *rtcmsg.Report, err error) outcome {
 	o := outcome{Code: rtcmsg.CodeOK.String()}
 	var failed *rtcmsg.Error
 	if errors.As(err, &failed) {
@@ -146,6 +146,6 @@ func answer(w http.ResponseWriter, status int, o outcome) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(o); err != nil {
-		slog.Warn("an answer was not taken", "error", err)
+		slog.Warn("cannot write an answer", "error", err)
 	}
 }

@@ -94,10 +94,10 @@ func TestNotificationsAreForwardedAndAnswered(t *testing.T) {
 		t.Error(err)
 	}
 	if found := inbox(t, emulator, "alice"); !reflect.DeepEqual(found, []string{"dinner is ready", "all of you"}) {
-		t.Errorf("the inbox of alice holds %q", found)
+		t.Errorf("the inbox of alice contains %q", found)
 	}
 	if found := inbox(t, emulator, "bob"); found != nil {
-		t.Errorf("the inbox of bob holds %q", found)
+		t.Errorf("the inbox of bob contains %q", found)
 	}
 }
 
@@ -111,8 +111,8 @@ func TestTheStatusSaysWhetherToTryAgain(t *testing.T) {
 		status int
 		code   string
 	}{
-		{"no JSON", nil, `{`, http.StatusBadRequest, "RTCMSG_ERR_INVALID_ARGUMENT"},
-		{"nobody is not everybody", nil, `{"room": "lobby", "text": "hi"}`, http.StatusBadRequest, "RTCMSG_ERR_INVALID_ARGUMENT"},
+		{"not JSON", nil, `{`, http.StatusBadRequest, "RTCMSG_ERR_INVALID_ARGUMENT"},
+		{"an empty list is not the whole room", nil, `{"room": "lobby", "text": "hi"}`, http.StatusBadRequest, "RTCMSG_ERR_INVALID_ARGUMENT"},
 		{"throttled", map[string]any{"vendor": "zego", "throttle": true}, good, http.StatusServiceUnavailable, "RTCMSG_ERR_THROTTLED"},
 		{"cut", map[string]any{"vendor": "zego", "cut_answer_after": 0}, good, http.StatusGatewayTimeout, "RTCMSG_ERR_DISCONNECTED"},
 		{"refused", map[string]any{"vendor": "zego", "error": 100000004}, good, http.StatusBadGateway, "RTCMSG_ERR_CLOCK"},
@@ -133,7 +133,7 @@ func TestTheStatusSaysWhetherToTryAgain(t *testing.T) {
 	}
 }
 
-func TestTheServiceEndsBySIGTERM(t *testing.T) {
+func TestSIGTERMEndsTheService(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "forwarder")
 	if output, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
@@ -151,8 +151,8 @@ func TestTheServiceEndsBySIGTERM(t *testing.T) {
 	}
 	defer service.Process.Kill()
 	line, err := bufio.NewReader(output).ReadString('\n')
-	_, url, is := strings.Cut(strings.TrimSpace(line), " listening on ")
-	if err != nil || !is {
+	_, url, ok := strings.Cut(strings.TrimSpace(line), " listening on ")
+	if err != nil || !ok {
 		t.Fatalf("%q, %v", line, err)
 	}
 	if status, o := post(t, url, `{"room": "lobby", "to": ["alice"], "text": "hi"}`); status != http.StatusOK {
@@ -162,14 +162,14 @@ func TestTheServiceEndsBySIGTERM(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := service.Wait(); err != nil {
-		t.Errorf("it ends with %v", err)
+		t.Errorf("the service ended with %v", err)
 	}
 	if found := inbox(t, emulator, "alice"); !reflect.DeepEqual(found, []string{"hi"}) {
-		t.Errorf("the inbox of alice holds %q", found)
+		t.Errorf("the inbox of alice contains %q", found)
 	}
 }
 
-func TestARequestUnderWayIsAnsweredBeforeTheEnd(t *testing.T) {
+func TestTheCurrentRequestIsAnsweredBeforeTheEnd(t *testing.T) {
 	emulator, url, stop := begin(t, nil)
 	control(t, emulator, "faults", map[string]any{"vendor": "zego", "answer_latency_ms": 300})
 	answered := make(chan struct{})
@@ -181,7 +181,7 @@ func TestARequestUnderWayIsAnsweredBeforeTheEnd(t *testing.T) {
 	}()
 	for until := time.Now().Add(time.Minute); inbox(t, emulator, "alice") == nil; {
 		if time.Now().After(until) {
-			t.Fatal("nothing arrives")
+			t.Fatal("no message arrived")
 		}
 		time.Sleep(time.Millisecond)
 	}

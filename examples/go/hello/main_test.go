@@ -10,7 +10,7 @@ import (
 	"github.com/rtcmsg/rtcmsg/bindings/go/rtcmsgtest"
 )
 
-func TestTheProgramOfTheREADMESendsAndTells(t *testing.T) {
+func TestTheProgramOfTheREADMEPrintsEachDelivery(t *testing.T) {
 	source, err := os.ReadFile("main.go")
 	if err != nil {
 		t.Fatal(err)

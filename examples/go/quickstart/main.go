@@ -49,7 +49,7 @@ func run(out io.Writer) error {
 	} {
 		report, err := client.Send(context.Background(), m.message)
 		if report == nil {
-			return fmt.Errorf("%s was not taken in: %w", m.name, err)
+			return fmt.Errorf("%s was refused: %w", m.name, err)
 		}
 		show(out, m.name, m.everybody, report)
 	}

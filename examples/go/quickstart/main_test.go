@@ -57,7 +57,7 @@ var inboxes = map[string][]string{
 	"zego bob":         nil,
 }
 
-func TestTheQuickstartTellsWhatTheInboxesHold(t *testing.T) {
+func TestTheQuickstartPrintsWhatTheInboxesContain(t *testing.T) {
 	emulator := rtcmsgtest.Start(t)
 	for _, p := range presence {
 		if err := emulator.Control(p.path, p.body, nil); err != nil {
@@ -90,12 +90,12 @@ func TestTheQuickstartTellsWhatTheInboxesHold(t *testing.T) {
 			found = append(found, message.Payload)
 		}
 		if !slices.Equal(found, expected) {
-			t.Errorf("the inbox of %s holds %q, not %q", inbox, found, expected)
+			t.Errorf("the inbox of %s contains %q, not %q", inbox, found, expected)
 		}
 	}
 }
 
-func TestWithoutSettingsItSaysWhatIsMissing(t *testing.T) {
+func TestAMissingSettingIsAnError(t *testing.T) {
 	if err := run(new(strings.Builder)); err == nil || !strings.Contains(err.Error(), "RTCMSG_ERR_NOT_CONFIGURED") {
 		t.Error(err)
 	}

@@ -1,4 +1,4 @@
-// Greet is a program that the tests link in both ways.
+// Greet is a program that the tests link with the shared and with the static library.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Growth sends many messages and prints by how many bytes the C heap grew meanwhile, after a while to warm up.
+// Growth sends many messages, after some to warm up, and prints by how many bytes the C heap grew.
 package main
 
 // #include <malloc.h>
@@ -38,7 +38,7 @@ func run() error {
 	return nil
 }
 
-// sendMany sends in every way: waited for, submitted and forgotten, posted, abandoned, refused, to long lists.
+// sendMany sends in every way: it waits, submits without waiting, posts, abandons, and sends what is refused, to long lists.
 func sendMany(client *rtcmsg.Client, rounds int) {
 	to := make([]string, 40)
 	for i := range to {

@@ -1,11 +1,12 @@
-"""Server-side messages to the users of Volcengine RTC, Volcengine IM and ZEGO, with one report for every recipient.
+"""Sends messages from a server to users of Volcengine RTC, Volcengine IM and ZEGO, with a report for every recipient.
 
     import rtcmsg
 
     with rtcmsg.Client.from_env() as client:
         report = client.send_unicast(from_="server", to="alice", payload="hello")
 
-`Client` is for threads, `AsyncClient` for asyncio. What cannot be sent raises an `RtcmsgError`, which says what to do.
+`Client` is for threads, and `AsyncClient` is for asyncio. A message that fails raises an `RtcmsgError`; its class says
+whether it is safe to send the message again.
 """
 
 from __future__ import annotations
@@ -96,6 +97,6 @@ __all__ = [
     "library_version",
 ]
 
-# What a traceback shows is the name to import.
+# Tracebacks then show the name to import.
 for _name in __all__:
     globals()[_name].__module__ = __name__

@@ -1,6 +1,6 @@
-"""rtcmsg.h as ctypes sees it: structs, function types, flags. Nothing here is loaded yet; `_library` does that.
+"""The structs, function types and constants of rtcmsg.h for ctypes. `_library` loads the library.
 
-The layouts are those of docs/ABI.md: a test compares them with its tables.
+A test compares the layouts with the tables of docs/ABI.md.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ class SendOptions(Structure):
     )
 
 
-# A struct that goes in begins with its size, as RTCMSG_INIT has it. Fields are assigned: as keywords they cost twice.
+# An input struct starts with its size, as with RTCMSG_INIT. The callers assign the fields, since keywords cost twice as
+# much.
 new_error = partial(Error, sizeof(Error))
 new_message = partial(Message, sizeof(Message))
 new_send_options = partial(SendOptions, sizeof(SendOptions))
@@ -155,7 +156,7 @@ _ERROR = POINTER(Error)
 _SIZE_OUT = POINTER(c_size_t)
 _CODE = c_int32
 
-# Name: what it returns, what it takes.
+# Name: type of the result, types of the arguments.
 FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "rtcmsg_version": (c_uint32, ()),
     "rtcmsg_config_new": (_CONFIG, ()),

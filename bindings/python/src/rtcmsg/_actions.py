@@ -1,4 +1,4 @@
-"""The messages: one typed method for each action, for all that can be done with a message (send, submit, check, await)."""
+"""One typed method for each action. The classes that send, submit, check or await a message share these methods."""
 
 from __future__ import annotations
 
@@ -15,16 +15,27 @@ Result = TypeVar("Result")
 class Actions(Generic[Result]):
     """One method for each action.
 
-    `payload` is text as `str`, binary as `bytes` where the action takes it. `timeout` is the deadline in seconds of
-    all that the message needs, waiting for the vendor's quota and retries included (submitted: from the first attempt);
-    None is the client's `http.timeout_ms`, `math.inf` no limit. `expires_in` is the time in seconds within which the
-    first byte must leave. `urgent` goes first of those that wait for the same quota.
+    Arguments of all methods:
+
+    - `payload`: text as `str`, or binary as `bytes` if the action supports it. KB is 1,024 bytes.
+    - `timeout`: the time limit in seconds for all attempts and all parts of a long list together, including the wait
+      for quota (with `submit`: from the first attempt). More than 0; None means the setting `http.timeout_ms`, and
+      `math.inf` means no limit.
+    - `expires_in`: the maximum time in seconds until the first byte is sent, including the wait for quota. More than 0;
+      None means that the message does not expire.
+    - `urgent`: the message is sent before normal ones that wait for the same quota or for a worker.
+
+    Ids of Volcengine RTC have 1 to 128 characters: letters, digits, _ @ - and . ; ids of ZEGO are any text without NUL
+    of up to `zego.max_id_length` bytes; ids of Volcengine IM are numbers from 1. `from_` is the sender that receivers
+    see; it must not be the id of a real user. A list of recipients must not be empty and names each user once.
+
+    A message that is not allowed raises `InvalidArgument`, and an argument of the wrong type raises `TypeError`.
     """
 
-    def _act(
+    def _perform(
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
     ) -> Result:
-        """`build` raises what is wrong with the arguments: for asyncio where the coroutine is awaited."""
+        """`build` raises the errors of the arguments. With asyncio they are raised by the `await`."""
         raise NotImplementedError
 
     def send_unicast(
@@ -37,8 +48,8 @@ class Actions(Generic[Result]):
         expires_in: float | None = None,
         urgent: bool = False,
     ) -> Result:
-        """Volcengine RTC, to one user who is logged in, outside rooms. Up to 64 KB, text or binary."""
-        return self._act(
+        """Volcengine RTC: to one user who is logged in, outside rooms. Text or binary, up to 64 KB."""
+        return self._perform(
             lambda: _message(_abi.SEND_UNICAST, payload, from_=from_, to=_one(to)), timeout, expires_in, urgent
         )
 
@@ -53,8 +64,8 @@ class Actions(Generic[Result]):
         expires_in: float | None = None,
         urgent: bool = False,
     ) -> Result:
-        """Volcengine RTC, to one user in a room. Up to 64 KB, text or binary."""
-        return self._act(
+        """Volcengine RTC: to one user in a room. Text or binary, up to 64 KB."""
+        return self._perform(
             lambda: _message(_abi.SEND_ROOM_UNICAST, payload, room_id=room_id, from_=from_, to=_one(to)),
             timeout,
             expires_in,
@@ -72,8 +83,8 @@ class Actions(Generic[Result]):
         expires_in: float | None = None,
         urgent: bool = False,
     ) -> Result:
-        """Volcengine RTC, to users in a room: 600 a request, longer lists are split. Up to 20 KB, text or binary."""
-        return self._act(
+        """Volcengine RTC: to users in a room, 600 per request; a longer list is split. Text or binary, up to 20 KB."""
+        return self._perform(
             lambda: _message(
                 _abi.BATCH_SEND_ROOM_UNICAST, payload, room_id=room_id, from_=from_, to=_arguments.texts("to", to)
             ),
@@ -92,8 +103,8 @@ class Actions(Generic[Result]):
         expires_in: float | None = None,
         urgent: bool = False,
     ) -> Result:
-        """Volcengine RTC, to everybody in a room. Up to 64 KB, text or binary."""
-        return self._act(
+        """Volcengine RTC: to all users in a room. Text or binary, up to 64 KB."""
+        return self._perform(
             lambda: _message(_abi.SEND_BROADCAST, payload, room_id=room_id, from_=from_), timeout, expires_in, urgent
         )
 
@@ -109,8 +120,12 @@ class Actions(Generic[Result]):
         expires_in: float | None = None,
         urgent: bool = False,
     ) -> Result:
-        """Volcengine IM, to some members of a conversation: those who are online get it."""
-        return self._act(
+        """Volcengine IM: to some members of a conversation who are online.
+
+        One request has up to `volcengine.p2p_max_users` users; a longer list is split. Text, up to
+        `volcengine.p2p_max_content` bytes.
+        """
+        return self._perform(
             lambda: _im_message(
                 _abi.P2P_SEND_MESSAGE_TO_USERS, payload, conversation_id, sender_id, msg_type, user_ids=user_ids
             ),
@@ -130,8 +145,11 @@ class Actions(Generic[Result]):
         expires_in: float | None = None,
         urgent: bool = False,
     ) -> Result:
-        """Volcengine IM, to every member of a conversation who is online."""
-        return self._act(
+        """Volcengine IM: to every member of a conversation who is online.
+
+        Text, up to `volcengine.p2p_max_content` bytes.
+        """
+        return self._perform(
             lambda: _im_message(_abi.P2P_SEND_MESSAGE_TO_ALL, payload, conversation_id, sender_id, msg_type),
             timeout,
             expires_in,
@@ -150,8 +168,11 @@ class Actions(Generic[Result]):
         expires_in: float | None = None,
         urgent: bool = False,
     ) -> Result:
-        """Volcengine IM, to every member who is online but those in `user_ids`."""
-        return self._act(
+        """Volcengine IM: to every member of a conversation who is online, except those in `user_ids`.
+
+        `user_ids` has 1 to `volcengine.p2p_max_users` members. Text, up to `volcengine.p2p_max_content` bytes.
+        """
+        return self._perform(
             lambda: _im_message(
                 _abi.P2P_SEND_MESSAGE_TO_ALL_EXCEPT, payload, conversation_id, sender_id, msg_type, user_ids=user_ids
             ),
@@ -171,8 +192,11 @@ class Actions(Generic[Result]):
         expires_in: float | None = None,
         urgent: bool = False,
     ) -> Result:
-        """ZEGO, to users in a room: 10 a request, longer lists are split. Text, up to 1,024 bytes."""
-        return self._act(
+        """ZEGO: to users in a room, 10 per request; a longer list is split.
+
+        `to` must not contain `from_`. Text, up to 1,024 bytes.
+        """
+        return self._perform(
             lambda: _message(
                 _abi.SEND_CUSTOM_COMMAND_TO_USERS, payload, room_id=room_id, from_=from_, to=_arguments.texts("to", to)
             ),
@@ -191,8 +215,8 @@ class Actions(Generic[Result]):
         expires_in: float | None = None,
         urgent: bool = False,
     ) -> Result:
-        """ZEGO, to everybody in a room but a client whose id is `from_`. Text, up to 1,024 bytes."""
-        return self._act(
+        """ZEGO: to all users in a room, except a client whose id is `from_`. Text, up to 1,024 bytes."""
+        return self._perform(
             lambda: _message(_abi.SEND_CUSTOM_COMMAND_TO_ROOM, payload, room_id=room_id, from_=from_),
             timeout,
             expires_in,
@@ -236,7 +260,7 @@ def _im_message(
 
 
 def _with_payload(action: int, payload: Payload) -> _abi.Message:
-    """The struct keeps alive what is assigned to it: ctypes holds a reference to each buffer."""
+    """The struct keeps the buffers valid that are assigned to its fields: ctypes holds a reference to each of them."""
     message = _abi.new_message()
     message.action = action
     data, message.flags = _arguments.payload(payload)

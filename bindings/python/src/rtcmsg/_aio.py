@@ -1,7 +1,7 @@
-"""The client for asyncio: every message rides on submit, and the loop watches the library's event handle.
+"""The client for asyncio. It submits every message, and the event loop watches the library's event handle.
 
-No thread of Python is involved: completions are taken from the library by the loop that waits for them. Those few calls
-that block, `call`, `flush` and `close`, have threads that the client owns, so that none waits for another.
+Messages need no Python thread: the event loop that waits for completions polls them. The few calls that block
+(`call_action`, `flush` and `close`) run on threads that the client owns, so that `close` never waits for other calls.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ if TYPE_CHECKING:
 
 
 Result = TypeVar("Result")
-# How many of call() run at once.
-_CALLS = 32
+# How many calls of call_action() run at the same time.
+_MAX_CALLS = 32
 
 
 class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
-    """Sends messages from asyncio: `await client.send_unicast(...)`. It takes and raises what `Client` does.
+    """Sends messages from asyncio: `await client.send_unicast(...)`. Arguments and exceptions are those of `Client`.
 
         async with rtcmsg.AsyncClient.from_env() as client:
             await client.send_unicast(from_="server", to="alice", payload="hi")
 
-    Any number of tasks may wait at once, up to `queue.capacity`; they cost no threads. What one task awaits before it
-    sends again keeps its order; tasks that send at the same time have none, but with `with_options`. Cancelling the task takes the message back
-    if it is still queued; one in flight runs on. Tasks of several loops may share a client.
+    Up to `queue.capacity` tasks can wait at the same time, and they need no threads. Messages that one task awaits in
+    sequence keep their order. Messages of different tasks have no order, except with `with_options`. If a task is
+    cancelled while its message is queued, the message is cancelled; a message in flight continues. Tasks of several
+    event loops may share a client.
     """
 
     def __init__(
@@ -50,24 +51,30 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         self._client = Client(settings=settings, env=env, **keywords)
         self._keys = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Completion]] = {}
-        # How many messages each loop has under way. A loop is touched by its own thread alone.
-        self._watching: dict[asyncio.AbstractEventLoop, int] = {}
-        # Its threads start with the first calls.
-        self._calls = ThreadPoolExecutor(_CALLS, "rtcmsg-call")
+        # The number of unfinished messages of each loop. Only the thread of a loop may use the loop.
+        self._unfinished: dict[asyncio.AbstractEventLoop, int] = {}
+        # Its threads start when they are first needed.
+        self._call_threads = ThreadPoolExecutor(_MAX_CALLS, "rtcmsg-call")
         self._closed = False
 
     @classmethod
     def from_env(cls, **keywords: Unpack[Settings]) -> Self:
-        """A client with the settings of the environment (`RTCMSG_ZEGO_APP_ID` and so on); keywords go before them."""
+        """Creates a client with the settings of the environment (`RTCMSG_ZEGO_APP_ID` and so on).
+
+        Keywords have precedence.
+        """
         return cls(env=True, **keywords)
 
     def with_options(self, *, order_key: int = 0, ordered: bool = False) -> AsyncSends:
-        """`await client.with_options(order_key=7).send_unicast(...)`: messages of one `order_key` leave one after another,
-        in the order in which their tasks began to send. `ordered` alone: those to one destination.
+        """Orders messages: `await client.with_options(order_key=7).send_unicast(...)`.
+
+        Messages with the same `order_key` (from 1) are sent in the order in which their tasks started to send. Each one
+        starts after the previous one has its result. With only `ordered`, this applies to the messages to one
+        destination: a user in a room, a user, a room, or a conversation.
         """
         return AsyncSends(self, order_key=order_key, ordered=ordered)
 
-    async def _act(
+    async def _perform(
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
     ) -> Report:
         return await self._send(_abi.SUBMIT_UNORDERED, 0, build, timeout, expires_in, urgent)
@@ -86,13 +93,13 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         key = next(self._keys)
         id = ctypes.c_uint64()
         self._watch(loop)
-        # Before the submit: another loop may be faster with the completion.
+        # Before the submit, because another loop may get the completion before submit returns.
         self._waiting[key] = future
         try:
             submit = Submits(self._client, flags=flags, user_data=key, order_key=order_key)
-            submit._into(id, build, timeout, expires_in, urgent)
+            submit._submit_into(id, build, timeout, expires_in, urgent)
         except BaseException:
-            # What was taken in all the same has a completion to come, which ends the watch.
+            # If the message was accepted in spite of the exception, its completion will end the watch.
             if not id.value:
                 del self._waiting[key]
                 self._unwatch(loop)
@@ -100,7 +107,7 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         try:
             completion = await future
         except asyncio.CancelledError:
-            # A closed client ends it anyway.
+            # A closed client has already ended the message.
             with contextlib.suppress(RtcmsgError):
                 self._client.cancel(id.value)
             raise
@@ -110,50 +117,50 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         return completion.report
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        if loop not in self._watching:
+        if loop not in self._unfinished:
             self._handle = self._client.event_handle()
-            loop.add_reader(self._handle, self._take, loop)
-        self._watching[loop] = self._watching.get(loop, 0) + 1
+            loop.add_reader(self._handle, self._poll_completions, loop)
+        self._unfinished[loop] = self._unfinished.get(loop, 0) + 1
 
     def _unwatch(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._watching[loop] -= 1
-        if not self._watching[loop]:
-            del self._watching[loop]
+        self._unfinished[loop] -= 1
+        if not self._unfinished[loop]:
+            del self._unfinished[loop]
             loop.remove_reader(self._handle)
 
-    def _take(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Hands out the completions that wait, those of other loops, too."""
+    def _poll_completions(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Passes the available completions to their tasks, also to those of other loops."""
         done: list[Completion] = []
         handed = 0
         try:
             done = self._client.poll()
             for completion in done:
-                self._hand_out(loop, completion)
+                self._pass_on(loop, completion)
                 handed += 1
         except BaseException:
-            self._client._give_back(done[handed:])
-            # The event handle does not show what was given back.
-            if self._client._untaken:
-                loop.call_soon(self._take, loop)
+            self._client._keep_for_next_poll(done[handed:])
+            # The event handle is not readable for completions that the client kept.
+            if self._client._unreturned:
+                loop.call_soon(self._poll_completions, loop)
             raise
 
-    def _hand_out(self, loop: asyncio.AbstractEventLoop, completion: Completion) -> None:
+    def _pass_on(self, loop: asyncio.AbstractEventLoop, completion: Completion) -> None:
         future = self._waiting.get(completion.user_data)
         if future is None:
             return
         home = future.get_loop()
         if home is loop:
-            self._settle(future, completion)
+            self._finish(future, completion)
             return
         try:
-            home.call_soon_threadsafe(self._settle, future, completion)
+            home.call_soon_threadsafe(self._finish, future, completion)
         except RuntimeError:
-            # That loop is closed, and with it gone who waited.
+            # That loop is closed, so no task waits any more.
             self._waiting.pop(completion.user_data, None)
-            self._watching.pop(home, None)
+            self._unfinished.pop(home, None)
 
-    def _settle(self, future: asyncio.Future[Completion], completion: Completion) -> None:
-        """In the future's own loop. A second time, after an interruption, does no harm."""
+    def _finish(self, future: asyncio.Future[Completion], completion: Completion) -> None:
+        """Runs in the loop of the future. A second call, after an interruption, has no effect."""
         if not future.done():
             future.set_result(completion)
         if self._waiting.pop(completion.user_data, None) is not None:
@@ -170,7 +177,10 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
         expires_in: float | None = None,
         urgent: bool = False,
     ) -> Report:
-        """As `Client.call_action`, on one of 32 threads of the client's own: cancelling the task does not end it."""
+        """Like `Client.call_action`, on one of 32 threads of this client.
+
+        Cancelling the task does not end the request.
+        """
         call = functools.partial(
             self._client.call_action,
             vendor,
@@ -181,45 +191,48 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
             expires_in=expires_in,
             urgent=urgent,
         )
-        # A closed client refuses at once, and its threads are gone.
-        return call() if self._closed else await _run(self._calls, call)
+        # A closed client refuses the call immediately, and its threads have ended.
+        return call() if self._closed else await _run(self._call_threads, call)
 
     @property
     def check(self) -> Checks:
-        """As `Client.check`: no I/O, so nothing to await."""
+        """Like `Client.check`. It does no I/O, so it is not awaited."""
         return self._client.check
 
     @property
     def pending(self) -> int:
-        """How many messages are under way."""
+        """The number of messages that are accepted and not complete."""
         return self._client.pending
 
     async def flush(self, timeout: float | None = None) -> None:
-        """Waits until nothing is queued or in flight. `Timeout` after `timeout` seconds."""
-        await self._apart(self._client.flush, timeout)
+        """Waits until no message is queued or in flight.
+
+        Raises `Timeout` after `timeout` seconds; None means no limit.
+        """
+        await self._run_on_own_thread(self._client.flush, timeout)
 
     def warm_up(self, connections: int = 0) -> None:
-        """As `Client.warm_up`."""
+        """Like `Client.warm_up`. It does not block."""
         self._client.warm_up(connections)
 
     def set_credentials(
         self, vendor: Vendor, *, secret: str, key_id: str | None = None, session_token: str | None = None
     ) -> None:
-        """As `Client.set_credentials`."""
+        """Like `Client.set_credentials`. It does not block."""
         self._client.set_credentials(vendor, secret=secret, key_id=key_id, session_token=session_token)
 
     def stats(self) -> dict[str, Any]:
-        """As `Client.stats`."""
+        """Like `Client.stats`. It does not block."""
         return self._client.stats()
 
     async def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
-        """As `Client.close`: every task that waits gets its answer."""
-        await self._apart(self._client.close, timeout)
+        """Like `Client.close`. Every task that waits gets its report or exception."""
+        await self._run_on_own_thread(self._client.close, timeout)
         self._closed = True
-        self._calls.shutdown(wait=False)
+        self._call_threads.shutdown(wait=False)
 
-    async def _apart(self, function: Callable[[float | None], None], timeout: float | None) -> None:
-        """On a thread of its own, behind nothing: a close must not wait for the calls that it is to cut short."""
+    async def _run_on_own_thread(self, function: Callable[[float | None], None], timeout: float | None) -> None:
+        """Runs `function` on its own thread: a close must not wait for the calls that it ends."""
         executor = ThreadPoolExecutor(1, "rtcmsg-wait")
         try:
             await _run(executor, function, timeout)
@@ -236,19 +249,19 @@ class AsyncClient(Actions[Coroutine[Any, Any, Report]]):
 
 
 class AsyncSends(Actions[Coroutine[Any, Any, Report]]):
-    """Messages of an `AsyncClient` that keep an order: see `AsyncClient.with_options`."""
+    """Sends messages of an `AsyncClient` in order: see `AsyncClient.with_options`."""
 
     def __init__(self, client: AsyncClient, *, order_key: int, ordered: bool) -> None:
         self._client, self._order_key = client, order_key
         self._flags = 0 if ordered or order_key else _abi.SUBMIT_UNORDERED
 
-    async def _act(
+    async def _perform(
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
     ) -> Report:
         return await self._client._send(self._flags, self._order_key, build, timeout, expires_in, urgent)
 
 
 async def _run(executor: Executor, function: Callable[..., Result], *arguments: Any, **keywords: Any) -> Result:
-    """As asyncio.to_thread, which knows the loop's executor alone."""
+    """Like asyncio.to_thread, which can only use the executor of the loop."""
     run = functools.partial(contextvars.copy_context().run, function, *arguments, **keywords)
     return await asyncio.get_running_loop().run_in_executor(executor, run)

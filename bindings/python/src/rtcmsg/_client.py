@@ -1,4 +1,4 @@
-"""The client: sends and waits, or submits and polls."""
+"""The client. It sends a message and waits for the report, or it submits messages and polls for completions."""
 
 from __future__ import annotations
 
@@ -27,61 +27,65 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
 logger = logging.getLogger("rtcmsg")
-# Without it Python prints warnings of a program that has not set up logging.
-_silent = logging.NullHandler()
-logger.addHandler(_silent)
+# Without this handler Python prints warnings if the program has not configured logging.
+_null_handler = logging.NullHandler()
+logger.addHandler(_null_handler)
 
 CLOSE_TIMEOUT = 10.0
-# How long what is in flight may take when the interpreter ends and nobody has closed the client.
+# The time in seconds for messages in flight if the interpreter ends and the client is not closed.
 _EXIT_TIMEOUT = 2.0
-# One wait of poll(): Python looks for signals, such as Ctrl-C, in between.
+# The longest wait inside the library in seconds: Python only handles signals, such as Ctrl-C, between two waits.
 _POLL_STEP = 0.5
 _LEVELS = ((logging.DEBUG, "debug"), (logging.INFO, "info"), (logging.WARNING, "warn"), (logging.ERROR, "error"))
-_LEVEL_OF = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
-# Nearly always no log line is kept, and to hear that takes no room.
-_NO_ROOM = ctypes.create_string_buffer(0)
+_LEVEL_OF_NUMBER = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
+# Most calls find no buffered log line, and need no buffer to learn that.
+_EMPTY_BUFFER = ctypes.create_string_buffer(0)
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What became of a message that was submitted."""
+    """The result of a submitted message."""
 
     id: int
-    """What `submit` gave."""
+    """The id that `submit` returned."""
     user_data: int
-    """What `submit` was given."""
+    """The value that was given to `submit`."""
     report: Report
 
     @property
     def error(self) -> RtcmsgError | None:
-        """The exception that `send` would have raised; None if all is well."""
+        """The exception that a send would have raised; None if every recipient is accepted or delivered."""
         return failure(self.report)
 
 
-# Polled and not handed out: read already, or still the library's.
-_Untaken = Union[Completion, _abi.Completion]
+# A completion that was polled and not returned: either converted, or still a row of the library.
+_Unreturned = Union[Completion, _abi.Completion]
 
 
 class Client(Actions[Report]):
-    """Sends messages. Any number of threads may use one at the same time.
+    """Sends messages. Any number of threads may use a client at the same time.
 
-    Each `send_...` waits and gives the report if every recipient is accepted or delivered; otherwise it raises, with
-    the report in the exception.
+    Each method for an action waits for the result. It returns the report if every recipient is accepted or delivered.
+    Otherwise it raises an `RtcmsgError`, which has the report.
 
         with rtcmsg.Client(zego_app_id=1234567890, zego_server_secret="...") as client:
             client.send_custom_command_to_users(room_id="lobby", from_="server", to=["alice"], payload="hi")
 
-    Settings are keywords, or `settings` by their keys with dots, or with `env=True` taken from the environment first.
-    docs/CONFIGURATION.md lists them. Log lines go to the logger `rtcmsg`, on the thread that calls the client; those
-    below its level at the time the client is made are not kept.
+    docs/CONFIGURATION.md lists the settings. They are keywords, or the members of `settings`, whose keys have periods.
+    With `env=True` the client first reads the environment, and the other settings replace these values. The constructor
+    does no network I/O. It raises `InvalidArgument` or `NotConfigured`, which name the setting.
+
+    The client passes log lines to the logger `rtcmsg`, on the thread that calls the client. It does not keep lines
+    below the level that this logger has when the client is created.
     """
 
     def __init__(
         self, *, settings: Mapping[str, Value] | None = None, env: bool = False, **keywords: Unpack[Settings]
     ) -> None:
         self._lib = library()
-        # What an exception such as Ctrl-C kept poll() from giving: the next poll() begins with it.
-        self._untaken: deque[_Untaken] = deque()
+        # Completions that poll() could not return because of an exception such as Ctrl-C. The next poll() returns them
+        # first.
+        self._unreturned: deque[_Unreturned] = deque()
         config = configure(keywords, settings or {}, env=env, log_level=_log_level())
         try:
             handle, error = ctypes.c_void_p(), _abi.new_error()
@@ -90,31 +94,34 @@ class Client(Actions[Report]):
         finally:
             self._lib.rtcmsg_config_free(config)
         self._handle = handle.value or 0
-        # A thread in a call holds the client, so that it is freed when the last call has returned. Not at exit: threads
-        # may still be in calls then.
-        weakref.finalize(self, _free, self._lib, self._handle, self._untaken).atexit = False
-        _alive.add(self)
+        # A thread in a call has a reference to the client, so the client is freed after the last call has returned. It
+        # is not freed at the exit of the interpreter, because threads may still be in calls.
+        weakref.finalize(self, _free, self._lib, self._handle, self._unreturned).atexit = False
+        _open_clients.add(self)
 
     @classmethod
     def from_env(cls, **keywords: Unpack[Settings]) -> Self:
-        """A client with the settings of the environment (`RTCMSG_ZEGO_APP_ID` and so on); keywords go before them."""
+        """Creates a client with the settings of the environment (`RTCMSG_ZEGO_APP_ID` and so on).
+
+        Keywords have precedence.
+        """
         return cls(env=True, **keywords)
 
-    def _act(
+    def _perform(
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
     ) -> Report:
         message, options = build(), _arguments.send_options(timeout, expires_in, urgent)
-        return self._ask(self._lib.rtcmsg_client_send, message, options)
+        return self._request_report(self._lib.rtcmsg_client_send, message, options)
 
-    def _ask(self, function: Any, *arguments: Any) -> Report:
+    def _request_report(self, function: Any, *arguments: Any) -> Report:
         handle, error = ctypes.c_void_p(), _abi.new_error()
         try:
             function(self._handle, *arguments, handle, error)
             report = _report.read(handle.value) if handle.value else None
         finally:
             self._lib.rtcmsg_report_free(handle)
-        # After the report: user code may run in it.
-        self._log()
+        # After the report is read, because user code in logging may raise.
+        self._forward_log_lines()
         if report is None:
             raise_for(error, refused=True)
         failed = failure(report)
@@ -133,14 +140,15 @@ class Client(Actions[Report]):
         expires_in: float | None = None,
         urgent: bool = False,
     ) -> Report:
-        """Sends any other action of the two APIs, signed; `report.body` and `report.json()` are the answer.
+        """Sends another action of a vendor's API, signed. `report.body` and `report.json()` are the response.
 
-        `arguments` is an object, as a mapping or as JSON. For Volcengine `version` is the action's date, such as
-        `2020-12-01`; ZEGO has none. The actions that have a method of their own are refused.
+        `action` is the vendor's name for it. `arguments` is an object, as a mapping or as JSON. For Volcengine,
+        `version` is the date of the action, such as `2020-12-01`; ZEGO has no versions. The actions that have their own
+        method are refused. The other arguments and the exceptions are those of the methods for an action.
         """
         body = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
         options = _arguments.send_options(timeout, expires_in, urgent)
-        return self._ask(
+        return self._request_report(
             self._lib.rtcmsg_client_call_action,
             _arguments.unsigned("vendor", vendor, 2**32 - 1),
             _arguments.c_string("action", action),
@@ -151,22 +159,27 @@ class Client(Actions[Report]):
 
     @property
     def check(self) -> Checks:
-        """`client.check.send_unicast(...)` raises what sending would raise before any I/O, and sends nothing."""
+        """Checks a message.
+
+        `client.check.send_unicast(...)` raises what sending would raise before any I/O, and sends nothing.
+        """
         return Checks(self)
 
     @property
     def submit(self) -> Submits:
-        """`client.submit.send_unicast(...)` queues the message and gives its id at once; `poll` tells what became of it.
+        """Submits a message: `client.submit.send_unicast(...)` enqueues it and immediately returns its id.
 
-        `client.submit(user_data=7)` sets more: see `Submits`.
+        `poll` returns the result. `client.submit(user_data=7)` sets options: see `Submits`. Raises `QueueFull` if the
+        queue is full.
         """
         return Submits(self)
 
     def poll(self, timeout: float | None = 0.0, *, limit: int = 100) -> list[Completion]:
-        """What became of messages that were submitted, up to `limit` of them. Any thread.
+        """Returns the results of submitted messages, up to `limit` of them.
 
-        Waits up to `timeout` seconds for the first: 0 not at all, None without limit. Empty if there was none in time,
-        or if the client is closed and nothing is left.
+        Waits up to `timeout` seconds for the first one: 0 means not at all, and None means no limit. The list is empty
+        if no message was completed in this time, or if the client is closed and has no message left. Any thread may
+        poll.
         """
         limit = _arguments.unsigned("limit", limit, 1_000_000)
         wait = _arguments.wait(timeout)
@@ -175,12 +188,12 @@ class Client(Actions[Report]):
         done: list[Completion] = []
         raw: list[_abi.Completion] = []
         try:
-            while self._untaken and len(done) + len(raw) < limit:
-                untaken = self._untaken.popleft()
-                if isinstance(untaken, Completion):
-                    done.append(untaken)
+            while self._unreturned and len(done) + len(raw) < limit:
+                unreturned = self._unreturned.popleft()
+                if isinstance(unreturned, Completion):
+                    done.append(unreturned)
                 else:
-                    raw.append(untaken)
+                    raw.append(unreturned)
             had = len(done) + len(raw)
             if not had:
                 self._wait(deadline, rows, limit, count)
@@ -189,15 +202,15 @@ class Client(Actions[Report]):
             for row in (*raw, *rows[: count.value]):
                 done.append(Completion(row.id, row.user_data, _report.read(row.report)))
                 _free_report(self._lib, row)
-            # After the reports: user code may run in it.
-            self._log()
+            # After the reports are read, because user code in logging may raise.
+            self._forward_log_lines()
             return done
         except BaseException:
-            self._give_back(done, (*raw, *rows[: count.value]))
+            self._keep_for_next_poll(done, (*raw, *rows[: count.value]))
             raise
 
     def _wait(self, deadline: float, rows: ctypes.Array[_abi.Completion], limit: int, count: ctypes.c_size_t) -> None:
-        """Fills `rows`, with none at the deadline or if the client is closed and nothing is left."""
+        """Fills `rows`, with nothing after the deadline or if the client is closed and has no message left."""
         error = _abi.new_error()
         while True:
             began = time.monotonic()
@@ -210,7 +223,7 @@ class Client(Actions[Report]):
             now = time.monotonic()
             if count.value or now >= deadline:
                 return
-            # Well before its time and empty: that is how a client ends which is closed and has nothing left.
+            # The library returns early, without rows, if the client is closed and has no message left.
             if now - began < left / 2 and self._is_closed():
                 return
 
@@ -218,29 +231,33 @@ class Client(Actions[Report]):
         code = self._lib.rtcmsg_client_event_handle(self._handle, ctypes.c_ssize_t(), None)
         return Code(code) is Code.CLOSED
 
-    def _give_back(self, done: Iterable[Completion], raw: Iterable[_abi.Completion] = ()) -> None:
-        """The next poll() begins with these."""
+    def _keep_for_next_poll(self, done: Iterable[Completion], raw: Iterable[_abi.Completion] = ()) -> None:
+        """The next poll() returns these completions first."""
         rows = list(raw)
-        back: dict[int, _Untaken] = {row.id: row for row in rows}
-        read: dict[int, _Untaken] = {completion.id: completion for completion in done}
-        # What was read is before what was not, and stands for its row.
-        self._untaken.extendleft(reversed({**read, **back, **read}.values()))
+        back: dict[int, _Unreturned] = {row.id: row for row in rows}
+        read: dict[int, _Unreturned] = {completion.id: completion for completion in done}
+        # Converted completions come before rows, and replace the rows with the same id.
+        self._unreturned.extendleft(reversed({**read, **back, **read}.values()))
         for row in rows:
             if row.id in read and row.report:
                 _free_report(self._lib, row)
 
     def event_handle(self) -> int:
-        """A file descriptor for a loop of one's own: readable exactly while a completion waits for `poll`.
+        """Returns a file descriptor for your own event loop. It is readable while a completion waits for `poll`.
 
-        The client owns it: watch it level-triggered, and never read, write or close it. Always the same one. When an
-        exception such as Ctrl-C has come out of `poll`, call `poll` again: what it kept does not show here.
+        It is always the same descriptor. The client owns it: watch it level-triggered, and never read, write or close
+        it. If `poll` raised an exception such as Ctrl-C, call `poll` again, because the descriptor is not readable for
+        the completions that this `poll` kept.
         """
         handle = ctypes.c_ssize_t()
-        self._do(self._lib.rtcmsg_client_event_handle, handle)
+        self._call(self._lib.rtcmsg_client_event_handle, handle)
         return handle.value
 
     def cancel(self, id: int) -> bool:
-        """Takes back a message that is still queued: True, and its completion says `Cancelled`. False: it runs on."""
+        """Cancels a queued message: returns True, and its completion has the error `Cancelled`.
+
+        Returns False if the message is in flight or complete; it then keeps its own result.
+        """
         error = _abi.new_error()
         code = self._lib.rtcmsg_client_cancel(self._handle, _arguments.unsigned("id", id, _abi.UINT64_MAX), error)
         if code == Code.NOT_FOUND:
@@ -251,34 +268,41 @@ class Client(Actions[Report]):
 
     @property
     def pending(self) -> int:
-        """How many messages are submitted and not yet polled: what `queue.capacity` bounds."""
+        """The number of messages that are submitted and not yet polled. The setting `queue.capacity` limits it."""
         count: int = self._lib.rtcmsg_client_pending(self._handle)
-        return count + len(self._untaken)
+        return count + len(self._unreturned)
 
     def flush(self, timeout: float | None = None) -> None:
-        """Waits until nothing is queued or in flight; completions stay for `poll`. `Timeout` after `timeout` seconds."""
-        self._do(self._lib.rtcmsg_client_flush, _arguments.wait(timeout))
+        """Waits until no message is queued or in flight. Raises `Timeout` after `timeout` seconds; None means no limit.
+
+        The completions remain for `poll`.
+        """
+        self._call(self._lib.rtcmsg_client_flush, _arguments.wait(timeout))
 
     def warm_up(self, connections: int = 0) -> None:
-        """Opens connections ahead, in the background; 0 is as many as there are workers. `flush` waits for them."""
-        self._do(self._lib.rtcmsg_client_warm_up, _arguments.unsigned("connections", connections, 2**32 - 1))
+        """Opens this number of connections to each vendor in the background, and returns immediately.
+
+        The connections include the TLS handshake. 0 means one connection per worker. `flush` waits for them.
+        """
+        self._call(self._lib.rtcmsg_client_warm_up, _arguments.unsigned("connections", connections, 2**32 - 1))
 
     def set_credentials(
         self, vendor: Vendor, *, secret: str, key_id: str | None = None, session_token: str | None = None
     ) -> None:
-        """Replaces a vendor's credentials, all together; what is under way keeps those it began with.
+        """Replaces the credentials of a vendor while the client is in use. All of them change together.
 
-        For ZEGO `secret` is the ServerSecret, and the others are not given.
+        An attempt that has already started continues with the previous credentials. For ZEGO, `secret` is the
+        ServerSecret, and the other arguments must not be given.
         """
         texts = [
             _abi.Str() if value is None else _arguments.text(name, value)
             for name, value in (("key_id", key_id), ("secret", secret), ("session_token", session_token))
         ]
         number = _arguments.unsigned("vendor", vendor, 2**32 - 1)
-        self._do(self._lib.rtcmsg_client_set_credentials, number, *texts)
+        self._call(self._lib.rtcmsg_client_set_credentials, number, *texts)
 
     def stats(self) -> dict[str, Any]:
-        """Counters of the client."""
+        """Returns the statistics of docs/METRICS.md."""
         needed, error = ctypes.c_size_t(4096), _abi.new_error()
         while True:
             buffer = ctypes.create_string_buffer(needed.value)
@@ -290,12 +314,12 @@ class Client(Actions[Report]):
                 raise_for(error)
 
     def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
-        """Ends intake, waits up to `timeout` seconds for what is under way, then cuts it short.
+        """Stops accepting messages, waits up to `timeout` seconds for the accepted ones, and then aborts the rest.
 
-        Each call under way returns with what is known of it; `poll` still gives the completions. Any thread, as often
-        as one likes.
+        None means no limit. Every call that waits returns or raises with the result of its message, and `poll` still
+        returns the completions. Any thread may close a client, any number of times.
         """
-        self._do(self._lib.rtcmsg_client_close, _arguments.wait(timeout))
+        self._call(self._lib.rtcmsg_client_close, _arguments.wait(timeout))
 
     def __enter__(self) -> Self:
         return self
@@ -305,21 +329,24 @@ class Client(Actions[Report]):
     ) -> None:
         self.close()
 
-    def _do(self, function: Any, *arguments: Any, refused: bool = False) -> None:
-        """`refused`: what fails here is a message that was not taken in."""
+    def _call(self, function: Any, *arguments: Any, refused: bool = False) -> None:
+        """`refused`: the call concerns a message, which is not accepted if the call fails."""
         error = _abi.new_error()
         code = function(self._handle, *arguments, error)
-        self._log()
+        self._forward_log_lines()
         if code:
             raise_for(error, refused=refused)
 
-    def _log(self) -> None:
-        """Hands on the lines that the library kept. What a filter or a handler raises is logging's matter, not the call's."""
-        level, buffer, needed = ctypes.c_int32(), _NO_ROOM, ctypes.c_size_t()
+    def _forward_log_lines(self) -> None:
+        """Passes the buffered lines to the logger.
+
+        An exception of a filter or handler does not change the result of the call.
+        """
+        level, buffer, needed = ctypes.c_int32(), _EMPTY_BUFFER, ctypes.c_size_t()
         while True:
             code = self._lib.rtcmsg_client_next_log_line(self._handle, level, buffer, len(buffer), needed, None)
             if code == Code.OK:
-                _hand_on(_LEVEL_OF.get(level.value, logging.DEBUG), _report.text(buffer.value))
+                _log_line(_LEVEL_OF_NUMBER.get(level.value, logging.DEBUG), _report.text(buffer.value))
             elif code == Code.BUFFER_TOO_SMALL:
                 buffer = ctypes.create_string_buffer(max(needed.value, 1024))
             else:
@@ -327,23 +354,23 @@ class Client(Actions[Report]):
 
 
 class Checks(Actions[None]):
-    """Messages that are checked and not sent."""
+    """Checks messages and does not send them."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def _act(
+    def _perform(
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
     ) -> None:
         message = build()
         _arguments.send_options(timeout, expires_in, urgent)
-        self._client._do(self._client._lib.rtcmsg_client_check, message, refused=True)
+        self._client._call(self._client._lib.rtcmsg_client_check, message, refused=True)
 
 
 class Submits(Actions[int]):
-    """Messages that are queued: each method gives the id that the completion will have. It never waits.
+    """Enqueues messages. Each method immediately returns the id that the completion will have.
 
-    Messages to one destination (a user in a room, a user, a room, a conversation) leave one after another.
+    Messages to one destination (a user in a room, a user, a room, or a conversation) are sent in order.
     """
 
     def __init__(self, client: Client, *, flags: int = 0, user_data: int = 0, order_key: int = 0) -> None:
@@ -352,20 +379,24 @@ class Submits(Actions[int]):
     def __call__(
         self, *, user_data: int = 0, order_key: int = 0, unordered: bool = False, completion: bool = True
     ) -> Submits:
-        """`user_data` comes back in the completion. Messages of one `order_key` leave one after another; 0 is that of
-        the destination, and `unordered` frees from it. Without `completion` nobody hears what became of the message.
+        """Returns an object with the same methods that submits messages with these options.
+
+        `user_data` is returned in the completion. Messages with the same `order_key` are sent in order: each starts
+        after the previous one has its result. An `order_key` of 0 means the destination. With `unordered` the message
+        is not ordered with other messages. Without `completion`, `poll` does not return the message, and a failure is
+        only logged.
         """
         flags = (_abi.SUBMIT_UNORDERED if unordered else 0) | (0 if completion else _abi.SUBMIT_NO_COMPLETION)
         return Submits(self._client, flags=flags, user_data=user_data, order_key=order_key)
 
-    def _act(
+    def _perform(
         self, build: Callable[[], _abi.Message], timeout: float | None, expires_in: float | None, urgent: bool
     ) -> int:
         id = ctypes.c_uint64()
-        self._into(id, build, timeout, expires_in, urgent)
+        self._submit_into(id, build, timeout, expires_in, urgent)
         return id.value
 
-    def _into(
+    def _submit_into(
         self,
         id: ctypes.c_uint64,
         build: Callable[[], _abi.Message],
@@ -373,50 +404,50 @@ class Submits(Actions[int]):
         expires_in: float | None,
         urgent: bool,
     ) -> None:
-        """`id` tells even after an exception whether the message was taken in."""
+        """After an exception, `id` is not 0 if the message was accepted in spite of it."""
         message = build()
         options = _arguments.send_options(
             timeout, expires_in, urgent, flags=self._flags, user_data=self._user_data, order_key=self._order_key
         )
-        self._client._do(self._client._lib.rtcmsg_client_submit, message, options, id, refused=True)
+        self._client._call(self._client._lib.rtcmsg_client_submit, message, options, id, refused=True)
 
 
-def _hand_on(level: int, line: str) -> None:
+def _log_line(level: int, line: str) -> None:
     try:
         logger.log(level, "%s", line)
     except Exception:  # noqa: BLE001
         record = logging.LogRecord(logger.name, level, __file__, 0, "%s", (line,), None)
         with contextlib.suppress(Exception):
-            _silent.handleError(record)
+            _null_handler.handleError(record)
 
 
 def _free_report(lib: Any, row: _abi.Completion) -> None:
-    # In this order an interruption costs memory at worst, and never frees twice.
+    # In this order an interruption can leak the report, but never frees it twice.
     handle, row.report = row.report, None
     lib.rtcmsg_report_free(handle)
 
 
-def _free(lib: Any, handle: int, untaken: Iterable[_Untaken]) -> None:
-    for row in untaken:
+def _free(lib: Any, handle: int, unreturned: Iterable[_Unreturned]) -> None:
+    for row in unreturned:
         if isinstance(row, _abi.Completion):
             _free_report(lib, row)
     lib.rtcmsg_client_free(handle)
 
 
 def _log_level() -> str:
-    """What the logger wants to hear, for log.buffer_level."""
+    """The value of log.buffer_level for the level of the logger."""
     return next((name for level, name in _LEVELS if logger.isEnabledFor(level)), "off")
 
 
-_alive: weakref.WeakSet[Client] = weakref.WeakSet()
+_open_clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
 @atexit.register
 def _close_all() -> None:
     deadline = time.monotonic() + _EXIT_TIMEOUT
-    for client in list(_alive):
+    for client in list(_open_clients):
         try:
             client.close(max(0.0, deadline - time.monotonic()))
         except RtcmsgError:
-            # In a forked child the client is the parent's.
+            # In a forked child the client belongs to the parent.
             continue

@@ -1,7 +1,8 @@
-"""The exceptions: one class for each reason, and three for what the caller may do about it.
+"""The exceptions: one class for each reason, and three classes that say whether it is safe to send again.
 
-An error is of its reason's class and, where a message is concerned, of its outcome's too: a `Timeout` that may have
-arrived is an `OutcomeUnknown` as well, one before the first byte a `NotSent`. So each can be caught by either.
+An exception has the class of its reason. If it concerns a message, it also has the class of its outcome: a `Timeout`
+after which the message may have arrived is also an `OutcomeUnknown`, and a `Timeout` before the first byte is also a
+`NotSent`. A program can catch either class.
 """
 
 from __future__ import annotations
@@ -14,94 +15,102 @@ from ._report import Code, Delivery, Report, text
 
 
 class RtcmsgError(Exception):
-    """Why a call failed.
+    """The base class of all exceptions of this package, except `LibraryError`. It says why a call failed.
 
-    Catch by what to do: `NotSent` and `NotDelivered` are safe to send again, once the reason is gone; for
-    `OutcomeUnknown` only if twice is harmless; for `Partial` look at `report.recipients`. Or catch by reason, such as
-    `Throttled`. `RtcmsgError` is all of them.
+    A program can catch the outcome: after `NotSent` and `NotDelivered` it is safe to send again, when the reason is
+    gone; after `OutcomeUnknown` only if a duplicate is harmless; after `Partial` only to the recipients in
+    `report.recipients` that are not sent or not delivered. Or it can catch the reason, such as `Throttled`.
     """
 
     code: Code
     field: str
-    """The field, argument or setting it is about, such as `to[3]` or `zego.app_id`; empty if none."""
+    """The field, argument or setting that is wrong, such as `to[3]` or `zego.app_id`; otherwise empty."""
     message: str
-    """A sentence: what is wrong and what is allowed. No secret, no payload."""
+    """One sentence for a person: what is wrong and what is allowed. It contains no secret and no payload."""
     report: Report | None
-    """What became of the message; None if it was not taken in."""
+    """The result of the message; None if the message was not accepted."""
 
     def __init__(self, code: Code, field: str, message: str, report: Report | None = None) -> None:
         super().__init__(f"{field}: {message}" if field else message)
         self.code, self.field, self.message, self.report = code, field, message, report
 
     def __reduce__(self) -> tuple[object, ...]:
-        return error_of, (self.code, self.field, self.message, self.report, isinstance(self, NotSent))
+        return make_error, (self.code, self.field, self.message, self.report, isinstance(self, NotSent))
 
 
 class NotSent(RtcmsgError):
-    """Outcome: no byte of the request can have reached the vendor. Safe to send again."""
+    """Outcome: no byte of the request can have reached the vendor. It is safe to send again."""
 
 
 class NotDelivered(RtcmsgError):
-    """Outcome: the vendor answered that nobody got it. Safe to send again, once the reason is gone."""
+    """Outcome: the vendor answered that no recipient got the message. It is safe to send again."""
 
 
 class OutcomeUnknown(RtcmsgError):
-    """Outcome: request bytes left and no answer settles it. Send again only if twice is harmless."""
+    """Outcome: bytes were sent, but no response settles the result. Send again only if a duplicate is harmless."""
 
 
 class Partial(RtcmsgError):
-    """Recipients differ: some got the message or may have, others did not. `report.recipients` says who."""
+    """Recipients differ: some got the message or may have got it, others did not.
+
+    Send again only to those in `report.recipients` that are not sent or not delivered.
+    """
 
     report: Report
 
 
 class InvalidArgument(NotSent, ValueError):
-    """A field, setting or argument is not allowed; `field` names it, the text the limit."""
+    """A field, setting or argument is not allowed. `field` names it, and `message` says what is allowed."""
 
 
 class Unsupported(NotSent):
-    """The loaded library does not know what was asked for."""
+    """A field is set that the loaded version of the library does not support."""
 
 
 class NotConfigured(NotSent):
-    """The client lacks a setting that this message needs; `field` names it."""
+    """The client lacks a setting that this message needs. `field` names it."""
 
 
 class QueueFull(NotSent):
-    """The queue has no room (`queue.capacity`, `queue.max_bytes`): poll, or submit later."""
+    """The queue is full (`queue.capacity`, `queue.max_bytes`). Poll, or submit later."""
 
 
 class Expired(NotSent):
-    """`expires_in` passed before the first byte."""
+    """The message expired (`expires_in`) before any byte was sent."""
 
 
 class Cancelled(NotSent):
-    """It was cancelled while still queued."""
+    """The message was cancelled while it was queued."""
 
 
 class Forked(RtcmsgError):
-    """The client was made before a fork: make a new one in the child."""
+    """The client was created before a fork. Create a new one in the child process."""
 
 
 class NoResources(RtcmsgError):
-    """The operating system refused a thread, a file descriptor or memory: look at the limits of the process and its
-    container."""
+    """The operating system refused a thread, a file descriptor or memory.
+
+    Look at the limits of the process and of its container (pids, RLIMIT_NPROC, RLIMIT_NOFILE).
+    """
 
 
 class RateLimited(RtcmsgError):
-    """The vendor's quota has no room within the deadline; `report.requests[0].retry_after` says when it would have."""
+    """The rate limit would not admit the request before its deadline.
+
+    `report.requests[0].retry_after` is the earliest time to retry.
+    """
 
 
 class Closed(RtcmsgError):
-    """The client is closed. If the message was in flight, `report` says what became of it."""
+    """The client is closed. If the message was in flight, `report` has its delivery."""
 
 
 class ConnectionFailed(RtcmsgError):
-    """No way to the vendor: no address, no connection, no TLS, or the proxy refuses. `code` says which."""
+    """The client could not connect to the vendor. `code` says why: RESOLVE, CONNECT, TLS or PROXY."""
 
 
 class Disconnected(RtcmsgError):
-    """The connection ended before the answer did."""
+    """The connection ended before the response was complete."""
 
 
 class Timeout(RtcmsgError, TimeoutError):
@@ -109,11 +118,11 @@ class Timeout(RtcmsgError, TimeoutError):
 
 
 class BadResponse(RtcmsgError):
-    """What came back is no answer of this vendor."""
+    """The response cannot be read as a response of this vendor."""
 
 
 class Rejected(RtcmsgError):
-    """The vendor refused the request."""
+    """The vendor rejected the request."""
 
 
 class Unauthenticated(RtcmsgError):
@@ -121,23 +130,23 @@ class Unauthenticated(RtcmsgError):
 
 
 class Forbidden(RtcmsgError):
-    """The account may not do this."""
+    """The account is not allowed to do this."""
 
 
 class Throttled(RtcmsgError):
-    """The vendor's quota is used up."""
+    """The vendor's rate limit was exceeded."""
 
 
 class WrongClock(RtcmsgError):
-    """This machine's clock is too far from the vendor's."""
+    """The clock of this machine differs too much from the vendor's."""
 
 
 class VendorFault(RtcmsgError):
-    """The vendor failed; the outcome says whether the message may have gone out all the same."""
+    """The vendor's service failed. The outcome class says whether the message may have been sent."""
 
 
 class Undelivered(RtcmsgError):
-    """Nobody got the message: the room, the conversation or the users are not there."""
+    """No recipient got the message: the room or the conversation does not exist, or the users are not online."""
 
 
 class Internal(RtcmsgError):
@@ -180,12 +189,14 @@ _OUTCOMES: dict[Delivery, type[RtcmsgError]] = {
 }
 
 
-# The refusals that can also come from what sends nothing, such as flush().
+# Codes that calls without a message, such as flush(), can also return. For a message they mean that it was not sent.
 _REFUSALS = (Code.CLOSED, Code.FORKED, Code.NO_RESOURCES)
 
 
-def error_of(code: Code, field: str, message: str, report: Report | None = None, refused: bool = False) -> RtcmsgError:
-    """The exception for what the library said. `refused`: of a message that was not taken in, if there is no report."""
+def make_error(
+    code: Code, field: str, message: str, report: Report | None = None, refused: bool = False
+) -> RtcmsgError:
+    """Creates the exception for a code. `refused`: if `report` is None, a message was not accepted."""
     delivery = report.delivery if report else None
     if refused and report is None and code in _REFUSALS:
         delivery = Delivery.NOT_SENT
@@ -196,25 +207,25 @@ def error_of(code: Code, field: str, message: str, report: Report | None = None,
 def _class_of(code: Code, delivery: Delivery | None) -> type[RtcmsgError]:
     reason = _REASONS.get(code, RtcmsgError)
     outcome = _OUTCOMES.get(delivery) if delivery else None
-    # Some have got a partial message: whatever its least certain part says, it may not be sent again as a whole.
+    # Some recipients have a partial message, so the whole message must not be sent again, whatever its delivery is.
     if outcome is None or reason is Partial or issubclass(reason, outcome):
         return reason
-    # The classes below NotSent promise that nothing left, which this outcome denies.
+    # A subclass of NotSent says that nothing was sent. Another outcome contradicts that and has precedence.
     if reason is RtcmsgError or issubclass(reason, NotSent):
         return outcome
     return type(reason.__name__, (reason, outcome), {"__doc__": reason.__doc__, "__module__": __package__})
 
 
 def raise_for(error: _abi.Error, *, refused: bool = False) -> NoReturn:
-    """Raises what a function of the library wrote into its error."""
-    raise error_of(Code(error.code), text(error.field), text(error.message), refused=refused)
+    """Raises the exception for an error that a function of the library has filled."""
+    raise make_error(Code(error.code), text(error.field), text(error.message), refused=refused)
 
 
 def failure(report: Report) -> RtcmsgError | None:
-    """The exception for a message that was taken in; None if all is well."""
-    return None if report.code is Code.OK else error_of(report.code, "", report.summary, report)
+    """The exception for the report of a message; None if every recipient is accepted or delivered."""
+    return None if report.code is Code.OK else make_error(report.code, "", report.summary, report)
 
 
 def invalid(field: str, message: str) -> InvalidArgument:
-    """For what the library cannot be asked: it does not fit into its types."""
+    """The exception for a value that does not fit into the types of the library."""
     return InvalidArgument(Code.INVALID_ARGUMENT, field, message)

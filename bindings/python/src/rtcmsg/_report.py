@@ -1,4 +1,4 @@
-"""What became of a message, as values: read once from the library's report, which is freed at once."""
+"""The report of a message as Python values. They are copied from the report of the library, which is then freed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Value = TypeVar("Value")
 
 
 class Code(enum.IntEnum):
-    """Why a call ended as it did. The numbers are those of `rtcmsg.h`; a newer library may give others."""
+    """The result of a call or of a message. The numbers are those of `rtcmsg.h`; a newer library may return others."""
 
     OK = 0
     INVALID_ARGUMENT = -1
@@ -55,18 +55,18 @@ class Code(enum.IntEnum):
 
 
 class Delivery(enum.IntEnum):
-    """What is known of a recipient, or of a whole message: then that of its least certain part."""
+    """What is known about the delivery to one recipient, or about a whole message: then it is the least certain one."""
 
     NOT_SENT = 1
     """No byte of the request can have reached the vendor. Safe to send again."""
     NOT_DELIVERED = 2
-    """The vendor answered that this recipient did not get it. Safe to send again."""
+    """The vendor answered that this recipient did not get the message. Safe to send again."""
     ACCEPTED = 3
-    """The vendor took it and says nothing more of this recipient."""
+    """The vendor accepted the message and reports nothing more about this recipient."""
     DELIVERED = 4
-    """The vendor says that this recipient got it."""
+    """The vendor reports that this recipient got the message."""
     UNKNOWN = 5
-    """Request bytes left and no answer settles it. Send again only if twice is harmless."""
+    """Bytes were sent, but no response settles the result. Send again only if a duplicate is harmless."""
 
     @classmethod
     def _missing_(cls, value: object) -> Delivery:
@@ -74,14 +74,16 @@ class Delivery(enum.IntEnum):
 
 
 class Vendor(enum.IntEnum):
+    """The vendors. `VOLCENGINE` is Volcengine RTC and Volcengine IM."""
+
     VOLCENGINE = 1
     ZEGO = 2
 
 
 def _unnamed(cls: type[Number], value: object) -> Number:
-    """A member for a number of a newer library."""
+    """Creates a member for a number of a newer library."""
     if not isinstance(value, int):
-        raise TypeError(f"{value!r} is no {cls.__name__}")
+        raise TypeError(f"{value!r} is not a valid {cls.__name__}")
     member = int.__new__(cls, value)
     member._name_, member._value_ = f"NUMBER_{value}".replace("-", "MINUS_"), value
     return member
@@ -89,7 +91,7 @@ def _unnamed(cls: type[Number], value: object) -> Number:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try of a request, and why it ended. `error_message` is empty on success, `http_status` 0 if no answer came."""
+    """One try of a request. `error_message` is empty on success, and `http_status` is 0 without a response."""
 
     code: Code
     delivery: Delivery
@@ -99,101 +101,102 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request, sent or given up."""
+    """One HTTP request of a message, whether it was sent or not."""
 
     code: Code
     delivery: Delivery
     error_message: str
-    """Why it ended like this, in a sentence; empty on success."""
+    """Why the request failed, in one sentence; empty on success."""
     request_id: str
-    """The vendor's id of it, for its support; empty if no answer gave one."""
+    """The vendor's id of the request, for its support; empty if no response gave one."""
     vendor_error: str
-    """The vendor's error code as text, such as `FlowLimitExceeded.QPSOverLimit`; empty if none."""
+    """The vendor's error code as text, such as `FlowLimitExceeded.QPSOverLimit`; can be empty."""
     vendor_code: int
-    """The vendor's error code as a number, 0 if none."""
+    """The vendor's error code as a number, or 0."""
     vendor_message: str
-    """What the vendor says of it; empty if nothing."""
+    """The vendor's message; can be empty."""
     http_status: int
-    """0 if no answer came."""
+    """The HTTP status; 0 without a response."""
     retry_after: float
-    """When it may be tried again, in seconds: the vendor's Retry-After, or our own pacing's; 0 if nobody says."""
+    """The earliest time to retry, in seconds: from the vendor (Retry-After) or the rate limit; 0 if unknown."""
     attempts: tuple[Attempt, ...]
-    """Empty if it never came to one."""
+    """Empty if the request never started."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """One device of a recipient (IM)."""
+    """One device of a recipient of Volcengine IM."""
 
     platform: str
     """`Android`, `IOS`, `Web`, or `Default` for a user who is offline."""
     delivery: Delivery
     vendor_message: str
-    """The vendor's word, such as `SUCCESS`."""
+    """The vendor's message, such as `SUCCESS`."""
 
 
 @dataclass(frozen=True)
 class Recipient:
-    """One recipient of a message."""
+    """The result of a message for one user."""
 
     user: str | None
-    """Volcengine RTC, ZEGO: the user; None for IM."""
+    """The user of Volcengine RTC or ZEGO; None for Volcengine IM."""
     user_id: int | None
-    """IM: the user; None for the others."""
+    """The user of Volcengine IM; None for the others."""
     code: Code
     delivery: Delivery
     vendor_code: int
-    """The vendor's code for this recipient, 0 if none."""
+    """The vendor's code for this recipient, or 0."""
     vendor_message: str
-    """The vendor's word for this recipient, such as `NOT_ONLINE`; empty if none."""
+    """The vendor's message for this recipient, such as `NOT_ONLINE`; can be empty."""
     request: int
-    """Index of the request that carried it, in `Report.requests`."""
+    """The index in `Report.requests` of the request to this recipient."""
     devices: tuple[Device, ...]
-    """IM alone."""
+    """Volcengine IM only."""
 
     @property
     def name(self) -> str:
-        """The user as text, whatever the vendor."""
+        """The user as text, for both vendors."""
         return str(self.user_id) if self.user is None else self.user
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a message: every recipient of it, in the caller's order, with exactly one delivery."""
+    """The result of a message that was accepted for sending. Every recipient has exactly one delivery."""
 
     code: Code
     delivery: Delivery
-    """That of the least certain part, in the order unknown, not sent, not delivered, accepted, delivered. Members of a
-    conversation who have no row count as accepted."""
+    """The least certain delivery of all recipients, in the order UNKNOWN, NOT_SENT, NOT_DELIVERED, ACCEPTED, DELIVERED.
+    Members of a conversation who are not among the recipients count as ACCEPTED."""
     summary: str
-    """One line for a log: no secrets, no payload."""
+    """One line for a log, without secrets and payload."""
     recipients: tuple[Recipient, ...]
-    """None for a room. For an IM message to all, or to all but some, those that the vendor spoke of."""
+    """The recipients in the caller's order; empty for a message to a room. For an IM message to all members, or to all
+    except some, the members that the vendor reports, in the vendor's order."""
     requests: tuple[Request, ...]
     body: bytes
-    """The raw answer to `call()`, as it came, with whatever it repeats; empty for messages."""
+    """The raw response to `call_action()`, unchanged; empty for messages."""
 
     def count(self, delivery: Delivery) -> int:
-        """How many recipients are of that delivery."""
+        """Returns the number of recipients with this delivery."""
         return sum(recipient.delivery == delivery for recipient in self.recipients)
 
     def json(self) -> Any:
-        """The answer to `call()` as a value. ValueError if it is no JSON."""
+        """Returns the response to `call_action()` as a value. Raises ValueError if it is not JSON."""
         return json.loads(self.body)
 
 
-# An enum's own lookup takes several times as long.
+# The lookup of an enum takes several times as long.
 _code, _delivery = functools.cache(Code), functools.cache(Delivery)
 
 
 def read(handle: int) -> Report:
-    """Reads a report of the library, which is still to be freed."""
+    """Copies a report of the library. The caller frees that report."""
     lib = library()
     length = ctypes.c_size_t()
     body = lib.rtcmsg_report_body(handle, length)
     recipient, count = lib.rtcmsg_report_recipient, lib.rtcmsg_report_recipient_count(handle)
     request, request_count = lib.rtcmsg_report_request, lib.rtcmsg_report_request_count(handle)
-    return _made(
+    return _make(
         Report,
         code=_code(lib.rtcmsg_report_code(handle)),
         delivery=_delivery(lib.rtcmsg_report_delivery(handle)),
@@ -206,7 +209,7 @@ def read(handle: int) -> Report:
 
 def _recipient(handle: int, row: _abi.Recipient) -> Recipient:
     user = row.user
-    return _made(
+    return _make(
         Recipient,
         user=None if user is None else text(user),
         user_id=row.user_id if user is None else None,
@@ -226,7 +229,7 @@ def _devices(handle: int, row: _abi.Recipient) -> tuple[Device, ...]:
 
 
 def _device(row: _abi.Device) -> Device:
-    return _made(
+    return _make(
         Device, platform=text(row.platform), delivery=_delivery(row.delivery), vendor_message=text(row.vendor_message)
     )
 
@@ -234,7 +237,7 @@ def _device(row: _abi.Device) -> Device:
 def _request(handle: int, row: _abi.Request) -> Request:
     attempt = library().rtcmsg_report_attempt
     attempts = range(row.first_attempt, row.first_attempt + row.attempt_count)
-    return _made(
+    return _make(
         Request,
         code=_code(row.code),
         delivery=_delivery(row.delivery),
@@ -250,7 +253,7 @@ def _request(handle: int, row: _abi.Request) -> Request:
 
 
 def _attempt(row: _abi.Attempt) -> Attempt:
-    return _made(
+    return _make(
         Attempt,
         code=_code(row.code),
         delivery=_delivery(row.delivery),
@@ -259,13 +262,13 @@ def _attempt(row: _abi.Attempt) -> Attempt:
     )
 
 
-def _made(kind: type[Value], **fields: Any) -> Value:
-    """`kind(**fields)` with all fields: the `__init__` of a frozen class goes around its own lock for each of them."""
+def _make(kind: type[Value], **fields: Any) -> Value:
+    """Like `kind(**fields)`, but faster: the `__init__` of a frozen dataclass uses `object.__setattr__`."""
     value = object.__new__(kind)
     value.__dict__.update(fields)
     return value
 
 
 def text(data: bytes) -> str:
-    """Text of the library, which is UTF-8."""
+    """Decodes a text of the library, which is UTF-8."""
     return data.decode("utf-8", "replace")

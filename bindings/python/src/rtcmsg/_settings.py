@@ -1,4 +1,4 @@
-"""The settings as keywords, and the library's configuration made of them."""
+"""The settings as keywords, and their conversion to a configuration of the library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Value = Union[str, int, bool, None]
 
 
 class Settings(TypedDict, total=False):
-    """Every setting: the key in docs/CONFIGURATION.md with `_` for `.`. None is "not given"."""
+    """The settings of docs/CONFIGURATION.md, with `_` for each `.` of a key. None means "not given"."""
 
     volcengine_access_key: str | None
     volcengine_secret_key: str | None
@@ -73,12 +73,15 @@ class Settings(TypedDict, total=False):
 
 
 def configure(keywords: Mapping[str, object], settings: Mapping[str, object], *, env: bool, log_level: str) -> int:
-    """A configuration for `rtcmsg_client_new`, to be freed. What is given replaces what the environment says."""
+    """Creates a configuration for `rtcmsg_client_new`, which the caller frees.
+
+    The arguments replace the environment.
+    """
     lib = library()
     config: int = lib.rtcmsg_config_new()
     try:
         error = _abi.new_error()
-        # First, so that whoever sets log.buffer_level himself has his way.
+        # First, so that the program can replace log.buffer_level.
         _set(config, "log.buffer_level", log_level)
         if env and lib.rtcmsg_config_load_env(config, error):
             raise_for(error)

@@ -1,4 +1,4 @@
-"""The emulator of both vendors as a child process, for tests: no network, no account, no money.
+"""Starts the emulator of both vendors as a child process, for tests without a network and without an account.
 
     with Emulator() as emulator:
         emulator.post("volcengine/join", room_id="lobby", user_id="alice")
@@ -6,7 +6,7 @@
             client.send_unicast(from_="server", to="alice", payload="hello")
         assert emulator.payloads("volcengine", "alice") == ["hello"]
 
-`python -m rtcmsg.emulator` runs it by hand; `--help` tells its options.
+`python -m rtcmsg.emulator` runs the emulator by hand; `--help` shows its options.
 """
 
 from __future__ import annotations
@@ -34,13 +34,16 @@ if TYPE_CHECKING:
 _STOP_TIMEOUT = 30
 _START_TIMEOUT = 30.0
 _LAST_EXPORT = "RTCMSG_ZEGO_SERVER_SECRET"
-# Stops the emulator when its own standard input ends, so also when the process that holds the other end is killed. Its
-# standard output is the emulator's alone, for that to end with it.
-_KEEPER = '"$@" </dev/null & exec >&-; read -r _; kill "$!" 2>/dev/null; wait "$!"'
+# A shell that stops the emulator when the shell's standard input ends, which also happens if the process at the other
+# end is killed. It closes its own standard output, so that the pipe ends when the emulator ends.
+_SUPERVISOR = '"$@" </dev/null & exec >&-; read -r _; kill "$!" 2>/dev/null; wait "$!"'
 
 
 def find() -> str:
-    """The program: RTCMSG_EMULATOR, the one that came with the package, or the first in PATH."""
+    """Returns the path of the program: from RTCMSG_EMULATOR, from this package, or the first in PATH.
+
+    Raises FileNotFoundError.
+    """
     chosen = os.environ.get("RTCMSG_EMULATOR")
     if chosen:
         return chosen
@@ -51,31 +54,33 @@ def find() -> str:
     if found:
         return found
     raise FileNotFoundError(
-        f"rtcmsg-emulator was not found. Looked at: RTCMSG_EMULATOR: not set; the package: {bundled}; PATH"
+        f"rtcmsg-emulator was not found. Searched: RTCMSG_EMULATOR: not set; the package: {bundled}; PATH"
     )
 
 
 class Emulator:
-    """Starts one on a free port of loopback; `close`, or the end of `with`, stops it, and so does this process's end.
+    """An emulator on a free port of loopback. `close`, the end of `with`, or the end of this process stops it.
 
-    `options` are those of its command line, such as `--no-quota`.
+    `options` are command-line options of the program, such as `--no-quota`. The constructor returns when the emulator
+    is ready. It raises FileNotFoundError, RuntimeError if the program ends, or TimeoutError.
     """
 
     url: str
+    """The address of the emulator, such as `http://127.0.0.1:8089`. It serves both vendors."""
     environment: dict[str, str]
-    """Its account and endpoints as environment variables."""
+    """The account and the endpoints as environment variables, for other programs."""
     settings: dict[str, str]
-    """The same by the keys of the settings, for `Client(settings=...)`."""
+    """The same values as settings, for `Client(settings=...)`."""
 
     def __init__(self, *options: str, program: str | None = None) -> None:
         chosen = program or find()
         if shutil.which(chosen) is None:
             raise FileNotFoundError(errno.ENOENT, "no such program", chosen)
-        command = ["/bin/sh", "-c", _KEEPER, "rtcmsg-emulator", chosen, "--port", "0", "--quiet", *options]
-        # A session of its own: Ctrl-C is for the tests, which may still need it while they end.
+        command = ["/bin/sh", "-c", _SUPERVISOR, "rtcmsg-emulator", chosen, "--port", "0", "--quiet", *options]
+        # In its own session, so that Ctrl-C does not end the emulator while the tests still use it.
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         try:
-            lines = self._greeting().splitlines()
+            lines = self._read_greeting().splitlines()
             self.url = lines[0].split(" on ")[-1].strip()
             words = [word.partition("=") for line in lines[1:] for word in shlex.split(line)[1:]]
             self.environment = {name: value for name, _, value in words}
@@ -86,8 +91,8 @@ class Emulator:
             name[len("RTCMSG_") :].lower().replace("_", ".", 1): value for name, value in self.environment.items()
         }
 
-    def _greeting(self) -> str:
-        """What it prints when it is ready, to the end of the last export."""
+    def _read_greeting(self) -> str:
+        """Reads the output of the emulator up to the last export command. It prints that when it is ready."""
         assert self._process.stdout is not None
         output = self._process.stdout.fileno()
         deadline = time.monotonic() + _START_TIMEOUT
@@ -102,14 +107,14 @@ class Emulator:
                 continue
             read = os.read(output, 65536)
             if not read:
-                raise RuntimeError(f"the emulator ended before it was ready, with {self._end()}")
+                raise RuntimeError(f"the emulator exited with status {self._end()} before it was ready")
             said += read
         return said.decode()
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
-        """A request to its control API, such as `control("GET", "ledger")`: emulator/README.md lists them.
+        """Sends a request to the control API, such as `control("GET", "ledger")`, and returns the response.
 
-        What it refuses is a ValueError with its reason.
+        emulator/README.md lists the requests. Raises ValueError, with the reason, if the emulator refuses the request.
         """
         connection = http.client.HTTPConnection(self.url.partition("://")[2], timeout=_STOP_TIMEOUT)
         try:
@@ -124,37 +129,41 @@ class Emulator:
         return json.loads(text)
 
     def post(self, path: str, **body: Any) -> None:
-        """A change, such as `post("zego/join", room_id="lobby", user_id="alice")` or `post("faults", stall=True)`."""
+        """Changes the state: `post("zego/join", room_id="lobby", user_id="alice")`, `post("faults", stall=True)`."""
         self.control("POST", path, body)
 
     def inbox(self, vendor: str, user: str | int) -> list[dict[str, Any]]:
-        """What a user of `volcengine`, `im` or `zego` really received, in order; IM has an entry for each device."""
+        """Returns the messages that a user of `volcengine`, `im` or `zego` received, in order.
+
+        For `im` there is one entry for each device.
+        """
         query = urllib.parse.urlencode({"vendor": vendor, "user": user})
         entries: list[dict[str, Any]] = self.control("GET", f"inbox?{query}")
         return entries
 
     def payloads(self, vendor: str, user: str | int) -> list[str | bytes]:
-        """The payloads of that inbox: `str`, or `bytes` of a binary message."""
+        """Returns the payloads of these messages: `str`, or `bytes` for a binary message."""
         entries = self.inbox(vendor, user)
         return [base64.b64decode(e["payload_base64"]) if e["binary"] else e["payload"] for e in entries]
 
     def reset(self) -> None:
-        """Forgets who is where, what arrived, and all faults."""
+        """Removes all users from all rooms, all received messages, and all faults."""
         self.control("POST", "reset")
 
     def close(self) -> None:
+        """Stops the emulator. A second call does nothing."""
         self._end()
         if self._process.stdout is not None:
             self._process.stdout.close()
 
     def _end(self) -> int:
-        """The emulator's exit status, as a shell has it."""
+        """Ends the emulator and returns its exit status, as a shell reports it."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
             return self._process.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
-            # The whole session, which the emulator is in.
+            # This kills the whole session, which includes the emulator.
             os.killpg(self._process.pid, signal.SIGKILL)
             return self._process.wait()
 

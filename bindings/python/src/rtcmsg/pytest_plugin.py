@@ -1,4 +1,4 @@
-"""A pytest plugin: the fixture `rtcmsg_emulator` is an emulator of both vendors, empty at the start of each test.
+"""A pytest plugin. Its fixture `rtcmsg_emulator` is an emulator of both vendors that is empty at the start of a test.
 
     def test_alice_is_greeted(rtcmsg_emulator):
         rtcmsg_emulator.post("volcengine/login", user_id="alice")
@@ -6,8 +6,8 @@
             greet(client, "alice")
         assert rtcmsg_emulator.payloads("volcengine", "alice") == ["hello"]
 
-Installed with the package, it needs no line in a conftest.py. The ini option `rtcmsg_emulator_options` is for its
-command line, such as `--no-quota`.
+The package registers the plugin, so a conftest.py needs no line for it. The ini option `rtcmsg_emulator_options`
+contains command-line options for the emulator, such as `--no-quota`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def rtcmsg_emulator_process(pytestconfig: pytest.Config) -> Iterator[Emulator]:
-    """One process for the whole run."""
-    # Not at the top: pytest loads this module in every run, and only some have use for an emulator.
+    """One emulator process for the whole test run."""
+    # Imported here, because pytest loads this module in every run, and only some runs use an emulator.
     from .emulator import Emulator
 
     with Emulator(*pytestconfig.getini("rtcmsg_emulator_options")) as emulator:
@@ -37,6 +37,6 @@ def rtcmsg_emulator_process(pytestconfig: pytest.Config) -> Iterator[Emulator]:
 
 @pytest.fixture
 def rtcmsg_emulator(rtcmsg_emulator_process: Emulator) -> Emulator:
-    """The emulator, with nobody there and nothing received."""
+    """The emulator without users, received messages and faults."""
     rtcmsg_emulator_process.reset()
     return rtcmsg_emulator_process
