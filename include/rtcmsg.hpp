@@ -17,7 +17,7 @@
  * - Text goes in as rtcmsg::Text, which any string becomes, and is borrowed for the call. A list is a braced list or
  *   anything contiguous of Text or int64_t: for names, std::vector<rtcmsg::Text>. Sending allocates nothing here; submit
  *   allocates what its lambda needs.
- * - Text, NamedText, List, Payload and Message own nothing. Make them where they are handed over, not in a variable: the
+ * - Text, NulTerminatedText, List, Payload and Message own nothing. Make them where they are handed over, not in a variable: the
  *   list of `auto message = Message::send_custom_command_to_users("lobby", "server", {"alice", "bob"}, "x");` is gone
  *   when the line ends. Clang says so (-Wdangling, on by default), other compilers do not.
  * - Owners are move-only. One that was moved from is empty: calls give RTCMSG_ERR_INVALID_ARGUMENT, rows and texts are empty.
@@ -296,10 +296,10 @@ class Text : public rtcmsg_str {
 static_assert(sizeof(Text) == sizeof(rtcmsg_str) && std::is_standard_layout_v<Text>, "lists of Text go to C as they are");
 
 /* Borrowed text that C reads up to its NUL: a string literal or a std::string. */
-class NamedText {
+class NulTerminatedText {
  public:
-  NamedText(const char *text RTCMSG_BORROWED) noexcept : data_(text), is_whole_(true) {}
-  NamedText(const std::string &text RTCMSG_BORROWED) noexcept
+  NulTerminatedText(const char *text RTCMSG_BORROWED) noexcept : data_(text), is_whole_(true) {}
+  NulTerminatedText(const std::string &text RTCMSG_BORROWED) noexcept
       : data_(text.c_str()), is_whole_(std::strlen(text.c_str()) == text.size()) {}
 
   const char *data() const noexcept { return data_; }
@@ -503,8 +503,6 @@ class Message {
   bool has_one_user_ = false;
 };
 
-namespace detail {
-
 template <class Self>
 class CommonOptions {
  public:
@@ -548,13 +546,11 @@ class CommonOptions {
   bool has_expires_in_ = false;
 };
 
-}  // namespace detail
-
 /* How one send differs from the client's settings: SendOptions().timeout(2s).urgent() */
-class SendOptions : public detail::CommonOptions<SendOptions> {};
+class SendOptions : public CommonOptions<SendOptions> {};
 
 /* The same for a submit. */
-class SubmitOptions : public detail::CommonOptions<SubmitOptions> {
+class SubmitOptions : public CommonOptions<SubmitOptions> {
  public:
   /* Messages of one key leave one after another. 0: the destination is the key. */
   SubmitOptions &order_key(std::uint64_t key) noexcept {
@@ -568,8 +564,6 @@ class SubmitOptions : public detail::CommonOptions<SubmitOptions> {
     return *this;
   }
 };
-
-namespace detail {
 
 /* Rows of a report, by index. A row past the end is an empty one. */
 template <class Row>
@@ -624,8 +618,6 @@ class Rows {
   std::size_t count_;
 };
 
-}  // namespace detail
-
 /* One try of a request, and why it ended. */
 class Attempt {
  public:
@@ -666,9 +658,9 @@ class Request {
   std::chrono::milliseconds retry_after() const noexcept {
     return std::chrono::milliseconds(row_ ? row_->retry_after_ms : 0);
   }
-  detail::Rows<Attempt> attempts() const noexcept {
-    return row_ ? detail::Rows<Attempt>(report_, row_->first_attempt, row_->attempt_count)
-                : detail::Rows<Attempt>(nullptr, 0, 0);
+  Rows<Attempt> attempts() const noexcept {
+    return row_ ? Rows<Attempt>(report_, row_->first_attempt, row_->attempt_count)
+                : Rows<Attempt>(nullptr, 0, 0);
   }
 
  private:
@@ -710,9 +702,9 @@ class Recipient {
   /* The request that carried it. */
   Request request() const noexcept { return Request(row_ ? report_ : nullptr, row_ ? row_->request : 0); }
   /* IM: the recipient's devices. */
-  detail::Rows<Device> devices() const noexcept {
-    return row_ ? detail::Rows<Device>(report_, row_->first_device, row_->device_count)
-                : detail::Rows<Device>(nullptr, 0, 0);
+  Rows<Device> devices() const noexcept {
+    return row_ ? Rows<Device>(report_, row_->first_device, row_->device_count)
+                : Rows<Device>(nullptr, 0, 0);
   }
 
  private:
@@ -742,14 +734,14 @@ class [[nodiscard]] Report {
     return delivery == Delivery::none ? 0 : rtcmsg_report_count_by_delivery(raw(), static_cast<std::uint32_t>(delivery));
   }
   /* In the caller's order; none for a room. */
-  detail::Rows<Recipient> recipients() const & noexcept {
-    return detail::Rows<Recipient>(raw(), 0, rtcmsg_report_recipient_count(raw()));
+  Rows<Recipient> recipients() const & noexcept {
+    return Rows<Recipient>(raw(), 0, rtcmsg_report_recipient_count(raw()));
   }
-  detail::Rows<Recipient> recipients() const && = delete;
-  detail::Rows<Request> requests() const & noexcept {
-    return detail::Rows<Request>(raw(), 0, rtcmsg_report_request_count(raw()));
+  Rows<Recipient> recipients() const && = delete;
+  Rows<Request> requests() const & noexcept {
+    return Rows<Request>(raw(), 0, rtcmsg_report_request_count(raw()));
   }
-  detail::Rows<Request> requests() const && = delete;
+  Rows<Request> requests() const && = delete;
   /* The raw answer to call(), as it came, with whatever it repeats; empty if there is none. */
   std::string_view body() const & noexcept {
     std::size_t size = 0;
@@ -975,7 +967,7 @@ class Config {
   Config() : config_(rtcmsg_config_new()) {}
 
   /* Sets a setting: try_set("zego.app_id", "1234567890"). An empty value sets it back to its default. */
-  Result<void> try_set(NamedText key, NamedText value) {
+  Result<void> try_set(NulTerminatedText key, NulTerminatedText value) {
     if (Result<void> checked = key.checked("key"); !checked) return checked;
     if (Result<void> checked = value.checked("value"); !checked) return checked;
     Error error;
@@ -999,18 +991,18 @@ class Config {
    * library's. It must return soon, must not call the client, and ends the program if it throws. It lives as long as
    * every client made from this configuration. */
   template <class Function>
-  Result<void> try_log_to(LogLevel most, Function &&function) {
+  Result<void> try_log_to(LogLevel max_level, Function &&function) {
     using Stored = std::decay_t<Function>;
     auto stored = std::make_shared<Stored>(std::forward<Function>(function));
     Error error;
     const rtcmsg_code code = rtcmsg_config_set_log(config_.get(), &detail::log_line<Stored>, stored.get(),
-                                                   static_cast<std::int32_t>(most), error.raw());
+                                                   static_cast<std::int32_t>(max_level), error.raw());
     if (code == RTCMSG_OK) log_ = std::move(stored);
     return detail::done(code, error);
   }
 
 #ifndef RTCMSG_NO_EXCEPTIONS
-  Config &set(NamedText key, NamedText value) {
+  Config &set(NulTerminatedText key, NulTerminatedText value) {
     try_set(key, value).value();
     return *this;
   }
@@ -1023,8 +1015,8 @@ class Config {
   static Config from_env() { return try_from_env().value(); }
 
   template <class Function>
-  Config &log_to(LogLevel most, Function &&function) {
-    try_log_to(most, std::forward<Function>(function)).value();
+  Config &log_to(LogLevel max_level, Function &&function) {
+    try_log_to(max_level, std::forward<Function>(function)).value();
     return *this;
   }
 #endif
@@ -1150,7 +1142,7 @@ class Client {
   }
 
   /* Any other action, signed. `json` is an object: Volcengine's body, ZEGO's parameters; see rtcmsg_client_call_action(). */
-  Result<Report> try_call_action(Vendor vendor, NamedText action, NamedText version, Text json,
+  Result<Report> try_call_action(Vendor vendor, NulTerminatedText action, NulTerminatedText version, Text json,
                           const SendOptions &options = {}) {
     if (Result<void> checked = action.checked("action"); !checked) return checked.error();
     if (Result<void> checked = version.checked("version"); !checked) return checked.error();
@@ -1189,17 +1181,17 @@ class Client {
     return try_queue(message, raw);
   }
 
-  /* Runs the handlers of what is done, on this thread, and gives how many it ran: `most` at most. Waits for the first.
+  /* Runs the handlers of what is done, on this thread, and gives how many it ran: `max_count` at most. Waits for the first.
    * What a handler throws comes out of here; the others wait for the next poll.
    *
    * After a handler that destroyed the client, or assigned another one to it, poll returns, and the handlers that have
    * not run are dropped. After one that moved or closed the client, poll goes on with that client's handlers. */
-  Result<std::size_t> try_poll(Wait wait = {}, std::size_t most = 1024) {
+  Result<std::size_t> try_poll(Wait wait = {}, std::size_t max_count = 1024) {
     /* From here on `this` may be gone. */
     const std::shared_ptr<detail::ClientState> state = state_;
     if (state == nullptr) return Error(Code::invalid_argument, "client", "is empty: it was moved from");
     std::size_t ran = 0;
-    while (ran < most && !state->handlers().are_dropped()) {
+    while (ran < max_count && !state->handlers().are_dropped()) {
       Result<std::size_t> one = state->run_one(ran == 0 ? wait : Wait());
       if (!one && ran == 0) return one.error();
       if (*one == 0) break;
@@ -1335,7 +1327,7 @@ class Client {
     return try_send_custom_command_to_room(room_id, from, content, options).value();
   }
 
-  Report call_action(Vendor vendor, NamedText action, NamedText version, Text json, const SendOptions &options = {}) {
+  Report call_action(Vendor vendor, NulTerminatedText action, NulTerminatedText version, Text json, const SendOptions &options = {}) {
     return try_call_action(vendor, action, version, json, options).value();
   }
 
@@ -1348,7 +1340,7 @@ class Client {
     return try_submit_and_forget(message, options).value();
   }
 
-  std::size_t poll(Wait wait = {}, std::size_t most = 1024) { return try_poll(wait, most).value(); }
+  std::size_t poll(Wait wait = {}, std::size_t max_count = 1024) { return try_poll(wait, max_count).value(); }
   std::intptr_t event_handle() { return try_event_handle().value(); }
 
   /* Whether it was still queued. */
