@@ -54,7 +54,7 @@ def install() -> None:
     run(str(ROOT / ".ci" / "need"), *NEEDED.split())
     includes = "#include <openssl/ssl.h>\n#include <curl/curl.h>\n"
     if subprocess.run(["gcc", "-E", "-"], input=includes, text=True, capture_output=True, check=False).returncode != 0:
-        # Headers are no command that could be looked for: a name that none has makes it install the package.
+        # A header cannot be found like a command: a command name that does not exist makes it install the package.
         run(str(ROOT / ".ci" / "need"), "headers-of-openssl:libssl-dev")
 
 

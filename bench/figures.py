@@ -1,4 +1,4 @@
-"""Figures of many rounds: kept one by one, told as median and spread, as ratios of the same round, and as JSON."""
+"""Figures of many rounds: stored one by one, shown as median and spread, as ratios of the same round, and as JSON."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Figures:
         return middle if low == high else f"{middle} ({low}–{high})"
 
     def ratios(self, case: str, subject: str, metric: str, to: str, to_metric: str = "") -> list[float]:
-        """Of each round: what one round's weather did to both is no part of it."""
+        """Of each round, so that a slow moment of the machine, which affects both, does not count."""
         pairs = zip(self.of(case, subject, metric), self.of(case, to, to_metric or metric))
         return [mine / theirs for mine, theirs in pairs if theirs]
 

@@ -56,7 +56,7 @@ def markdown(figures: Figures, left_out: dict[str, str], given: argparse.Namespa
         ("Sends", sends(figures)),
         ("System calls and allocations of one warm send", calls(figures)),
         ("Signing a SendUnicast of 100 B", sign(figures)),
-        ("Submit alone, us", submit(figures)),
+        ("Submit, us", submit(figures)),
         (
             "A deep queue: one submit and one snapshot in us, 400 messages to other rooms in ms",
             plain(figures, "deep queue", list(QUEUE_METRICS)),

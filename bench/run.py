@@ -45,7 +45,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     given = arguments()
-    # As an exception, so that the server is stopped, too.
+    # As an exception, so that the server is also stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
     say("building")

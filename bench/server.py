@@ -41,7 +41,7 @@ ANSWERS = {
 }
 
 # The core has no directive that reads a body and throws it away. A mirror reads it, into a subrequest that goes nowhere;
-# the static handler then refuses the method or finds no file, and the fixed answer stands in for that.
+# the static handler then refuses the method or finds no file, and the fixed answer replaces that error.
 CONFIG = """
 daemon off;
 worker_processes 1;

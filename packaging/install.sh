@@ -17,6 +17,9 @@ soname=librtcmsg.so.$major.$minor
 headers='rtcmsg.h rtcmsg.hpp rtcmsg_macros_push.h rtcmsg_macros_pop.h'
 # What `make release` has written, beside our own licences.
 licenses='THIRD-PARTY-LICENSES.md THIRD-PARTY-LICENSES-emulator.md COPYRIGHT-library.html'
+# The pages and the examples, at the same paths as here, so that their links work and error messages name them.
+pages=$(cd "$house" && find README.md CHANGELOG.md emulator/README.md bindings/*/README.md docs examples -type f \
+  \( -name '*.md' -o -name '*.svg' -o -path 'examples/*.[ch]' -o -name '*.cpp' -o -name '*.py' -o -name '*.go' -o -name go.mod \))
 # As `cargo rustc --lib -- --print native-static-libs` names them, without -lgcc_s: the compiler adds the unwinder that fits,
 # which is libgcc_eh in a static program, where there is no libgcc_s.
 native_libs='-lutil -lrt -lpthread -lm -ldl -lc'
@@ -80,6 +83,7 @@ install_all() {
   put 644 "$house/LICENSE-MIT" "$DOCDIR"
   put 644 "$house/LICENSE-APACHE" "$DOCDIR"
   for file in $licenses; do put 644 "$LICENSES/$file" "$DOCDIR"; done
+  for file in $pages; do put 644 "$house/$file" "$DOCDIR/$(dirname "$file")"; done
 }
 
 uninstall_all() {
@@ -88,8 +92,11 @@ uninstall_all() {
     "$DESTDIR$LIBDIR/$soname" "$DESTDIR$LIBDIR/librtcmsg.so" "$DESTDIR$LIBDIR/librtcmsg.a" \
     "$DESTDIR$BINDIR/rtcmsg-emulator" "$DESTDIR$pkgconfig_dir/rtcmsg.pc"
   rm -f "$DESTDIR$cmake_dir/rtcmsg-config.cmake" "$DESTDIR$cmake_dir/rtcmsg-config-version.cmake"
-  for file in LICENSE-MIT LICENSE-APACHE $licenses; do rm -f "$DESTDIR$DOCDIR/$file"; done
-  # Gone if they held nothing else.
+  for file in LICENSE-MIT LICENSE-APACHE $licenses $pages; do rm -f "$DESTDIR$DOCDIR/$file"; done
+  for directory in docs examples bindings emulator; do
+    find "$DESTDIR$DOCDIR/$directory" -depth -type d -exec rmdir {} + 2>/dev/null || true
+  done
+  # These remain if they hold other files.
   for directory in "$cmake_dir" "$LIBDIR/cmake" "$pkgconfig_dir" "$DOCDIR"; do
     rmdir "$DESTDIR$directory" 2>/dev/null || true
   done

@@ -49,7 +49,7 @@ pub mod sign {
     pub use crate::zego::sign as zego;
 }
 
-/// The pure parts, for `fuzz/`, which alone is built with this cfg.
+/// The pure parts, for the targets in `fuzz/`. Only they are built with this cfg.
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing {

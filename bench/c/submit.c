@@ -1,4 +1,4 @@
-/* rtcmsg through C, submitted: one thread keeps THREADS messages under way and polls for what became of them. */
+/* rtcmsg through C, submitted: one thread keeps THREADS messages in flight and polls their completions. */
 #include <stdio.h>
 
 #include "client.h"
@@ -12,7 +12,7 @@ struct flight {
 static void submit(struct flight *flight, uint64_t number) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
-  /* One destination for all: without this they would leave one after another. */
+  /* All have one destination: without this flag they would be sent one at a time. */
   options.flags = RTCMSG_SUBMIT_UNORDERED;
   options.user_data = number;
   uint64_t id;
@@ -20,7 +20,7 @@ static void submit(struct flight *flight, uint64_t number) {
   if (rtcmsg_client_submit(flight->client, &flight->message, &options, &id, &error) != RTCMSG_OK) bench_fail("submit", error.message);
 }
 
-/* Sends `count`; what each took stands in `samples`, in the order of the submits. */
+/* Sends `count` messages and stores the time of each in `samples`, in the order of the submits. */
 static void send_all(struct flight *flight, uint64_t window, uint64_t count, uint64_t *samples) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   uint64_t begun = 0, done = 0;

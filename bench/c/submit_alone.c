@@ -1,9 +1,9 @@
-/* rtcmsg_client_submit() alone: `submit_alone MODE URL COUNT` prints what a call takes.
+/* Only rtcmsg_client_submit(): `submit_alone MODE URL COUNT` prints the time of a call.
  *
  *   idle  one message at a time, its completion polled before the next
  *   tick  64 at a time, as a game loop does, all completions polled before the next
- *   load  one after another, while the workers send what came before
- *   dead  one after another, to a peer that takes connections and never answers; URL is not used */
+ *   load  in sequence, while the workers send the previous ones
+ *   dead  in sequence, to a peer that accepts connections and never answers; URL is not used */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -54,7 +54,7 @@ def run(given: Run, send: Callable[[], None]) -> None:
             for _ in range(WARM_UP):
                 send()
         except BaseException:
-            # Nobody waits for this one.
+            # No other thread waits for this one.
             warm.abort()
             raise
         warm.wait()

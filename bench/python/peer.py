@@ -1,5 +1,5 @@
 """The vendor's own Python SDK, as its users call it: `Service.json`, since it has no RTC module. `peer.py sign COUNT`
-measures its signer alone, on the request of bench/sign.rs."""
+measures only its signer, on the request of bench/sign.rs."""
 
 from __future__ import annotations
 

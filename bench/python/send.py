@@ -1,5 +1,5 @@
 """rtcmsg through Python: every thread sends and waits, all with one client. `send.py submit ...` submits instead: one
-thread keeps THREADS messages under way and polls for what became of them."""
+thread keeps THREADS messages in flight and polls their completions."""
 
 from __future__ import annotations
 

@@ -10,6 +10,9 @@ import (
 )
 
 func TestNothingThatTheLibraryGaveIsKept(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs some seconds: not with -short")
+	}
 	program := build(t, "./testdata/growth")
 	emulator := rtcmsgtest.Start(t, "--no-quota")
 	run := exec.Command(program)

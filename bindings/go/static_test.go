@@ -38,6 +38,9 @@ func sharedLibraries(t *testing.T, program string) []string {
 }
 
 func TestTheLibraryIsLinkedInByATag(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs some seconds: not with -short")
+	}
 	for _, c := range []struct {
 		name   string
 		flags  []string

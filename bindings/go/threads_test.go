@@ -23,6 +23,9 @@ func threadCount(t *testing.T) int {
 }
 
 func TestTenThousandGoroutinesNeedFewThreads(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs some seconds: not with -short")
+	}
 	const senders, workers = 10_000, 8
 	emulator, settings := start(t)
 	join(t, emulator)

@@ -17,7 +17,7 @@ from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
-HOUSE = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 LICENSES = "THIRD-PARTY-LICENSES.md"
 
 
@@ -41,7 +41,7 @@ class Bundle(build_py):
             self.write_licenses(crate, package / LICENSES.replace(".md", f"{suffix}.md"))
 
     def built(self, name: str) -> Path:
-        if not (HOUSE / "Cargo.toml").is_file():
+        if not (ROOT / "Cargo.toml").is_file():
             sys.exit("rtcmsg is built from a checkout of its repository: there is no Cargo.toml two folders up")
         if not getattr(self, "is_built", False):
             self.artifacts = self.cargo()
@@ -62,7 +62,7 @@ class Bundle(build_py):
     def write_licenses(self, crate: str, out: Path) -> None:
         """What a wheel must carry that is passed on. One for this machine alone does without."""
         if getattr(self, "is_built", False):
-            command = [sys.executable, str(HOUSE / "tests" / "licenses.py"), "--package", crate, str(out.resolve())]
+            command = [sys.executable, str(ROOT / "tools" / "licenses.py"), "--package", crate, str(out.resolve())]
             if subprocess.run(command, check=False).returncode != 0:
                 print(f"rtcmsg: no licences of {crate}: do not pass this wheel on", file=sys.stderr)
 
@@ -70,7 +70,7 @@ class Bundle(build_py):
 def run_cargo(*arguments: str) -> list[dict[str, Any]]:
     command = [os.environ.get("CARGO", "cargo"), *arguments, "--locked", "--message-format=json-render-diagnostics"]
     try:
-        built = subprocess.run(command, cwd=HOUSE, stdout=subprocess.PIPE, check=False)
+        built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)
     except FileNotFoundError:
         sys.exit("rtcmsg needs cargo (Rust 1.85 or later) and a C compiler to be built: see https://rustup.rs")
     if built.returncode != 0:

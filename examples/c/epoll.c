@@ -1,4 +1,4 @@
-/* An event loop on epoll: submits a few messages and handles what became of them as one more event of the loop.
+/* An event loop on epoll: submits a few messages and handles their completions as an event of the loop.
  *
  * Settings come from the environment (docs/CONFIGURATION.md). Linux. */
 #include <inttypes.h>
@@ -25,7 +25,7 @@ static rtcmsg_client *client_from_environment(void) {
   return client;
 }
 
-/* The number comes back in the completion: here it says which message it was. */
+/* The completion returns the number, which identifies the message. */
 static void submit(rtcmsg_client *client, uint64_t number) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
@@ -41,7 +41,7 @@ static void submit(rtcmsg_client *client, uint64_t number) {
   if (rtcmsg_client_submit(client, &message, &options, &id, &error) != RTCMSG_OK) give_up(&error);
 }
 
-/* Takes what is done without waiting, and gives how many there were. */
+/* Handles the available completions without waiting, and returns their number. */
 static size_t handle_completions(rtcmsg_client *client) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_completion rows[16];
@@ -70,7 +70,7 @@ int main(void) {
   }
   for (number = 1; number <= MESSAGES; number++) submit(client, number);
 
-  /* The handle is readable as long as a completion waits, so that one which comes meanwhile is not missed. */
+  /* The handle is readable as long as a completion waits, so a completion that arrives meanwhile is not missed. */
   while (done < MESSAGES) {
     struct epoll_event event;
     if (epoll_wait(loop, &event, 1, -1) == 1) done += handle_completions(client);

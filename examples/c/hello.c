@@ -1,4 +1,4 @@
-/* Tells two users in a ZEGO room that dinner is ready. Settings come from the environment: RTCMSG_ZEGO_APP_ID and so on. */
+/* Sends a command to two users in a ZEGO room. Settings come from the environment: RTCMSG_ZEGO_APP_ID and so on. */
 #include <rtcmsg.h>
 #include <stdio.h>
 

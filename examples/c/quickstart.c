@@ -1,7 +1,7 @@
-/* Sends each message of both vendors once and prints what became of every recipient.
+/* Sends each message of both vendors once and prints the result for every recipient.
  *
- * Settings come from the environment (docs/CONFIGURATION.md). `make demo` runs this against the emulator, where alice is
- * there, bob has gone offline and ghost does not exist. */
+ * Settings come from the environment (docs/CONFIGURATION.md). `make demo` runs this against the emulator, where alice
+ * is online, bob is offline and ghost does not exist. */
 #include <inttypes.h>
 #include <rtcmsg.h>
 #include <stdio.h>
@@ -20,10 +20,10 @@ static rtcmsg_client *client_from_environment(void) {
 }
 
 static void print_row(const char *name, const char *recipient, uint32_t delivery, const char *vendor_message) {
-  printf("%-28s %-14s %-22s %s\n", name, recipient, rtcmsg_delivery_name(delivery), vendor_message);
+  printf("%-28s %-14s %-29s %s\n", name, recipient, rtcmsg_delivery_name(delivery), vendor_message);
 }
 
-/* Sends the message and prints a row for each recipient, or one for `everybody` where the vendor names none. */
+/* Sends the message and prints a row for each recipient, or one named `everybody` if the vendor names no recipient. */
 static void send(rtcmsg_client *client, const char *name, const char *everybody, const rtcmsg_message *message) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_report *report = NULL;

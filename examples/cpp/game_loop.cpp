@@ -1,8 +1,8 @@
 /* A game server's loop: 60 ticks a second, 200 players in one room, and no tick that ever waits for the network.
  *
- * Each second the server announces the time to the room; every third tick one player gets a whisper; every tenth tick a
- * signal goes out that is worth nothing when it is late, and expires. Lambdas run in poll(), once a tick, on the thread
- * of the loop: they need no lock. It ends after two seconds of ticks, and prints what became of everything.
+ * Each second the server announces the time to the room; every third tick one player gets a whisper; every tenth tick the
+ * server sends a signal that is worthless when it is late, and expires. Lambdas run in poll(), once a tick, on the thread
+ * of the loop: they need no lock. The program ends after two seconds of ticks, and prints the results of all messages.
  *
  * Settings come from the environment (docs/CONFIGURATION.md). */
 #include <chrono>
@@ -21,7 +21,7 @@ constexpr int ticks = 2 * ticks_per_second;
 constexpr int player_count = 200;
 constexpr auto tick_length = std::chrono::nanoseconds(1s) / ticks_per_second;
 
-/* How many messages of a kind there were, and what became of them. */
+/* The number of messages of one kind, by result. */
 struct Tally {
   int submitted = 0;
   int arrived = 0;
@@ -55,8 +55,8 @@ class Match {
     client_.poll();
   }
 
-  /* The end of a server: nothing more is submitted, what is under way gets its time, and every lambda runs. A time that
-   * was too short is no reason to leave out the rest: close cuts what is still under way, and its lambda says so. */
+  /* Shutdown: the server submits nothing more, waits for the remaining messages, and runs every lambda. If the flush times
+   * out, close ends the remaining messages, and their lambdas run with that result. */
   void end() {
     (void)client_.try_flush(30s);
     (void)client_.try_close(1s);
@@ -88,7 +88,7 @@ class Match {
     });
   }
 
-  /* Where a player was a quarter of a second ago interests nobody. Unordered: it need not wait for the announcements. */
+  /* An old position of a player is useless, so it expires. Unordered: it does not wait for the announcements. */
   void signal(int tick) {
     const auto options = rtcmsg::SubmitOptions().expires_in(250ms).urgent().unordered();
     signals_.submitted++;

@@ -1,4 +1,4 @@
-/* The README's program: a command to two users, and what became of it for each; then one that is not waited for. Settings
+/* The README's program: sends a command to two users and prints the result for each; then submits a broadcast. Settings
  * come from the environment. */
 #include <iostream>
 #include <rtcmsg.hpp>

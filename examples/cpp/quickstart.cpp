@@ -1,7 +1,7 @@
-/* Sends each message of both vendors once and prints what became of every recipient.
+/* Sends each message of both vendors once and prints the result for every recipient.
  *
  * Settings come from the environment (docs/CONFIGURATION.md). `make demo` runs this against the emulator, where alice is
- * there, bob has gone offline and ghost does not exist. */
+ * online, bob is offline and ghost does not exist. */
 #include <array>
 #include <cstdio>
 #include <rtcmsg.hpp>
@@ -12,11 +12,11 @@ using rtcmsg::Report;
 
 static void print_row(const char *name, const std::string &recipient, rtcmsg::Delivery delivery,
                       std::string_view vendor_message) {
-  std::printf("%-28s %-14s %-22s %.*s\n", name, recipient.c_str(), rtcmsg::name(delivery),
+  std::printf("%-28s %-14s %-29s %.*s\n", name, recipient.c_str(), rtcmsg::name(delivery),
               static_cast<int>(vendor_message.size()), vendor_message.data());
 }
 
-/* A row for each recipient, or one for `everybody` where the vendor names none. */
+/* A row for each recipient, or one row named `everybody` if the vendor names no recipient. */
 static void print(const char *name, const char *everybody, const Report &report) {
   if (report.recipients().empty()) print_row(name, everybody, report.delivery(), "");
   for (rtcmsg::Recipient recipient : report.recipients()) {

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Notifies the users of a CSV file by SendUnicast, once each, and writes what became of every one to a result file.
+"""Notifies the users of a CSV file by SendUnicast, once each, and writes the result for every user to a file.
 
-Run it again after an interruption, a crash or a bad network: it goes on where it was. Nobody gets the message twice: who
-has it, or may have it, is left out. Settings come from the environment (docs/CONFIGURATION.md).
+Run it again after an interruption, a crash or a bad network: it continues. No user gets the message twice, because a new
+run skips those who have it or may have it. Settings come from the environment (docs/CONFIGURATION.md).
 
-The result file is a log. A row is written to disk before a message can leave (SENDING) and another one afterwards, so that
-whoever was under way at a crash is known, and counts as UNKNOWN. Each row is one line, and one that a crash cut short is
-taken away.
+The result file is a log. A row is on disk before a message can be sent (SENDING), and another one after it. So after a
+crash the file shows which messages were in flight; they count as UNKNOWN. Each row is one line. A new run removes a row
+that a crash cut.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import BinaryIO, TextIO
 import rtcmsg
 
 SENDING = "SENDING"
-# Only these are tried again: the user has not got it.
+# Only these are sent again: the user did not get the message.
 AGAIN = {"NOT_SENT", "NOT_DELIVERED", "REFUSED"}
 CHUNK = 200
 
@@ -39,12 +39,12 @@ class Results:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         file.seek(0)
         whole = file.read()
-        # A row that a crash cut short says nothing; the one before it, which came whole, says SENDING.
+        # A row that a crash cut has no meaning; the complete row before it says SENDING.
         whole = whole[: whole.rfind(b"\n") + 1]
         file.truncate(len(whole))
         self._file = file
         self._states: dict[str, str] = {}
-        # Line by line and by its first two commas, so that no line can swallow another.
+        # Each line by itself, up to its second comma, so that a damaged line does not affect others.
         for line in whole.split(b"\n"):
             parts = line.decode("utf-8", "replace").split(",", 2)
             if len(parts) == 3:
@@ -65,7 +65,7 @@ class Results:
         os.fsync(self._file.fileno())
 
     def give_up(self) -> None:
-        """Whoever was under way when a run ended may have the message."""
+        """A user whose message was in flight when a run ended may have it."""
         lost = [user for user, state in self._states.items() if state == SENDING]
         self.write((user, "UNKNOWN", "a run ended meanwhile") for user in lost)
 
@@ -75,12 +75,12 @@ def in_one_line(text: str) -> str:
 
 
 def in_one_field(user: str) -> str:
-    """No id may have a space: a user whose name is changed here is refused, and never taken for another."""
+    """An id has no spaces, so a user whose name changes here is refused, and is not confused with another user."""
     return in_one_line(user).replace(",", " ")
 
 
 class Progress:
-    """A bar on standard error, if somebody looks at it."""
+    """A bar on standard error, if that is a terminal."""
 
     def __init__(self, total: int, out: TextIO = sys.stderr) -> None:
         self._total, self._done, self._out = total, 0, out
@@ -125,7 +125,7 @@ def notify(client: rtcmsg.Client, users: list[str], sender: str, text: str, resu
 
 
 def settle(client: rtcmsg.Client, chunk: list[str], results: Results, progress: Progress) -> None:
-    """Writes down what became of all that was submitted."""
+    """Writes the results of all submitted messages."""
     while client.pending:
         done = client.poll(timeout=None)
         results.write((chunk[c.user_data], c.report.delivery.name, c.report.summary) for c in done)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Sends each message of both vendors once and prints what became of every recipient.
+"""Sends each message of both vendors once and prints the result for every recipient.
 
 Settings come from the environment (docs/CONFIGURATION.md). It is the program of examples/c/quickstart.c: its tests run it
-against the emulator, where alice is there, bob has gone offline and ghost does not exist.
+against the emulator, where alice is online, bob is offline and ghost does not exist.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ CONVERSATION: dict[str, Any] = {"conversation_id": 7221856821303361536, "sender_
 
 
 def show(name: str, everybody: str, send: Callable[..., rtcmsg.Report], **message: Any) -> None:
-    """Sends the message and prints a row for each recipient, or one for `everybody` where the vendor names none."""
+    """Sends the message and prints a row for each recipient, or one row named `everybody` if the vendor names no recipient."""
     try:
         report = send(**message)
     except rtcmsg.RtcmsgError as error:
         if error.report is None:
-            raise  # It was not taken in: the error names the field.
+            raise  # The message was refused: the error names the field.
         report = error.report
     rows = [(recipient.name, recipient.delivery, recipient.vendor_message) for recipient in report.recipients]
     for user, delivery, vendor_message in rows or [(everybody, report.delivery, "")]:

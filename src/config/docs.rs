@@ -9,14 +9,15 @@ use crate::error::grouped;
 pub fn configuration_md() -> String {
     let mut page = String::from(
         "# Configuration\n\n\
-         Generated from `src/config/mod.rs` by `make header`; not to be edited by hand.\n\n\
-         Settings are text by key: `rtcmsg_config_set(config, \"zego.app_id\", \"1234567890\", &error)`. An unknown key or a value \
-         out of range is an error that names the key. An empty value sets a key back to its default. Keys and defaults are part \
-         of the ABI.\n\n\
-         `rtcmsg_config_load_env` takes every setting from the environment, under the name in the second column; an empty \
-         variable counts as not set. The variables `VOLC_ACCESSKEY` and `VOLC_SECRETKEY` of Volcengine's own tools are taken \
-         too, and give way to ours. A client reads its settings once, in `rtcmsg_client_new`.\n\n\
-         An unknown variable that begins like one of ours is an error, with the nearest name in its text. The service links that \
+         Generated from `src/config/mod.rs` by `make header`; do not edit it by hand.\n\n\
+         A setting has a key and a text value: `rtcmsg_config_set(config, \"zego.app_id\", \"1234567890\", &error)`. An unknown \
+         key or a value out of range is an error that names the key. An empty value resets a key to its default. Keys and \
+         defaults are part of the ABI.\n\n\
+         `rtcmsg_config_load_env` reads every setting from the environment, under the name in the second column; an empty \
+         variable counts as not set. It also reads `VOLC_ACCESSKEY` and `VOLC_SECRETKEY`, the variables of Volcengine's own \
+         tools; the variables in the table replace them. A client reads its settings once, in `rtcmsg_client_new`.\n\n\
+         A variable that begins like one in the table (`RTCMSG_ZEGO_`) and has an unknown name is an error, with the nearest \
+         name in its message. The service links that \
          Kubernetes sets in every pod for a Service whose name begins with `rtcmsg`, such as \
          `RTCMSG_WORKER_SERVICE_HOST=10.0.0.7` and `RTCMSG_WORKER_PORT=tcp://10.0.0.7:80`, are ignored.\n\n\
          A vendor is configured when any of its credentials or app ids is set; then its credentials must be complete.\n\n\
@@ -44,36 +45,36 @@ pub fn configuration_md() -> String {
 const PROXIES: &str = "
 ## Proxies
 
-Every request behind a proxy goes through a tunnel (CONNECT), also one to an `http://` endpoint; TLS is between the library and the \
-vendor. The connection to the proxy itself is plain: proxies that are reached by TLS (`https://`) or SOCKS are not supported. Without a \
-port it is 80. User and password are percent-encoded, above all `/`, `?`, `#`, `@`, `:` and `%`. The proxy looks up the vendor's name. \
-What cannot be used is refused by `rtcmsg_client_new`; it is never passed over for a direct connection.
+Every request through a proxy uses a tunnel (CONNECT), also a request to an `http://` endpoint; TLS is between the library and the \
+vendor. The connection to the proxy itself is not encrypted: proxies that need TLS (`https://`) or SOCKS are not supported. The default \
+port is 80. User and password must be percent-encoded, above all `/`, `?`, `#`, `@`, `:` and `%`. The proxy looks up the vendor's name. \
+`rtcmsg_client_new` refuses a proxy that it cannot use; the client never connects directly instead.
 
-With a URL in `http.proxy` every request goes through that proxy: the environment is not read, and `NO_PROXY` does not count.
+With a URL in `http.proxy` every request uses that proxy: the client does not read the environment, and ignores `NO_PROXY`.
 
-With `http.proxy` = `env` these variables count when the client is made, the first that is set and not empty; the others are not looked at. A \
-value may leave `http://` out.
+With `http.proxy` = `env` the client reads these variables when it is created. The first one that is set and not empty counts. A \
+value may omit `http://`.
 
 | endpoint | variables |
 |---|---|
 | `https://` | `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` |
-| `http://` | `http_proxy`, and then the same; not `HTTP_PROXY`, which a client of a web server sets under CGI |
+| `http://` | `http_proxy`, and then the same; not `HTTP_PROXY`, which a client of a web server can set under CGI |
 
-The order is curl's, but for one addition: curl does not use `https_proxy` and `HTTPS_PROXY` for `http://` addresses.
+The order is curl's, with one addition: curl does not use `https_proxy` and `HTTPS_PROXY` for `http://` addresses.
 
-`no_proxy` or else `NO_PROXY` lists the hosts that are reached directly, as for curl: entries are separated by commas or blanks, and the case of \
-letters does not count. It is read only if one of the variables above names a proxy. Beyond curl an entry may be `*.corp.example`, have a \
-port, or have brackets around an IPv6 address; curl passes these over.
+`no_proxy`, or else `NO_PROXY`, lists the hosts that the client connects to directly, as for curl: entries are separated by commas or blanks, \
+and case does not count. The client reads it only if one of the variables above names a proxy. Unlike in curl, which ignores such entries, an \
+entry may be `*.corp.example`, have a port, or have brackets around an IPv6 address.
 
-| entry | reached directly |
+| entry | direct connections |
 |---|---|
 | `corp.example`, `.corp.example`, `*.corp.example` | that host and every name below it |
-| `10.1.2.3`, `2001:db8::1`, `[2001:db8::1]` | that address, where the endpoint is given as an address |
-| `10.0.0.0/8`, `2001:db8::/32` | the addresses of that network, where the endpoint is given as an address |
-| one of the first two and `:8443`; an IPv6 address in brackets | the same on that port alone |
+| `10.1.2.3`, `2001:db8::1`, `[2001:db8::1]` | that address, if the endpoint is an address |
+| `10.0.0.0/8`, `2001:db8::/32` | the addresses of that network, if the endpoint is an address |
+| one of the first two and `:8443`; an IPv6 address in brackets | the same, only on that port |
 | `*`, as the whole list | every host |
 
-An entry that is none of these is passed over. A name is not looked up to compare it with addresses.
+Other entries are ignored. The client does not look up a name to compare it with addresses.
 ";
 
 fn value_of(setting: &Setting) -> String {

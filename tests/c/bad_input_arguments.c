@@ -2,7 +2,7 @@
 #include <rtcmsg.h>
 
 #include "check.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "row.h"
 
 #define INVALID RTCMSG_ERR_INVALID_ARGUMENT

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "check.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "row.h"
 
 /* Rows of the tables give the good value first and the bad one behind it. */

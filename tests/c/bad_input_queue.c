@@ -3,7 +3,7 @@
 #include <rtcmsg.h>
 
 #include "check.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "row.h"
 #include "tasks.h"
 

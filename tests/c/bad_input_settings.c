@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "row.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

@@ -4,7 +4,7 @@
 
 #include "check.h"
 #include "control.h"
-#include "lab.h"
+#include "fixtures.h"
 
 static rtcmsg_client *client;
 

@@ -5,7 +5,7 @@
 
 #include "check.h"
 #include "control.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "listener.h"
 
 /* All lines of a log, in order, with what each was logged as. */

@@ -6,7 +6,7 @@
 
 #include "check.h"
 #include "control.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "tasks.h"
 
 static void set_the_stage(const struct conformance_case *c) {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "listener.h"
 #include "tasks.h"
 

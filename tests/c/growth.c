@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "listener.h"
 
 enum { THREADS = 8, WARM_UP_SENDS = 250, SENDS = 12500 };

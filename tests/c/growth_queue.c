@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "listener.h"
 
 enum { THREADS = 4, WARM_UP = 1000, MESSAGES = 5000, ROWS = 16 };

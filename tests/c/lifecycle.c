@@ -8,7 +8,7 @@
 
 #include "check.h"
 #include "control.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "listener.h"
 
 #define GENEROUS_MS 120000

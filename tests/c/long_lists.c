@@ -5,7 +5,7 @@
 
 #include "check.h"
 #include "control.h"
-#include "lab.h"
+#include "fixtures.h"
 
 enum { USERS = 1201 };
 

@@ -4,7 +4,7 @@
 
 #include "check.h"
 #include "control.h"
-#include "lab.h"
+#include "fixtures.h"
 
 #define KB 1024
 

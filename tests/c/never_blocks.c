@@ -3,7 +3,7 @@
 // traced: yes
 
 /* A tick never blocks: not on DNS, a connect, a vendor, a full queue or a quota. What is between two marks is held to by
- * the runner, which sees each system call of this thread (tests/never_blocks.py). */
+ * the runner, which sees each system call of this thread (tools/never_blocks.py). */
 #include <fcntl.h>
 #include <rtcmsg.h>
 #include <sched.h>
@@ -14,7 +14,7 @@
 
 #include "check.h"
 #include "interposed_lookup.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "listener.h"
 #include "tasks.h"
 

@@ -13,7 +13,7 @@
 #include "check.h"
 #include "control.h"
 #include "interposed_threads.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "tasks.h"
 
 #define ALL INT_MAX

@@ -18,7 +18,7 @@
 #include "check.h"
 #include "control.h"
 #include "interposed_lookup.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "listener.h"
 
 enum { THREADS = 300, LIMIT = 100, ROUNDS = 10 };

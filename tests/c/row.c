@@ -4,7 +4,7 @@
 
 #include "check.h"
 #include "control.h"
-#include "lab.h"
+#include "fixtures.h"
 
 static struct control_stats quiet;
 static size_t rows;

@@ -10,7 +10,7 @@
 
 #include "check.h"
 #include "control.h"
-#include "lab.h"
+#include "fixtures.h"
 
 enum { THREADS = 4 };
 

@@ -17,7 +17,7 @@
 
 #include "check.h"
 #include "control.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "tasks.h"
 
 enum { SUBMITTERS = 4, POLLERS = 2, ROWS = 64, CLOSE_MS = 5, DESTINATIONS = 200 };

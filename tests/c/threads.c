@@ -8,7 +8,7 @@
 
 #include "check.h"
 #include "interposed_lookup.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "listener.h"
 #include "tasks.h"
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "check.h"
-#include "lab.h"
+#include "fixtures.h"
 #include "listener.h"
 
 /* Long enough for a resolver that tries every server twice; no test waits for it to pass. */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "check.h"
-#include "lab.h"
+#include "fixtures.h"
 
 enum { CLIENTS = 2, EACH = 8, WAIT_MS = 60000 };
 

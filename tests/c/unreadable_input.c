@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "check.h"
-#include "lab.h"
+#include "fixtures.h"
 
 static rtcmsg_client *client;
 static const void *unreadable;

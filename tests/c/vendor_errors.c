@@ -4,7 +4,7 @@
 
 #include "check.h"
 #include "control.h"
-#include "lab.h"
+#include "fixtures.h"
 
 static const rtcmsg_str alice = {"alice", 5};
 static const int64_t member = 10008;

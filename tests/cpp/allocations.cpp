@@ -3,7 +3,7 @@
 // flags: -Wconversion -Wshadow
 
 // Of its own the header allocates nothing for a send, and one block for a submit: what its lambda is kept in.
-#include "lab.hpp"
+#include "fixtures.hpp"
 
 #include <array>
 #include <cstdlib>

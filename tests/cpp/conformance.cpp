@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "lab.hpp"
+#include "fixtures.hpp"
 
 using rtcmsg::Client;
 using rtcmsg::Message;

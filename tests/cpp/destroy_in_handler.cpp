@@ -2,7 +2,7 @@
 // flags: -Wconversion -Wshadow
 
 // A handler may do anything with the client whose poll runs it: destroy, move, assign, close, poll, submit, throw.
-#include "lab.hpp"
+#include "fixtures.hpp"
 
 #include <functional>
 #include <memory>

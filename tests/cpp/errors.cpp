@@ -2,7 +2,7 @@
 // flags: -Wconversion -Wshadow
 
 // Both error styles: what a Result says, what is thrown, and what is neither, because the message was taken in.
-#include "lab.hpp"
+#include "fixtures.hpp"
 
 #include <array>
 #include <chrono>

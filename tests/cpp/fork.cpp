@@ -3,7 +3,7 @@
 // flags: -Wconversion -Wshadow
 
 // A fork at the worst moment, while the list of handlers is locked: the child's calls say so at once, and the parent goes on.
-#include "lab.hpp"
+#include "fixtures.hpp"
 
 #include <cstdio>
 #include <mutex>

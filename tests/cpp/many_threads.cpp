@@ -3,7 +3,7 @@
 // emulator: --no-quota
 
 // One client, many threads: each submit's lambda runs exactly once, whoever polls, and the sends beside them get theirs.
-#include "lab.hpp"
+#include "fixtures.hpp"
 
 #include <array>
 #include <atomic>

@@ -2,7 +2,7 @@
 // flags: -Wconversion -Wshadow
 
 // What was moved from is empty: every function of it gives an error or nothing, and what it owned lives on elsewhere.
-#include "lab.hpp"
+#include "fixtures.hpp"
 
 #include <memory>
 

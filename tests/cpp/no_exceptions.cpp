@@ -2,7 +2,7 @@
 // flags: -fno-exceptions -fno-rtti -Wconversion -Wshadow
 
 // A game's C++, without exceptions and RTTI: everything that can fail has its try_ function.
-#include "lab.hpp"
+#include "fixtures.hpp"
 
 #include <type_traits>
 

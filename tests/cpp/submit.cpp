@@ -2,7 +2,7 @@
 // flags: -Wconversion -Wshadow
 
 // A lambda for each submit, run once, within poll(), on the thread that polls; dropped where it cannot run.
-#include "lab.hpp"
+#include "fixtures.hpp"
 
 #include <cstdlib>
 #include <cstring>

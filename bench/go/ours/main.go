@@ -1,5 +1,5 @@
 // rtcmsg through Go: goroutines that send and wait, all with one client. `ours submit ...` submits instead: one goroutine
-// keeps THREADS messages under way.
+// keeps THREADS messages in flight.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// The vendor's own Go SDK, as its users call it: the typed calls of service/rtc. `peer sign COUNT` measures its signer
-// alone, on the request of bench/sign.rs.
+// The vendor's own Go SDK, as its users call it: the typed calls of service/rtc. `peer sign COUNT` measures only
+// its signer, on the request of bench/sign.rs.
 package main
 
 import (

@@ -17,14 +17,14 @@ pytest_plugins = ["rtcmsg.pytest_plugin", "pytester"]
 # What a shell starts in the background ignores Ctrl-C, and so would everything that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-HOUSE = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 CONVERSATION = 7221856821303361536
 
 
 @pytest.fixture
 def house() -> Path:
     """The checkout."""
-    return HOUSE
+    return ROOT
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def client(make_client: Callable[..., rtcmsg.Client]) -> rtcmsg.Client:
 @pytest.fixture
 def environment(emulator: Emulator) -> dict[str, str]:
     """For programs of their own: this package, and the emulator's account."""
-    path = [str(HOUSE / "bindings" / "python" / "src"), os.environ.get("PYTHONPATH", "")]
+    path = [str(ROOT / "bindings" / "python" / "src"), os.environ.get("PYTHONPATH", "")]
     return {
         **os.environ,
         **emulator.environment,

@@ -44,11 +44,19 @@ def test_hello_asyncio_reaches_a_hundred(house: Path, environment: dict[str, str
     assert all(emulator.payloads("volcengine", user) == ["dinner is ready"] for user in users)
 
 
+def test_hello_gevent_reaches_a_hundred(house: Path, environment: dict[str, str], emulator: Emulator) -> None:
+    users = [f"user{number}" for number in range(100)]
+    for user in users:
+        emulator.post("volcengine/login", user_id=user)
+    assert run(house, environment, "hello_gevent.py") == "ACCEPTED\n" * 100
+    assert all(emulator.payloads("volcengine", user) == ["dinner is ready"] for user in users)
+
+
 def test_the_quickstart_says_what_the_inboxes_hold(house: Path, environment: dict[str, str]) -> None:
     """By the test of the C quickstart, row by row."""
     from rtcmsg.emulator import find
 
-    command = [sys.executable, "tests/demo.py", find(), "examples/python/quickstart.py"]
+    command = [sys.executable, "tools/demo.py", find(), "examples/python/quickstart.py"]
     demo = subprocess.run(command, cwd=house, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert demo.stdout.endswith("18 rows, 0 wrong\n"), demo.stdout + demo.stderr
 

@@ -1,10 +1,10 @@
-// Forwarder is an HTTP service that forwards notifications to users in a ZEGO room and answers with what became of them.
+// Forwarder is an HTTP service that forwards notifications to users in a ZEGO room and answers with the results.
 //
 //	POST /notifications
 //	{"room": "lobby", "to": ["alice", "bob"], "text": "dinner is ready"}
 //
-// Without "to" the notification is for everybody in the room, if "everybody" is true. Settings of the vendor come from the
-// environment (docs/CONFIGURATION.md). SIGTERM and SIGINT stop it: requests under way get their answers first.
+// Without "to", the notification is for all users in the room if the member "everybody" is true. The vendor's settings come
+// from the environment (docs/CONFIGURATION.md). SIGTERM and SIGINT stop it after it has answered the current requests.
 package main
 
 import (
@@ -46,7 +46,7 @@ func main() {
 	}
 }
 
-// serve runs until the context ends, and then until what was begun is done.
+// serve runs until the context ends, and then until the current requests are done.
 func serve(ctx context.Context, listener net.Listener) error {
 	client, err := rtcmsg.New(rtcmsg.WithEnvironment(), rtcmsg.WithLogger(slog.Default()))
 	if err != nil {
@@ -61,7 +61,7 @@ func serve(ctx context.Context, listener net.Listener) error {
 	case err = <-failed:
 	case <-ctx.Done():
 	}
-	// First the server, which still needs the client for the requests under way.
+	// First the server, which still needs the client for the current requests.
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	return errors.Join(err, server.Shutdown(drain), client.Close(drain))
@@ -96,7 +96,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusBadRequest, outcome{Code: rtcmsg.CodeInvalidArgument.String(), Error: err.Error()})
 		return
 	}
-	// When the client of ours hangs up, a notification that is still queued is not sent.
+	// If the HTTP client disconnects, a notification that is still queued is not sent.
 	ctx, cancel := context.WithTimeout(r.Context(), sendTimeout)
 	defer cancel()
 	report, err := f.send(ctx, n)
@@ -111,7 +111,7 @@ func (f *forwarder) send(ctx context.Context, n notification) (*rtcmsg.Report, e
 		rtcmsg.CustomCommandToUsers{RoomID: n.Room, From: "forwarder", To: n.To, Text: n.Text})
 }
 
-// status says whether it is worth trying again: 503 always is, 504 only if twice is harmless.
+// status says whether the caller may try again: after 503 always, after 504 only if a duplicate is harmless.
 func status(err error) int {
 	switch {
 	case err == nil, errors.Is(err, rtcmsg.ErrPartial):

@@ -17,7 +17,7 @@ import (
 	"github.com/rtcmsg/rtcmsg/bindings/go/rtcmsgtest"
 )
 
-// begin gives an emulator with alice in the lobby, the service's URL, and a way to stop it that waits for its end.
+// begin returns an emulator with alice in the lobby, the service's URL, and a function that stops it and waits for its end.
 func begin(t *testing.T, settings map[string]string) (*rtcmsgtest.Emulator, string, func() error) {
 	t.Helper()
 	emulator := rtcmsgtest.Start(t)

@@ -1,7 +1,7 @@
-// Quickstart sends each message of both vendors once and prints what became of every recipient.
+// Quickstart sends each message of both vendors once and prints the result for every recipient.
 //
 // Settings come from the environment (docs/CONFIGURATION.md). The test runs it against the emulator, where alice is
-// there, bob has gone offline and ghost does not exist.
+// online, bob is offline and ghost does not exist.
 package main
 
 import (
@@ -56,7 +56,7 @@ func run(out io.Writer) error {
 	return nil
 }
 
-// show prints a row for each recipient, or one for everybody where the vendor names none.
+// show prints a row for each recipient, or one row for the whole room if the vendor names no recipient.
 func show(out io.Writer, name, everybody string, report *rtcmsg.Report) {
 	if len(report.Recipients) == 0 {
 		fmt.Fprintf(out, "%-28s %-14s %-22s \n", name, everybody, report.Delivery)

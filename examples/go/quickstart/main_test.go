@@ -26,7 +26,7 @@ var presence = []struct {
 	{"zego/leave", map[string]any{"room_id": "lobby", "user_id": "bob"}},
 }
 
-// Volcengine RTC accepts a message for a user who is absent, too.
+// Volcengine RTC also accepts a message for an absent user.
 var rows = []string{
 	"SendUnicast alice RTCMSG_DELIVERY_ACCEPTED",
 	"SendRoomUnicast alice RTCMSG_DELIVERY_ACCEPTED",

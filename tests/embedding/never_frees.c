@@ -1,0 +1,45 @@
+// modes: plain asan (memcheck calls what a thread in the middle of a call holds possibly lost)
+
+/* A host that frees nothing and ends with a thread in a call, and sends once more on its way out. */
+#include <pthread.h>
+#include <rtcmsg.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "fixtures.h"
+#include "listener.h"
+
+/* Where a leak check finds them: they are in use to the end. */
+static rtcmsg_client *client;
+static rtcmsg_client *waiting_client;
+static rtcmsg_report *report;
+
+static void *wait_forever(void *argument) {
+  rtcmsg_message message = lab_unicast();
+  rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
+  (void)argument;
+  options.timeout_ms = -1;
+  rtcmsg_client_send(waiting_client, &message, &options, &report, NULL);
+  abort(); /* nobody answers */
+}
+
+static void send_at_exit(void) {
+  rtcmsg_message message = lab_unicast();
+  rtcmsg_report *last = NULL;
+  if (rtcmsg_client_send(client, &message, NULL, &last, NULL) != RTCMSG_OK) _Exit(3);
+  rtcmsg_report_free(last);
+}
+
+int main(void) {
+  static struct listener listener;
+  pthread_t thread;
+  rtcmsg_message message = lab_unicast();
+  REQUIRE(atexit(send_at_exit) == 0);
+  listener = listener_open();
+  client = lab_client(NULL);
+  waiting_client = lab_client("volcengine.endpoint", listener.url, NULL);
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  REQUIRE(pthread_create(&thread, NULL, wait_forever, NULL) == 0);
+  CHECK(listener_read_request(listener_accept(&listener)));
+  return check_summary();
+}

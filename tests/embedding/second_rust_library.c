@@ -1,0 +1,30 @@
+// links: static (two shared ones meet nowhere)
+// beside: second
+
+/* A host with two Rust static libraries: one allocator, one panic machinery, each library's panics its own. */
+#include <rtcmsg.h>
+
+#include "check.h"
+#include "fixtures.h"
+
+void second_count_panics(void);
+uint32_t second_panics(void);
+uint64_t second_sum(uint64_t n);
+uint32_t second_panics_and_catches(void);
+
+int main(void) {
+  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client;
+  second_count_panics();
+  client = lab_client(NULL);
+  CHECK_SIZE(second_sum(1000), 499500);
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  CHECK_SIZE(second_panics_and_catches(), 1);
+  /* Our hook stands before the other's by now, and hands on what is not ours. */
+  CHECK_SIZE(second_panics(), 1);
+  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  CHECK_SIZE(second_sum(1000), 499500);
+  rtcmsg_client_free(client);
+  CHECK_SIZE(second_panics(), 1);
+  return check_summary();
+}
