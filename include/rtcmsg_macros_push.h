@@ -55,8 +55,8 @@
 #undef LogLine
 #pragma push_macro("Message")
 #undef Message
-#pragma push_macro("NamedText")
-#undef NamedText
+#pragma push_macro("NulTerminatedText")
+#undef NulTerminatedText
 #pragma push_macro("OwnedClient")
 #undef OwnedClient
 #pragma push_macro("Payload")
@@ -299,8 +299,6 @@
 #undef milliseconds
 #pragma push_macro("min")
 #undef min
-#pragma push_macro("most")
-#undef most
 #pragma push_macro("move")
 #undef move
 #pragma push_macro("moved")

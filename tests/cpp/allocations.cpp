@@ -2,7 +2,7 @@
 // modes: plain asan (memcheck puts its own operator new in place of a program's)
 // flags: -Wconversion -Wshadow
 
-// Of its own the header allocates nothing for a send, and one block for a submit: what its lambda is kept in.
+// The header allocates no memory for a send, and one block for a submit, which holds the lambda.
 #include "fixtures.hpp"
 
 #include <array>

@@ -1,8 +1,8 @@
 // standards: c++17
 // flags: -Wconversion -Wshadow
 
-// Every case of tests/conformance.json, through the typed functions that throw, those that do not, and submit with a
-// lambda: the same answers as in C.
+// Runs every case of tests/conformance.json through the typed functions that throw, those that return a Result, and
+// submit with a lambda. The results are the same as in C.
 #include "conformance_table.h"
 
 #include <cstdio>
@@ -21,12 +21,12 @@ namespace {
 
 Text text(const rtcmsg_str &str) { return Text(std::string_view(str.data, str.len)); }
 
-/* What the typed functions take, from the table's message. */
+/* The arguments of the typed functions, from a message of the table. */
 struct Arguments {
   explicit Arguments(const rtcmsg_message &m)
       : room_id(text(m.room_id)),
         from(text(m.from)),
-        /* An array of rtcmsg_str is one of Text. */
+        /* An array of rtcmsg_str is an array of Text. */
         to(static_cast<const Text *>(m.to), m.to_count),
         user_ids(m.user_ids, m.user_id_count),
         content(std::string_view(static_cast<const char *>(m.payload), m.payload_len)),

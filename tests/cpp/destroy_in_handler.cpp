@@ -1,7 +1,7 @@
 // standards: c++17
 // flags: -Wconversion -Wshadow
 
-// A handler may do anything with the client whose poll runs it: destroy, move, assign, close, poll, submit, throw.
+// A handler may do anything with the client whose poll() calls it: destroy, move, assign, close, poll, submit, throw.
 #include "fixtures.hpp"
 
 #include <functional>
@@ -18,14 +18,14 @@ using rtcmsg::Message;
 
 namespace {
 
-/* Long enough for whatever is asked of the emulator here. */
+/* Longer than any request to the emulator in this file takes. */
 constexpr auto generous = 60s;
 
 Message hello() { return Message::send_broadcast("room", "server", "hello"); }
 
 std::unique_ptr<Client> new_client() { return std::make_unique<Client>(lab_client()); }
 
-/* Submits it three times and waits until all three have completed. */
+/* Submits three messages with this handler and waits until all three have completed. */
 template <class Handler>
 void submit_three(Client &client, const Handler &handler) {
   for (int i = 0; i < 3; i++) client.submit(hello(), handler);
@@ -54,7 +54,7 @@ void try_poll_gives_what_it_ran() {
   CHECK_SIZE(*ran, 1);
 }
 
-/* The second message never gets its answer: the handler of a message in flight is dropped as well. */
+/* The second message gets no response: the handler of a message in flight is also dropped. */
 void what_is_in_flight_ends_when_a_handler_destroys_the_client() {
   lab_presence();
   auto client = new_client();
@@ -174,7 +174,7 @@ void a_handler_may_destroy_the_client_and_throw() {
   CHECK_INT(held.use_count(), 1);
 }
 
-/* The client is destroyed with the captures of the last handler, after that has returned. */
+/* The client is destroyed together with the captures of the last handler, after that handler has returned. */
 void a_handler_may_be_the_only_owner_of_its_client() {
   auto client = std::make_shared<Client>(lab_client());
   const std::weak_ptr<Client> watched = client;
@@ -216,7 +216,7 @@ void another_thread_may_destroy_the_client_that_a_handler_gives_it() {
   CHECK_INT(ran, 1);
 }
 
-/* Calls the client when it is destroyed, as the guard of a resource may. */
+/* Its destructor calls the client, as the destructor of a captured guard may. */
 class CallsWhenDestroyed {
  public:
   CallsWhenDestroyed(Client &client, int &calls) : client_(&client), calls_(&calls) {}
@@ -247,7 +247,7 @@ void what_a_dropped_handler_holds_may_call_the_client_while_it_is_destroyed() {
   CHECK_INT(calls, 3);
 }
 
-/* The handler is refused with the queue full, and destroys the client that refused it. */
+/* The submit fails because the queue is full. This destroys the handler and the client, which it owns. */
 void a_refused_handler_may_be_the_only_owner_of_the_client() {
   lab_presence();
   control_post("faults", "%s", R"({"stall":true,"vendor":"volcengine"})");

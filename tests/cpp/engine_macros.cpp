@@ -1,6 +1,6 @@
 // standards: c++17 c++20
 
-// After the macros of engines, window systems and socket shims the header compiles, leaves them as they were, and works.
+// The header compiles and works after the macros of engines, window systems and sockets, and leaves them unchanged.
 
 /* Unreal Engine, and AssertMacros.h of Apple. */
 #define check(expr) do { if (!(expr)) __builtin_trap(); } while (0)
@@ -34,7 +34,7 @@
 #define emit
 #define foreach(variable, container) for (variable : container)
 #define forever for (;;)
-/* Sockets and files of another kind, as of lwIP; an allocator that replaces malloc. */
+/* Replacements of sockets and files, as in lwIP; an allocator that replaces malloc. */
 #define error(...) __builtin_trap()
 #define poll(...) __builtin_trap()
 #define send(a, b, c, d) __builtin_trap()
@@ -44,7 +44,7 @@
 #define write(a, b, c) __builtin_trap()
 #define malloc(size) __builtin_trap()
 #define free(pointer) __builtin_trap()
-/* Words that a code base of its own may take. */
+/* Words that a program may define itself. */
 #define internal static
 #define unknown 0
 #define call(f) f()
@@ -105,7 +105,7 @@ IS_STILL(internal, "static");
 IS_STILL(unknown, "0");
 IS_STILL(call(f), "f()");
 
-/* As the header says: a name in parentheses is no call of the macro. */
+/* As the header says: a name in parentheses does not call the macro. */
 void the_functions_can_be_called_beside_the_macros() {
   using rtcmsg::Message;
   rtcmsg::Client client(rtcmsg::Config::from_env());

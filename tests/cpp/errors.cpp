@@ -1,7 +1,7 @@
 // standards: c++17 c++20
 // flags: -Wconversion -Wshadow
 
-// Both error styles: what a Result says, what is thrown, and what is neither, because the message was taken in.
+// Both error styles: errors in a Result, errors that are thrown, and accepted messages, which fail with a report.
 #include "fixtures.hpp"
 
 #include <array>
@@ -148,7 +148,7 @@ void a_duration_is_rounded_up_and_never_turns_into_forever() {
   CHECK_TEXT(client.try_flush(-1ms).error().field(), "timeout_ms");
 }
 
-/* In C, 0 is "as if not given": a time left that was counted down to nothing must not become no limit at all. */
+/* In C, 0 means "not given". In C++ a remaining time that has reached 0 is refused: it must not become no limit. */
 void a_time_that_has_run_out_is_refused() {
   lab_presence();
   Client client = lab_client();
@@ -252,7 +252,7 @@ void any_other_action_gives_its_raw_answer() {
   CHECK_TEXT(client.try_call_action(rtcmsg::Vendor::zego, action, nullptr, "[]").error().field(), "json");
 }
 
-/* The header's flags, assigned in C++: one of the other struct is refused by its name. */
+/* The flags of rtcmsg.h, assigned in C++: a flag of the other struct is refused, and the error names it. */
 void a_flag_of_the_other_struct_is_refused_by_name() {
   Client client = lab_client();
   const rtcmsg_str to = rtcmsg_str_from("alice");
@@ -311,7 +311,7 @@ void a_library_of_another_version_is_refused() {
   CHECK(rtcmsg::detail::check_versions(RTCMSG_VERSION, rtcmsg_version()).ok());
 }
 
-/* A code that the library has and the header has not would be counted, but not be in the list. */
+/* A code that exists in the library and not in the header would be counted, but would not be in the list. */
 void every_code_and_delivery_has_its_enumerator() {
   const Code codes[] = {
       Code::ok, Code::invalid_argument, Code::unsupported, Code::not_configured, Code::queue_full,

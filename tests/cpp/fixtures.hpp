@@ -1,4 +1,4 @@
-/* What the C++ tests share: the parts written in C, and clients from the runner's settings. */
+/* Shared by the C++ tests: the parts that are written in C, and clients with the runner's settings. */
 #ifndef LAB_HPP
 #define LAB_HPP
 
@@ -10,7 +10,7 @@
 
 #include "check.h"
 
-/* A C header: there a function may have the name of its struct. */
+/* In a C header a function may have the name of its struct. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"
 extern "C" {
@@ -24,7 +24,7 @@ extern "C" {
 
 using Settings = std::initializer_list<std::pair<const char *, const char *>>;
 
-/* A client of the environment, with these settings changed. */
+/* Makes a client from the environment and changes these settings. */
 inline rtcmsg::Client lab_client(Settings settings = {}) {
   rtcmsg::Result<rtcmsg::Config> config = rtcmsg::Config::try_from_env();
   REQUIRE(config.ok());
@@ -44,7 +44,7 @@ inline void lab_presence() {
   control_post("im/join", "%s", R"({"conversation_id":7,"user_id":10001,"devices":["Web","IOS"]})");
 }
 
-/* What main returns. A client that is gone leaves threads behind that are ending: memcheck is to see them ended. */
+/* The exit code of main. It waits for the threads of destroyed clients, which memcheck would otherwise report. */
 inline int lab_summary() {
   tasks_wait_for_end_of("rtcmsg-");
   return check_summary();

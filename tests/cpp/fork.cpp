@@ -2,7 +2,8 @@
 // modes: plain memcheck (AddressSanitizer of gcc 12 does not survive a fork while another thread allocates)
 // flags: -Wconversion -Wshadow
 
-// A fork at the worst moment, while the list of handlers is locked: the child's calls say so at once, and the parent goes on.
+// A fork while another thread holds the lock of the handlers: the child's calls return Code::forked without waiting,
+// and the parent continues.
 #include "fixtures.hpp"
 
 #include <cstdio>
@@ -18,7 +19,7 @@ using rtcmsg::Message;
 
 namespace {
 
-/* What instantiates a template by name may name what is private. */
+/* An explicit instantiation may name private members, which gives this test access to them. */
 template <class Tag, typename Tag::Type member>
 struct Opened {
   friend typename Tag::Type opened(Tag) { return member; }
@@ -38,7 +39,7 @@ template struct Opened<MutexOfHandlers, &rtcmsg::detail::Handlers::mutex_>;
 
 Message to_alice() { return Message::send_unicast("server", "alice", "hello"); }
 
-/* As another program, without a leak check: what the parent's other threads held has no owner in a child. */
+/* Ends the child as another program, without a leak check: memory of the parent's other threads has no owner there. */
 [[noreturn]] void end_child(bool is_right) {
   std::fflush(stdout);
   if (is_right) execlp("true", "true", static_cast<char *>(nullptr));

@@ -1,6 +1,6 @@
 // standards: c++11 c++17 c++20
 
-// The header stands alone in C++ too, before everything else, and twice.
+// The C header compiles as the first include of a C++ file, and when it is included twice.
 #include <rtcmsg.h>
 #include <rtcmsg.h>
 

@@ -1,6 +1,7 @@
 // standards: c++11 c++17 c++20
 
-// Behind everything else, inside nobody's namespace, and together with a part in C (check.c), which includes it too.
+// The C header compiles as the last include, and in a program with a part in C (check.c) that also includes it. Its
+// names are in the global namespace.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

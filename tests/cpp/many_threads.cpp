@@ -2,7 +2,8 @@
 // flags: -Wconversion -Wshadow
 // emulator: --no-quota
 
-// One client, many threads: each submit's lambda runs exactly once, whoever polls, and the sends beside them get theirs.
+// One client, many threads: the lambda of each submit runs exactly once, in the poll() of any thread, and concurrent
+// sends get their reports.
 #include "fixtures.hpp"
 
 #include <array>

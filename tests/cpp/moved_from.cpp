@@ -1,7 +1,7 @@
 // standards: c++17
 // flags: -Wconversion -Wshadow
 
-// What was moved from is empty: every function of it gives an error or nothing, and what it owned lives on elsewhere.
+// An object that was moved from is empty: its functions return an error or nothing. The new object owns what it owned.
 #include "fixtures.hpp"
 
 #include <memory>
@@ -77,7 +77,7 @@ void a_client_that_is_assigned_to_itself_stays() {
   CHECK(client.send_unicast("server", "alice", "hello").ok());
 }
 
-/* The log's lambda and the handlers move with the client, and the client that is replaced still logs its end. */
+/* The log function and the handlers move with the client. A client that is replaced still logs that it was closed. */
 void what_a_client_owns_moves_with_it() {
   auto lines = std::make_shared<int>(0);
   rtcmsg::Config config = rtcmsg::Config::from_env();

@@ -1,7 +1,7 @@
 // standards: c++17 c++20
 // flags: -fno-exceptions -fno-rtti -Wconversion -Wshadow
 
-// A game's C++, without exceptions and RTTI: everything that can fail has its try_ function.
+// The header works without exceptions and RTTI, as games are often built: each fallible function has a try_ form.
 #include "fixtures.hpp"
 
 #include <type_traits>

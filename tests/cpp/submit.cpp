@@ -1,7 +1,7 @@
 // standards: c++17
 // flags: -Wconversion -Wshadow
 
-// A lambda for each submit, run once, within poll(), on the thread that polls; dropped where it cannot run.
+// The lambda of each submit runs once, in poll(), on the thread that polls. It is dropped if it cannot run.
 #include "fixtures.hpp"
 
 #include <cstdlib>
@@ -23,15 +23,15 @@ using rtcmsg::SubmitOptions;
 
 namespace {
 
-/* Long enough for whatever is asked of the emulator here. */
+/* Longer than any request to the emulator in this file takes. */
 constexpr auto generous = 60s;
 
 Message to_alice(const char *text = "hello") { return Message::send_unicast("server", "alice", text); }
 
-/* Every request is held back for as long as the test needs to look at what is in flight. */
+/* The emulator stops responding, so that messages stay in flight while the test checks them. */
 void hold_answers() { control_post("faults", "%s", R"({"stall":true,"vendor":"volcengine"})"); }
 
-/* Returns once the only fault has struck. */
+/* Waits until the emulator has applied the only fault. */
 void wait_for_the_fault() {
   for (bool has_struck = false; !has_struck;) {
     char *faults = control_get("faults");
@@ -159,7 +159,7 @@ void what_is_forgotten_is_sent_and_never_polled() {
   CHECK_SIZE(lab_arrived("volcengine", "alice"), 1);
 }
 
-/* One worker, and the message before it never gets its answer: what is behind it is still queued. */
+/* The only worker waits for the response to the first message, so that the second one is still queued. */
 void what_is_queued_can_be_cancelled() {
   lab_presence();
   hold_answers();
@@ -213,7 +213,7 @@ void a_full_queue_says_so_and_keeps_the_lambda_of_nobody() {
   lab_presence();
 }
 
-/* To six users, and the first is slow: only the key keeps the others behind it. */
+/* The messages go to six users, and the first one is slow. Only the key makes the others wait for it. */
 void messages_of_one_key_leave_one_after_another() {
   lab_presence();
   control_post("faults", "%s", R"({"latency_ms":200,"count":1,"vendor":"volcengine"})");
@@ -227,7 +227,7 @@ void messages_of_one_key_leave_one_after_another() {
   CHECK_STRING(order, "abcdef");
 }
 
-/* The first to alice never gets its answer: what goes to her in order waits behind it, the other does not. */
+/* The first message to alice gets no response. The ordered message to her waits for it, the unordered one does not. */
 void what_is_unordered_passes_its_destination() {
   lab_presence();
   control_post("faults", "%s", R"({"stall":true,"count":1,"vendor":"volcengine"})");
