@@ -22,7 +22,7 @@ CONVERSATION = 7221856821303361536
 
 
 @pytest.fixture
-def house() -> Path:
+def root() -> Path:
     """The checkout."""
     return ROOT
 

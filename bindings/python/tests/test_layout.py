@@ -25,11 +25,11 @@ STRUCTS: dict[str, Any] = {
 }
 
 
-def documented(house: Path) -> dict[str, tuple[int, list[tuple[str, int, int]]]]:
+def documented(root: Path) -> dict[str, tuple[int, list[tuple[str, int, int]]]]:
     """Of docs/ABI.md: struct, its size, its fields with offset and size."""
     structs: dict[str, tuple[int, list[tuple[str, int, int]]]] = {}
     fields: list[tuple[str, int, int]] = []
-    for line in (house / "docs" / "ABI.md").read_text(encoding="utf-8").splitlines():
+    for line in (root / "docs" / "ABI.md").read_text(encoding="utf-8").splitlines():
         struct = re.fullmatch(r"\| \*\*(\w+)\*\* \| \| \| \*\*(\d+)\*\* \|", line)
         field = re.fullmatch(r"\| \| (\w+) \| (\d+) \| (\d+) \|", line)
         if struct:
@@ -41,29 +41,29 @@ def documented(house: Path) -> dict[str, tuple[int, list[tuple[str, int, int]]]]
 
 
 @pytest.mark.parametrize("name", STRUCTS)
-def test_a_struct_has_the_size_and_offsets_of_the_page(house: Path, name: str) -> None:
-    size, fields = documented(house)[name]
+def test_a_struct_has_the_size_and_offsets_of_the_page(root: Path, name: str) -> None:
+    size, fields = documented(root)[name]
     struct = STRUCTS[name]
     assert ctypes.sizeof(struct) == size
     found = [(field[0], getattr(struct, field[0]).offset, getattr(struct, field[0]).size) for field in struct._fields_]
     assert found == fields
 
 
-def test_the_page_has_no_struct_that_is_missing_here(house: Path) -> None:
-    assert set(documented(house)) == set(STRUCTS)
+def test_the_page_has_no_struct_that_is_missing_here(root: Path) -> None:
+    assert set(documented(root)) == set(STRUCTS)
 
 
-def header_constants(house: Path) -> dict[str, int]:
+def header_constants(root: Path) -> dict[str, int]:
     """The values of the header's enums, without RTCMSG_."""
-    header = (house / "include" / "rtcmsg.h").read_text(encoding="utf-8")
+    header = (root / "include" / "rtcmsg.h").read_text(encoding="utf-8")
     constants = {}
     for name, value, shift in re.findall(r"^  RTCMSG_(\w+) = \(?(-?\d+)(?: << (\d+)\))?,$", header, re.MULTILINE):
         constants[name] = int(value) << int(shift or 0)
     return constants
 
 
-def test_every_code_and_delivery_of_the_header_has_its_number_here(house: Path) -> None:
-    constants = header_constants(house)
+def test_every_code_and_delivery_of_the_header_has_its_number_here(root: Path) -> None:
+    constants = header_constants(root)
     codes = {name: value for name, value in constants.items() if name == "OK" or name.startswith("ERR_")}
     assert {"OK" if code == 0 else f"ERR_{code.name}": code.value for code in rtcmsg.Code} == codes
     for prefix, members in (("DELIVERY_", rtcmsg.Delivery), ("VENDOR_", rtcmsg.Vendor)):
@@ -71,8 +71,8 @@ def test_every_code_and_delivery_of_the_header_has_its_number_here(house: Path) 
         assert {prefix + member.name: member.value for member in members} == values
 
 
-def test_every_action_and_flag_of_the_header_has_its_number_here(house: Path) -> None:
-    constants = header_constants(house)
+def test_every_action_and_flag_of_the_header_has_its_number_here(root: Path) -> None:
+    constants = header_constants(root)
     actions = {name: value for name, value in constants.items() if name.startswith("ACTION_")}
     assert len(actions) == 9
     for name, value in actions.items():
@@ -83,8 +83,8 @@ def test_every_action_and_flag_of_the_header_has_its_number_here(house: Path) ->
         assert getattr(_abi, name) == value
 
 
-def test_the_versions_are_those_of_the_header(house: Path) -> None:
-    header = (house / "include" / "rtcmsg.h").read_text(encoding="utf-8")
+def test_the_versions_are_those_of_the_header(root: Path) -> None:
+    header = (root / "include" / "rtcmsg.h").read_text(encoding="utf-8")
     parts = [
         int(re.findall(rf"^#define RTCMSG_VERSION_{part} (\d+)$", header, re.MULTILINE)[0])
         for part in ("MAJOR", "MINOR", "PATCH")
@@ -93,8 +93,8 @@ def test_the_versions_are_those_of_the_header(house: Path) -> None:
     assert rtcmsg.library_version() == ".".join(map(str, parts))
 
 
-def test_every_function_of_the_library_is_declared_but_those_of_no_use_here(house: Path) -> None:
-    exported = set((house / "tests" / "symbols.txt").read_text(encoding="utf-8").split())
+def test_every_function_of_the_library_is_declared_but_those_of_no_use_here(root: Path) -> None:
+    exported = set((root / "tests" / "symbols.txt").read_text(encoding="utf-8").split())
     # Python has names in its enums, and takes no callback from a foreign thread.
     assert exported - set(_abi.FUNCTIONS) == {
         "rtcmsg_code_name",
@@ -113,7 +113,7 @@ def test_a_number_of_a_newer_library_is_still_a_code() -> None:
     assert rtcmsg.Delivery(77).name == "NUMBER_77"
 
 
-def test_keywords_are_the_settings_of_the_page(house: Path) -> None:
-    page = (house / "docs" / "CONFIGURATION.md").read_text(encoding="utf-8")
+def test_keywords_are_the_settings_of_the_page(root: Path) -> None:
+    page = (root / "docs" / "CONFIGURATION.md").read_text(encoding="utf-8")
     keys = re.findall(r"^\| `([a-z0-9_.]+)` \|", page, re.MULTILINE)
     assert [key.replace(".", "_") for key in keys] == list(rtcmsg.Settings.__annotations__)

@@ -30,10 +30,10 @@ def load(environment: dict[str, str], package: Path, **variables: str) -> str:
 
 
 @pytest.fixture
-def package(house: Path, tmp_path: Path) -> Path:
+def package(root: Path, tmp_path: Path) -> Path:
     """A copy of this package without a library."""
     ignore = shutil.ignore_patterns("*.so", "rtcmsg-emulator", "__pycache__")
-    shutil.copytree(house / "bindings" / "python" / "src", tmp_path / "src", ignore=ignore)
+    shutil.copytree(root / "bindings" / "python" / "src", tmp_path / "src", ignore=ignore)
     return tmp_path / "src"
 
 
