@@ -39,7 +39,7 @@ PY_FILES := tools tests bench bindings/python examples/python
 
 .PHONY: all quick quick-lints quick-rust quick-c quick-python quick-go lib shared need need-c need-go need-fuzz need-tools need-middleboxes venv demo test test-rust test-c test-examples test-python test-go test-budgets test-vendor-sdk \
 	test-models test-fuzz stress fuzz bench \
-	check check-stable check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go header licenses mutation-test clean
+	check check-stable check-rust check-imports check-header check-hpp check-symbols check-abi check-deps check-python check-go header licenses mutation-test clean
 
 all: lib
 
@@ -235,12 +235,13 @@ fuzz: need-fuzz
 	$(foreach target,$(FUZZ_TARGETS),$(CARGO) +nightly fuzz run --target-dir $(BUILD)/fuzz/nightly $(target) \
 		$(call FUZZ_DIRS,$(target)) -- $(call FUZZ_OPTIONS,$(target)) -max_total_time=$(FUZZ_SECONDS) &&) true
 
-check: check-stable check-rust check-header check-hpp check-symbols check-abi check-deps check-python check-go
+check: check-stable check-rust check-imports check-header check-hpp check-symbols check-abi check-deps check-python check-go
 
 # Only `make fuzz` may need more than a stable toolchain: of every target, this looks for the words in its recipe.
 check-stable:
 	@awk '/^[^\t#]/ { target = $$1 } /^[^#]*([+]nightly|cargo[- ]fuzz)/ && target !~ /^(fuzz|need-fuzz):$$/ \
 		{ print FILENAME ":" FNR ": " $$0; found = 1 } END { exit found }' Makefile packaging/install.mk .ci/run tools/*.py
+
 check-rust: need
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path tests/embedding/second/Cargo.toml --check
@@ -249,6 +250,10 @@ check-rust: need
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 	$(CARGO) test --quiet --test configuration_page
 	$(CARGO) test --quiet --lib ffi::layout
+
+# Modules import downwards only, and in no circle.
+check-imports:
+	$(PYTHON) tools/imports.py --self-test emulator/src
 
 # The header is the generated one, compiles without warnings as C and C++, and may be included twice.
 check-header: need-c

@@ -1,4 +1,4 @@
-//! Answers that were read wrongly once, as data: `answers/regressions.json` has the bytes of each, and what they come to.
+//! Answers that an earlier version read wrongly, as data: `answers/regressions.json` has the bytes of each and the expected report.
 
 mod common;
 
@@ -10,7 +10,7 @@ use common::{COMMAND, Peer, SIGNAL, UNICAST, client_with, read_request, send};
 use rtcmsg::{Message, Report};
 use serde_json::{Value, json};
 
-/// The message of a case. What it does not name is the same for all of them.
+/// The message of a case. Fields that the case does not name have the same value in all cases.
 fn with_message<T>(case: &Value, then: impl FnOnce(&Message) -> T) -> T {
     let message = &case["message"];
     let list = |name: &str| message[name].as_array().cloned().unwrap_or_default();
@@ -48,7 +48,7 @@ fn answer(case: &Value) -> Vec<u8> {
     [head.as_bytes(), b"\r\n", &body].concat()
 }
 
-/// What the report says of that which the case expects.
+/// The values of the report that the case names.
 fn told(report: &Report) -> Value {
     let c_name = |name: &std::ffi::CStr| name.to_str().expect("ASCII").to_owned();
     let request = &report.requests()[0];
@@ -63,7 +63,7 @@ fn told(report: &Report) -> Value {
 }
 
 #[test]
-fn each_answer_comes_to_what_its_bytes_say() {
+fn each_answer_gives_the_expected_report() {
     let cases: Vec<Value> = serde_json::from_str(include_str!("answers/regressions.json")).expect("JSON");
     let mut wrongs = Vec::new();
     for case in &cases {

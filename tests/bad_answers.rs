@@ -1,8 +1,8 @@
-//! Bad answers: every row is bytes on a real socket, and names in advance the one right code and delivery.
+//! Bad answers: every row has the bytes of an answer on a real socket, and the only correct code and delivery.
 //!
-//! After its answer each row sends once more with the same client: it must be usable, the second answer must be its own,
-//! and the peer counts requests, so that nothing is replayed or redirected. Whether the connection may serve again is
-//! part of the row: a peer that waits on the wrong side ends it by the deadline.
+//! After its answer each row sends once more with the same client, which must still work. The second report must be that of the
+//! second answer, and the peer counts requests, so that a replay or a redirect is found. The row also states whether the
+//! client may reuse the connection: if the client does the opposite, the peer waits until the deadline and the row fails.
 
 mod common;
 #[path = "common/vendors.rs"]
@@ -17,14 +17,14 @@ use vendors::{CUT, Outcome, REFUSED, TAKEN, UNREADABLE, VENDORS, Vendor, chunk, 
 
 const MIB: usize = 1024 * 1024;
 
-/// What the peer does with the connection after the bad answer.
+/// How the peer treats the connection after the bad answer.
 #[derive(Clone, Copy, PartialEq)]
 enum Then {
-    /// Leaves it open, and the client may use it again.
+    /// The peer leaves it open, and the client may reuse it.
     Serve,
-    /// Leaves it open, and the client must not use it again.
+    /// The peer leaves it open, and the client must not reuse it.
     Wait,
-    /// Ends it.
+    /// The peer closes it.
     Close,
 }
 
@@ -44,12 +44,12 @@ fn row(name: impl Into<String>, answer: impl Into<Vec<u8>>, then: Then, expected
     }
 }
 
-/// The success, filled up with spaces to this length.
+/// The success answer, padded with spaces to this length.
 fn padded(success: &str, length: usize) -> String {
     format!("{success}{}", " ".repeat(length - success.len()))
 }
 
-/// Sends once into the bad answer and once more; what is not as the row says.
+/// Sends once to get the bad answer, and once more. Returns the differences from the row.
 fn wrongs(vendor: &Vendor, row: Row) -> Vec<String> {
     let (seen, requests) = channel();
     let after = http("200 OK", "", &(vendor.success)("after"));
@@ -58,13 +58,13 @@ fn wrongs(vendor: &Vendor, row: Row) -> Vec<String> {
     let peer = Peer::new(if then == Then::Serve { 1 } else { 2 }, move |mut stream| {
         if let Some(bad) = bad.take() {
             seen.send(read_request(&mut stream)).expect("counted");
-            // The client may have read enough and gone.
+            // An error is ignored: the client may have closed the connection before it read all.
             let _ = stream.write_all(&bad);
             match then {
                 Then::Serve => {}
                 Then::Close => return,
                 Then::Wait => {
-                    // An error is an end, too: the client left bytes unread.
+                    // An error is also an end of the connection: the client closed it with unread bytes.
                     let mut rest = Vec::new();
                     let _ = stream.read_to_end(&mut rest);
                     if !rest.is_empty() {
@@ -100,7 +100,7 @@ fn wrongs(vendor: &Vendor, row: Row) -> Vec<String> {
     .collect()
 }
 
-/// Where a report contradicts itself.
+/// The rules of consistency that a report breaks.
 fn contradictions(report: &Report) -> Vec<String> {
     let (request, text) = (&report.requests()[0], report.text());
     let rules = [
@@ -120,7 +120,7 @@ fn contradictions(report: &Report) -> Vec<String> {
     broken.map(|(rule, _)| format!("not {rule}: {text:?}")).collect()
 }
 
-/// Holds both vendors to the rows, and says how many there were.
+/// Checks the rows for both vendors, and prints how many there were.
 fn hold(what: &str, rows: impl Fn(&Vendor) -> Vec<Row>) {
     let (mut count, mut all_wrongs) = (0, Vec::new());
     for vendor in &VENDORS {
@@ -274,13 +274,13 @@ fn heads_of_every_kind() {
     });
 }
 
-/// DESIGN: an answer that is no JSON is judged by its status. VENDORS.md: a code no table knows likewise.
+/// The expected outcome by HTTP status, for an answer that is not JSON, and for an error with an unknown code (VENDORS.md).
 fn by_status(status: u16, of_an_error: bool) -> Outcome {
     match status {
         401 => (Code::Unauthenticated, Delivery::NotDelivered),
         403 => (Code::Forbidden, Delivery::NotDelivered),
         429 => (Code::Throttled, Delivery::NotDelivered),
-        // Something may have passed the request on.
+        // A proxy may have forwarded the request before it answered.
         408 | 409 | 499 if !of_an_error => UNREADABLE,
         408 | 409 | 499 => (Code::VendorFault, Delivery::Unknown),
         400..=499 => REFUSED,

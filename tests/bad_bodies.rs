@@ -1,6 +1,6 @@
-//! Bad bodies: JSON that is odd in every way, in answers that HTTP has nothing to say against. Each row names in advance
-//! the code and delivery of the whole, and the delivery of every recipient. The rows of a table share a connection, so
-//! each also shows that the one before it left the client usable.
+//! Bad bodies: unexpected JSON of many kinds in valid HTTP answers. Each row has the expected code and delivery of the report
+//! and the expected delivery of every recipient. The rows of a table share a client, so each row also shows that the client
+//! still works after the previous one.
 
 mod common;
 #[path = "common/vendors.rs"]
@@ -14,7 +14,8 @@ use rtcmsg::Delivery::{self, Accepted, Delivered, NotDelivered, Unknown};
 use rtcmsg::{Code, Message};
 use vendors::{Outcome, TAKEN, UNREADABLE};
 
-/// Answers to one message, each on a connection of its own: a body to HTTP 200, and what the whole and each recipient come to.
+/// Checks answers to one message, each on its own connection: a body with HTTP status 200, the expected outcome, and the expected
+/// delivery of each recipient.
 fn hold_bodies(what: &str, message: Message, rows: &[(&str, &[u8], Outcome, &[Delivery])]) {
     let mut bodies: VecDeque<Vec<u8>> = rows.iter().map(|row| row.1.to_vec()).collect();
     let peer = Peer::new(rows.len(), move |mut stream| {
@@ -49,7 +50,7 @@ const GOT_IT: Outcome = (Code::Ok, Delivered);
 const SOME_UNKNOWN: Outcome = (Code::Partial, Unknown);
 
 #[test]
-fn json_that_is_odd_in_every_way_from_volcengine() {
+fn unexpected_json_from_volcengine() {
     let deep = |depth: usize| {
         let (open, close) = ("[".repeat(depth), "]".repeat(depth));
         format!(r#"{{"ResponseMetadata":{{"RequestId":"r"}},"Result":{open}{close}}}"#).into_bytes()
@@ -123,8 +124,8 @@ fn json_that_is_odd_in_every_way_from_volcengine() {
 }
 
 #[test]
-fn push_results_that_are_odd_in_every_way() {
-    /// Beyond 2^53, so that a double would take it for its neighbour.
+fn unexpected_push_results() {
+    /// Above 2^53, where a double cannot represent it exactly.
     const LARGE: i64 = 9_007_199_254_740_993;
     let message = Message::P2PSendMessageToUsers {
         signal: SIGNAL,
@@ -184,7 +185,7 @@ fn push_results_that_are_odd_in_every_way() {
 }
 
 #[test]
-fn json_that_is_odd_in_every_way_from_zego() {
+fn unexpected_json_from_zego() {
     let too_deep = format!(r#"{{"Code":0,"Data":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     let to_room: &[Delivery] = &[];
     #[rustfmt::skip]
@@ -228,7 +229,7 @@ fn json_that_is_odd_in_every_way_from_zego() {
 }
 
 #[test]
-fn fail_users_that_are_odd_in_every_way() {
+fn unexpected_fail_users() {
     let message = Message::SendCustomCommandToUsers {
         room_id: "lobby",
         from: "server",

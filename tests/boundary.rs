@@ -1,5 +1,5 @@
-//! A panic behind each exported function: RTCMSG_ERR_INTERNAL or the function's own nothing, a log line, and a client that
-//! still works. The functions are called through the C ABI, as a C program would.
+//! A panic in each exported function gives RTCMSG_ERR_INTERNAL or the function's empty value, and a log line, and the client still
+//! works. The test calls the functions through the C ABI, as a C program does.
 
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -50,7 +50,7 @@ struct Error {
 type Handle = *mut c_void;
 type LogFn = unsafe extern "C" fn(*mut c_void, i32, *const c_char);
 
-// What rtcmsg.h declares, with every handle a plain pointer.
+// The declarations of rtcmsg.h, with a plain pointer for every handle.
 unsafe extern "C" {
     fn rtcmsg_test_panic_in(name: *const c_char);
     fn rtcmsg_code_name(code: i32) -> *const c_char;
@@ -176,7 +176,7 @@ fn unicast(to: &Str) -> Message {
     }
 }
 
-/// Calls `function`, in which the injected panic must have been met, and gives the log lines it left.
+/// Calls `function` with a panic injected into it, and returns its value and the log lines.
 fn panicking<T>(name: &str, tested: &mut BTreeSet<String>, function: impl FnOnce() -> T) -> (T, Vec<String>) {
     tested.insert(name.to_owned());
     LINES.lock().unwrap().clear();
@@ -187,7 +187,7 @@ fn panicking<T>(name: &str, tested: &mut BTreeSet<String>, function: impl FnOnce
     (value, LINES.lock().unwrap().clone())
 }
 
-/// The code is RTCMSG_ERR_INTERNAL, the error says where, and so does one log line, unless there is nobody to tell yet.
+/// Checks that the code is RTCMSG_ERR_INTERNAL, and that the error and, if `logged`, exactly one log line name the function.
 fn internal(name: &str, tested: &mut BTreeSet<String>, logged: bool, function: impl FnOnce(*mut Error) -> i32) {
     let mut error = Error {
         struct_size: size_of::<Error>(),
@@ -208,7 +208,7 @@ fn internal(name: &str, tested: &mut BTreeSet<String>, logged: bool, function: i
 }
 
 #[test]
-fn a_panic_behind_any_exported_function_stays_inside() {
+fn a_panic_in_any_exported_function_does_not_reach_the_caller() {
     let emulator = Emulator::start(Options::default()).unwrap();
     let mut tested = BTreeSet::from(["rtcmsg_test_panic_in".to_owned()]);
     let tested = &mut tested;
@@ -267,7 +267,7 @@ fn a_panic_behind_any_exported_function_stays_inside() {
         internal("rtcmsg_client_submit", tested, true, |e| {
             rtcmsg_client_submit(client, &message, null(), &mut id, e)
         });
-        // The panic came once the id was known: the message is on its way, and has its completion.
+        // The panic happened after the message was enqueued, so the message is sent and has its completion.
         internal("rtcmsg_client_flush", tested, true, |e| {
             rtcmsg_client_flush(client, -1, e)
         });
@@ -349,7 +349,7 @@ fn a_panic_behind_any_exported_function_stays_inside() {
             );
         }
 
-        // The client has gone through all of it, and sends.
+        // After all these panics the client still sends.
         let mut again = null_mut();
         assert_eq!(rtcmsg_client_send(client, &message, null(), &mut again, null_mut()), 0);
         assert_eq!(rtcmsg_report_code(again), 0);

@@ -1,9 +1,9 @@
-//! docs/CONFIGURATION.md is the table of settings, written out. `make header` writes it again.
+//! docs/CONFIGURATION.md is generated from the table of settings. `make header` generates it again.
 
 use std::fs;
 
 #[test]
-fn the_page_of_settings_is_the_table_of_settings() {
+fn the_page_of_settings_matches_the_table_of_settings() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIGURATION.md");
     let page = rtcmsg::configuration_md();
     if std::env::var_os("UPDATE_PAGES").is_some() {

@@ -1,4 +1,4 @@
-//! Credentials replaced while messages go out: every attempt is signed with one whole set.
+//! Credentials replaced while messages are sent: every attempt is signed with one complete set.
 
 mod common;
 
@@ -14,7 +14,7 @@ const SECRET: &str = "demo-secret-key==";
 const TOKEN: &str = "demo-session-token";
 
 #[test]
-fn rotation_under_load_signs_with_no_mix() {
+fn rotation_under_load_never_mixes_two_sets_in_a_signature() {
     let emulator = Emulator::start(Options {
         quota: false,
         ..Options::default()
@@ -27,7 +27,7 @@ fn rotation_under_load_signs_with_no_mix() {
             .map(|_| {
                 scope.spawn(|| {
                     for _ in 0..300 {
-                        // A mix of the two would be another refusal: a right key with a wrong token, or the reverse.
+                        // A mix of both sets would get another refusal: a correct key with a wrong token, or the reverse.
                         let report = send(&client, &UNICAST);
                         let name = &report.requests()[0].vendor_error;
                         let refused = outcome(&report) == (Code::Unauthenticated, Delivery::NotDelivered);
@@ -56,7 +56,7 @@ fn rotation_under_load_signs_with_no_mix() {
 }
 
 #[test]
-fn right_wrong_right() {
+fn sends_succeed_fail_and_succeed_with_right_wrong_and_right_credentials() {
     let emulator = emulator();
     post(
         emulator.url(),
@@ -78,7 +78,7 @@ fn right_wrong_right() {
 }
 
 #[test]
-fn what_cannot_be_a_credential_is_refused_and_the_old_ones_stay() {
+fn invalid_credentials_are_refused_and_the_old_ones_remain() {
     let emulator = emulator();
     let client = client(emulator.url());
     for (vendor, key_id, secret, token, field) in [
@@ -112,7 +112,7 @@ fn what_cannot_be_a_credential_is_refused_and_the_old_ones_stay() {
 }
 
 #[test]
-fn an_overseas_host_with_the_default_region_is_a_warning_in_the_log() {
+fn an_overseas_host_with_the_default_region_logs_a_warning() {
     for (endpoint, region, warnings) in [
         ("https://open-ap-singapore-1.volcengineapi.com", "", 1),
         ("https://open.byteplusapi.com", "", 1),

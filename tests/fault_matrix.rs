@@ -1,5 +1,5 @@
-//! Every message, every fault, over HTTP and TLS, with and without retries: each row names the one right delivery in
-//! advance, and the emulator's ledger and connections are asked whether it is true.
+//! Every message with every fault, over HTTP and TLS, with and without retries. Each row has the only correct delivery, and the
+//! report is also compared with the emulator's ledger and connections.
 
 mod common;
 
@@ -19,7 +19,7 @@ const UNKNOWN: Delivery = Delivery::Unknown;
 const NOT_SENT: Delivery = Delivery::NotSent;
 const NOT_DELIVERED: Delivery = Delivery::NotDelivered;
 
-/// The messages, each with what it comes to when nothing is wrong.
+/// The messages, each with its delivery without a fault.
 const MESSAGES: [(Message, Delivery); 9] = [
     (
         Message::SendUnicast {
@@ -62,7 +62,7 @@ const MESSAGES: [(Message, Delivery); 9] = [
         },
         Delivery::Delivered,
     ),
-    // There may be members without a row: the vendor accepted it for them.
+    // The answer may have no row for some members: the vendor has accepted the message for them.
     (Message::P2PSendMessageToAll { signal: SIGNAL }, Delivery::Accepted),
     (
         Message::P2PSendMessageToAllExcept {
@@ -90,24 +90,24 @@ const MESSAGES: [(Message, Delivery); 9] = [
     ),
 ];
 
-/// What a fault must come to.
+/// The expected outcome of a fault.
 #[derive(Clone, Copy)]
 enum Right {
-    /// As if there were no fault.
+    /// The same as without a fault.
     Ok,
     Is(Code, Delivery),
-    /// With retries as if there were no fault, without them this.
+    /// With retries the same as without a fault; without retries this.
     OkIfRepeated(Code, Delivery),
-    /// A race that no side can decide, nor has to: where the end of the connection was met. Nothing arrived.
+    /// The client may see the end of the connection at the connect or after it. Nothing has arrived in either case.
     NotSentOrUnknown,
-    /// The same, over TLS, where no request can have been written.
+    /// The same over TLS, where the client cannot have written the request.
     NotSent,
 }
 
 struct Row {
     fault: String,
     right: Right,
-    /// Whether the fault lets the message through to the ledger.
+    /// Whether the vendor processes the message in spite of the fault.
     processed: bool,
 }
 
@@ -127,7 +127,7 @@ fn is_to_named(message: &Message) -> bool {
     !matches!(message.recipients(), rtcmsg::Recipients::Everybody)
 }
 
-/// The faults that are not a matter of bytes.
+/// The faults that do not depend on a number of bytes.
 fn rows(message: &Message, tls: bool) -> Vec<Row> {
     use Code::{BadResponse, Rejected, Throttled, Timeout, Tls, VendorFault};
     use Right::{Is, NotSent, NotSentOrUnknown, Ok, OkIfRepeated};
@@ -136,7 +136,7 @@ fn rows(message: &Message, tls: bool) -> Vec<Row> {
     } else {
         (r#""error":"ServiceUnavailableTemp""#, r#""error":"InternalError""#)
     };
-    // 50013 is "not processed" for one recipient alone.
+    // 50013 means "not processed" only for a single recipient.
     let repeatable = match message {
         Message::SendCustomCommandToRoom { .. } => Is(VendorFault, UNKNOWN),
         _ => OkIfRepeated(VendorFault, NOT_DELIVERED),
@@ -192,10 +192,10 @@ fn rows(message: &Message, tls: bool) -> Vec<Row> {
     rows
 }
 
-/// One message against one emulator.
+/// One message and one emulator.
 struct Setup {
     emulator: Arc<Emulator>,
-    /// What the client's connections go through, if `settings` name it.
+    /// The proxy that the client uses if `settings` name it.
     proxy: ConnectProxy,
     url: String,
     settings: Vec<(&'static str, String)>,
@@ -248,7 +248,7 @@ impl Setup {
         client_with(&self.url, &settings)
     }
 
-    /// Everybody is there, and nothing has happened yet.
+    /// Resets the emulator and makes all users present.
     fn begin(&self) {
         self.control("POST", "reset", "");
         self.control("POST", "volcengine/join", r#"{"room_id":"r","user_id":"alice"}"#);
@@ -263,7 +263,7 @@ impl Setup {
     }
 
     fn send(&self, client: &Client) -> Report {
-        // Long for what answers, short for what stalls.
+        // The timeout is long where the emulator answers, and short where it stalls.
         let timeout = CallTimeout::After(Duration::from_millis(if self.is_stalling() { 250 } else { 60_000 }));
         client
             .send(
@@ -285,11 +285,11 @@ impl Setup {
             .any(|rule| rule["rule"]["stall"] == true)
     }
 
-    /// How many bytes request and answer of this message have.
+    /// The numbers of bytes of this message's request and answer.
     fn lengths(&self) -> (u64, u64) {
         self.begin();
         assert_eq!(self.send(&self.client()).delivery(), self.when_ok);
-        // The client is gone; once its connection has ended, everything on it is counted.
+        // The client is dropped. After its connection has ended, all bytes on it are counted.
         loop {
             let connections = self.connections();
             if connections[0]["open"] == false {
@@ -303,7 +303,7 @@ impl Setup {
         }
     }
 
-    /// Those on which a byte of a request has arrived since the beginning. One of an earlier row may still be closing.
+    /// The connections on which a byte of a request has arrived since the reset. A connection of an earlier row may still be closing.
     fn connections(&self) -> Vec<Value> {
         let Value::Array(all) = self.control("GET", "connections", "") else {
             panic!("no list")
@@ -330,7 +330,7 @@ impl Setup {
             Right::OkIfRepeated(..) if is_repeated => vec![(Code::Ok, self.when_ok)],
             Right::OkIfRepeated(code, delivery) => vec![(code, delivery)],
             Right::NotSent | Right::NotSentOrUnknown => {
-                // Refused at the connect it is repeated, where that is allowed.
+                // A failure at the connect is retried if retries are allowed.
                 let refused = if is_repeated {
                     (Code::Ok, self.when_ok)
                 } else {
@@ -357,13 +357,13 @@ impl Setup {
         }
     }
 
-    /// Whether the report is the right one, and true.
+    /// Checks that the report is the expected one and agrees with the emulator's ledger.
     fn judge(&self, row: &Row, report: &Report, right: &[(Code, Delivery)]) -> Result<(), &'static str> {
         let delivery = report.delivery();
         if !right.contains(&outcome(report)) {
             return Err("not the right delivery");
         }
-        // Where the whole counts those without a row, the vendor's word for those with one may say more.
+        // If the whole includes members without a row, the vendor's answer for a member with a row may be more definite.
         let says_more =
             |row: Delivery| !is_to_named(&self.message) && (row, delivery) == (Delivery::Delivered, Delivery::Accepted);
         let mut rows = report.recipients().iter().map(|recipient| recipient.delivery);
@@ -407,7 +407,7 @@ impl Setup {
         Ok(())
     }
 
-    /// The same behind a proxy, of which the first connection meets `fault`.
+    /// The same through a proxy whose first connection has `fault`.
     fn play_behind_proxy(&mut self, fault: Fault, row: &Row) {
         self.begin();
         self.proxy.meets(fault);
@@ -495,12 +495,12 @@ impl Setup {
 }
 
 #[test]
-fn what_the_report_says_is_true() {
+fn reports_agree_with_the_ledger() {
     play_for_every_message("fault_matrix", Setup::play_all);
 }
 
 #[test]
-fn what_the_report_says_behind_a_proxy_is_true() {
+fn reports_agree_with_the_ledger_behind_a_proxy() {
     play_for_every_message("fault_matrix_proxy", Setup::play_all_behind_proxy);
 }
 
@@ -529,7 +529,7 @@ fn play_for_every_message(name: &str, play: impl Fn(&mut Setup, bool) + Sync) {
         }
     });
     let wrong = wrong.into_inner().unwrap();
-    // Past the test runner's capture: the number belongs to every run.
+    // Written directly, because the test runner would hide the number in a successful run.
     let mut output = std::io::stdout();
     writeln!(output, "{name}: {} cases held", cases.load(Ordering::Relaxed)).unwrap();
     assert!(

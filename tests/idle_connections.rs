@@ -1,5 +1,5 @@
-//! Connections that end between two messages, over and over: while idle that costs no message, and at the moment of the
-//! send it never doubles one.
+//! Connections that end between two messages, many times: if a connection ends while it is idle, no message is lost, and if it
+//! ends at the moment of a send, no message arrives twice.
 
 mod common;
 
@@ -16,7 +16,7 @@ fn control(emulator: &Emulator, method: &str, path: &str, body: &str) -> Value {
     answer
 }
 
-/// An emulator that ends every connection after its answer, without having said so; over TLS with a certificate of its own.
+/// An emulator that closes every connection after its answer without announcing it; with TLS, it has its own certificate.
 fn setup(test: &str, tls: bool) -> (Emulator, Client) {
     let files = tls.then(|| common::certificate(test));
     let ca_file = files
@@ -48,7 +48,7 @@ fn command(content: &str) -> Message<'_> {
     }
 }
 
-/// How often each content stands in the inbox of the one who is there.
+/// How often each content is in the inbox of alice.
 fn received(emulator: &Emulator) -> HashMap<String, usize> {
     let mut times = HashMap::new();
     for entry in control(emulator, "GET", "inbox?vendor=zego&user=alice", "")
@@ -69,7 +69,7 @@ fn all_ended(emulator: &Emulator) -> bool {
 }
 
 #[test]
-fn a_connection_closed_while_idle_costs_no_message() {
+fn a_connection_closed_while_idle_loses_no_message() {
     for tls in [false, true] {
         let (emulator, client) = setup("closed_while_idle", tls);
         for number in 0..200 {
@@ -112,9 +112,9 @@ fn a_connection_closed_at_the_moment_of_the_send_never_doubles_a_message() {
     }
 }
 
-/// A certificate that the client's CA file names, but that is past its time.
+/// The client's CA file has the certificate, but the certificate has expired.
 #[test]
-fn an_expired_certificate_means_nothing_is_sent() {
+fn nothing_is_sent_to_a_server_with_an_expired_certificate() {
     let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
     params.not_before = rcgen::date_time_ymd(2001, 1, 1);
     params.not_after = rcgen::date_time_ymd(2002, 1, 1);

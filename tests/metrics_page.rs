@@ -1,4 +1,4 @@
-//! docs/METRICS.md names each figure of a snapshot and no other, and its exporter makes the metrics that it lists.
+//! docs/METRICS.md names exactly the figures of a snapshot, and the exporter gives exactly the metrics that it lists.
 
 mod common;
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 const PAGE: &str = include_str!("../docs/METRICS.md");
 
-/// A snapshot of a client that paces every vendor, so that no figure is null.
+/// A snapshot of a client with a quota for every vendor, so that no figure is null.
 fn snapshot() -> String {
     let emulator = emulator();
     let mut config = config(emulator.url());
@@ -25,7 +25,7 @@ fn snapshot() -> String {
     queue.stats().unwrap()
 }
 
-/// The ways to all that is no object.
+/// Collects the paths of all values that are not objects.
 fn leaves(value: &Value, way: &str, found: &mut BTreeSet<String>) {
     let Some(members) = value.as_object() else {
         assert!(value.is_u64(), "{way} is {value}");
@@ -38,7 +38,7 @@ fn leaves(value: &Value, way: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// What stands in backticks in the first column of the tables between two headings.
+/// The names in backticks in the first column of the tables between two headings, each with its second column.
 fn named(from: &str, to: Option<&str>) -> Vec<(String, String)> {
     let section = PAGE.split_once(from).expect(from).1;
     let section = to.map_or(section, |to| section.split_once(to).expect(to).0);
@@ -53,7 +53,7 @@ fn named(from: &str, to: Option<&str>) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_page_names_each_figure_once_and_no_other() {
+fn the_page_names_exactly_the_figures_and_each_once() {
     let mut figures = BTreeSet::new();
     leaves(&serde_json::from_str(&snapshot()).unwrap(), "", &mut figures);
     let named = named("\n## Figures\n", Some("\n## What to watch\n"));
@@ -70,7 +70,7 @@ fn the_page_names_each_figure_once_and_no_other() {
 }
 
 #[test]
-fn the_exporter_makes_the_metrics_that_the_page_lists() {
+fn the_exporter_gives_the_metrics_that_the_page_lists() {
     let code = PAGE.split_once("```python\n").unwrap().1.split_once("```").unwrap().0;
     let program = format!("{code}\nimport json, sys\nprint(exposition(json.load(sys.stdin), 'lobby'), end='')\n");
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());

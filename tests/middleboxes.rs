@@ -1,5 +1,5 @@
-//! Real nginx and haproxy between client and vendor: they close connections after a number of requests or when idle, and
-//! they answer in place of a vendor that has failed. Each report is compared with what the emulator received.
+//! Real nginx and haproxy between client and vendor. They close connections after a number of requests or when idle, and
+//! answer instead of a vendor that has failed. Each report is compared with what the emulator received.
 
 mod common;
 
@@ -16,7 +16,7 @@ use rtcmsg::{Code, Delivery, Dispatcher, Message, Payload, Report};
 use rtcmsg_emulator::{Emulator, Options, TlsFiles};
 use serde_json::Value;
 
-/// A program that runs for one test, in a folder of its own.
+/// A program that runs for one test, in its own folder.
 struct Middlebox {
     process: Child,
     port: u16,
@@ -31,11 +31,11 @@ impl Drop for Middlebox {
 }
 
 impl Middlebox {
-    /// Listens on a free port when this returns. `configuration` gets the port and the folder.
+    /// Starts the program. It listens on a free port when this returns. `configuration` gets the port and the folder.
     fn start(test: &str, program: &str, configuration: impl Fn(u16, &Path) -> String) -> Middlebox {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
         fs::create_dir_all(&folder).expect("a folder");
-        // Between the choice of a port and its use another program may take it.
+        // Another program may use the port between its choice and the start.
         let started = (0..5).find_map(|_| {
             let port = free_port();
             fs::write(folder.join("configuration"), configuration(port, &folder)).expect("written");
@@ -73,7 +73,7 @@ fn free_port() -> u16 {
     listener.local_addr().expect("bound").port()
 }
 
-/// In the foreground, as one process that ends with the test.
+/// Settings that make nginx run in the foreground, as one process that ends with the test.
 fn command(program: &str, folder: &Path) -> Command {
     let installed = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin"].map(|place| Path::new(place).join(program));
     let found = installed.iter().find(|path| path.exists());
@@ -91,7 +91,7 @@ fn command(program: &str, folder: &Path) -> Command {
     command
 }
 
-/// nginx before a vendor at `behind`, with these lines in its server.
+/// Starts nginx before a vendor at `behind`, with these lines in its server block.
 fn nginx(test: &str, behind: &str, lines: &str, tls: Option<&TlsFiles>) -> Middlebox {
     let behind = behind.replace("http://", "");
     let (ssl, certificate) = match tls {
@@ -127,8 +127,8 @@ fn nginx(test: &str, behind: &str, lines: &str, tls: Option<&TlsFiles>) -> Middl
     })
 }
 
-/// haproxy before a vendor at `behind`, with these lines in its frontend. It has one thread, so that timeouts end in the order of
-/// their connections.
+/// Starts haproxy before a vendor at `behind`, with these lines in its frontend. It has one thread, so that the timeouts of
+/// connections end in the order of the connections.
 fn haproxy(test: &str, behind: &str, lines: &str) -> Middlebox {
     let behind = behind.replace("http://", "");
     Middlebox::start(test, "haproxy", |port, _| {
@@ -161,7 +161,7 @@ fn sender(url: &str, settings: &[(&str, &str)]) -> Dispatcher {
     Dispatcher::new(&config).expect("a client")
 }
 
-/// A POST to one vendor and a GET to the other, in turn.
+/// A POST to one vendor and a GET to the other, alternately.
 fn message(number: usize, content: &str) -> Message<'_> {
     if number % 2 == 0 {
         Message::SendRoomUnicast {
@@ -179,7 +179,7 @@ fn message(number: usize, content: &str) -> Message<'_> {
     }
 }
 
-/// Contents of messages, each with its report.
+/// The contents of messages, each with its report.
 type Reports = Vec<(String, Report)>;
 
 fn send_all(sender: &Dispatcher, name: &str, count: usize) -> Reports {
@@ -191,7 +191,7 @@ fn send_all(sender: &Dispatcher, name: &str, count: usize) -> Reports {
     (0..count).map(send_one).collect()
 }
 
-/// How often each content has arrived.
+/// How often each content arrived.
 fn arrived(emulator: &Emulator) -> HashMap<String, usize> {
     let mut times = HashMap::new();
     for vendor in ["volcengine", "zego"] {
@@ -230,7 +230,7 @@ fn opened(sender: &Dispatcher) -> u64 {
 }
 
 #[test]
-fn a_server_that_ends_connections_after_one_to_three_requests_costs_no_message() {
+fn a_server_that_closes_connections_after_one_to_three_requests_loses_no_message() {
     let emulator = emulator();
     let files = common::certificate("middlebox_requests");
     for requests in 1..=3 {
@@ -273,7 +273,7 @@ fn a_server_that_ends_connections_after_one_to_three_requests_costs_no_message()
 }
 
 #[test]
-fn a_server_that_closes_each_connection_costs_no_message() {
+fn a_server_that_closes_each_connection_loses_no_message() {
     let emulator = emulator();
     let boxes = [
         nginx("nginx_close", emulator.url(), "keepalive_timeout 0;", None),
@@ -288,7 +288,7 @@ fn a_server_that_closes_each_connection_costs_no_message() {
 }
 
 #[test]
-fn an_announced_idle_limit_is_kept_and_the_last_second_of_it_not_used() {
+fn a_connection_is_not_reused_in_the_last_second_of_the_announced_idle_limit() {
     let emulator = emulator();
     let announced = |seconds: u32| {
         let lines = format!("keepalive_timeout {seconds}s {seconds}s;");
@@ -306,7 +306,7 @@ fn an_announced_idle_limit_is_kept_and_the_last_second_of_it_not_used() {
             let sender = sender(&middlebox.plain_url(), &[]);
             let mut reports = Reports::new();
             for number in 0..4 {
-                // After the pause the last second of the limit has begun.
+                // The pause ends within the last second of the limit.
                 std::thread::sleep(Duration::from_secs(pause));
                 reports.extend(send_all(&sender, &format!("idle {seconds}, {index}, {number}"), 1));
             }
@@ -322,20 +322,20 @@ fn an_announced_idle_limit_is_kept_and_the_last_second_of_it_not_used() {
 }
 
 #[test]
-fn what_nginx_answers_for_a_vendor_that_failed_is_reported_truly() {
+fn answers_of_nginx_for_a_failed_vendor_are_reported_correctly() {
     let emulator = emulator();
     let nginx = nginx("nginx_failed", emulator.url(), "", None);
     check_failures(&emulator, &nginx);
 }
 
 #[test]
-fn what_haproxy_answers_for_a_vendor_that_failed_is_reported_truly() {
+fn answers_of_haproxy_for_a_failed_vendor_are_reported_correctly() {
     let emulator = emulator();
     let haproxy = haproxy("haproxy_failed", emulator.url(), "");
     check_failures(&emulator, &haproxy);
 }
 
-/// The vendor fails in every way, after it has processed the request or without it.
+/// The vendor fails in every way, before and after it has processed the request.
 fn check_failures(emulator: &Emulator, middlebox: &Middlebox) {
     let sender = sender(&middlebox.plain_url(), &[]);
     let in_the_body = shortest_answer(emulator) - 10;
@@ -366,8 +366,8 @@ fn check_failures(emulator: &Emulator, middlebox: &Middlebox) {
     }
 }
 
-/// The bytes of the shortest answer, head and body. Measured without a middlebox, on connections that have ended: then
-/// everything on them is counted.
+/// The number of bytes of the shortest answer, head and body. It is measured without a middlebox, on connections that have ended,
+/// because all bytes on them are counted then.
 fn shortest_answer(emulator: &Emulator) -> u64 {
     check_all_accepted(emulator, &send_all(&sender(emulator.url(), &[]), "measured", 2));
     loop {
@@ -385,7 +385,7 @@ fn shortest_answer(emulator: &Emulator) -> u64 {
 }
 
 #[test]
-fn the_answers_of_a_middlebox_without_a_vendor_are_reported_truly() {
+fn answers_of_a_middlebox_without_a_vendor_are_reported_correctly() {
     let emulator = emulator();
     let unused = format!("http://127.0.0.1:{}", free_port());
     let boxes = [
@@ -407,17 +407,17 @@ fn the_answers_of_a_middlebox_without_a_vendor_are_reported_truly() {
     }
 }
 
-/// haproxy sends 408 to a client that connects and sends no request. On a connection opened ahead this must not be taken
-/// for the answer to a message.
+/// haproxy sends 408 to a client that connects and sends no request. On a connection that was opened in advance, the client must
+/// not treat this as the answer to a message.
 #[test]
-fn the_408_on_a_connection_opened_ahead_is_not_taken_for_an_answer() {
+fn a_408_on_a_connection_opened_in_advance_is_not_the_answer_to_a_message() {
     let emulator = emulator();
     let haproxy = haproxy("haproxy_408", emulator.url(), "timeout http-request 500ms");
     let sender = sender(&haproxy.plain_url(), &[("worker.threads", "2")]);
     sender.warm_up(2).expect("connections");
     sender.flush(None).expect("not forked");
     assert_eq!(opened(&sender), 4);
-    // A later connection has its 408 after the earlier ones had theirs.
+    // A later connection gets its 408 after the earlier connections got theirs.
     let mut later = TcpStream::connect(("127.0.0.1", haproxy.port)).expect("connected");
     let mut answer = String::new();
     later.read_to_string(&mut answer).expect("an answer");

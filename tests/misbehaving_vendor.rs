@@ -1,4 +1,5 @@
-//! Answers out of step: bytes that nobody asked for, answers without end, answers by the byte, ends without farewell.
+//! Answers that do not belong to the request: unrequested bytes, endless answers, answers that arrive byte by byte, and
+//! connections that end without a TLS close_notify.
 
 mod common;
 #[path = "common/vendors.rs"]
@@ -18,7 +19,7 @@ use rustls::{AlertDescription, HandshakeKind, ServerConfig, ServerConnection, St
 use vendors::{CUT, TAKEN, UNREADABLE, VENDORS, Vendor, chunk, chunked, fresh, http, stale, told_by};
 
 #[test]
-fn bytes_behind_an_answer_are_never_the_answer_to_the_next_request() {
+fn bytes_after_an_answer_are_never_the_answer_to_the_next_request() {
     for vendor in VENDORS {
         for extra in [
             stale(&vendor),
@@ -26,7 +27,7 @@ fn bytes_behind_an_answer_are_never_the_answer_to_the_next_request() {
             "\r\n".to_owned(),
             stale(&vendor).repeat(500),
         ] {
-            // In one write with the answer, and once the client has had its answer.
+            // The extra bytes are in one write with the answer, or are written after the client has its answer.
             for at_once in [true, false] {
                 let (go, wait): (Sender<()>, Receiver<()>) = channel();
                 let (done, written) = channel();
@@ -67,9 +68,9 @@ fn bytes_behind_an_answer_are_never_the_answer_to_the_next_request() {
 }
 
 #[test]
-fn bytes_that_wait_on_a_fresh_connection_are_no_answer_and_nothing_is_sent() {
+fn nothing_is_sent_on_a_new_connection_that_already_has_bytes() {
     for vendor in VENDORS {
-        // A tunnel is the one place where a test can be sure that the bytes are there first: they come with its word.
+        // In a tunnel a test can be sure that the bytes arrive first, because they arrive with the proxy's answer to CONNECT.
         let early = format!("HTTP/1.1 200 Connection established\r\n\r\n{}", stale(&vendor));
         let peer = Peer::new(1, move |mut stream| {
             read_request(&mut stream);
@@ -88,9 +89,9 @@ fn bytes_that_wait_on_a_fresh_connection_are_no_answer_and_nothing_is_sent() {
     }
 }
 
-/// An answer without end: whatever repeats, the call ends, by the deadline at the latest.
+/// Whatever part of an endless answer repeats, the call ends at the deadline at the latest.
 #[test]
-fn an_answer_without_end_ends_by_the_deadline() {
+fn a_call_with_an_endless_answer_ends_by_the_deadline() {
     let head = "HTTP/1.1 200 OK\r\n";
     let body = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let late = (Code::Timeout, Delivery::Unknown);
@@ -154,7 +155,7 @@ fn an_answer_without_end_ends_by_the_deadline() {
 }
 
 #[test]
-fn an_answer_that_drips_byte_by_byte_is_read_like_any_other() {
+fn an_answer_that_arrives_byte_by_byte_is_read_like_any_other() {
     for vendor in VENDORS {
         let ok = (vendor.success)("fresh");
         let answers = [
@@ -167,7 +168,7 @@ fn an_answer_that_drips_byte_by_byte_is_read_like_any_other() {
             stream.set_nodelay(true).expect("set");
             for answer in &answers {
                 read_request(&mut stream);
-                // The hand-over makes a byte wait until the one before it is in the socket.
+                // The rendezvous channel makes a byte wait until the previous one is written.
                 let (drop_in, drops) = std::sync::mpsc::sync_channel(0);
                 std::thread::scope(|scope| {
                     scope.spawn(|| answer.bytes().for_each(|byte| drop_in.send(byte).expect("taken")));
@@ -186,7 +187,7 @@ fn an_answer_that_drips_byte_by_byte_is_read_like_any_other() {
     }
 }
 
-/// A peer's side of TLS, and the file with which a client trusts it.
+/// The TLS configuration of a peer, and the CA file with which a client trusts it.
 fn tls(test: &str) -> (Arc<ServerConfig>, String) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
     std::fs::create_dir_all(&folder).unwrap();
@@ -199,14 +200,14 @@ fn tls(test: &str) -> (Arc<ServerConfig>, String) {
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .unwrap();
-    // What is written before the handshake leaves with its end, so that it is there before any request.
+    // Bytes written before the handshake are sent at its end, so that they arrive before any request.
     config.send_half_rtt_data = true;
     (Arc::new(config), file.to_str().unwrap().to_owned())
 }
 
 type TlsStream = StreamOwned<ServerConnection, TcpStream>;
 
-/// A peer that speaks TLS: it does as the test says with each connection, whose handshake comes with the first read.
+/// A peer with TLS that calls `serve` for each connection. The handshake happens at the first read.
 fn tls_peer(
     config: &Arc<ServerConfig>,
     connections: usize,
@@ -214,7 +215,7 @@ fn tls_peer(
 ) -> (Peer, String) {
     let config = config.clone();
     let peer = Peer::new(connections, move |stream| {
-        // What is written is there when the write returns, and does not wait for an acknowledgement.
+        // Without this, a write could wait for the acknowledgement of the previous one.
         stream.set_nodelay(true).expect("set");
         let connection = ServerConnection::new(config.clone()).expect("a connection");
         serve(StreamOwned::new(connection, stream));
@@ -223,7 +224,7 @@ fn tls_peer(
     (peer, url)
 }
 
-/// The head of a request, read to its end with its body, over TLS.
+/// Reads one request, head and body, over TLS.
 fn read_over_tls(stream: &mut impl Read) {
     let (mut request, mut byte) = (Vec::new(), [0]);
     while !request.ends_with(b"\r\n\r\n") {
@@ -236,7 +237,7 @@ fn read_over_tls(stream: &mut impl Read) {
     stream.read_exact(&mut body).expect("a body");
 }
 
-/// Waits for the end of a connection on which no further request may come.
+/// Waits for the end of a connection, and asserts that no further request arrives on it.
 fn expect_no_request(stream: &mut impl Read) {
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);
@@ -244,7 +245,7 @@ fn expect_no_request(stream: &mut impl Read) {
 }
 
 #[test]
-fn over_tls_an_end_without_farewell_is_judged_by_what_came() {
+fn a_tls_connection_that_ends_without_close_notify_is_judged_by_the_bytes_received() {
     let (config, ca_file) = tls("no_farewell");
     let mut count = 0;
     for vendor in VENDORS {
@@ -291,10 +292,10 @@ fn over_tls_an_end_without_farewell_is_judged_by_what_came() {
     println!("TLS: {} rows", count * 2);
 }
 
-/// Both buffers on the way hold that much, and so does a TLS record.
+/// The size of the client's two read buffers, and of a TLS record.
 const BUFFER: usize = 16 * 1024;
 
-/// A good answer of exactly this length, head included.
+/// A good answer of exactly this length, including the head.
 fn fresh_of_length(vendor: &Vendor, length: usize) -> String {
     let body = (vendor.success)("fresh");
     let padded = |padding: usize| http("200 OK", "", &format!("{body}{}", " ".repeat(padding)));
@@ -304,7 +305,7 @@ fn fresh_of_length(vendor: &Vendor, length: usize) -> String {
     answer
 }
 
-/// Writes an answer and what follows it in one flight: as one record, or as records of their own.
+/// Writes an answer and the bytes after it with one flush, each piece in its own TLS record.
 fn write_flight(stream: &mut TlsStream, pieces: &[&str]) {
     for piece in pieces {
         stream.conn.writer().write_all(piece.as_bytes()).expect("room");
@@ -313,7 +314,7 @@ fn write_flight(stream: &mut TlsStream, pieces: &[&str]) {
 }
 
 #[test]
-fn an_answer_behind_an_answer_is_found_at_every_edge_of_buffers_and_records() {
+fn a_second_answer_is_found_at_every_boundary_of_buffers_and_records() {
     let (config, ca_file) = tls("edges");
     let mut count = 0;
     for vendor in VENDORS {
@@ -378,7 +379,7 @@ fn an_answer_behind_an_answer_is_found_at_every_edge_of_buffers_and_records() {
 }
 
 #[test]
-fn what_came_over_tls_before_the_request_is_no_answer_and_nothing_is_sent() {
+fn nothing_is_sent_on_a_tls_connection_that_already_has_bytes() {
     let (config, ca_file) = tls("early");
     for vendor in VENDORS {
         for early in [stale(&vendor), "H".to_owned(), stale(&vendor).repeat(50)] {
@@ -397,7 +398,7 @@ fn what_came_over_tls_before_the_request_is_no_answer_and_nothing_is_sent() {
 }
 
 #[test]
-fn what_arrives_over_tls_while_idle_ends_the_connection_unless_it_is_no_data() {
+fn data_that_arrives_on_an_idle_tls_connection_ends_it_and_other_records_do_not() {
     type Act = fn(&mut TlsStream, &Vendor);
     #[rustfmt::skip]
     let rows: [(&str, bool, Act); 5] = [
@@ -486,7 +487,7 @@ fn a_server_whose_certificate_is_not_trusted_gets_an_alert_and_no_request() {
             let expected = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
             assert_eq!(error, Some(&expected));
         });
-        // Without `tls.ca_file` the roots of Mozilla are trusted.
+        // Without `tls.ca_file` the client trusts Mozilla's roots.
         let report = send(&client(&url), &vendor.message);
         let expected = (Code::Tls, Delivery::NotSent);
         assert_eq!(outcome(&report), expected, "{}: {}", vendor.name, report.text());
@@ -494,9 +495,9 @@ fn a_server_whose_certificate_is_not_trusted_gets_an_alert_and_no_request() {
     }
 }
 
-/// The answer may be that of an earlier request, and then everything on this connection is one answer late.
+/// The answer may be that of an earlier request. Every later answer on the connection would then belong to an earlier request.
 #[test]
-fn a_connection_whose_answer_names_another_action_is_not_used_again() {
+fn a_connection_whose_answer_names_another_action_is_not_reused() {
     let body = |action: &str| {
         format!(r#"{{"ResponseMetadata":{{"RequestId":"r1","Action":"{action}"}},"Result":{{"Message":"Success"}}}}"#)
     };

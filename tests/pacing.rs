@@ -1,4 +1,4 @@
-//! Pacing for real: many threads against the emulator, whose own clock and quota are the judge.
+//! Pacing with many threads against the emulator, which checks the rate with its own clock and quota.
 
 mod common;
 
@@ -8,21 +8,21 @@ use common::{COMMAND, SIGNAL, UNICAST, client_with, emulator, get, outcome, post
 use rtcmsg::{CallOptions, CallTimeout, Client, Code, Delivery, Message, Payload, Vendor};
 use serde_json::json;
 
-/// Each test has an account of its own in the process's buckets.
+/// A client whose account no other test uses, since clients of one account share its buckets in a process.
 fn paced(url: &str, scope: &str, settings: &[(&str, &str)]) -> Client {
     let mut all = vec![
         ("quota.mode", "wait"),
         ("quota.volcengine_scope", scope),
         ("quota.zego_scope", scope),
         ("http.timeout_ms", "600000"),
-        // What delays may differ by where the machine has other work and the connections are new.
+        // Delays vary this much on a busy machine with new connections.
         ("quota.jitter_ms", "300"),
     ];
     all.extend(settings);
     client_with(url, &all)
 }
 
-/// 16 threads send until `count` messages went out; none may be throttled, and the ledger holds no second above `limit`.
+/// 16 threads send `count` messages. None may be throttled, and no second in the ledger may have more than `limit`.
 fn flood(client: &Client, url: &str, message: &Message, count: usize, limit: usize) {
     let next = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -51,14 +51,14 @@ fn flood(client: &Client, url: &str, message: &Message, count: usize, limit: usi
 }
 
 #[test]
-fn no_second_holds_more_than_500_of_the_rtc_sends() {
+fn no_second_has_more_than_500_of_the_rtc_sends() {
     let emulator = emulator();
     let client = paced(emulator.url(), "rtc", &[]);
     flood(&client, emulator.url(), &UNICAST, 1300, 500);
 }
 
 #[test]
-fn no_second_holds_more_than_100_im_messages() {
+fn no_second_has_more_than_100_im_messages() {
     let emulator = emulator();
     let member = json!({"conversation_id": SIGNAL.conversation_id, "user_id": SIGNAL.sender_id, "devices": ["Web"]});
     post(emulator.url(), "im/join", member);
@@ -73,7 +73,7 @@ fn no_second_holds_more_than_100_im_messages() {
 }
 
 #[test]
-fn no_second_holds_more_than_10_commands_of_a_test_project() {
+fn no_second_has_more_than_10_commands_of_a_test_project() {
     let emulator = emulator();
     post(
         emulator.url(),
@@ -113,7 +113,7 @@ fn clients_of_one_account_share_its_quota_and_other_accounts_do_not() {
 }
 
 #[test]
-fn a_turn_after_the_deadline_is_refused_at_once() {
+fn a_send_whose_permit_comes_after_the_deadline_is_refused_immediately() {
     let emulator = emulator();
     let client = paced(
         emulator.url(),
@@ -130,7 +130,7 @@ fn a_turn_after_the_deadline_is_refused_at_once() {
 }
 
 #[test]
-fn a_batch_that_weighs_its_recipients_is_cut_to_what_a_second_allows() {
+fn a_batch_that_costs_one_permit_per_recipient_is_split_at_the_limit_per_second() {
     let emulator = emulator();
     let settings = [
         ("quota.batch_cost", "recipient"),
@@ -162,7 +162,7 @@ fn a_batch_that_weighs_its_recipients_is_cut_to_what_a_second_allows() {
 }
 
 #[test]
-fn close_ends_the_wait_for_a_turn_and_what_waited_is_not_sent() {
+fn close_ends_the_wait_for_a_permit_and_waiting_sends_are_not_sent() {
     let emulator = emulator();
     let client = paced(
         emulator.url(),
@@ -176,7 +176,7 @@ fn close_ends_the_wait_for_a_turn_and_what_waited_is_not_sent() {
             .collect();
         client.close(Some(Duration::ZERO));
         for call in waiting {
-            // Whoever came after the close was not taken in; whoever was inside is not sent.
+            // A send after the close is refused; a send that waited for its permit is not sent.
             match call.join().unwrap() {
                 Ok(report) => assert_eq!(outcome(&report), (Code::Closed, Delivery::NotSent)),
                 Err(error) => assert_eq!(error.code, Code::Closed),
@@ -187,7 +187,7 @@ fn close_ends_the_wait_for_a_turn_and_what_waited_is_not_sent() {
 }
 
 #[test]
-fn off_means_off() {
+fn quota_mode_off_limits_nothing() {
     let emulator = emulator();
     let client = paced(
         emulator.url(),
@@ -199,7 +199,7 @@ fn off_means_off() {
     }
 }
 
-/// What a raw call comes to; the emulator knows none of these actions, and its refusal is an answer.
+/// The code of a raw call. The emulator does not serve these actions, and its refusal shows that the request was sent.
 fn call(client: &Client, vendor: Vendor, action: &str, json: &str) -> Code {
     let version = if vendor == Vendor::Volcengine { "2020-12-01" } else { "" };
     let report = client.call(vendor, action, version, json, &CallOptions::default());

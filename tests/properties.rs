@@ -1,7 +1,7 @@
-//! What holds for every text, payload and setting: the canonical request as docs/VENDORS.md has it, written here a second
-//! time; what goes out arrives equal; no setting panics; no secret is told.
+//! Properties of every text, payload and setting: the canonical request is that of docs/VENDORS.md, of which this file has an
+//! independent implementation; a payload arrives unchanged; no setting panics; no secret is shown.
 //!
-//! Cases are random but always the same: the generator starts from a fixed seed, so a failure needs no regression file.
+//! The cases are random but the same in every run, because the seed is fixed. A failure needs no regression file.
 
 mod common;
 
@@ -23,7 +23,7 @@ use rtcmsg::{Client, Code, Config, Delivery, Level, Logger, Message, Payload, SE
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Runs a property on that many cases.
+/// Checks a property with `cases` cases.
 fn hold<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let config = ProptestConfig {
         cases,
@@ -36,7 +36,7 @@ fn hold<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value) -> Res
     }
 }
 
-/// Text of one character or more, of all of Unicode, with what needs escaping more often than chance has it.
+/// A text of at least one character from all of Unicode, with more characters that need escaping than a uniform choice has.
 fn text() -> impl Strategy<Value = String> {
     let awkward = select(vec![
         '\0',
@@ -61,7 +61,7 @@ fn text() -> impl Strategy<Value = String> {
     .prop_map(|chars| chars.into_iter().collect())
 }
 
-/// VENDORS.md: unreserved `A-Za-z0-9-_.~`, all else by its UTF-8 bytes.
+/// VENDORS.md: `A-Za-z0-9-_.~` are unreserved; the UTF-8 bytes of all other characters are escaped.
 fn percent_encoded(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.as_bytes() {
@@ -115,7 +115,7 @@ fn a_canonical_request_and_its_signature_are_those_of_an_independent_formatter()
         1000,
         (request, scope),
         |((method, query, headers, body), (x_date, region, service, secret))| {
-            // VENDORS.md, Signature: line by line.
+            // The lines of VENDORS.md, Signature.
             let wire_query: Vec<String> = query
                 .iter()
                 .map(|(name, value)| format!("{}={}", percent_encoded(name), percent_encoded(value)))
@@ -137,12 +137,12 @@ fn a_canonical_request_and_its_signature_are_those_of_an_independent_formatter()
                 "request",
             );
 
-            // Whatever the order that the caller has them in.
+            // The order of the caller's pairs must not matter.
             let pairs: Vec<(&str, &str)> = query.iter().rev().map(|(name, value)| (&**name, &**value)).collect();
             let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
             let body_sha256 = sha256_hex(&body);
             let key = DayKey::new(&Secret::new(secret), day, &region, &service);
-            // However much of it was hashed before.
+            // The number of headers that are hashed in advance must not matter.
             for known in 0..headers.len() {
                 let (known, later) = headers.split_at(known);
                 let (later, values): (Vec<_>, Vec<_>) = later.iter().copied().unzip();
@@ -163,7 +163,7 @@ fn a_canonical_request_and_its_signature_are_those_of_an_independent_formatter()
     );
 }
 
-/// A peer that accepts everything and hands on what it got: the request's target, and its body.
+/// A peer that accepts every request and returns its target and body to the test.
 struct Ear {
     url: String,
     heard: Receiver<(String, Vec<u8>)>,
@@ -187,7 +187,7 @@ impl Ear {
                     if head.is_empty() {
                         break;
                     }
-                    // Tokens and keys need not be ASCII.
+                    // Tokens and keys may be other than ASCII.
                     let head = String::from_utf8(head).expect("UTF-8");
                     let target = head.split(' ').nth(1).expect("a target").to_owned();
                     let length = head.to_ascii_lowercase();
@@ -195,7 +195,7 @@ impl Ear {
                     let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length"))];
                     reader.read_exact(&mut body).expect("a body");
                     hear.send((target, body)).expect("heard");
-                    // Good for both vendors.
+                    // Both vendors' clients accept this answer.
                     let answer = r#"{"ResponseMetadata":{"RequestId":"r"},"Code":0}"#;
                     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}", answer.len());
                     reader.get_mut().write_all(answer.as_bytes()).expect("written");
@@ -205,7 +205,7 @@ impl Ear {
         Ear { url, heard }
     }
 
-    /// What arrived of this message, once it was accepted.
+    /// Sends a message, which must be accepted, and returns what arrived.
     fn hear(&self, client: &Client, message: &Message) -> (String, Vec<u8>) {
         let report = send(client, message);
         assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.text());
@@ -241,7 +241,7 @@ fn unicast(text: &str) -> Message<'_> {
     }
 }
 
-/// Every scalar value once, in texts of up to this many bytes.
+/// All Unicode scalar values, each once, in texts of at most `bytes` bytes.
 fn all_of_unicode(bytes: usize) -> Vec<String> {
     let mut texts = vec![String::new()];
     for char in '\0'..=char::MAX {
@@ -254,7 +254,7 @@ fn all_of_unicode(bytes: usize) -> Vec<String> {
 }
 
 #[test]
-fn every_character_of_unicode_arrives_as_it_was() {
+fn every_character_of_unicode_arrives_unchanged() {
     let ear = Ear::new();
     let client = client(&ear.url);
     let mut count = 0;
@@ -283,7 +283,7 @@ fn every_character_of_unicode_arrives_as_it_was() {
 }
 
 #[test]
-fn texts_and_ids_of_any_kind_arrive_as_they_were() {
+fn texts_and_ids_of_any_kind_arrive_unchanged() {
     let ear = Ear::new();
     let client = client(&ear.url);
     let id = || text().prop_map(|text| text.replace('\0', "0").chars().take(32).collect::<String>());
@@ -338,7 +338,7 @@ fn texts_and_ids_of_any_kind_arrive_as_they_were() {
 }
 
 #[test]
-fn bytes_of_any_kind_arrive_as_they_were() {
+fn bytes_of_any_kind_arrive_unchanged() {
     let ear = Ear::new();
     let client = client(&ear.url);
     hold(500, vec(any::<u8>(), 1..3000), |bytes| {
@@ -357,7 +357,7 @@ fn bytes_of_any_kind_arrive_as_they_were() {
     });
 }
 
-/// A key of the table, or near one, or none.
+/// A key of the table, a similar key, or an arbitrary text.
 fn key() -> impl Strategy<Value = String> {
     let known = (0..SETTINGS.len()).prop_map(|index| SETTINGS[index].key.to_owned());
     prop_oneof![
@@ -432,7 +432,7 @@ fn no_setting_panics_and_every_refusal_names_its_key() {
 }
 
 #[test]
-fn what_a_client_is_made_with_it_can_send_with() {
+fn a_client_can_send_with_every_setting_that_it_was_made_with() {
     let ear = Ear::new();
     let unicode = text().prop_map(|text| text.replace(char::is_control, "").trim().to_owned());
     let printable = prop_oneof![20 => "([!-~]([ -~]{0,30}[!-~])?)?", 1 => unicode];
@@ -473,7 +473,7 @@ fn no_error_log_line_or_report_holds_a_secret() {
         .map(|setting| setting.key)
         .collect();
     assert!(secrets.len() >= 4, "{secrets:?}");
-    // Long enough to stand in no sentence by chance, with what makes it a bad value around it.
+    // A secret is so long that no message has it by chance. The text around it makes the value invalid.
     let around = || {
         select(vec![
             "",
@@ -501,16 +501,16 @@ fn no_error_log_line_or_report_holds_a_secret() {
         for (key, (secret, before, behind, long)) in secrets.iter().zip(&values) {
             let tail = if *long { "x".repeat(4096) } else { String::new() };
             let value = match *key {
-                // Where a password stands: the host of a proxy may well be told.
+                // The secret is the password, because an error may show the host of a proxy.
                 "http.proxy" => format!("{before}http://user:{secret}@127.0.0.1:1{behind}{tail}"),
-                // Twice 16 characters, so that the length is right.
+                // The secret is repeated, because the value must have 32 characters.
                 "zego.server_secret" => format!("{before}{secret}{secret}{behind}{tail}"),
                 _ => format!("{before}{secret}{behind}{tail}"),
             };
             if let Err(error) = config.set(key, &value) {
                 told += &format!("{error} {error:?}");
             }
-            // In the place of an endpoint's user, too.
+            // A secret as the user of an endpoint must also not be shown.
             if let Err(error) = Config::new().set("zego.endpoint", &format!("https://{secret}@{behind}")) {
                 told += &error.to_string();
             }

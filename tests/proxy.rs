@@ -1,5 +1,5 @@
-//! Proxies, as programs meet them: which one a message goes through, and what is known when it does not let it through.
-//! The rules themselves are tested row by row beside src/http/proxy/mod.rs.
+//! Proxies: through which proxy a message is sent, and what is reported if the proxy refuses it. The unit tests of
+//! src/http/proxy/mod.rs check each rule.
 
 mod common;
 
@@ -14,22 +14,22 @@ use common::{Peer, UNICAST, client_with, emulator, outcome, read_request, send};
 use rtcmsg::{CallOptions, CallTimeout, Client, Code, Delivery, Report};
 use rtcmsg_emulator::{Emulator, Options};
 
-/// Where a message went.
+/// The way of a message to the vendor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
     ThroughA,
     ThroughB,
     Direct,
-    /// The client was not made, for a reason with this text.
+    /// The client could not be created, with an error that has this text.
     Refused(&'static str),
 }
 
-/// Variables, an endpoint, and the way to it.
+/// Environment variables, an endpoint, and the expected way to it.
 type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, Way);
 
-/// The part of a child process: one message to the endpoint `TEST_ENDPOINT`, with the environment as it is.
+/// Runs in a child process: sends one message to the endpoint `TEST_ENDPOINT` with the environment of the process.
 #[test]
-#[ignore = "the_environment_says_which_proxy_it_is runs it in a process of its own"]
+#[ignore = "the_environment_selects_the_proxy runs it in a process of its own"]
 fn child() {
     let url = std::env::var("TEST_ENDPOINT").unwrap();
     let mut config = common::config(&url);
@@ -59,7 +59,7 @@ fn send_in_child(endpoint: &str, ca_file: &str, variables: &[(&str, String)]) ->
 }
 
 #[test]
-fn the_environment_says_which_proxy_it_is() {
+fn the_environment_selects_the_proxy() {
     use Way::{Direct, Refused, ThroughA, ThroughB};
     let files = common::certificate("environment");
     let ca_file = files.certificate.to_str().unwrap().to_owned();
@@ -69,7 +69,7 @@ fn the_environment_says_which_proxy_it_is() {
     };
     let https = Emulator::start(options).unwrap();
     let http = emulator();
-    // The certificate is for this name.
+    // The certificate is for `localhost`.
     let https_url = https.url().replace("127.0.0.1", "localhost");
     let (a, b) = (ConnectProxy::start(), ConnectProxy::start());
     #[rustfmt::skip]
@@ -114,7 +114,7 @@ fn the_environment_says_which_proxy_it_is() {
     }
 }
 
-/// What a send comes to when the proxy does this once.
+/// The report of a send through a proxy with one fault, and how often the client asked the proxy for a tunnel.
 fn behind(fault: Fault, attempts: &str) -> (Report, usize) {
     let emulator = emulator();
     let proxy = ConnectProxy::start();
@@ -131,7 +131,7 @@ fn behind(fault: Fault, attempts: &str) -> (Report, usize) {
 }
 
 #[test]
-fn a_refusal_of_the_proxy_is_not_repeated_and_a_failure_behind_it_is() {
+fn a_refusal_by_the_proxy_is_not_retried_and_a_failure_behind_it_is() {
     for (status, is_final) in [
         (302, true),
         (400, true),
@@ -169,7 +169,7 @@ fn a_refusal_of_the_proxy_is_not_repeated_and_a_failure_behind_it_is() {
     }
 }
 
-/// The password of a proxy is wrong for every endpoint, and some proxies lock an account that sends it often.
+/// A wrong proxy password is wrong for every endpoint, and some proxies lock an account that repeats it.
 #[test]
 fn a_proxy_that_wants_credentials_is_not_asked_for_another_endpoint() {
     let emulator = emulator();
@@ -191,7 +191,7 @@ fn a_proxy_that_wants_credentials_is_not_asked_for_another_endpoint() {
 }
 
 #[test]
-fn what_is_no_answer_of_a_proxy_is_refused() {
+fn an_invalid_answer_of_a_proxy_is_refused() {
     for answer in [
         "SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned(),
         "\x05\x00\r\n\r\n".to_owned(),
@@ -235,7 +235,7 @@ fn the_proxy_is_asked_for_a_tunnel_once_with_user_and_password() {
 }
 
 #[test]
-fn where_no_proxy_listens_nothing_is_sent_and_the_text_names_the_proxy() {
+fn nothing_is_sent_if_no_proxy_listens_and_the_text_names_the_proxy() {
     let emulator = emulator();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -267,7 +267,7 @@ fn where_no_proxy_listens_nothing_is_sent_and_the_text_names_the_proxy() {
 }
 
 #[test]
-fn a_proxy_that_never_answers_holds_nobody_past_the_deadline() {
+fn a_call_through_a_proxy_that_never_answers_ends_at_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let client = client_with("http://127.0.0.1:1", &[("http.proxy", &url)]);
@@ -304,7 +304,7 @@ fn a_close_ends_the_wait_for_the_answer_of_a_proxy() {
     peer.join();
 }
 
-/// tinyproxy, as Debian ships it, with a user and a password, and a host that it does not allow.
+/// Debian's tinyproxy with a user, a password, and a host that it refuses.
 struct Tinyproxy {
     process: Child,
     address: String,
@@ -361,7 +361,7 @@ impl Drop for Tinyproxy {
 }
 
 #[test]
-fn a_real_proxy_lets_through_what_it_allows() {
+fn a_real_proxy_forwards_what_it_allows() {
     let emulator = emulator();
     let proxy = Tinyproxy::start();
     let sent = (Code::Ok, Delivery::Accepted);

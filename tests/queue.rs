@@ -1,4 +1,4 @@
-//! Submit and poll: one completion for each message, whatever happens to it, and nobody waits who should not.
+//! Submit and poll: each message gets exactly one completion, whatever happens to it, and no call waits longer than it may.
 
 mod common;
 
@@ -12,7 +12,7 @@ use rtcmsg::{
 use rtcmsg_emulator::{Emulator, Options};
 use serde_json::{Value, json};
 
-/// Longer than anything here takes: what runs into it has gone wrong.
+/// The time limit of a wait. It is longer than any correct wait here, so that a test that hangs fails.
 const NET: Option<Duration> = Some(Duration::from_secs(60));
 
 fn dispatcher(url: &str, settings: &[(&str, &str)]) -> Dispatcher {
@@ -35,7 +35,7 @@ fn next(dispatcher: &Dispatcher) -> Completion {
     dispatcher.poll(NET).expect("not forked").expect("a completion")
 }
 
-/// The next so many, by id.
+/// The next `count` completions, sorted by id.
 fn completions(dispatcher: &Dispatcher, count: usize) -> Vec<Completion> {
     let mut all: Vec<Completion> = (0..count).map(|_| next(dispatcher)).collect();
     all.sort_by_key(|completion| completion.id);
@@ -144,7 +144,7 @@ fn each_message_gives_one_completion_with_its_report() {
 }
 
 #[test]
-fn bad_input_is_refused_before_it_is_taken_in() {
+fn bad_input_is_refused_before_the_message_is_enqueued() {
     let emulator = emulator();
     let queue = dispatcher(emulator.url(), &[]);
     let refused = queue.submit(&unicast("", "hi"), &SubmitOptions::default()).unwrap_err();
@@ -157,12 +157,12 @@ fn bad_input_is_refused_before_it_is_taken_in() {
     );
 }
 
-/// A vendor that holds every answer back until the test has looked.
+/// Makes the vendor delay every request beyond the end of the test.
 fn held(emulator: &Emulator) {
     emulator.add_fault(r#"{"latency_ms": 600000}"#.parse().unwrap());
 }
 
-/// Waits until the emulator has read a whole request, so that bytes of it have certainly left.
+/// Waits until the emulator has read a whole request, so that its bytes have certainly been sent.
 fn wait_for_request(emulator: &Emulator) {
     let has_arrived = |connection: &Value| {
         let requests = connection["requests"].as_array().unwrap();
@@ -195,7 +195,7 @@ fn a_full_queue_refuses_and_counts_what_was_not_polled() {
 }
 
 #[test]
-fn a_queue_is_full_by_bytes_too_until_messages_are_polled() {
+fn a_queue_is_also_full_by_bytes_until_messages_are_polled() {
     let emulator = emulator();
     let queue = dispatcher(emulator.url(), &[("queue.max_bytes", "100000")]);
     let text = "x".repeat(60_000);
@@ -211,7 +211,7 @@ fn a_queue_is_full_by_bytes_too_until_messages_are_polled() {
 }
 
 #[test]
-fn a_caller_who_never_polls_is_refused_and_the_queue_stays_as_it_is() {
+fn a_caller_that_never_polls_is_refused_and_the_queue_does_not_grow() {
     let emulator = emulator();
     let queue = dispatcher(emulator.url(), &[("queue.capacity", "50")]);
     let refused = (0..5_000)
@@ -230,7 +230,7 @@ fn a_caller_who_never_polls_is_refused_and_the_queue_stays_as_it_is() {
 }
 
 #[test]
-fn what_is_cancelled_in_the_queue_is_not_sent_and_what_is_on_its_way_runs_on() {
+fn a_queued_message_can_be_cancelled_and_a_message_in_flight_continues() {
     let emulator = emulator();
     held(&emulator);
     let queue = dispatcher(
@@ -264,9 +264,9 @@ fn what_is_cancelled_in_the_queue_is_not_sent_and_what_is_on_its_way_runs_on() {
 }
 
 #[test]
-fn what_expires_in_the_queue_is_not_sent_and_spends_nothing() {
+fn a_message_that_expires_in_the_queue_is_not_sent_and_consumes_no_quota() {
     let emulator = emulator();
-    // One leaves at once; the next turn is a minute off, and the others do not wait for it.
+    // The first message is sent at once. The others expire before the quota has their next permit.
     let settings = [
         ("quota.mode", "wait"),
         ("quota.rtc_per_second", "1"),
@@ -293,10 +293,10 @@ fn what_expires_in_the_queue_is_not_sent_and_spends_nothing() {
 }
 
 #[test]
-fn what_expires_while_it_connects_is_not_sent() {
+fn a_message_that_expires_during_the_connect_is_not_sent() {
     let emulator = emulator();
     let queue = dispatcher("http://127.0.0.1:9", &[("volcengine.endpoint", emulator.url())]);
-    // A listener whose backlog is full never completes a connect.
+    // A connect to a listener with a full backlog never completes.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let stuck = dispatcher(
@@ -313,7 +313,7 @@ fn what_expires_while_it_connects_is_not_sent() {
     drop((kept, queue));
 }
 
-/// Connections until the listener takes no more.
+/// Opens connections until the listener accepts no more.
 fn fill_backlog(listener: &std::net::TcpListener) -> Vec<std::net::TcpStream> {
     let address = listener.local_addr().unwrap();
     let connect = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(300));
@@ -321,7 +321,7 @@ fn fill_backlog(listener: &std::net::TcpListener) -> Vec<std::net::TcpStream> {
 }
 
 #[test]
-fn an_urgent_message_leaves_next_among_a_thousand() {
+fn an_urgent_message_is_sent_next_among_a_thousand() {
     let emulator = emulator();
     let settings = [
         ("quota.mode", "wait"),
@@ -341,7 +341,7 @@ fn an_urgent_message_leaves_next_among_a_thousand() {
         submit(&queue, &command(room));
     }
     for _ in 0..10 {
-        next(&queue); // the burst is out, and the rest waits for its turn
+        next(&queue); // the burst is sent, and the other messages wait for a permit
     }
     let urgent = SubmitOptions {
         call: CallOptions {
@@ -368,13 +368,13 @@ fn an_urgent_message_leaves_next_among_a_thousand() {
 }
 
 #[test]
-fn synchronous_callers_stand_in_the_same_list() {
+fn synchronous_calls_and_queued_messages_wait_in_the_same_list() {
     let emulator = emulator();
     let settings = [
         ("quota.mode", "wait"),
         ("quota.zego_per_second", "1"),
         ("quota.zego_scope", "shared list"),
-        // So far apart that each turn has been used before the next comes, however busy the machine is.
+        // The permits are so far apart that each is used before the next one, even on a busy machine.
         ("quota.jitter_ms", "1500"),
     ];
     let queue = dispatcher(emulator.url(), &settings);
@@ -408,7 +408,7 @@ fn synchronous_callers_stand_in_the_same_list() {
     assert_eq!(rooms, ["room-0", "lobby", "room-1", "room-2"]);
 }
 
-/// 100 destinations, 8 workers, answers that take from 0 to 8 ms: at each destination the numbers come in order.
+/// With 100 destinations, 8 workers and answers after 0 to 8 ms, the numbers arrive in order at each destination.
 fn numbered_messages_arrive_in_order(faults: &[&str], settings: &[(&str, &str)], count: usize) {
     let emulator = Emulator::start(Options {
         quota: false,
@@ -455,7 +455,7 @@ fn ten_thousand_messages_arrive_in_order_at_each_destination() {
 }
 
 #[test]
-fn they_arrive_in_order_with_retries_too() {
+fn messages_also_arrive_in_order_with_retries() {
     let faults = [
         r#"{"throttle": true, "probability": 0.1, "seed": 4}"#,
         r#"{"latency_ms": 3, "probability": 0.2, "seed": 5}"#,
@@ -470,7 +470,7 @@ fn they_arrive_in_order_with_retries_too() {
 }
 
 #[test]
-fn a_slow_destination_holds_up_its_own_messages_alone_and_unordered_ones_not_at_all() {
+fn a_slow_destination_delays_only_its_own_ordered_messages() {
     let emulator = emulator();
     emulator.add_fault(r#"{"user": "slow", "count": 1, "latency_ms": 600000}"#.parse().unwrap());
     let queue = dispatcher(emulator.url(), &[("http.timeout_ms", "600000")]);
@@ -497,7 +497,7 @@ fn a_slow_destination_holds_up_its_own_messages_alone_and_unordered_ones_not_at_
 }
 
 #[test]
-fn without_a_completion_nothing_stays_behind() {
+fn messages_without_completion_leave_nothing_in_the_queue() {
     let emulator = emulator();
     let queue = dispatcher(emulator.url(), &[("queue.capacity", "2")]);
     let options = SubmitOptions {
@@ -517,7 +517,7 @@ fn without_a_completion_nothing_stays_behind() {
 }
 
 #[test]
-fn a_panic_of_a_worker_ends_its_message_alone() {
+fn a_panic_of_a_worker_ends_only_its_message() {
     let emulator = emulator();
     let mut config = configured(emulator.url(), &[("worker.threads", "1")]);
     config.set_logger(Logger::new(rtcmsg::Level::Warn, |_, line| {
@@ -526,7 +526,7 @@ fn a_panic_of_a_worker_ends_its_message_alone() {
     config.set("zego.endpoint", "http://localhost:1").unwrap();
     config.set("http.allow_plaintext", "true").unwrap();
     let queue = Dispatcher::new(&config).unwrap();
-    // The report's own line panics in the logger: the completion is there all the same.
+    // The logger panics at the log line of the report. The message still gets its completion.
     submit(&queue, &COMMAND);
     let completion = next(&queue);
     assert_eq!(completion.report.delivery(), Delivery::NotSent);
@@ -535,7 +535,7 @@ fn a_panic_of_a_worker_ends_its_message_alone() {
 }
 
 #[test]
-fn close_drains_within_its_time_and_refuses_what_comes_after() {
+fn close_drains_within_its_timeout_and_refuses_later_messages() {
     let emulator = emulator();
     let queue = dispatcher(emulator.url(), &[]);
     for index in 0..200 {
@@ -567,7 +567,7 @@ fn close_drains_within_its_time_and_refuses_what_comes_after() {
 }
 
 #[test]
-fn warm_up_opens_connections_that_the_first_messages_find() {
+fn warm_up_opens_connections_that_the_first_messages_use() {
     let emulator = emulator();
     let queue = dispatcher(emulator.url(), &[("worker.threads", "4")]);
     queue.warm_up(0).unwrap();
@@ -587,7 +587,7 @@ fn warm_up_opens_connections_that_the_first_messages_find() {
 }
 
 #[test]
-fn warm_up_serves_over_tls_too_where_the_server_sends_tickets_behind_its_handshake() {
+fn warm_up_works_over_tls_where_the_server_sends_tickets_after_the_handshake() {
     let files = common::certificate("warm-up");
     let ca = files.certificate.clone();
     let emulator = Emulator::start(Options {
@@ -600,7 +600,7 @@ fn warm_up_serves_over_tls_too_where_the_server_sends_tickets_behind_its_handsha
     let queue = dispatcher(&url, &settings);
     queue.warm_up(0).unwrap();
     queue.flush(NET).unwrap();
-    // The tickets are there by the time that another connection has been made and used.
+    // The tickets have arrived before another connection has been opened and used.
     queue.client().send(&UNICAST, &CallOptions::default()).unwrap();
     let opened = |queue: &Dispatcher| stats(queue)["http"]["connections_opened"].as_u64().unwrap();
     assert_eq!(opened(&queue), 4);
@@ -610,7 +610,7 @@ fn warm_up_serves_over_tls_too_where_the_server_sends_tickets_behind_its_handsha
 }
 
 #[test]
-fn what_is_opened_ahead_again_and_again_stays_within_http_max_connections() {
+fn repeated_warm_ups_stay_within_the_limit_of_idle_connections() {
     let emulator = emulator();
     let settings = [("http.max_idle_connections", "3"), ("worker.threads", "2")];
     let queue = dispatcher(emulator.url(), &settings);
@@ -618,12 +618,12 @@ fn what_is_opened_ahead_again_and_again_stays_within_http_max_connections() {
         queue.warm_up(3).unwrap();
         queue.flush(NET).unwrap();
     }
-    // Both vendors are one host here.
+    // Both vendors have the same host here.
     assert_eq!(stats(&queue)["http"]["connections_open"], 3);
 }
 
 #[test]
-fn no_class_of_messages_takes_every_worker() {
+fn messages_of_one_class_do_not_use_every_worker() {
     let emulator = Emulator::start(Options {
         quota: false,
         ..Options::default()
@@ -647,7 +647,7 @@ fn no_class_of_messages_takes_every_worker() {
 }
 
 #[test]
-fn the_event_handle_is_readable_exactly_while_a_completion_waits() {
+fn the_event_handle_is_readable_exactly_while_a_completion_is_ready() {
     let emulator = emulator();
     let queue = dispatcher(emulator.url(), &[]);
     let handle = queue.event_handle().unwrap();
@@ -670,12 +670,12 @@ fn is_readable(handle: isize) -> bool {
         events: libc::POLLIN,
         revents: 0,
     };
-    // SAFETY: one descriptor, which is the dispatcher's.
+    // SAFETY: the array has one entry, and the dispatcher keeps its descriptor open.
     unsafe { libc::poll(&mut fd, 1, 0) == 1 }
 }
 
 #[test]
-fn the_snapshot_tells_what_was_done() {
+fn the_snapshot_counts_what_was_done() {
     let emulator = emulator();
     emulator.add_fault(r#"{"throttle": true, "count": 1}"#.parse().unwrap());
     post(

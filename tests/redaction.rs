@@ -1,4 +1,4 @@
-//! What a vendor repeats of that which it was sent is in no report, error or log line: secrets, and the payload.
+//! If a vendor's answer repeats secrets or the payload, no report, error or log line shows them.
 
 mod common;
 
@@ -20,7 +20,7 @@ const SECRETS: [&str; 4] = [
     "0123456789abcdef0123456789abcdef",
 ];
 
-/// What an answer repeats, each in a way of its own.
+/// The texts that an answer repeats, in several encodings.
 fn echoes() -> Vec<String> {
     let json = serde_json::to_string(PAYLOAD).expect("JSON");
     let mut echoes = vec![
@@ -38,7 +38,7 @@ fn echoes() -> Vec<String> {
     echoes
 }
 
-/// Answers that repeat it in every place that a report shows.
+/// Answers that repeat the text in every field that a report shows.
 fn answers(vendor: Vendor, echo: &str) -> Vec<Value> {
     match vendor {
         Vendor::Volcengine => vec![
@@ -72,7 +72,7 @@ fn told(url: &str) -> Told {
 }
 
 impl Told {
-    /// Holds that nothing of this is to be seen anywhere.
+    /// Asserts that no line, error or report shows the text.
     fn hold(&self, report: &Report, echo: &str) {
         let lines = self.lines.lock().expect("no panic").join("\n");
         let error = report.error().map(|error| error.to_string());
@@ -125,7 +125,7 @@ fn is_of(secret_or_payload: &str, vendor: Vendor) -> bool {
 }
 
 #[test]
-fn what_a_vendor_repeats_is_in_no_report_error_or_log_line() {
+fn no_report_error_or_log_line_shows_what_a_vendor_repeats() {
     for message in messages() {
         let vendor = if message.action() == "SendCustomCommand" {
             Vendor::Zego
@@ -156,7 +156,7 @@ fn what_a_vendor_repeats_is_in_no_report_error_or_log_line() {
 }
 
 #[test]
-fn a_raw_call_is_cleaned_too_but_for_its_body() {
+fn the_texts_of_a_raw_call_are_also_cleaned_but_not_its_body() {
     let json = json!({"AppId": "a", "Message": PAYLOAD}).to_string();
     for (vendor, version, code) in [
         (Vendor::Volcengine, "2020-12-01", Code::Rejected),
@@ -192,9 +192,9 @@ fn a_raw_call_is_cleaned_too_but_for_its_body() {
     }
 }
 
-/// The test would not end if the payload were looked through for each of the rows.
+/// The test would not end if the library searched the payload once for each row.
 #[test]
-fn an_answer_of_many_rows_that_repeat_a_long_payload_is_cleaned_and_its_words_are_cut() {
+fn an_answer_with_many_rows_that_repeat_a_long_payload_is_cleaned_and_its_texts_are_shortened() {
     let numbers: Vec<String> = (0..125_000).map(|number| format!("{number:08}")).collect();
     let payload = numbers.concat();
     let rows: Vec<Value> = (0..20_000)
@@ -228,7 +228,7 @@ fn an_answer_of_many_rows_that_repeat_a_long_payload_is_cleaned_and_its_words_ar
 }
 
 #[test]
-fn a_raw_call_with_half_a_surrogate_pair_hides_its_texts_too() {
+fn a_raw_call_with_half_a_surrogate_pair_also_hides_its_texts() {
     let answer =
         json!({"ResponseMetadata": {"RequestId": "r", "Error": {"Code": "InvalidParam", "Message": "got hunter22"}}});
     let body = answer.to_string();

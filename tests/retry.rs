@@ -1,4 +1,4 @@
-//! What is repeated, what is not, and what the report says of it. The peers answer from a script.
+//! What is retried, what is not, and what the report shows. The peers answer from a script.
 
 mod common;
 
@@ -29,10 +29,10 @@ fn status(status: &str, headers: &str, body: &str) -> String {
     )
 }
 
-/// Cuts the connection once it has the request.
+/// The peer cuts the connection after it has read the request.
 const CUT: &str = "";
 
-/// Answers one request after another from the script, each on a connection of its own.
+/// A peer that answers one request after another from the script, each on its own connection.
 fn scripted(script: Vec<String>) -> Peer {
     let mut answers = script.into_iter();
     Peer::new(answers.len(), move |mut stream| {
@@ -66,7 +66,7 @@ fn attempts(report: &Report) -> Vec<(Code, Delivery)> {
 }
 
 #[test]
-fn what_the_vendor_did_not_process_is_repeated_until_it_does() {
+fn a_message_that_the_vendor_did_not_process_is_retried_until_it_does() {
     let peer = scripted(vec![
         vendor_error("FlowLimitExceeded.QPSOverLimit"),
         vendor_error("ServiceUnavailableTemp"),
@@ -87,7 +87,7 @@ fn what_the_vendor_did_not_process_is_repeated_until_it_does() {
 }
 
 #[test]
-fn every_attempt_is_freshly_signed() {
+fn every_attempt_has_a_new_signature() {
     let (seen, requests) = std::sync::mpsc::channel();
     let mut answers = [ok(r#"{"Code":7}"#), ok(ACCEPTED)].into_iter();
     let peer = Peer::new(2, move |mut stream| {
@@ -105,7 +105,7 @@ fn every_attempt_is_freshly_signed() {
 }
 
 #[test]
-fn a_refusal_and_an_unknown_outcome_are_not_repeated() {
+fn a_refusal_and_an_unknown_outcome_are_not_retried() {
     for (line, expected) in [
         (
             vendor_error("InvalidParameter.IllegalTo"),
@@ -130,7 +130,7 @@ fn a_refusal_and_an_unknown_outcome_are_not_repeated() {
 }
 
 #[test]
-fn an_unknown_outcome_is_repeated_only_when_asked_for_and_only_success_settles_it() {
+fn an_unknown_outcome_is_retried_only_if_configured_and_only_success_settles_it() {
     let bold = [("retry.on_unknown", "true")];
     for (script, expected) in [
         (vec![CUT.to_owned(), ok(SUCCESS)], (Code::Ok, Delivery::Accepted)),
@@ -151,8 +151,8 @@ fn an_unknown_outcome_is_repeated_only_when_asked_for_and_only_success_settles_i
 }
 
 #[test]
-fn what_the_vendor_answered_is_not_called_unsent_when_the_next_try_cannot_connect() {
-    // The peer takes one connection and is gone.
+fn a_message_that_the_vendor_refused_is_not_reported_as_unsent_if_the_retry_cannot_connect() {
+    // The peer accepts one connection and then stops listening.
     let peer = scripted(vec![vendor_error("ServiceUnavailableTemp")]);
     let report = send(&retrying(&peer.url, &[]), &UNICAST);
     assert_eq!(
@@ -167,7 +167,7 @@ fn what_the_vendor_answered_is_not_called_unsent_when_the_next_try_cannot_connec
 }
 
 #[test]
-fn with_one_attempt_nothing_is_repeated_and_with_three_no_more_than_three() {
+fn there_are_at_most_as_many_attempts_as_configured() {
     for (most, tries) in [("1", 1), ("3", 3)] {
         let peer = scripted(vec![vendor_error("ServiceUnavailableTemp"); tries]);
         let report = send(&retrying(&peer.url, &[("retry.max_attempts", most)]), &UNICAST);
@@ -178,7 +178,7 @@ fn with_one_attempt_nothing_is_repeated_and_with_three_no_more_than_three() {
 }
 
 #[test]
-fn a_pause_that_the_deadline_has_no_room_for_is_not_begun() {
+fn a_retry_whose_pause_would_end_after_the_deadline_is_not_made() {
     let asked_to_wait = status("429 Too Many Requests", "Retry-After: 3600\r\n", "");
     let peer = scripted(vec![asked_to_wait]);
     let report = send(&retrying(&peer.url, &[]), &UNICAST);
@@ -191,8 +191,8 @@ fn a_pause_that_the_deadline_has_no_room_for_is_not_begun() {
 }
 
 #[test]
-fn a_client_whose_budget_is_spent_makes_no_more_retries() {
-    // 20 retries are saved up: two for each of the first ten messages, none for the eleventh.
+fn a_client_without_retry_budget_makes_no_more_retries() {
+    // The budget starts with 20 retries: two for each of the first ten messages, none for the eleventh.
     let peer = scripted(vec![vendor_error("ServiceUnavailableTemp"); 31]);
     let client = retrying(&peer.url, &[("retry.budget_percent", "0")]);
     let tries: Vec<usize> = (0..11).map(|_| attempts(&send(&client, &UNICAST)).len()).collect();
@@ -201,7 +201,7 @@ fn a_client_whose_budget_is_spent_makes_no_more_retries() {
 }
 
 #[test]
-fn a_wrong_clock_is_set_by_the_vendors_date_once_and_kept() {
+fn a_wrong_clock_is_corrected_once_by_the_vendors_date_for_all_later_messages() {
     let ahead = SystemTime::now() + Duration::from_secs(5000);
     let date = format!("Date: {}\r\n", httpdate::fmt_http_date(ahead));
     let refused = r#"{"ResponseMetadata":{"RequestId":"r","Error":{"Code":"InvalidTimestamp","Message":"m"}}}"#;
@@ -234,7 +234,7 @@ fn x_date(request: &str) -> String {
 }
 
 #[test]
-fn a_clock_that_is_a_day_off_or_without_a_date_is_not_followed() {
+fn a_vendors_date_that_is_missing_or_more_than_a_day_off_is_not_used() {
     let refused = r#"{"Code":100000004,"Message":"expired"}"#;
     let next_week = SystemTime::now() + Duration::from_secs(7 * 86_400);
     let date = format!("Date: {}\r\n", httpdate::fmt_http_date(next_week));
@@ -252,14 +252,14 @@ fn a_clock_that_is_a_day_off_or_without_a_date_is_not_followed() {
     }
 }
 
-/// An address where nobody listens.
+/// An address at which no program listens.
 fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
 
 #[test]
-fn the_next_endpoint_is_tried_while_nothing_was_sent_and_the_one_that_works_is_remembered() {
+fn the_next_endpoint_is_tried_if_nothing_was_sent_and_the_one_that_works_is_remembered() {
     let peer = scripted(vec![ok(ACCEPTED), ok(ACCEPTED)]);
     let list = format!("{},{}", nobody(), peer.url);
     let client = client_with("http://127.0.0.1:1", &[("zego.endpoint", &list)]);
@@ -273,7 +273,7 @@ fn the_next_endpoint_is_tried_while_nothing_was_sent_and_the_one_that_works_is_r
 }
 
 #[test]
-fn the_next_endpoint_is_not_tried_once_anything_was_sent() {
+fn the_next_endpoint_is_not_tried_after_anything_was_sent() {
     let cutting = scripted(vec![CUT.to_owned()]);
     let unused = TcpListener::bind("127.0.0.1:0").unwrap();
     let list = format!("{},http://{}", cutting.url, unused.local_addr().unwrap());
@@ -313,7 +313,7 @@ fn each_volcengine_endpoint_is_signed_for_its_own_region() {
 }
 
 #[test]
-fn close_ends_a_pause_between_tries() {
+fn close_ends_a_pause_between_attempts() {
     let (answered, wait) = std::sync::mpsc::channel();
     let peer = Peer::new(1, move |mut stream| {
         answer(

@@ -1,4 +1,4 @@
-//! Every message, from the Rust API over a real socket to the emulator and into the inboxes.
+//! Every message, from the Rust API over a real socket to the inboxes of the emulator.
 
 mod common;
 
@@ -15,7 +15,7 @@ fn deliveries(report: &Report) -> Vec<Delivery> {
 }
 
 #[test]
-fn the_rtc_sends_reach_those_who_are_there_and_are_accepted_for_all() {
+fn the_rtc_sends_reach_present_users_and_are_accepted_for_all() {
     let emulator = emulator();
     let client = client(emulator.url());
     post(
@@ -79,7 +79,7 @@ fn the_rtc_sends_reach_those_who_are_there_and_are_accepted_for_all() {
 }
 
 #[test]
-fn an_im_message_says_of_every_user_and_device_what_became_of_it() {
+fn an_im_message_reports_the_outcome_of_every_user_and_device() {
     let emulator = emulator();
     let client = client(emulator.url());
     for (user_id, devices) in [
@@ -120,13 +120,13 @@ fn an_im_message_says_of_every_user_and_device_what_became_of_it() {
             user_ids: &[10002, 10008],
         },
     );
-    // There may be members without a row: the vendor accepted it for them.
+    // The answer may have no row for some members: the vendor has accepted the message for them.
     assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted));
     assert_eq!(inbox(emulator.url(), "im", &i64::MAX.to_string()).len(), 6);
 }
 
 #[test]
-fn a_zego_command_says_who_was_not_there() {
+fn a_zego_command_reports_absent_users() {
     let emulator = emulator();
     let client = client(emulator.url());
     for user_id in ["alice", "用户 1&b=c"] {
@@ -169,7 +169,7 @@ fn a_zego_command_says_who_was_not_there() {
 }
 
 #[test]
-fn what_the_vendor_refuses_is_not_delivered_and_says_why() {
+fn a_refused_message_is_not_delivered_and_has_the_vendors_reason() {
     let emulator = emulator();
     let url = emulator.url();
     for (settings, message, code, name) in [
@@ -219,7 +219,7 @@ fn what_the_vendor_refuses_is_not_delivered_and_says_why() {
 }
 
 #[test]
-fn both_versions_and_session_tokens_are_understood() {
+fn both_versions_and_session_tokens_are_accepted() {
     let emulator = emulator();
     let url = emulator.url();
     let newer = ("volcengine.rtc_version", "2023-07-20");
@@ -234,7 +234,7 @@ fn both_versions_and_session_tokens_are_understood() {
 }
 
 #[test]
-fn a_used_up_quota_and_a_wrong_clock_are_told_as_such() {
+fn an_exceeded_quota_and_a_wrong_clock_have_their_own_codes() {
     let steady = Options {
         steady_clock: Arc::new(|| Duration::ZERO),
         ..Options::default()
@@ -267,7 +267,7 @@ fn a_used_up_quota_and_a_wrong_clock_are_told_as_such() {
 }
 
 #[test]
-fn other_actions_go_through_call_with_the_raw_answer() {
+fn call_sends_other_actions_and_returns_the_raw_answer() {
     let emulator = emulator();
     let client = client(emulator.url());
     let member = json!({"conversation_id": 1, "user_id": 10001, "devices": ["Web"]});

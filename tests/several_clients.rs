@@ -1,4 +1,4 @@
-//! Several clients of one account in one process: they share its quota, and every message of each ends.
+//! Several clients of one account in one process: they share its quota, and every message of each client gets its report.
 
 mod common;
 
@@ -8,7 +8,7 @@ use common::{config, get};
 use rtcmsg::{CallOptions, Client, Code, Config, Dispatcher, Message, Payload, SubmitOptions};
 use rtcmsg_emulator::{Emulator, Options};
 
-/// Longer than anything here takes: what runs into it has gone wrong.
+/// The time limit of a wait. It is longer than any correct wait here, so that a test that hangs fails.
 const NET: Option<Duration> = Some(Duration::from_secs(120));
 
 fn emulator() -> Emulator {
@@ -41,7 +41,7 @@ fn broadcast(room_id: &str) -> Message<'_> {
     }
 }
 
-/// So many clients submit `each` messages and `threads` threads send `each` more; all of them end, once.
+/// `clients` clients submit `each` messages each, and `threads` threads send `each` more. Each message gets exactly one report.
 fn all_end(scope: &str, clients: usize, threads: usize, each: usize, settings: &[(&str, &str)]) {
     let emulator = emulator();
     let config = shared(emulator.url(), scope, settings);
@@ -80,23 +80,23 @@ fn all_end(scope: &str, clients: usize, threads: usize, each: usize, settings: &
 }
 
 #[test]
-fn two_queues_of_one_account_end() {
+fn two_queues_of_one_account_complete_all_messages() {
     all_end("two", 2, 0, 8, &[("quota.rtc_per_second", "5")]);
 }
 
 #[test]
-fn three_queues_and_two_threads_end() {
+fn three_queues_and_two_threads_complete_all_messages() {
     all_end("three", 3, 2, 60, &[("quota.rtc_per_second", "100")]);
 }
 
 #[test]
-fn twenty_queues_with_full_rooms_and_threads_end() {
+fn twenty_queues_with_full_rooms_and_threads_complete_all_messages() {
     let settings = [("quota.rtc_per_second", "200"), ("quota.room_per_second", "1")];
     all_end("twenty", 20, 5, 30, &settings);
 }
 
 #[test]
-fn six_hundred_queues_end() {
+fn six_hundred_queues_complete_all_messages() {
     all_end(
         "many",
         600,
@@ -107,12 +107,12 @@ fn six_hundred_queues_end() {
 }
 
 #[test]
-fn a_client_that_closes_in_the_middle_leaves_the_others_going() {
+fn a_client_that_closes_does_not_stop_the_other_clients() {
     let emulator = emulator();
     let config = shared(emulator.url(), "leaving", &[("quota.rtc_per_second", "5")]);
     let leaving = Dispatcher::new(&config).expect("a client");
     let staying = Dispatcher::new(&config).expect("a client");
-    // The first has the first places, and keeps the time.
+    // The client that closes is first in the quota's list, so its thread is the one that waits for the next permit.
     for queue in [&leaving, &staying] {
         for message in 0..8 {
             let room = format!("room-{message}");
@@ -129,7 +129,7 @@ fn a_client_that_closes_in_the_middle_leaves_the_others_going() {
     }
 }
 
-/// Messages to other rooms, and those of other clients, are not delayed by what waits for a full room or a busy client.
+/// Messages that wait for a full room or a busy client do not delay messages to other rooms or of other clients.
 #[test]
 fn a_full_room_and_a_busy_client_delay_no_others() {
     let emulator = emulator();
@@ -164,7 +164,7 @@ fn a_full_room_and_a_busy_client_delay_no_others() {
                 .expect("enqueued")
         })
         .collect();
-    // Of the full room one a second may be sent.
+    // The limit of the full room is one message per second.
     let mut left = others.len();
     let mut of_the_room = 0;
     while left > 0 {

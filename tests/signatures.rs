@@ -1,4 +1,4 @@
-//! Our signatures, held to the vendors' own: the vectors are data, some published, some made by the vendors' signers.
+//! Our signatures compared with the vendors' own. The vectors are data: some are published, others come from the vendors' signers.
 
 use rtcmsg::Secret;
 use rtcmsg::sign::{volcengine, zego};
@@ -27,7 +27,7 @@ fn volcengine_requests_are_signed_as_the_vendor_signs_them() {
         let x_date = text(&vector, "x_date");
         let (region, service) = (text(&vector, "region"), text(&vector, "service"));
         let key = volcengine::DayKey::new(&secret, &x_date[..8], region, service);
-        // Whatever part of it was hashed before.
+        // The number of headers that are hashed in advance must not matter.
         for known in 0..headers.len() {
             let (known, later) = headers.split_at(known);
             let (later, values): (Vec<_>, Vec<_>) = later.iter().copied().unzip();

@@ -1,4 +1,4 @@
-//! Lists longer than the vendor takes: one message in, several requests out, one report back, user by user.
+//! Lists above the vendor's limit: one message becomes several requests and one report with every user.
 
 mod common;
 
@@ -34,7 +34,7 @@ fn command<'a>(to: &'a [&'a str]) -> Message<'a> {
     }
 }
 
-/// The ledger's word on every recipient; none may stand in it twice.
+/// The outcome of every recipient in the ledger. No recipient may be there twice.
 fn ledger(url: &str) -> HashMap<String, String> {
     let mut told = HashMap::new();
     for entry in get(url, "ledger").as_array().expect("a list") {
@@ -50,7 +50,7 @@ fn ledger(url: &str) -> HashMap<String, String> {
     told
 }
 
-/// Every recipient in the caller's order, each in the request of its part.
+/// Asserts that the recipients are in the caller's order, each with the request of its part.
 fn in_order(report: &Report, names: &[String], part: usize) {
     assert_eq!(report.recipients().len(), names.len());
     for (index, (recipient, name)) in report.recipients().iter().zip(names).enumerate() {
@@ -60,7 +60,7 @@ fn in_order(report: &Report, names: &[String], part: usize) {
 }
 
 #[test]
-fn six_thousand_and_one_recipients_go_out_in_eleven_batches() {
+fn six_thousand_and_one_recipients_are_sent_in_eleven_batches() {
     let emulator = emulator();
     let url = emulator.url();
     let names = names(6001);
@@ -79,7 +79,7 @@ fn six_thousand_and_one_recipients_go_out_in_eleven_batches() {
 }
 
 #[test]
-fn a_hundred_and_one_recipients_of_a_command_are_told_apart() {
+fn each_of_a_hundred_and_one_recipients_of_a_command_has_its_own_outcome() {
     let emulator = emulator();
     let url = emulator.url();
     let names = names(101);
@@ -113,7 +113,7 @@ fn a_hundred_and_one_recipients_of_a_command_are_told_apart() {
 }
 
 #[test]
-fn im_receivers_are_split_and_those_left_out_are_not() {
+fn im_receivers_are_split_and_ignored_users_are_not() {
     let emulator = emulator();
     let url = emulator.url();
     let ids: Vec<i64> = (1..=7).chain([SIGNAL.sender_id]).collect();
@@ -156,7 +156,7 @@ fn im_receivers_are_split_and_those_left_out_are_not() {
 }
 
 #[test]
-fn a_hundred_thousand_recipients_come_back_as_one_report() {
+fn a_hundred_thousand_recipients_give_one_report() {
     let peer = {
         let body = r#"{"ResponseMetadata":{"RequestId":"r"},"Result":{"Message":"Success"}}"#;
         let bytes = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
@@ -178,7 +178,7 @@ fn a_hundred_thousand_recipients_come_back_as_one_report() {
     assert_eq!(error.text, "100,001 recipients, BatchSendRoomUnicast takes 100,000");
 }
 
-/// What becomes of five parts when the peer answers from a script, one part at a time.
+/// The outcomes of five parts that are sent one at a time to a peer that answers from a script.
 fn parts_of(script: Vec<&'static str>, settings: &[(&str, &str)]) -> Vec<(Code, Delivery, usize)> {
     let mut answers = script.into_iter();
     let peer = Peer::new(answers.len(), move |mut stream| {
@@ -214,7 +214,7 @@ fn parts_of(script: Vec<&'static str>, settings: &[(&str, &str)]) -> Vec<(Code, 
 const ACCEPTED: (Code, Delivery, usize) = (Code::Ok, Delivery::Accepted, 1);
 
 #[test]
-fn a_refusal_of_one_part_lets_the_rest_go_on() {
+fn a_refusal_of_one_part_does_not_stop_the_others() {
     let parts = parts_of(
         vec![
             r#"200 {"Code":0}"#,
@@ -236,7 +236,7 @@ fn a_refusal_of_one_part_lets_the_rest_go_on() {
 }
 
 #[test]
-fn a_refusal_that_concerns_all_ends_the_message_and_the_rest_is_not_sent() {
+fn a_refusal_that_concerns_all_parts_ends_the_message_and_the_other_parts_are_not_sent() {
     for (body, code) in [
         (r#"200 {"Code":100000005}"#, Code::Unauthenticated),
         (r#"200 {"Code":9}"#, Code::Forbidden),
@@ -255,7 +255,7 @@ fn a_refusal_that_concerns_all_ends_the_message_and_the_rest_is_not_sent() {
 }
 
 #[test]
-fn a_throttled_part_is_tried_again_and_the_rest_goes_on() {
+fn a_throttled_part_is_retried_and_the_others_continue() {
     let retrying = [("retry.max_attempts", "2"), ("retry.backoff_ms", "0")];
     let parts = parts_of(
         vec![
@@ -283,8 +283,8 @@ fn a_throttled_part_is_tried_again_and_the_rest_goes_on() {
 }
 
 #[test]
-fn what_the_deadline_has_no_time_for_is_not_sent() {
-    // The first part is never answered; the others come too late.
+fn parts_that_would_start_after_the_deadline_are_not_sent() {
+    // The first part gets no answer, and the deadline passes before the others start.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let client = client_with(
         &format!("http://{}", listener.local_addr().unwrap()),

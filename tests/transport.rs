@@ -1,4 +1,4 @@
-//! When the network fails: did request bytes leave? The peers here are sockets that do as the test says.
+//! Network failures: the delivery shows whether request bytes can have been sent. The peers are sockets that the test controls.
 
 mod common;
 
@@ -21,7 +21,7 @@ fn http(status: &str, headers: &str, body: &str) -> String {
     )
 }
 
-/// What a send comes to when the peer answers with these bytes and closes.
+/// The report of a send whose peer answers with these bytes and closes the connection.
 fn answered_with(bytes: String) -> Report {
     let peer = Peer::new(1, move |mut stream| answer(&mut stream, &bytes));
     let report = send(&client(&peer.url), &UNICAST);
@@ -30,7 +30,7 @@ fn answered_with(bytes: String) -> Report {
 }
 
 #[test]
-fn where_nobody_listens_nothing_is_sent() {
+fn nothing_is_sent_to_an_address_at_which_no_program_listens() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -47,7 +47,7 @@ fn where_nobody_listens_nothing_is_sent() {
 }
 
 #[test]
-fn a_name_without_an_address_is_not_sent() {
+fn nothing_is_sent_if_the_host_has_no_address() {
     let report = send(
         &client_with("http://localhost:1", &[("volcengine.endpoint", "https://name.invalid")]),
         &UNICAST,
@@ -93,7 +93,7 @@ fn a_vendor_that_never_answers_leaves_the_outcome_unknown_at_the_deadline() {
 }
 
 #[test]
-fn a_deadline_of_nothing_sends_nothing() {
+fn a_send_with_a_timeout_of_zero_sends_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = client(&format!("http://{}", listener.local_addr().unwrap()));
     let report = client
@@ -177,14 +177,14 @@ fn an_answer_that_is_not_the_vendors_is_judged_by_its_status() {
 }
 
 #[test]
-fn retry_after_is_told_in_milliseconds() {
+fn retry_after_is_reported_in_milliseconds() {
     let report = answered_with(http("429 Too Many Requests", "Retry-After: 2\r\n", ""));
     assert_eq!(outcome(&report), (Code::Throttled, Delivery::NotDelivered));
     assert_eq!(report.requests()[0].retry_after_ms, 2000);
 }
 
 #[test]
-fn a_connection_is_used_again_and_one_closed_while_idle_costs_no_message() {
+fn a_connection_is_reused_and_one_closed_while_idle_loses_no_message() {
     let (closed, wait_closed) = std::sync::mpsc::channel();
     let peer = Peer::new(2, move |mut stream| {
         answer(&mut stream, &http("200 OK", "", SUCCESS));
@@ -202,10 +202,10 @@ fn a_connection_is_used_again_and_one_closed_while_idle_costs_no_message() {
     peer.join();
 }
 
-/// A server that closes after the announced time does it while the next request is on the way, now and then. With one
-/// second there is nothing left but the last.
+/// A server that closes a connection at the announced time sometimes does it while the next request is in transit. A connection
+/// with an announced time of one second is therefore never reused.
 #[test]
-fn a_connection_of_which_the_server_announces_the_end_is_not_used_in_its_last_second() {
+fn a_connection_with_an_announced_end_is_not_used_in_its_last_second() {
     for (header, connections) in [
         ("Keep-Alive: timeout=1\r\n", 3),
         ("keep-alive: max=100, Timeout = 1\r\n", 3),
@@ -214,7 +214,7 @@ fn a_connection_of_which_the_server_announces_the_end_is_not_used_in_its_last_se
         ("Keep-Alive: timeout=soon\r\n", 1),
         ("", 1),
     ] {
-        // Without a body ureq is done with the answer before its head is seen.
+        // For an answer without a body, ureq returns the connection to the pool before the caller sees the head.
         for (status, body) in [("200 OK", SUCCESS), ("429 Too Many Requests", "")] {
             let bytes = http(status, header, body);
             let per_connection = 3 / connections;
@@ -243,7 +243,7 @@ fn a_connection_of_which_the_server_announces_the_end_is_not_used_in_its_last_se
 }
 
 #[test]
-fn requests_are_these_bytes() {
+fn requests_have_exactly_these_bytes() {
     let (seen, requests) = std::sync::mpsc::channel();
     let peer = Peer::new(2, move |mut stream| {
         seen.send(read_request(&mut stream)).unwrap();
@@ -332,7 +332,7 @@ fn over_tls_the_certificate_decides_whether_anything_is_sent() {
     assert!(report.text().contains("is for another host"), "{}", report.text());
 }
 
-/// What a send comes to over TLS with this certificate, which is also the only one that is trusted.
+/// The report of a send over TLS with this certificate, which is the only one that the client trusts.
 fn over_tls_with(test: &str, change: impl FnOnce(&mut rcgen::CertificateParams)) -> Report {
     let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
     change(&mut parameters);
@@ -346,7 +346,7 @@ fn over_tls_with(test: &str, change: impl FnOnce(&mut rcgen::CertificateParams))
 }
 
 #[test]
-fn a_certificate_that_cannot_serve_is_refused_in_a_sentence() {
+fn an_unusable_certificate_is_refused_with_a_readable_text() {
     let ca = over_tls_with("ca_as_server", |parameters| {
         parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     });
@@ -419,7 +419,7 @@ fn a_compressed_answer_is_named_and_judged_by_its_status() {
             (Code::BadResponse, Delivery::Unknown),
             "not readable",
         ),
-        // Named, but not applied.
+        // The header names gzip, but the body is not compressed.
         ("200 OK", "gzip", SUCCESS, (Code::Ok, Delivery::Accepted), ""),
         ("200 OK", "identity", SUCCESS, (Code::Ok, Delivery::Accepted), ""),
     ] {
@@ -442,7 +442,7 @@ fn a_ca_file_with_byte_order_marks_is_read() {
     let ca_file = files.certificate.with_file_name("ca.pem");
     for text in [
         format!("\u{FEFF}{ours}"),
-        // As `cat` makes one file of two.
+        // The result of `cat` on two files with a byte order mark each.
         format!("\u{FEFF}{}\u{FEFF}{ours}", another.cert.pem()),
     ] {
         std::fs::write(&ca_file, text).unwrap();
@@ -466,7 +466,7 @@ fn a_ca_file_in_utf_16_is_refused_by_name() {
 }
 
 #[test]
-fn a_peer_that_speaks_no_tls_gets_no_request() {
+fn a_peer_without_tls_gets_no_request() {
     let peer = Peer::new(1, |mut stream| {
         let _ = stream.read(&mut [0; 100]);
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -477,7 +477,7 @@ fn a_peer_that_speaks_no_tls_gets_no_request() {
     peer.join();
 }
 
-/// One record of TLS as it came: type, version, length, content.
+/// Reads one TLS record: type, version, length, content.
 fn tls_record(stream: &mut TcpStream) -> Vec<u8> {
     let mut record = vec![0; 5];
     stream.read_exact(&mut record).expect("a record's head");
@@ -493,7 +493,7 @@ fn tls_bytes_after_the_handshake_count_as_sent() {
     let ca_file = files.certificate.to_str().unwrap().to_owned();
     let emulator = https(&files);
     let behind = emulator.address();
-    // Passes the handshake on and cuts the connection once the answer would come.
+    // The peer forwards the handshake and cuts the connection before it forwards the request.
     let peer = Peer::new(1, move |mut stream| {
         let mut vendor = TcpStream::connect(behind).unwrap();
         let mut back = (vendor.try_clone().unwrap(), stream.try_clone().unwrap());
@@ -508,7 +508,7 @@ fn tls_bytes_after_the_handshake_count_as_sent() {
             }
             total
         });
-        // What the client encrypts is first the end of its handshake, and then its request, which is not passed on.
+        // The client's first encrypted record ends its handshake. The second one is its request, which is not forwarded.
         let mut encrypted = 0;
         loop {
             let record = tls_record(&mut stream);
@@ -578,7 +578,7 @@ fn close_ends_a_handshake_and_nothing_is_sent() {
 }
 
 #[test]
-fn close_refuses_new_calls_and_cuts_the_ones_under_way() {
+fn close_refuses_new_calls_and_ends_those_in_progress() {
     let (arrived, wait) = std::sync::mpsc::channel();
     let peer = Peer::new(1, move |mut stream| {
         read_request(&mut stream);

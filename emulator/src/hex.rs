@@ -1,4 +1,4 @@
-//! Lower-case hex, the spelling of every hash on the wire.
+//! Lower-case hex, in which both vendors write hashes.
 
 pub(crate) fn lower_hex(bytes: &[u8]) -> String {
     use std::fmt::Write;

@@ -1,7 +1,7 @@
-//! The server APIs of Volcengine RTC and IM and of ZEGO, on loopback: for tests that need no network and no account.
+//! An emulator of the server APIs of Volcengine RTC, Volcengine IM and ZEGO, for tests without a network and without an account.
 //!
-//! The emulator checks what the vendors check (signatures, clocks, ids, sizes, quotas) and answers as they do. Users come and go
-//! through the control API at `/_emulator/`, which also tells what arrived; the README of this package describes it.
+//! The emulator checks what the vendors check (signatures, clocks, ids, sizes, quotas) and answers as they do. A test logs users in
+//! and out through the control API at `/_emulator/`, which also shows what arrived. The README of this package describes it.
 //!
 //! ```
 //! use rtcmsg_emulator::{Emulator, Options};
@@ -11,43 +11,52 @@
 //! emulator.stop();
 //! # Ok::<(), rtcmsg_emulator::StartError>(())
 //! ```
+//!
+//! # Layers
+//! Imports run downwards only; `tools/imports.py` checks it.
+//! 1. this file: the public [`Emulator`]
+//! 2. `http`: the accept loop, the bytes of each connection, the vendors' endpoint, the control API
+//! 3. `service`: the main path of a vendor request
+//! 4. `volcengine`, `zego`: what each vendor checks and answers; neither knows the other
+//! 5. `context`: one request while a vendor handles it; `request_log`
+//! 6. `state`: who is where, what arrived, quotas, nonces, connections; it knows nothing of a vendor's protocol
+//! 7. `options`
+//! 8. `faults`: the rules, and which of them fire
+//! 9. `request`: a received request
+//! 10. `error`, `hex`, `json`, `moment`, `reply`, `vendor`
 
-mod connection;
-mod control;
+mod context;
+mod error;
 mod faults;
 mod hex;
+mod http;
 mod json;
 mod moment;
 mod options;
-mod play;
-mod presence;
-mod quota;
-mod record;
+mod reply;
 mod request;
-mod router;
-mod server;
+mod request_log;
 mod service;
 mod state;
-mod stream;
-mod tls;
+mod vendor;
 mod volcengine;
 mod zego;
 
-use std::fmt;
-use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 use tower::ServiceExt;
 
+pub use self::error::StartError;
 pub use self::faults::{FaultError, FaultRule};
+use self::http::{control, router, server, tls};
 pub use self::options::{
     BinaryLimitCounts, Options, Secret, SteadyClock, TlsFiles, VolcengineAccount, WallClock, ZegoAccount,
 };
 use self::service::Service;
+use self::state::connection::Connection;
 
 /// A running emulator, on a thread of its own. Dropping it stops it.
 #[derive(Debug)]
@@ -60,10 +69,10 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts an emulator. When this returns, its port takes connections.
+    /// Starts an emulator. When this returns, its port accepts connections.
     ///
     /// # Errors
-    /// A host that is not loopback without `allow_remote`, a port that cannot be had, TLS files that cannot be used.
+    /// The host is not a loopback address and `allow_remote` is not set, the port is not free, or a TLS file cannot be used.
     pub fn start(options: Options) -> Result<Self, StartError> {
         if !options.host.is_loopback() && !options.allow_remote {
             return Err(StartError::NotLoopback(options.host.to_string()));
@@ -103,7 +112,7 @@ impl Emulator {
         })
     }
 
-    /// Where the emulator listens, to be set as the endpoint of both vendors: `http://127.0.0.1:43211`, without a slash at its end.
+    /// The endpoint to set for both vendors: `http://127.0.0.1:43211`, without a slash at its end.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -118,22 +127,22 @@ impl Emulator {
         self.address
     }
 
-    /// Adds a scripted fault, and gives its id: as `POST /_emulator/faults` does, but without a connection of its own, which a
-    /// fault of connections could hit.
+    /// Adds a scripted fault and returns its id. It does the same as `POST /_emulator/faults`, but needs no connection, which a
+    /// connection fault could hit.
     pub fn add_fault(&self, rule: FaultRule) -> u64 {
         self.service.state().faults.add(rule)
     }
 
-    /// A request to the control API without a connection, for emulators that speak TLS or whose connections have faults:
-    /// `control("POST", "zego/join", r#"{"room_id":"lobby","user_id":"alice"}"#)`. Gives status and body of the answer.
+    /// Calls the control API without a connection, for emulators that use TLS or whose connections have faults:
+    /// `control("POST", "zego/join", r#"{"room_id":"lobby","user_id":"alice"}"#)`. Returns the status and the body of the answer.
     ///
     /// # Panics
-    /// If `method` or `path` can stand in no request.
+    /// If `method` or `path` is not valid in an HTTP request.
     pub fn control(&self, method: &str, path: &str, body: &str) -> (u16, serde_json::Value) {
         let request = axum::http::Request::builder()
             .method(method)
             .uri(format!("/{path}"))
-            .extension(Arc::new(connection::Connection::new(0, 0, false)))
+            .extension(Arc::new(Connection::new(0, 0, false)))
             .body(axum::body::Body::from(body.to_owned()))
             .expect("a method and a path");
         let answered = async {
@@ -159,7 +168,7 @@ impl Emulator {
         self.service.state().faults.clear();
     }
 
-    /// Stops the emulator: no new connections, and at most 2 s for the requests in flight. Dropping does the same.
+    /// Stops the emulator. It accepts no new connections and waits at most 2 s for the requests in flight. Dropping does the same.
     pub fn stop(self) {
         drop(self);
     }
@@ -170,55 +179,6 @@ impl Drop for Emulator {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
-        }
-    }
-}
-
-/// Why an emulator did not start.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The host can be reached by other machines, and `allow_remote` is not set.
-    NotLoopback(String),
-    /// The address could not be listened on.
-    Listen {
-        /// The address as it was asked for.
-        address: SocketAddr,
-        /// What the system said.
-        fault: io::Error,
-    },
-    /// A file of the TLS certificate cannot be used.
-    Tls {
-        /// The file at fault.
-        file: PathBuf,
-        /// What is wrong with it.
-        fault: String,
-    },
-    /// The system gave no thread.
-    Thread(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotLoopback(host) => {
-                write!(
-                    formatter,
-                    "{host} is no loopback address: whoever reaches the emulator controls it, allow that with --allow-remote"
-                )
-            }
-            Self::Listen { address, fault } => write!(formatter, "cannot listen on {address}: {fault}"),
-            Self::Tls { file, fault } => write!(formatter, "cannot use {}: {fault}", file.display()),
-            Self::Thread(fault) => write!(formatter, "cannot start the emulator's thread: {fault}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Listen { fault, .. } | Self::Thread(fault) => Some(fault),
-            Self::NotLoopback(_) | Self::Tls { .. } => None,
         }
     }
 }

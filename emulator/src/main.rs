@@ -1,4 +1,4 @@
-//! The command line of the emulator: arguments in, one URL line and an `export` block out, then serve until told to stop.
+//! The command line of the emulator. It prints one line with the URL and an `export` block, then serves until a stop signal.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -11,21 +11,21 @@ use rtcmsg_emulator::{
     BinaryLimitCounts, Emulator, FaultRule, Options, Secret, TlsFiles, VolcengineAccount, ZegoAccount,
 };
 
-/// The server APIs of Volcengine RTC and IM and of ZEGO, on loopback
+/// Emulates the server APIs of Volcengine RTC, Volcengine IM and ZEGO on loopback
 ///
-/// Point a client at the URL that the first line of output says: the vendors share it. The emulator checks signatures, clocks,
-/// ids, sizes and quotas as the vendors do, and answers as they do. Users join and leave through the control API at /_emulator/,
+/// Point a client at the URL in the first line of output; both vendors share it. The emulator checks signatures, clocks, ids,
+/// sizes and quotas as the vendors do, and answers as they do. Users join and leave through the control API at /_emulator/,
 /// which also shows what arrived: see the README.
 #[derive(Parser)]
 #[command(version, after_help = AFTER_HELP)]
 struct Arguments {
-    /// Port to listen on; 0 takes any free one
+    /// Port to listen on; 0 chooses a free one
     #[arg(long, value_name = "N", default_value_t = 8089, help_heading = "Where to listen")]
     port: u16,
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = parse_host, help_heading = "Where to listen")]
     host: IpAddr,
-    /// Allow a --host that other machines can reach; whoever reaches the emulator controls it
+    /// Allow a --host that other machines can reach; any client that reaches the emulator can control it
     #[arg(long, help_heading = "Where to listen")]
     allow_remote: bool,
     /// Serve HTTPS with this certificate chain, in PEM
@@ -41,10 +41,10 @@ struct Arguments {
     /// Secret key of --access-key [default: demo-secret-key==]
     #[arg(long, value_name = "SECRET", help_heading = "Volcengine account")]
     secret_key: Option<String>,
-    /// STS session token taken with these keys; requests without one are taken too [default: demo-session-token]
+    /// STS session token accepted with these keys; requests without a token are also accepted [default: demo-session-token]
     #[arg(long, value_name = "TOKEN", help_heading = "Volcengine account")]
     session_token: Option<String>,
-    /// Region that signatures must name; "any" takes every one [default: cn-north-1]
+    /// Region that signatures must name; "any" accepts every region [default: cn-north-1]
     #[arg(long, value_name = "REGION", value_parser = parse_region, help_heading = "Volcengine account")]
     region: Option<Region>,
     /// AppId of RTC [default: 661e000000000000000demo1]
@@ -61,20 +61,20 @@ struct Arguments {
     #[arg(long, value_name = "SECRET", help_heading = "ZEGO account")]
     zego_server_secret: Option<String>,
 
-    /// Let through any number of requests per second
+    /// Enforce no limits of requests per second
     #[arg(long, help_heading = "Strictness")]
     no_quota: bool,
-    /// Take a ZEGO SignatureNonce again and again
+    /// Accept a ZEGO SignatureNonce more than once
     #[arg(long, help_heading = "Strictness")]
     allow_nonce_reuse: bool,
-    /// What Volcengine's size limit counts of a binary message; the vendor does not say
+    /// What Volcengine's size limit counts for a binary message; the vendor does not document it
     #[arg(long, value_name = "WHAT", default_value = "decoded", help_heading = "Strictness")]
     binary_limit_counts: Counts,
 
-    /// Faults to play from the start on: a JSON list of rules, see the README
+    /// Scripted faults from the start: a JSON list of rules, see the README
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
-    /// Write no line for each request to standard error
+    /// Do not log requests to standard error
     #[arg(long)]
     quiet: bool,
 }
@@ -114,11 +114,11 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        // Before anybody can know that it runs, so that no signal finds the default action.
+        // The handlers are installed before the URL is printed: a caller that has read it can stop the program by a signal.
         let stopped = stop_signal()?;
         let options = options(arguments)?;
         let emulator = Emulator::start(options.clone())?;
-        // Whoever closed our standard output does not want to read it.
+        // An error means that the reader closed our standard output. The emulator serves anyway.
         let _ = announce(&mut io::stdout().lock(), emulator.url(), &options);
         stopped.await;
         emulator.stop();
@@ -208,7 +208,7 @@ fn parse_host(text: &str) -> Result<IpAddr, String> {
 fn parse_region(text: &str) -> Result<Region, String> {
     match text {
         "any" => Ok(Region::Any),
-        // Each of these would end the region in a signature's scope, or could not be in a header.
+        // A region with one of these characters would end early in the scope of a signature, or could not be in a header.
         _ if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic() && !b"/,".contains(&b)) => {
             Err("must be a region such as cn-north-1, or any".to_owned())
         }
@@ -216,7 +216,7 @@ fn parse_region(text: &str) -> Result<Region, String> {
     }
 }
 
-/// Says where the emulator is, in a first line for programs and a block that a shell can take over.
+/// Prints the URL in a first line for programs, and the settings as a block that a shell can evaluate.
 fn announce(out: &mut impl Write, url: &str, options: &Options) -> io::Result<()> {
     writeln!(out, "rtcmsg-emulator listening on {url}")?;
     let volcengine = &options.volcengine;
@@ -252,7 +252,7 @@ fn export(out: &mut impl Write, name: &str, value: &str) -> io::Result<()> {
     writeln!(out, "export RTCMSG_{name}='{}'", value.replace('\'', r"'\''"))
 }
 
-/// A secret of the user's own is not shown, and its line is a comment, lest a shell take the hint for the value.
+/// A secret that the user has set is not printed. Its line is a comment, so that a shell does not use the placeholder as the value.
 fn export_secret(out: &mut impl Write, name: &str, secret: &Secret, demo: &str) -> io::Result<()> {
     if *secret == Secret::from(demo) {
         return export(out, name, demo);

@@ -1,8 +1,8 @@
-//! The time of one request, and the few spellings of it that the vendors use. Everything is UTC.
+//! The time of one request, and the formats in which the vendors write it. Everything is UTC.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// When a request was taken up, by both clocks. It is read once, so that all checks of a request see the same time.
+/// When a request was processed, by both clocks. Both are read once, so that all checks of a request see the same time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     pub unix_seconds: i64,
@@ -20,7 +20,7 @@ impl Moment {
         }
     }
 
-    /// This moment by a wall clock that is so many seconds ahead.
+    /// This moment by a wall clock that is `seconds` ahead.
     pub fn shifted(self, seconds: i64) -> Self {
         Self {
             unix_seconds: self.unix_seconds.saturating_add(seconds),
@@ -68,7 +68,7 @@ impl Civil {
             + self.second
     }
 
-    /// Reads `YYYYMMDDTHHMMSSZ`, the form of `X-Date`. A date that does not exist, like 30 February, is refused.
+    /// Reads `YYYYMMDDTHHMMSSZ`, the format of `X-Date`. A date that does not exist, like 30 February, is refused.
     pub fn from_x_date(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         if bytes.len() != 16 || bytes[8] != b'T' || bytes[15] != b'Z' {
@@ -91,7 +91,7 @@ impl Civil {
         (Self::from_unix(civil.unix_seconds()) == civil).then_some(civil)
     }
 
-    /// `YYYYMMDDHHMMSS`, the head of a Volcengine request id.
+    /// `YYYYMMDDHHMMSS`, the first part of a Volcengine request id.
     pub fn digits(&self) -> String {
         let Self {
             year,
@@ -104,7 +104,7 @@ impl Civil {
         format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
     }
 
-    /// The form of HTTP's `Date` header.
+    /// The format of HTTP's `Date` header.
     pub fn http_date(&self) -> String {
         const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
         const MONTHS: [&str; 12] = [

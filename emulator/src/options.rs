@@ -1,7 +1,7 @@
-//! What an emulator is started with: the accounts it knows, how strict it is, and the clocks it reads.
+//! The options of an emulator: the accounts it knows, how strict it is, and the clocks it reads.
 //!
-//! The defaults are the demo account that the command line prints at its start. Clocks are fields, so that a test can stand
-//! at the edge of a signature's life without waiting for it.
+//! The defaults are the demo account that the command line prints at its start. The clocks are options, so that a test can reach
+//! the end of a signature's lifetime without waiting for it.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,34 +11,34 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::faults::FaultRule;
 
-/// The wall clock: signatures and `Date` headers are measured against it.
+/// The wall clock. The emulator checks the time of signatures against it and writes it into `Date` headers.
 pub type WallClock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// A clock that only moves forward, from an origin of its own: quotas and the times of the ledger are measured by it.
+/// A monotonic clock with any origin. Quotas and the times in the ledger use it.
 pub type SteadyClock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
-/// What an emulator is started with. `Options::default()` is the demo account on any free port of 127.0.0.1, without a request log.
+/// The options of an emulator. `Options::default()` is the demo account on a free port of 127.0.0.1, without a request log.
 #[derive(Clone)]
 pub struct Options {
     /// The address to listen on: a loopback address, unless `allow_remote` is set.
     pub host: IpAddr,
-    /// The port to listen on; 0 takes any free one, see [`Emulator::port`](crate::Emulator::port).
+    /// The port to listen on; 0 chooses a free one, see [`Emulator::port`](crate::Emulator::port).
     pub port: u16,
-    /// Allows a `host` that other machines can reach. Whoever reaches the emulator controls it.
+    /// Allows a `host` that other machines can reach. Any client that reaches the emulator can control it.
     pub allow_remote: bool,
-    /// Serves HTTPS, and no HTTP, with this certificate.
+    /// Serves HTTPS with this certificate instead of HTTP.
     pub tls: Option<TlsFiles>,
     /// The Volcengine account, for RTC and IM.
     pub volcengine: VolcengineAccount,
     /// The ZEGO project.
     pub zego: ZegoAccount,
-    /// Whether the vendors' limits of requests per second hold.
+    /// Whether the emulator enforces the vendors' limits of requests per second.
     pub quota: bool,
-    /// Whether ZEGO takes a `SignatureNonce` a second time. That it does not is an assumption: ZEGO names no code for it.
+    /// Whether ZEGO accepts a `SignatureNonce` a second time. It is an assumption that ZEGO refuses it: ZEGO documents no code for it.
     pub allow_nonce_reuse: bool,
-    /// What Volcengine's size limit counts of a binary message.
+    /// What Volcengine's size limit counts for a binary message.
     pub binary_limit_counts: BinaryLimitCounts,
-    /// Scripted faults, there from the start on, until they are removed or reset.
+    /// Scripted faults from the start. They apply until they are removed or reset.
     pub faults: Vec<FaultRule>,
     /// Writes a line for each vendor request to standard error.
     pub request_log: bool,
@@ -55,13 +55,13 @@ pub struct VolcengineAccount {
     pub access_key: String,
     /// The secret key that requests are signed with.
     pub secret_key: Secret,
-    /// The STS session token taken with these keys. A request without any token is taken too.
+    /// The STS session token accepted with these keys. A request without a token is also accepted.
     pub session_token: Secret,
-    /// The region that signatures must name; `None` takes any.
+    /// The region that signatures must name; `None` accepts any.
     pub region: Option<String>,
-    /// The RTC app: a string.
+    /// The id of the RTC app.
     pub rtc_app_id: String,
-    /// The IM app: another app, with an integer for its id.
+    /// The id of the IM app, which is another app and has an integer id.
     pub im_app_id: i64,
 }
 
@@ -83,7 +83,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// What Volcengine's size limit counts of a binary message. The vendor does not say.
+/// What Volcengine's size limit counts for a binary message. The vendor does not document it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BinaryLimitCounts {
     /// The payload that the receiver gets.

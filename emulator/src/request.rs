@@ -1,10 +1,10 @@
-//! One request as it came in, before any vendor looks at it: raw enough that a signature can be checked over it.
+//! A received request, before a vendor handles it. It keeps the raw bytes, over which signatures are checked.
 
 use bytes::Bytes;
 
-use crate::record::{Audience, Vendor};
+use crate::vendor::{UserScope, Vendor};
 
-/// A received request. Header names are lower case, as the HTTP layer hands them out; values are the received bytes.
+/// A received request. Header names are in lower case, as the HTTP layer returns them; values are the received bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub method: String,
@@ -15,7 +15,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// The value of a header: of all its lines, joined by commas, as HTTP reads repeated headers. `None` without the header.
+    /// The value of a header, or `None` without the header. The values of a repeated header are joined by commas, as in HTTP.
     pub fn header(&self, name: &str) -> Option<String> {
         let mut lines = self.headers.iter().filter(|(candidate, _)| candidate == name);
         let first = String::from_utf8_lossy(&lines.next()?.1).into_owned();
@@ -25,19 +25,33 @@ impl Request {
     pub fn query(&self) -> Query {
         Query::parse(&self.raw_query)
     }
+
+    /// The vendor that the request is for, or `None` if it is not recognized as a request to either of them.
+    pub fn vendor(&self) -> Option<Vendor> {
+        if self.path != "/" {
+            return None;
+        }
+        let signed = self
+            .header("authorization")
+            .is_some_and(|value| value.starts_with("HMAC-SHA256"));
+        if signed {
+            return Some(Vendor::Volcengine);
+        }
+        self.query().vendor()
+    }
 }
 
-/// What the first line of a request tells, before the rest of it is there.
+/// What the first line of a request shows before the rest of the request has arrived.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RequestLine {
-    /// For the control API, and no vendor's.
+    /// Whether the request is for the control API.
     pub control: bool,
-    pub vendor: Option<Audience>,
+    pub vendor: Option<UserScope>,
     pub action: String,
 }
 
 impl RequestLine {
-    /// Reads `GET /?Action=... HTTP/1.1`. What is no such line is no vendor's.
+    /// Reads `GET /?Action=... HTTP/1.1`. A line of another form is for neither vendor.
     pub fn parse(line: &[u8]) -> Self {
         let line = String::from_utf8_lossy(line);
         let target = line.split(' ').nth(1).unwrap_or_default();
@@ -52,18 +66,18 @@ impl RequestLine {
         let vendor = query.vendor().filter(|_| path == "/");
         Self {
             control: path == "/_emulator" || path.starts_with("/_emulator/"),
-            vendor: vendor.map(|vendor| Audience::of(vendor, &action)),
+            vendor: vendor.map(|vendor| UserScope::of(vendor, &action)),
             action,
         }
     }
 }
 
-/// The pairs of a query, decoded, in the order of the query. They are bytes: UTF-8 is for the reader to demand.
+/// The decoded pairs of a query, in its order. They are bytes; the reader decides whether they must be UTF-8.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Query(pub Vec<(Vec<u8>, Vec<u8>)>);
 
 impl Query {
-    /// Reads a query as form decoders do: `+` is a space, and a `%` that begins no escape stands for itself.
+    /// Reads a query as form decoders do: `+` is a space, and a `%` that does not begin an escape is a literal `%`.
     pub fn parse(raw: &str) -> Self {
         let pairs = raw.split('&').filter(|pair| !pair.is_empty());
         Self(
@@ -80,7 +94,7 @@ impl Query {
         self.all(name).next().is_some()
     }
 
-    /// The vendor whose parameters are here.
+    /// The vendor whose parameters the query has.
     pub fn vendor(&self) -> Option<Vendor> {
         if self.contains("Version") {
             return Some(Vendor::Volcengine);
@@ -151,19 +165,19 @@ mod tests {
             (
                 "POST /?Action=SendUnicast&Version=2020-12-01 HTTP/1.1",
                 false,
-                Some(Audience::Volcengine),
+                Some(UserScope::Volcengine),
                 "SendUnicast",
             ),
             (
                 "POST /?Action=P2PSendMessage&Version=2020-12-01 HTTP/1.1",
                 false,
-                Some(Audience::Im),
+                Some(UserScope::Im),
                 "P2PSendMessage",
             ),
             (
                 "GET http://h/?Action=SendCustomCommand&AppId=1 HTTP/1.1",
                 false,
-                Some(Audience::Zego),
+                Some(UserScope::Zego),
                 "SendCustomCommand",
             ),
             ("GET /other?Version=1 HTTP/1.1", false, None, ""),

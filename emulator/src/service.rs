@@ -1,48 +1,52 @@
-//! From a received request to its answer: which vendor is meant, what that vendor says, and what is written down of it.
+//! The main path: from a whole vendor request to its answer, with the scripted faults.
+//!
+//! [`Service::handle`] plans the faults, waits their latencies, lets the vendor process the request under the state's lock, and
+//! records the request in the ledger before any byte of the answer is sent.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::connection::Connection;
-use crate::faults::{Fault, Plan};
+use crate::context::{Observed, RequestContext};
+use crate::faults::{Fault, FaultPlan, Subject};
 use crate::moment::Moment;
 use crate::options::Options;
-use crate::record::{Capture, Findings, LedgerEntry, Outcome, Vendor};
+use crate::reply::Reply;
 use crate::request::Request;
-use crate::state::{State, Visit};
-use crate::{volcengine, zego};
+use crate::state::State;
+use crate::state::connection::Connection;
+use crate::state::record::{Capture, LedgerEntry};
+use crate::vendor::{UserScope, Vendor};
+use crate::{request_log, volcengine, zego};
 
-/// The emulator behind its sockets.
+/// Everything that the connections of an emulator share.
 pub(crate) struct Service {
     options: Options,
     state: Mutex<State>,
     started: Duration,
-    /// Sets the request ids of one run apart from those of another.
+    /// Makes the request ids of two runs differ.
     seed: u32,
     sequence: AtomicU64,
     pub vendor_connections: AtomicU64,
-    /// All that were accepted since the last reset, and those still open then; by their numbers.
+    /// The connections that were accepted since the last reset or were open at that time, by number.
     connections: Mutex<BTreeMap<u64, Arc<Connection>>>,
-    /// How far the vendors' clock is set off.
+    /// The seconds that a test has added to the vendors' clock.
     clock_offset_seconds: AtomicI64,
-    holds: watch::Sender<()>,
+    cancel_signal: watch::Sender<()>,
 }
 
-/// Holds a request back, until its time is over, or a reset or the stop is there.
+/// Ends the delays of a request on a reset or when the emulator stops.
 #[derive(Clone, Debug)]
-pub(crate) struct Hold(watch::Receiver<()>);
+pub(crate) struct Cancellation(watch::Receiver<()>);
 
-impl Hold {
-    /// Waits for a span; `None` if the hold was ended before.
-    pub async fn wait(&mut self, span: Duration) -> Option<()> {
+impl Cancellation {
+    /// Sleeps, and returns `None` if the request was cancelled meanwhile.
+    pub async fn sleep(&mut self, span: Duration) -> Option<()> {
         if span.is_zero() {
             return Some(());
         }
@@ -52,34 +56,17 @@ impl Hold {
         }
     }
 
-    /// Waits until the hold is ended.
-    pub async fn end(&mut self) {
+    /// Waits until the request is cancelled.
+    pub async fn cancelled(&mut self) {
         let _ = self.0.changed().await;
     }
 
-    fn is_ended(&self) -> bool {
+    fn is_cancelled(&self) -> bool {
         self.0.has_changed().unwrap_or(true)
     }
 }
 
-/// What goes back to the client, and the vendor's code in it: 0 or an empty text when all is well.
-pub(crate) struct Reply {
-    pub status: u16,
-    pub code: Value,
-    pub body: Vec<u8>,
-    /// In place of those that every answer has, or beside them.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-impl Reply {
-    fn with_retry_after(mut self, value: Option<&HeaderValue>) -> Self {
-        self.headers
-            .extend(value.map(|value| (header::RETRY_AFTER, value.clone())));
-        self
-    }
-}
-
-/// Where a request came in.
+/// The connection of a request, and the request's number on it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival<'a> {
     pub connection: &'a Connection,
@@ -106,12 +93,12 @@ impl Service {
             vendor_connections: AtomicU64::new(0),
             connections: Mutex::default(),
             clock_offset_seconds: AtomicI64::new(0),
-            holds: watch::Sender::new(()),
+            cancel_signal: watch::Sender::new(()),
             options,
         }
     }
 
-    /// The time now, by the clocks that the emulator was started with, and the wall clock set off as a test wants it.
+    /// The present time by the clocks of the options. The offset that a test has set is added to the wall clock.
     pub fn now(&self) -> Moment {
         let steady = (self.options.steady_clock)().saturating_sub(self.started);
         let offset = self.clock_offset_seconds.load(Ordering::Relaxed);
@@ -122,11 +109,11 @@ impl Service {
         self.clock_offset_seconds.store(seconds, Ordering::Relaxed);
     }
 
-    /// Puts everything back to its beginning but the counts of requests, connections and rules.
+    /// Resets everything except the counters of requests, connections and rules.
     pub fn reset(&self) {
         let mut state = self.state();
         state.reset();
-        self.end_holds();
+        self.cancel_delayed();
         drop(state);
         self.set_clock_offset(0);
         self.connections().retain(|_, connection| connection.reset());
@@ -136,7 +123,7 @@ impl Service {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that a connection is closed. One of control requests alone is of no interest any more.
+    /// Records that a connection is closed, and forgets it if it had only control requests.
     pub fn close(&self, connection: &Connection) {
         connection.close();
         if connection.is_only_control() {
@@ -144,56 +131,116 @@ impl Service {
         }
     }
 
-    /// The state, for as long as the guard lives. No handler panics half way through a change, so a poisoned lock is taken over.
+    /// Locks the state. A poisoned lock is used anyway, because no handler can panic in the middle of a change.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The vendor requests answered since the start.
+    /// The number of vendor requests since the start.
     pub fn requests(&self) -> u64 {
         self.sequence.load(Ordering::Relaxed)
     }
 
-    /// What a request that is held back listens to. It is to be had while the state is locked, in which a reset ends all holds.
-    pub fn hold(&self) -> Hold {
-        Hold(self.holds.subscribe())
+    /// Cancels all delayed requests. They are neither processed nor answered after that.
+    pub fn cancel_delayed(&self) {
+        self.cancel_signal.send_replace(());
     }
 
-    /// Ends all holds: nothing more is done with the requests behind them.
-    pub fn end_holds(&self) {
-        self.holds.send_replace(());
+    /// Handles one whole vendor request. `None` means that the request gets no answer and its connection must be closed.
+    pub async fn handle(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        vendor: Vendor,
+        request_on_connection: u64,
+        request: Request,
+    ) -> Option<Reply> {
+        let (plan, mut cancellation) = self.plan_faults(vendor, &request);
+        match plan.fault {
+            Some(Fault::CutAnswer(cut)) => connection.cut_answer(cut),
+            Some(Fault::CloseIdleAfterAnswer) => connection.close_after_answer(),
+            _ => (),
+        }
+        let answer_latency = plan.answer_latency;
+        let is_delayed = !plan.latency.is_zero();
+        let stalls = matches!(plan.fault, Some(Fault::Stall { .. }));
+        let processing = {
+            let (service, connection, mut cancellation) =
+                (Arc::clone(self), Arc::clone(connection), cancellation.clone());
+            async move {
+                cancellation.sleep(plan.latency).await?;
+                let arrival = Arrival {
+                    connection: &connection,
+                    request_on_connection,
+                };
+                service.process(vendor, arrival, request, &plan, &cancellation)
+            }
+        };
+        // A delayed request gets a task of its own, so that it is processed even if the client closes the connection meanwhile.
+        let reply = if is_delayed {
+            tokio::spawn(processing).await.ok().flatten()
+        } else {
+            processing.await
+        };
+        if stalls {
+            cancellation.cancelled().await;
+            return None;
+        }
+        cancellation.sleep(answer_latency).await?;
+        reply
     }
 
-    /// Answers one vendor request. Clocks are read, quotas spent and the ledger written under one lock, so that all agree on the order,
-    /// and all before a byte of the answer is out. `None`: nothing is to be done with the request, now or any more.
-    pub fn answer(
+    /// The faults for this request, and the cancellation of their delays.
+    fn plan_faults(&self, vendor: Vendor, request: &Request) -> (FaultPlan, Cancellation) {
+        let query = request.query();
+        let action = query.text("Action").unwrap_or_default();
+        let mut state = self.state();
+        let users = match vendor {
+            _ if !state.faults.need_users() => Vec::new(),
+            Vendor::Volcengine => volcengine::named_users(request),
+            Vendor::Zego => zego::named_users(request),
+        };
+        let subject = Subject {
+            vendor: UserScope::of(vendor, action),
+            action,
+            users: &users,
+        };
+        // Subscribed under the lock: a reset cancels all delays under it, so no request with an old plan escapes the reset.
+        (
+            state.faults.on_request(&subject),
+            Cancellation(self.cancel_signal.subscribe()),
+        )
+    }
+
+    /// Processes one vendor request. Clocks are read, quotas spent and the ledger written under one lock, so that all three agree
+    /// on the order of requests. `None` means that the request is not processed: it was cancelled, or stalls unprocessed.
+    fn process(
         &self,
         vendor: Vendor,
         arrival: Arrival<'_>,
         request: Request,
-        plan: &Plan,
-        hold: &Hold,
+        plan: &FaultPlan,
+        cancellation: &Cancellation,
     ) -> Option<Reply> {
         let mut state = self.state();
-        if hold.is_ended() || matches!(plan.fault, Some(Fault::Stall { processed: false })) {
+        if cancellation.is_cancelled() || matches!(plan.fault, Some(Fault::Stall { processed: false })) {
             return None;
         }
         let now = self.now();
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut visit = Visit {
+        let mut context = RequestContext {
             request: &request,
             options: &self.options,
             state: &mut state,
             now,
             sequence,
             request_id: self.request_id(vendor, sequence, now),
-            findings: Findings::default(),
+            observed: Observed::default(),
         };
-        let (reply, processed) = reply(&mut visit, vendor, plan.fault.as_ref());
-        arrival.connection.note_sequence(sequence, processed);
-        let entry = ledger_entry(vendor, arrival, visit, &reply, plan);
+        let (reply, processed) = reply(&mut context, vendor, plan.fault.as_ref());
+        arrival.connection.record_sequence(sequence, processed);
+        let entry = ledger_entry(vendor, arrival, context, &reply, plan);
         if self.options.request_log {
-            log(now, &entry);
+            request_log::log(now, &entry);
         }
         state.record.ledger.push(entry);
         state.record.capture(Capture {
@@ -204,7 +251,7 @@ impl Service {
         Some(reply)
     }
 
-    /// In the vendors' own forms: time and hex digits, or a number above 2^53 in decimal.
+    /// A request id in the format of the vendor: time and hex digits (Volcengine), or a decimal number above 2^53 (ZEGO).
     fn request_id(&self, vendor: Vendor, sequence: u64, now: Moment) -> String {
         match vendor {
             Vendor::Volcengine => format!("{}{:08X}{sequence:012X}", now.civil().digits(), self.seed),
@@ -219,51 +266,37 @@ impl fmt::Debug for Service {
     }
 }
 
-/// The vendor whose client sent this, or `None` if it looks like neither's.
-pub(crate) fn vendor_of(request: &Request) -> Option<Vendor> {
-    if request.path != "/" {
-        return None;
-    }
-    let signed = request
-        .header("authorization")
-        .is_some_and(|value| value.starts_with("HMAC-SHA256"));
-    if signed {
-        return Some(Vendor::Volcengine);
-    }
-    request.query().vendor()
-}
-
-/// The vendor's answer or a fault's, and whether the vendor processed the request.
-fn reply(visit: &mut Visit<'_>, vendor: Vendor, fault: Option<&Fault>) -> (Reply, bool) {
-    let own = |visit: &mut Visit<'_>| match vendor {
-        Vendor::Volcengine => volcengine::answer(visit),
-        Vendor::Zego => zego::answer(visit),
+/// The answer of the vendor or of the fault, and whether the vendor processed the request.
+fn reply(context: &mut RequestContext<'_>, vendor: Vendor, fault: Option<&Fault>) -> (Reply, bool) {
+    let own = |context: &mut RequestContext<'_>| match vendor {
+        Vendor::Volcengine => volcengine::answer(context),
+        Vendor::Zego => zego::answer(context),
     };
     match fault {
         Some(Fault::Throttle { retry_after }) => {
             let reply = match vendor {
-                Vendor::Volcengine => volcengine::throttled(visit),
-                Vendor::Zego => zego::throttled(visit),
+                Vendor::Volcengine => volcengine::throttled(context),
+                Vendor::Zego => zego::throttled(context),
             };
             (reply.with_retry_after(retry_after.as_ref()), false)
         }
         Some(Fault::Error(error)) => {
             if error.processed {
-                own(visit);
+                own(context);
             }
             let reply = match vendor {
-                Vendor::Volcengine => volcengine::scripted(visit, error),
-                Vendor::Zego => zego::scripted(visit, error),
+                Vendor::Volcengine => volcengine::scripted(context, error),
+                Vendor::Zego => zego::scripted(context, error),
             };
             (reply.with_retry_after(error.retry_after.as_ref()), error.processed)
         }
         Some(Fault::Status(answer)) => {
             if answer.processed {
-                own(visit);
+                own(context);
             }
             match vendor {
-                Vendor::Volcengine => volcengine::note_action(visit),
-                Vendor::Zego => zego::note_action(visit),
+                Vendor::Volcengine => volcengine::record_action(context),
+                Vendor::Zego => zego::record_action(context),
             }
             let reply = Reply {
                 status: answer.status,
@@ -273,12 +306,18 @@ fn reply(visit: &mut Visit<'_>, vendor: Vendor, fault: Option<&Fault>) -> (Reply
             };
             (reply, answer.processed)
         }
-        _ => (own(visit), true),
+        _ => (own(context), true),
     }
 }
 
-fn ledger_entry(vendor: Vendor, arrival: Arrival<'_>, visit: Visit<'_>, reply: &Reply, plan: &Plan) -> LedgerEntry {
-    let Findings {
+fn ledger_entry(
+    vendor: Vendor,
+    arrival: Arrival<'_>,
+    context: RequestContext<'_>,
+    reply: &Reply,
+    plan: &FaultPlan,
+) -> LedgerEntry {
+    let Observed {
         action,
         version,
         from,
@@ -286,9 +325,9 @@ fn ledger_entry(vendor: Vendor, arrival: Arrival<'_>, visit: Visit<'_>, reply: &
         payload,
         recipients,
         accepted,
-    } = visit.findings;
+    } = context.observed;
     LedgerEntry {
-        sequence: visit.sequence,
+        sequence: context.sequence,
         connection: arrival.connection.number,
         peer_port: arrival.connection.peer_port,
         request_on_connection: arrival.request_on_connection,
@@ -297,54 +336,13 @@ fn ledger_entry(vendor: Vendor, arrival: Arrival<'_>, visit: Visit<'_>, reply: &
         version,
         status: reply.status,
         code: reply.code.clone(),
-        request_id: visit.request_id,
+        request_id: context.request_id,
         from,
         room_id,
         payload,
         recipients,
         accepted,
         faults: plan.rules.clone(),
-        received_at: visit.now.steady,
+        received_at: context.now.steady,
     }
-}
-
-/// One line per request. A log that cannot be written must not stop the emulator.
-fn log(now: Moment, entry: &LedgerEntry) {
-    let time = now.civil();
-    let code = match &entry.code {
-        Value::String(code) if code.is_empty() => "ok".to_owned(),
-        Value::String(code) => code.clone(),
-        Value::Null => "-".to_owned(),
-        code => code.to_string(),
-    };
-    let what = if entry.accepted {
-        let delivered = entry
-            .recipients
-            .iter()
-            .filter(|recipient| recipient.outcome == Outcome::Delivered)
-            .count();
-        format!("delivered to {delivered} of {}", entry.recipients.len())
-    } else {
-        "refused".to_owned()
-    };
-    let _ = writeln!(
-        std::io::stderr().lock(),
-        "{:02}:{:02}:{:02}.{:03} #{} {} {} {} {code} {what}",
-        time.hour,
-        time.minute,
-        time.second,
-        now.milliseconds,
-        entry.connection,
-        entry.vendor.name(),
-        printable(&entry.action),
-        entry.status,
-    );
-}
-
-/// An action's name is the client's text: it must not write lines of its own into the log.
-fn printable(action: &str) -> String {
-    if action.is_empty() {
-        return "-".to_owned();
-    }
-    action.chars().take(64).flat_map(char::escape_debug).collect()
 }

@@ -1,12 +1,12 @@
-//! The control API: input that cannot be used is refused by field, and a reset forgets everything.
+//! The control API: an error names the invalid field, and a reset forgets everything.
 
-mod lab;
+mod fixtures;
 
-use lab::{Lab, send_unicast};
+use fixtures::{Fixture, send_unicast};
 use serde_json::json;
 
 #[test]
-fn bad_input_is_refused_and_the_field_is_named() {
+fn an_error_names_the_invalid_field() {
     let table = [
         ("volcengine/login", "", "JSON object"),
         ("volcengine/login", "[\"alice\"]", "JSON object"),
@@ -51,9 +51,9 @@ fn bad_input_is_refused_and_the_field_is_named() {
         ("zego/leave", "{\"room_id\":\"room\",\"user_id\":null}", "user_id"),
         ("zego/known", "{\"user_id\":\"\"}", "user_id"),
     ];
-    let lab = Lab::new();
+    let fixture = Fixture::new();
     for (path, body, named) in table {
-        let answer = lab.run("POST", &format!("/_emulator/{path}"), &[], body.as_bytes());
+        let answer = fixture.run("POST", &format!("/_emulator/{path}"), &[], body.as_bytes());
         let error = answer.body["error"].as_str().unwrap_or_default();
         assert!(
             answer.status == 400 && error.contains(named),
@@ -65,71 +65,71 @@ fn bad_input_is_refused_and_the_field_is_named() {
 
 #[test]
 fn an_inbox_needs_a_vendor_and_a_user() {
-    let lab = Lab::new();
+    let fixture = Fixture::new();
     for (query, named) in [
         ("", "vendor"),
         ("vendor=rtc&user=u", "vendor"),
         ("vendor=im", "user"),
         ("vendor=im&user=", "user"),
     ] {
-        let answer = lab.run("GET", &format!("/_emulator/inbox?{query}"), &[], b"");
+        let answer = fixture.run("GET", &format!("/_emulator/inbox?{query}"), &[], b"");
         assert_eq!(answer.status, 400, "{query}");
         assert!(answer.body["error"].as_str().unwrap().contains(named), "{query}");
     }
 }
 
 #[test]
-fn a_reset_forgets_everything_but_goes_on_counting() {
-    let lab = Lab::new();
-    lab.control("volcengine/login", json!({ "user_id": "alice" }));
-    lab.volcengine("SendUnicast", "2020-12-01", &send_unicast());
-    assert_eq!(lab.inbox("volcengine", "alice").len(), 1);
-    lab.control("reset", json!({}));
-    assert!(lab.inbox("volcengine", "alice").is_empty());
-    assert_eq!(lab.look("ledger"), json!([]));
-    assert_eq!(lab.look("requests"), json!([]));
-    lab.volcengine("SendUnicast", "2020-12-01", &send_unicast());
-    assert!(lab.inbox("volcengine", "alice").is_empty());
-    assert_eq!(lab.last_ledger_entry()["sequence"], 2);
+fn a_reset_forgets_everything_but_the_counters() {
+    let fixture = Fixture::new();
+    fixture.control("volcengine/login", json!({ "user_id": "alice" }));
+    fixture.volcengine("SendUnicast", "2020-12-01", &send_unicast());
+    assert_eq!(fixture.inbox("volcengine", "alice").len(), 1);
+    fixture.control("reset", json!({}));
+    assert!(fixture.inbox("volcengine", "alice").is_empty());
+    assert_eq!(fixture.get("ledger"), json!([]));
+    assert_eq!(fixture.get("requests"), json!([]));
+    fixture.volcengine("SendUnicast", "2020-12-01", &send_unicast());
+    assert!(fixture.inbox("volcengine", "alice").is_empty());
+    assert_eq!(fixture.last_ledger_entry()["sequence"], 2);
 }
 
 #[test]
 fn a_reset_frees_nonces_and_quotas() {
-    let lab = Lab::new();
-    let join = || lab.control("zego/join", json!({ "room_id": "room", "user_id": "alice" }));
+    let fixture = Fixture::new();
+    let join = || fixture.control("zego/join", json!({ "room_id": "room", "user_id": "alice" }));
     join();
     let command = "RoomId=room&FromUserId=server&MessageContent=hello";
-    let target = format!("/?Action=SendCustomCommand&{}&{command}", lab.zego_common());
-    assert_eq!(lab.run("GET", &target, &[], b"").code(), 0);
+    let target = format!("/?Action=SendCustomCommand&{}&{command}", fixture.zego_common());
+    assert_eq!(fixture.run("GET", &target, &[], b"").code(), 0);
     for _ in 0..99 {
-        lab.zego("SendCustomCommand", command);
+        fixture.zego("SendCustomCommand", command);
     }
-    assert_eq!(lab.zego("SendCustomCommand", command).code(), 7);
-    lab.control("reset", json!({}));
+    assert_eq!(fixture.zego("SendCustomCommand", command).code(), 7);
+    fixture.control("reset", json!({}));
     join();
-    assert_eq!(lab.run("GET", &target, &[], b"").code(), 0);
+    assert_eq!(fixture.run("GET", &target, &[], b"").code(), 0);
 }
 
 #[test]
-fn what_belongs_to_nobody_is_not_found() {
-    let lab = Lab::new();
+fn a_request_for_neither_vendor_is_not_found() {
+    let fixture = Fixture::new();
     for target in [
         "/",
         "/?Action=SendUnicast",
         "/other?Action=SendUnicast&Version=2020-12-01",
         "/_emulator/nothing",
     ] {
-        let answer = lab.run("GET", target, &[], b"");
+        let answer = fixture.run("GET", target, &[], b"");
         assert_eq!(answer.status, 404, "{target}");
         assert!(answer.body["error"].is_string(), "{target}");
     }
-    assert_eq!(lab.run("GET", "/_emulator/reset", &[], b"").status, 405);
-    assert_eq!(lab.look("ledger"), json!([]));
-    assert_eq!(lab.look("stats")["requests"], 0);
+    assert_eq!(fixture.run("GET", "/_emulator/reset", &[], b"").status, 405);
+    assert_eq!(fixture.get("ledger"), json!([]));
+    assert_eq!(fixture.get("stats")["requests"], 0);
 }
 
 #[test]
-fn the_emulator_says_that_it_is_well() {
-    let health = Lab::new().look("health");
+fn the_health_check_answers_ok() {
+    let health = Fixture::new().get("health");
     assert_eq!(health["status"], "ok");
 }

@@ -1,39 +1,39 @@
-//! Faults that cut: where a connection ends, how, and what became of the message, with and without TLS.
+//! Faults that cut connections: where and how a connection ends, and whether the message is delivered, with and without TLS.
 
-mod lab;
+mod fixtures;
 
-use lab::wire::{End, WireLab};
-use lab::{VolcengineRequest, send_unicast};
+use fixtures::wire::{End, WireFixture};
+use fixtures::{VolcengineRequest, send_unicast};
 use serde_json::{Value, json};
 
-fn both() -> [WireLab; 2] {
-    [WireLab::plain(), WireLab::tls()]
+fn both() -> [WireFixture; 2] {
+    [WireFixture::plain(), WireFixture::tls()]
 }
 
-fn unicast(lab: &WireLab) -> Vec<u8> {
-    VolcengineRequest::new("SendUnicast", "2020-12-01", &send_unicast()).bytes(&lab.lab)
+fn unicast(fixture: &WireFixture) -> Vec<u8> {
+    VolcengineRequest::new("SendUnicast", "2020-12-01", &send_unicast()).bytes(&fixture.fixture)
 }
 
 #[test]
 fn a_request_cut_at_any_byte_is_not_processed() {
-    for lab in both() {
+    for fixture in both() {
         for reset in [false, true] {
-            let end = if reset { End::Reset } else { lab.fin() };
-            for make in [WireLab::command, unicast] {
-                let whole = make(&lab).len();
+            let end = if reset { End::Reset } else { fixture.fin() };
+            for make in [WireFixture::command, unicast] {
+                let whole = make(&fixture).len();
                 for after in 0..=whole + 1 {
-                    let request = make(&lab);
+                    let request = make(&fixture);
                     let rule = json!({ "cut_request_after": after, "reset": reset, "count": 1 });
-                    lab.fault(&rule.to_string());
-                    let mut wire = lab.connect();
+                    fixture.fault(&rule.to_string());
+                    let mut wire = fixture.connect();
                     wire.send(&request);
                     let (rest, seen) = wire.rest();
                     assert!(rest.is_empty(), "{rule}");
-                    // Beyond its end, the answer that does not come is what ends it: a FIN, or a reset as well.
+                    // A cut beyond the end happens at the missing answer, by FIN or by a reset.
                     assert_eq!(seen, end, "{rule}");
-                    // The rows are looked at once for all, below.
+                    // The rows of all connections are checked below, in one request.
                     if after % 50 == 0 || after >= whole {
-                        let row = lab.closed_row(&wire);
+                        let row = fixture.closed_row(&wire);
                         let complete = after > whole;
                         let request = json!([{
                             "bytes_in": after.min(whole), "bytes_out": 0, "complete": complete, "processed": false,
@@ -44,35 +44,35 @@ fn a_request_cut_at_any_byte_is_not_processed() {
                 }
             }
         }
-        assert_eq!(lab.look("ledger"), json!([]));
+        assert_eq!(fixture.get("ledger"), json!([]));
     }
 }
 
 #[test]
-fn an_answer_cut_at_any_byte_belongs_to_a_message_that_was_delivered() {
-    for lab in both() {
+fn a_message_is_delivered_although_its_answer_is_cut_at_any_byte() {
+    for fixture in both() {
         for reset in [false, true] {
-            let end = if reset { End::Reset } else { lab.fin() };
-            for make in [WireLab::command, unicast] {
-                let mut wire = lab.connect();
-                wire.send(&make(&lab));
+            let end = if reset { End::Reset } else { fixture.fin() };
+            for make in [WireFixture::command, unicast] {
+                let mut wire = fixture.connect();
+                wire.send(&make(&fixture));
                 let whole = wire.answer().len();
                 for after in 0..=whole + 1 {
-                    let request = make(&lab);
+                    let request = make(&fixture);
                     let rule = json!({ "cut_answer_after": after, "reset": reset, "count": 1 });
-                    let id = lab.fault(&rule.to_string());
-                    let mut wire = lab.connect();
+                    let id = fixture.fault(&rule.to_string());
+                    let mut wire = fixture.connect();
                     wire.send(&request);
                     let (rest, seen) = wire.rest();
                     assert_eq!((rest.len(), seen), (after.min(whole), end), "{rule}");
-                    let entry = &lab.ledger_of(&wire)[0];
+                    let entry = &fixture.ledger_of(&wire)[0];
                     assert_eq!(
                         (&entry["accepted"], &entry["faults"]),
                         (&json!(true), &json!([id])),
                         "{rule}"
                     );
                     if after % 50 == 0 || after >= whole {
-                        let row = lab.closed_row(&wire);
+                        let row = fixture.closed_row(&wire);
                         let request = json!([{
                             "sequence": entry["sequence"], "bytes_in": request.len(), "bytes_out": after.min(whole),
                             "complete": true, "processed": true,
@@ -80,8 +80,8 @@ fn an_answer_cut_at_any_byte_belongs_to_a_message_that_was_delivered() {
                         assert_eq!(row["requests"], request, "{rule}");
                         assert_eq!(row["connection"], entry["connection"], "{rule}");
                     }
-                    lab.control("reset", "");
-                    lab.control("zego/join", r#"{"room_id":"room","user_id":"alice"}"#);
+                    fixture.control("reset", "");
+                    fixture.control("zego/join", r#"{"room_id":"room","user_id":"alice"}"#);
                 }
             }
         }
@@ -89,16 +89,16 @@ fn an_answer_cut_at_any_byte_belongs_to_a_message_that_was_delivered() {
 }
 
 #[test]
-fn a_cut_finds_its_request_by_vendor_and_action() {
-    for lab in both() {
-        lab.fault(r#"{"vendor": "volcengine", "cut_request_after": 40}"#);
-        lab.fault(r#"{"vendor": "zego", "action": "SendBarrageMessage", "cut_request_after": 40}"#);
-        let mut wire = lab.connect();
-        wire.send(&lab.command());
+fn a_request_cut_matches_by_vendor_and_action() {
+    for fixture in both() {
+        fixture.fault(r#"{"vendor": "volcengine", "cut_request_after": 40}"#);
+        fixture.fault(r#"{"vendor": "zego", "action": "SendBarrageMessage", "cut_request_after": 40}"#);
+        let mut wire = fixture.connect();
+        wire.send(&fixture.command());
         assert!(wire.answer().starts_with("HTTP/1.1 200"));
-        wire.send(&unicast(&lab));
-        assert_eq!(wire.rest(), (Vec::new(), lab.fin()));
-        let row = lab.closed_row(&wire);
+        wire.send(&unicast(&fixture));
+        assert_eq!(wire.rest(), (Vec::new(), fixture.fin()));
+        let row = fixture.closed_row(&wire);
         assert_eq!(row["requests"][0]["processed"], true);
         assert_eq!(
             (&row["requests"][1]["processed"], &row["requests"][1]["bytes_in"]),
@@ -108,188 +108,188 @@ fn a_cut_finds_its_request_by_vendor_and_action() {
 }
 
 #[test]
-fn a_request_that_comes_in_pieces_is_cut_where_it_should_be() {
-    for lab in both() {
-        lab.fault(r#"{"cut_request_after": 60, "count": 1}"#);
-        let mut wire = lab.connect();
-        let request = lab.command();
+fn a_request_that_arrives_in_pieces_is_cut_at_the_right_byte() {
+    for fixture in both() {
+        fixture.fault(r#"{"cut_request_after": 60, "count": 1}"#);
+        let mut wire = fixture.connect();
+        let request = fixture.command();
         wire.send(&request[..10]);
-        lab.row_when(&wire, |row| row["bytes_in"] == 10);
+        fixture.row_when(&wire, |row| row["bytes_in"] == 10);
         wire.send(&request[10..]);
-        assert_eq!(wire.rest(), (Vec::new(), lab.fin()));
-        assert_eq!(lab.closed_row(&wire)["bytes_in"], 60);
+        assert_eq!(wire.rest(), (Vec::new(), fixture.fin()));
+        assert_eq!(fixture.closed_row(&wire)["bytes_in"], 60);
     }
 }
 
 #[test]
 fn control_requests_are_never_cut_and_never_listed() {
-    for lab in both() {
-        lab.fault(r#"{"cut_request_after": 0}"#);
-        lab.fault(r#"{"cut_answer_after": 0}"#);
+    for fixture in both() {
+        fixture.fault(r#"{"cut_request_after": 0}"#);
+        fixture.fault(r#"{"cut_answer_after": 0}"#);
         for _ in 0..3 {
-            assert_eq!(lab.look("health")["status"], "ok");
+            assert_eq!(fixture.get("health")["status"], "ok");
         }
-        assert_eq!(lab.connections(), Vec::<Value>::new());
-        assert_eq!(lab.look("faults")[0]["matched"], 0);
+        assert_eq!(fixture.connections(), Vec::<Value>::new());
+        assert_eq!(fixture.get("faults")[0]["matched"], 0);
     }
 }
 
 #[test]
-fn a_connection_dropped_at_accept_brought_no_byte() {
-    for lab in both() {
+fn a_connection_dropped_at_accept_is_listed_without_bytes() {
+    for fixture in both() {
         for (rule, end) in [
-            (r#"{"drop_on_accept": true, "count": 1}"#, lab.fin()),
+            (r#"{"drop_on_accept": true, "count": 1}"#, fixture.fin()),
             (r#"{"reset_on_accept": true, "count": 1}"#, End::Reset),
         ] {
-            lab.fault(rule);
-            let before = lab.connections().len();
-            match lab.try_connect() {
+            fixture.fault(rule);
+            let before = fixture.connections().len();
+            match fixture.try_connect() {
                 Ok(mut wire) => assert_eq!(wire.rest(), (Vec::new(), end), "{rule}"),
-                // The handshake, which nobody answers.
-                Err(_) => assert_ne!(lab.fin(), End::Closed, "{rule}"),
+                // The handshake fails, because the emulator does not answer it.
+                Err(_) => assert_ne!(fixture.fin(), End::Closed, "{rule}"),
             }
-            let rows = lab.connections();
+            let rows = fixture.connections();
             assert_eq!(rows.len(), before + 1, "{rule}");
             let port = rows[before]["peer_port"].as_u64().unwrap();
-            let row = lab.row_of_port_when(u16::try_from(port).unwrap(), |row| row["open"] == false);
+            let row = fixture.row_of_port_when(u16::try_from(port).unwrap(), |row| row["open"] == false);
             assert_eq!((&row["bytes_in"], &row["requests"]), (&json!(0), &json!([])), "{rule}");
         }
-        let mut wire = lab.connect();
-        wire.send(&lab.command());
+        let mut wire = fixture.connect();
+        wire.send(&fixture.command());
         assert!(wire.answer().starts_with("HTTP/1.1 200"));
     }
 }
 
 #[test]
-fn a_handshake_is_cut_after_the_clients_hello() {
-    let lab = WireLab::tls();
+fn a_handshake_is_cut_after_the_client_hello() {
+    let fixture = WireFixture::tls();
     for (reset, kind) in [
         (false, std::io::ErrorKind::UnexpectedEof),
         (true, std::io::ErrorKind::ConnectionReset),
     ] {
-        lab.fault(&json!({ "cut_handshake": true, "reset": reset, "count": 1 }).to_string());
-        let error = lab.try_connect().err().expect("no handshake");
+        fixture.fault(&json!({ "cut_handshake": true, "reset": reset, "count": 1 }).to_string());
+        let error = fixture.try_connect().err().expect("no handshake");
         assert_eq!(error.kind(), kind);
     }
-    lab.connect();
+    fixture.connect();
 }
 
 #[test]
 fn without_tls_there_is_no_handshake_to_cut() {
-    let lab = WireLab::plain();
-    lab.fault(r#"{"cut_handshake": true}"#);
-    let mut wire = lab.connect();
-    wire.send(&lab.command());
+    let fixture = WireFixture::plain();
+    fixture.fault(r#"{"cut_handshake": true}"#);
+    let mut wire = fixture.connect();
+    wire.send(&fixture.command());
     assert!(wire.answer().starts_with("HTTP/1.1 200"));
-    assert_eq!(lab.look("faults")[0]["matched"], 0);
+    assert_eq!(fixture.get("faults")[0]["matched"], 0);
 }
 
 #[test]
-fn an_idle_close_comes_after_a_whole_answer_that_did_not_announce_it() {
-    for lab in both() {
-        lab.fault(r#"{"close_idle_after_answer": true, "skip": 1, "count": 1}"#);
-        let mut wire = lab.connect();
-        wire.send(&lab.command());
+fn an_idle_close_follows_a_whole_answer_without_connection_close() {
+    for fixture in both() {
+        fixture.fault(r#"{"close_idle_after_answer": true, "skip": 1, "count": 1}"#);
+        let mut wire = fixture.connect();
+        wire.send(&fixture.command());
         let usual = wire.answer();
-        wire.send(&lab.command());
+        wire.send(&fixture.command());
         let (answer, end) = wire.rest();
         let answer = String::from_utf8(answer).unwrap();
         assert_eq!(end, End::Closed);
         assert_eq!(answer.len(), usual.len());
         assert!(!answer.to_ascii_lowercase().contains("connection:"), "{answer}");
-        assert_eq!(lab.closed_row(&wire)["requests"].as_array().unwrap().len(), 2);
+        assert_eq!(fixture.closed_row(&wire)["requests"].as_array().unwrap().len(), 2);
     }
 }
 
 #[test]
-fn a_stalled_request_is_never_answered_and_its_connection_stays() {
-    for lab in both() {
+fn a_stalled_request_gets_no_answer_and_its_connection_stays_open() {
+    for fixture in both() {
         for processed in [false, true] {
-            lab.fault(&json!({ "stall": true, "processed": processed, "count": 1 }).to_string());
-            let mut wire = lab.connect();
-            wire.send(&lab.command());
-            let row = lab.row_when(&wire, |row| {
+            fixture.fault(&json!({ "stall": true, "processed": processed, "count": 1 }).to_string());
+            let mut wire = fixture.connect();
+            wire.send(&fixture.command());
+            let row = fixture.row_when(&wire, |row| {
                 let request = &row["requests"][0];
                 request["complete"] == true && request["processed"] == processed
             });
             assert_eq!((&row["open"], &row["bytes_out"]), (&json!(true), &json!(0)));
-            assert_eq!(lab.ledger_of(&wire).len(), usize::from(processed));
+            assert_eq!(fixture.ledger_of(&wire).len(), usize::from(processed));
             let port = wire.port;
             drop(wire);
-            lab.row_of_port_when(port, |row| row["open"] == false);
+            fixture.row_of_port_when(port, |row| row["open"] == false);
         }
     }
 }
 
 #[test]
-fn a_stalled_client_is_let_go_when_the_emulator_stops() {
-    let lab = WireLab::plain();
-    lab.fault(r#"{"stall": true}"#);
-    let mut wire = lab.connect();
-    wire.send(&lab.command());
-    lab.row_when(&wire, |row| row["requests"][0]["complete"] == true);
-    drop(lab);
+fn a_stalled_connection_is_closed_when_the_emulator_stops() {
+    let fixture = WireFixture::plain();
+    fixture.fault(r#"{"stall": true}"#);
+    let mut wire = fixture.connect();
+    wire.send(&fixture.command());
+    fixture.row_when(&wire, |row| row["requests"][0]["complete"] == true);
+    drop(fixture);
     assert_eq!(wire.rest(), (Vec::new(), End::Closed));
 }
 
 #[test]
-fn a_latency_holds_a_request_back_and_others_pass_it() {
-    for lab in both() {
-        lab.control("zego/join", r#"{"room_id":"room","user_id":"bob"}"#);
-        lab.fault(r#"{"user": "alice", "latency_ms": 86400000}"#);
-        let mut held = lab.connect();
-        held.send(&lab.command_to("alice"));
-        lab.row_when(&held, |row| row["requests"][0]["complete"] == true);
-        let mut passing = lab.connect();
-        passing.send(&lab.command_to("bob"));
+fn a_latency_delays_one_request_and_not_the_others() {
+    for fixture in both() {
+        fixture.control("zego/join", r#"{"room_id":"room","user_id":"bob"}"#);
+        fixture.fault(r#"{"user": "alice", "latency_ms": 86400000}"#);
+        let mut held = fixture.connect();
+        held.send(&fixture.command_to("alice"));
+        fixture.row_when(&held, |row| row["requests"][0]["complete"] == true);
+        let mut passing = fixture.connect();
+        passing.send(&fixture.command_to("bob"));
         assert!(passing.answer().starts_with("HTTP/1.1 200"));
-        assert!(lab.ledger_of(&held).is_empty());
-        assert_eq!(lab.ledger_of(&passing).len(), 1);
+        assert!(fixture.ledger_of(&held).is_empty());
+        assert_eq!(fixture.ledger_of(&passing).len(), 1);
     }
 }
 
 #[test]
-fn a_message_held_back_is_delivered_though_its_client_left() {
-    let lab = WireLab::plain();
-    lab.fault(r#"{"latency_ms": 300}"#);
-    let mut wire = lab.connect();
-    wire.send(&lab.command());
-    lab.row_when(&wire, |row| row["requests"][0]["complete"] == true);
+fn a_delayed_message_is_delivered_although_its_client_has_closed_the_connection() {
+    let fixture = WireFixture::plain();
+    fixture.fault(r#"{"latency_ms": 300}"#);
+    let mut wire = fixture.connect();
+    wire.send(&fixture.command());
+    fixture.row_when(&wire, |row| row["requests"][0]["complete"] == true);
     let port = wire.port;
     drop(wire);
-    lab.row_of_port_when(port, |row| row["requests"][0]["processed"] == true);
-    assert_eq!(lab.look("ledger")[0]["accepted"], true);
+    fixture.row_of_port_when(port, |row| row["requests"][0]["processed"] == true);
+    assert_eq!(fixture.get("ledger")[0]["accepted"], true);
 }
 
 #[test]
-fn a_reset_drops_what_is_held_back() {
-    let lab = WireLab::plain();
-    lab.fault(r#"{"latency_ms": 86400000}"#);
-    let mut wire = lab.connect();
-    wire.send(&lab.command());
-    lab.row_when(&wire, |row| row["requests"][0]["complete"] == true);
-    lab.control("reset", "");
+fn a_reset_drops_delayed_requests() {
+    let fixture = WireFixture::plain();
+    fixture.fault(r#"{"latency_ms": 86400000}"#);
+    let mut wire = fixture.connect();
+    wire.send(&fixture.command());
+    fixture.row_when(&wire, |row| row["requests"][0]["complete"] == true);
+    fixture.control("reset", "");
     assert_eq!(wire.rest(), (Vec::new(), End::Closed));
-    assert_eq!(lab.look("ledger"), json!([]));
+    assert_eq!(fixture.get("ledger"), json!([]));
 }
 
 #[test]
-fn an_answers_latency_comes_after_the_message_is_delivered() {
-    for lab in both() {
-        lab.fault(r#"{"answer_latency_ms": 86400000}"#);
-        let mut wire = lab.connect();
-        wire.send(&lab.command());
-        let row = lab.row_when(&wire, |row| row["requests"][0]["processed"] == true);
+fn a_message_is_delivered_before_its_answers_latency() {
+    for fixture in both() {
+        fixture.fault(r#"{"answer_latency_ms": 86400000}"#);
+        let mut wire = fixture.connect();
+        wire.send(&fixture.command());
+        let row = fixture.row_when(&wire, |row| row["requests"][0]["processed"] == true);
         assert_eq!(row["bytes_out"], 0);
-        assert_eq!(lab.ledger_of(&wire)[0]["accepted"], true);
+        assert_eq!(fixture.ledger_of(&wire)[0]["accepted"], true);
     }
 }
 
 #[test]
 fn a_connection_without_a_byte_is_listed() {
-    let lab = WireLab::plain();
-    let wire = lab.connect();
-    let row = lab.row_when(&wire, |_| true);
+    let fixture = WireFixture::plain();
+    let wire = fixture.connect();
+    let row = fixture.row_when(&wire, |_| true);
     assert_eq!(
         row,
         json!({
@@ -300,17 +300,17 @@ fn a_connection_without_a_byte_is_listed() {
 }
 
 #[test]
-fn a_connection_tells_its_bytes_request_by_request() {
-    for lab in both() {
-        let mut wire = lab.connect();
-        let (first, second) = (lab.command(), unicast(&lab));
+fn a_connection_lists_the_bytes_of_each_request() {
+    for fixture in both() {
+        let mut wire = fixture.connect();
+        let (first, second) = (fixture.command(), unicast(&fixture));
         wire.send(&first);
         let first_answer = wire.answer();
         wire.send(&second);
         let second_answer = wire.answer();
         wire.send(b"GET /_emulator/health HTTP/1.1\r\nHost: h\r\n\r\n");
         wire.answer();
-        let row = lab.row_when(&wire, |_| true);
+        let row = fixture.row_when(&wire, |_| true);
         assert_eq!(row["bytes_in"], first.len() + second.len());
         assert_eq!(row["bytes_out"], first_answer.len() + second_answer.len());
         assert_eq!(
@@ -325,17 +325,17 @@ fn a_connection_tells_its_bytes_request_by_request() {
 
 #[test]
 fn a_reset_forgets_closed_connections_and_keeps_the_open_ones() {
-    let lab = WireLab::plain();
-    let (mut closed, mut open) = (lab.connect(), lab.connect());
+    let fixture = WireFixture::plain();
+    let (mut closed, mut open) = (fixture.connect(), fixture.connect());
     for wire in [&mut closed, &mut open] {
-        wire.send(&lab.command());
+        wire.send(&fixture.command());
         wire.answer();
     }
     let port = closed.port;
     drop(closed);
-    lab.row_of_port_when(port, |row| row["open"] == false);
-    lab.control("reset", "");
-    let rows = lab.connections();
+    fixture.row_of_port_when(port, |row| row["open"] == false);
+    fixture.control("reset", "");
+    let rows = fixture.connections();
     assert_eq!(rows.len(), 1);
     assert_eq!(
         (&rows[0]["peer_port"], &rows[0]["bytes_in"]),

@@ -7,8 +7,8 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-/// Long past anything that can be right: a test that hangs should fail instead.
-const SAFETY_NET: Duration = Duration::from_secs(60);
+/// The time limit of a wait. It is far longer than any correct wait, and makes a test that hangs fail.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_rtcmsg-emulator"))
@@ -18,7 +18,7 @@ fn output(arguments: &[&str]) -> Output {
     program().args(arguments).output().unwrap()
 }
 
-/// A running program on a free port, killed if a test leaves it.
+/// A running program on a free port. It is killed when the value is dropped.
 struct Running {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
@@ -45,7 +45,7 @@ impl Running {
 
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.host).unwrap();
-        stream.set_read_timeout(Some(SAFETY_NET)).unwrap();
+        stream.set_read_timeout(Some(TIME_LIMIT)).unwrap();
         stream
     }
 
@@ -54,7 +54,7 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Waits for the end: the exit code, what was left of standard output, and standard error.
+    /// Waits for the program's end. Returns the exit code, the unread part of standard output, and standard error.
     fn end(mut self) -> (Option<i32>, Vec<String>, String) {
         let rest = self.lines.by_ref().map(Result::unwrap).collect();
         let mut errors = String::new();
@@ -71,7 +71,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn the_help_tells_every_option() {
+fn the_help_lists_every_option() {
     let help = output(&["--help"]);
     assert!(help.status.success());
     let help = String::from_utf8(help.stdout).unwrap();
@@ -108,14 +108,14 @@ fn the_version_is_that_of_the_package() {
 }
 
 #[test]
-fn a_host_that_others_can_reach_needs_to_be_allowed() {
+fn a_host_that_other_machines_can_reach_must_be_allowed() {
     let refused = output(&["--host", "0.0.0.0", "--port", "0"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8(refused.stderr).unwrap().contains("--allow-remote"));
 }
 
 #[test]
-fn the_credentials_are_printed_for_a_shell_to_take_over() {
+fn the_credentials_are_printed_as_shell_exports() {
     let running = Running::start(&[]);
     let url = format!("http://{}", running.host);
     running.signal("TERM");
@@ -135,7 +135,7 @@ fn the_credentials_are_printed_for_a_shell_to_take_over() {
 }
 
 #[test]
-fn a_region_is_printed_for_the_client_unless_any_is_taken() {
+fn the_region_is_printed_unless_any_is_accepted() {
     for (arguments, printed) in [
         (["--region", "ap-singapore-1"], Some("ap-singapore-1")),
         (["--region", "any"], None),
@@ -151,7 +151,7 @@ fn a_region_is_printed_for_the_client_unless_any_is_taken() {
 }
 
 #[test]
-fn a_region_that_no_signature_can_name_is_refused() {
+fn a_region_that_a_signature_cannot_name_is_refused() {
     for region in ["", "cn/north", "cn north", "cn,north"] {
         let refused = output(&["--port", "0", "--region", region]);
         assert_eq!(refused.status.code(), Some(2), "{region:?}");
@@ -161,7 +161,7 @@ fn a_region_that_no_signature_can_name_is_refused() {
 }
 
 #[test]
-fn a_secret_of_ones_own_is_never_printed() {
+fn a_secret_that_the_user_set_is_never_printed() {
     let running = Running::start(&[
         "--secret-key",
         "mine-a",
@@ -192,7 +192,7 @@ fn a_secret_of_ones_own_is_never_printed() {
 }
 
 #[test]
-fn each_request_is_a_line_of_the_log_unless_it_is_quiet() {
+fn each_request_is_logged_unless_quiet_is_set() {
     for (arguments, lines) in [(&[][..], 1), (&["--quiet"][..], 0)] {
         let running = Running::start(arguments);
         let mut stream = running.connect();
@@ -215,13 +215,13 @@ fn each_request_is_a_line_of_the_log_unless_it_is_quiet() {
 }
 
 #[test]
-fn a_request_in_flight_is_answered_after_the_signal_to_stop() {
+fn a_request_in_flight_is_answered_after_the_stop_signal() {
     let running = Running::start(&[]);
     let mut stream = running.connect();
     let head =
         "POST /_emulator/volcengine/login HTTP/1.1\r\nHost: e\r\nContent-Length: 19\r\nExpect: 100-continue\r\n\r\n";
     stream.write_all(head.as_bytes()).unwrap();
-    // The interim answer proves that the request is being worked on.
+    // The interim answer proves that the emulator handles the request.
     let interim = "HTTP/1.1 100 Continue\r\n\r\n";
     let mut received = vec![0; interim.len()];
     stream.read_exact(&mut received).unwrap();
@@ -238,7 +238,7 @@ fn a_request_in_flight_is_answered_after_the_signal_to_stop() {
 }
 
 #[test]
-fn idle_connections_do_not_keep_it_from_stopping() {
+fn idle_connections_do_not_delay_the_stop() {
     let running = Running::start(&[]);
     let _never_used = running.connect();
     let mut idle = running.connect();
@@ -249,7 +249,7 @@ fn idle_connections_do_not_keep_it_from_stopping() {
 }
 
 #[test]
-fn a_file_of_faults_is_played_from_the_start() {
+fn a_file_of_faults_applies_from_the_start() {
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults.json");
     for byte_order_mark in ["", "\u{FEFF}"] {
         let rules = format!(r#"{byte_order_mark}[{{"vendor": "zego", "status": 503, "count": 1}}]"#);
@@ -264,7 +264,7 @@ fn a_file_of_faults_is_played_from_the_start() {
 }
 
 #[test]
-fn a_file_of_faults_that_cannot_be_used_is_named() {
+fn the_error_names_a_file_of_faults_that_cannot_be_used() {
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("no_faults.json");
     std::fs::write(&file, r#"[{"status": 503}, {"stall": false}]"#).unwrap();
     for (file, fault) in [

@@ -1,4 +1,4 @@
-//! HTTPS with a certificate of one's own.
+//! HTTPS with the certificate of the options.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -55,7 +55,7 @@ fn tls_files_with_a_byte_order_mark_are_read() {
 }
 
 #[test]
-fn a_tls_file_that_cannot_be_used_is_named() {
+fn the_error_names_a_tls_file_that_cannot_be_used() {
     let missing = Path::new(env!("CARGO_TARGET_TMPDIR")).join("missing.pem");
     let tls = Some(TlsFiles {
         certificate: missing.clone(),

@@ -1,8 +1,8 @@
-//! The gateway of Volcengine: every way in which a signature can be wrong has its own code, and a right one is let in.
+//! The gateway of Volcengine: each fault of a signature has its own code, and a correct signature is accepted.
 
-mod lab;
+mod fixtures;
 
-use lab::{Lab, START_X_DATE, VolcengineRequest, p2p_send_message, send_room_unicast, send_unicast};
+use fixtures::{Fixture, START_X_DATE, VolcengineRequest, p2p_send_message, send_room_unicast, send_unicast};
 use serde_json::json;
 
 fn request() -> VolcengineRequest {
@@ -11,8 +11,8 @@ fn request() -> VolcengineRequest {
 
 #[test]
 fn a_signed_request_is_answered_in_the_envelope() {
-    let lab = Lab::new();
-    let answer = request().send(&lab);
+    let fixture = Fixture::new();
+    let answer = request().send(&fixture);
     assert_eq!(answer.status, 200);
     let metadata = &answer.body["ResponseMetadata"];
     assert!(metadata["RequestId"].as_str().unwrap().starts_with("20260102030405"));
@@ -213,21 +213,21 @@ fn each_fault_of_a_signature_has_its_own_code() {
             "MethodNotAllowed",
         ),
     ];
-    let lab = Lab::new();
-    lab.control("volcengine/login", json!({ "user_id": "alice" }));
+    let fixture = Fixture::new();
+    fixture.control("volcengine/login", json!({ "user_id": "alice" }));
     for (name, bend, status, code_n, code) in table {
         let mut request = request();
         bend(&mut request);
-        let answer = request.send(&lab);
+        let answer = request.send(&fixture);
         assert_eq!((answer.status, answer.error()), (status, (code_n, code)), "{name}");
-        let entry = lab.last_ledger_entry();
+        let entry = fixture.last_ledger_entry();
         assert_eq!(
             (&entry["status"], &entry["code"], &entry["accepted"]),
             (&json!(status), &json!(code), &json!(false)),
             "{name}"
         );
     }
-    assert_eq!(lab.inbox("volcengine", "alice"), Vec::<serde_json::Value>::new());
+    assert_eq!(fixture.inbox("volcengine", "alice"), Vec::<serde_json::Value>::new());
 }
 
 fn replace(request: &mut VolcengineRequest, header: &'static str, value: &str) {
@@ -235,42 +235,42 @@ fn replace(request: &mut VolcengineRequest, header: &'static str, value: &str) {
 }
 
 #[test]
-fn a_signature_lives_900_seconds_either_way() {
-    let lab = Lab::new();
+fn a_signature_is_valid_900_seconds_before_and_after_its_date() {
+    let fixture = Fixture::new();
     for (offset, code) in [
         (-901, "InvalidTimestamp"),
         (-900, ""),
         (900, ""),
         (901, "InvalidTimestamp"),
     ] {
-        lab.set_wall(offset);
-        assert_eq!(request().send(&lab).error().1, code, "{offset} s");
+        fixture.set_wall(offset);
+        assert_eq!(request().send(&fixture).error().1, code, "{offset} s");
     }
 }
 
 #[test]
-fn the_date_header_tells_the_emulators_clock() {
-    let lab = Lab::new();
-    assert_eq!(request().send(&lab).date, "Fri, 02 Jan 2026 03:04:05 GMT");
-    lab.set_wall(86_400);
-    assert_eq!(request().send(&lab).date, "Sat, 03 Jan 2026 03:04:05 GMT");
+fn the_date_header_is_that_of_the_emulators_clock() {
+    let fixture = Fixture::new();
+    assert_eq!(request().send(&fixture).date, "Fri, 02 Jan 2026 03:04:05 GMT");
+    fixture.set_wall(86_400);
+    assert_eq!(request().send(&fixture).date, "Sat, 03 Jan 2026 03:04:05 GMT");
 }
 
 #[test]
-fn a_signed_session_token_is_taken() {
+fn a_signed_session_token_is_accepted() {
     let mut request = request();
     request.session_token = Some("demo-session-token".to_owned());
     request.signed_headers.push("x-security-token");
-    assert_eq!(request.send(&Lab::new()).error(), (0, ""));
+    assert_eq!(request.send(&Fixture::new()).error(), (0, ""));
 }
 
 #[test]
-fn the_region_of_the_options_is_taken_and_named_in_the_answer() {
+fn the_region_of_the_options_is_accepted_and_named_in_the_answer() {
     for region in [Some("ap-singapore-1".to_owned()), None] {
-        let lab = Lab::with(|options| options.volcengine.region = region);
+        let fixture = Fixture::with(|options| options.volcengine.region = region);
         let mut request = request();
         request.scope = "20260102/ap-singapore-1/rtc/request".to_owned();
-        let answer = request.send(&lab);
+        let answer = request.send(&fixture);
         assert_eq!(answer.error(), (0, ""));
         assert_eq!(answer.body["ResponseMetadata"]["Region"], "ap-singapore-1");
     }
@@ -278,8 +278,8 @@ fn the_region_of_the_options_is_taken_and_named_in_the_answer() {
 
 #[test]
 fn the_default_region_is_refused_where_the_options_name_another() {
-    let lab = Lab::with(|options| options.volcengine.region = Some("ap-singapore-1".to_owned()));
-    let answer = request().send(&lab);
+    let fixture = Fixture::with(|options| options.volcengine.region = Some("ap-singapore-1".to_owned()));
+    let answer = request().send(&fixture);
     assert_eq!((answer.status, answer.error()), (400, (0, "InvalidCredential")));
     let message = answer.body["ResponseMetadata"]["Error"]["Message"].as_str().unwrap();
     assert!(
@@ -289,8 +289,8 @@ fn the_default_region_is_refused_where_the_options_name_another() {
 }
 
 #[test]
-fn the_four_rtc_sends_know_both_versions_and_im_one() {
-    let lab = Lab::new();
+fn the_four_rtc_sends_have_both_versions_and_im_has_one() {
+    let fixture = Fixture::new();
     for action in [
         "SendUnicast",
         "SendRoomUnicast",
@@ -299,23 +299,23 @@ fn the_four_rtc_sends_know_both_versions_and_im_one() {
     ] {
         for version in ["2020-12-01", "2023-07-20"] {
             let body = if action == "BatchSendRoomUnicast" {
-                lab::batch_send_room_unicast()
+                fixtures::batch_send_room_unicast()
             } else {
                 send_room_unicast()
             };
             assert_eq!(
-                lab.volcengine(action, version, &body).error(),
+                fixture.volcengine(action, version, &body).error(),
                 (0, ""),
                 "{action} {version}"
             );
         }
         assert_eq!(
-            lab.volcengine(action, "2021-01-01", &send_unicast()).error().1,
+            fixture.volcengine(action, "2021-01-01", &send_unicast()).error().1,
             "InvalidActionOrVersion",
             "{action}"
         );
     }
-    let answer = lab.volcengine("P2PSendMessage", "2023-07-20", &p2p_send_message());
+    let answer = fixture.volcengine("P2PSendMessage", "2023-07-20", &p2p_send_message());
     assert_eq!(
         (answer.status, answer.error()),
         (404, (100_008, "InvalidActionOrVersion"))
@@ -324,10 +324,14 @@ fn the_four_rtc_sends_know_both_versions_and_im_one() {
 }
 
 #[test]
-fn the_services_errors_come_by_status_in_the_newer_version_alone() {
-    let lab = Lab::new();
+fn the_services_errors_set_the_status_only_in_the_newer_version() {
+    let fixture = Fixture::new();
     for (version, status) in [("2020-12-01", 200), ("2023-07-20", 400)] {
-        let answer = lab.volcengine("SendUnicast", version, &lab::with(send_unicast(), "From", json!("a b")));
+        let answer = fixture.volcengine(
+            "SendUnicast",
+            version,
+            &fixtures::with(send_unicast(), "From", json!("a b")),
+        );
         assert_eq!(
             (answer.status, answer.error()),
             (status, (0, "InvalidParameter.IllegalFrom")),
@@ -338,24 +342,24 @@ fn the_services_errors_come_by_status_in_the_newer_version_alone() {
 
 #[test]
 fn a_connections_requests_are_numbered() {
-    let lab = Lab::new();
-    request().send(&lab);
-    request().send(&lab);
-    let ledger = lab.look("ledger");
+    let fixture = Fixture::new();
+    request().send(&fixture);
+    request().send(&fixture);
+    let ledger = fixture.get("ledger");
     assert_eq!(ledger[0]["connection"], ledger[1]["connection"]);
     assert_eq!(
         (&ledger[0]["request_on_connection"], &ledger[1]["request_on_connection"]),
         (&json!(1), &json!(2))
     );
-    let stats = lab.look("stats");
+    let stats = fixture.get("stats");
     assert_eq!((&stats["connections"], &stats["requests"]), (&json!(1), &json!(2)));
 }
 
 #[test]
-fn a_capture_shows_the_request_as_it_came() {
-    let lab = Lab::new();
-    request().send(&lab);
-    let capture = &lab.look("requests")[0];
+fn a_capture_shows_the_request_as_it_was_received() {
+    let fixture = Fixture::new();
+    request().send(&fixture);
+    let capture = &fixture.get("requests")[0];
     assert_eq!(capture["method"], "POST");
     assert_eq!(capture["target"], "/?Action=SendUnicast&Version=2020-12-01");
     assert!(

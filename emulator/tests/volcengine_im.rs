@@ -1,27 +1,27 @@
-//! The IM sends: exact ids, one row per user and device, and the codes of what is refused.
+//! The IM sends: exact ids, one row for each user and device, and the codes of refused requests.
 
-mod lab;
+mod fixtures;
 
-use lab::{Lab, VolcengineRequest, p2p_send_message, with, without};
+use fixtures::{Fixture, VolcengineRequest, p2p_send_message, with, without};
 use serde_json::{Value, json};
 
 const VERSION: &str = "2020-12-01";
 const CONVERSATION: i64 = 7_221_856_821_303_361_536;
 
-/// A conversation of the sender 10008 on one device, 10001 on two, and 10002 on none.
-fn conversation() -> Lab {
-    let lab = Lab::new();
+/// A conversation with the sender 10008 on one device, 10001 on two, and 10002 offline.
+fn conversation() -> Fixture {
+    let fixture = Fixture::new();
     for (user, devices) in [
         (10_008, json!(["Web"])),
         (10_001, json!(["Android", "IOS"])),
         (10_002, json!([])),
     ] {
-        lab.control(
+        fixture.control(
             "im/join",
             json!({ "conversation_id": CONVERSATION, "user_id": user, "devices": devices }),
         );
     }
-    lab
+    fixture
 }
 
 fn row(user: i64, code: &str, device: &str) -> Value {
@@ -62,19 +62,19 @@ fn each_fault_of_a_body_has_its_own_code() {
         ),
         (with(body(), "Sender", json!(10_009)), "ParticipantNotInConversation"),
     ];
-    let lab = conversation();
+    let fixture = conversation();
     for (body, code) in table {
-        let answer = lab.volcengine("P2PSendMessage", VERSION, &body);
+        let answer = fixture.volcengine("P2PSendMessage", VERSION, &body);
         assert_eq!((answer.status, answer.error()), (200, (0, code)), "{body}");
     }
     let empty = VolcengineRequest::new("P2PSendMessage", VERSION, &Value::Null).with_body(b"");
-    assert_eq!(empty.send(&lab).error().1, "JsonParsingError");
+    assert_eq!(empty.send(&fixture).error().1, "JsonParsingError");
 }
 
 #[test]
-fn without_lists_everybody_in_the_conversation_is_meant() {
-    let lab = conversation();
-    let answer = lab.volcengine("P2PSendMessage", VERSION, &p2p_send_message());
+fn without_lists_a_message_goes_to_all_members_of_the_conversation() {
+    let fixture = conversation();
+    let answer = fixture.volcengine("P2PSendMessage", VERSION, &p2p_send_message());
     let expected = json!([
         row(10_001, "SUCCESS", "Android"),
         row(10_001, "SUCCESS", "IOS"),
@@ -87,11 +87,11 @@ fn without_lists_everybody_in_the_conversation_is_meant() {
 }
 
 #[test]
-fn receivers_win_over_those_ignored_and_strangers_are_missing_from_the_answer() {
-    let lab = conversation();
+fn receivers_override_ignored_users_and_the_answer_omits_users_who_are_not_members() {
+    let fixture = conversation();
     let body = with(p2p_send_message(), "ReceiverUserId", json!([10_008, 999, 10_002]));
     let body = with(body, "IgnoreUserIds", json!([10_008]));
-    let answer = lab.volcengine("P2PSendMessage", VERSION, &body);
+    let answer = fixture.volcengine("P2PSendMessage", VERSION, &body);
     let expected = json!([row(10_008, "SUCCESS", "Web"), row(10_002, "NOT_ONLINE", "Default")]);
     assert_eq!(answer.body["Result"]["P2PResult"], expected);
     let expected = json!([
@@ -99,26 +99,26 @@ fn receivers_win_over_those_ignored_and_strangers_are_missing_from_the_answer() 
         { "user": "999", "outcome": "absent", "code": "" },
         { "user": "10002", "outcome": "absent", "code": "NOT_ONLINE" },
     ]);
-    assert_eq!(lab.last_ledger_entry()["recipients"], expected);
+    assert_eq!(fixture.last_ledger_entry()["recipients"], expected);
 }
 
 #[test]
-fn those_ignored_get_nothing() {
-    let lab = conversation();
+fn ignored_users_get_nothing() {
+    let fixture = conversation();
     let body = with(p2p_send_message(), "IgnoreUserIds", json!([10_001, 10_002]));
-    let answer = lab.volcengine("P2PSendMessage", VERSION, &body);
+    let answer = fixture.volcengine("P2PSendMessage", VERSION, &body);
     assert_eq!(
         answer.body["Result"]["P2PResult"],
         json!([row(10_008, "SUCCESS", "Web")])
     );
-    assert!(lab.inbox("im", "10001").is_empty());
+    assert!(fixture.inbox("im", "10001").is_empty());
 }
 
 #[test]
 fn each_device_receives_the_message_with_exact_ids() {
-    let lab = conversation();
-    lab.volcengine("P2PSendMessage", VERSION, &p2p_send_message());
-    let inbox = lab.inbox("im", "10001");
+    let fixture = conversation();
+    fixture.volcengine("P2PSendMessage", VERSION, &p2p_send_message());
+    let inbox = fixture.inbox("im", "10001");
     let devices: Vec<_> = inbox
         .iter()
         .map(|message| message["device"].as_str().unwrap())
@@ -129,17 +129,17 @@ fn each_device_receives_the_message_with_exact_ids() {
         (&inbox[0]["from"], &inbox[0]["payload"]),
         (&json!("10008"), &json!("hello"))
     );
-    assert!(lab.inbox("im", "10002").is_empty());
+    assert!(fixture.inbox("im", "10002").is_empty());
 }
 
 #[test]
-fn who_left_is_no_member_any_more() {
-    let lab = conversation();
-    lab.control(
+fn a_user_who_left_is_not_a_member() {
+    let fixture = conversation();
+    fixture.control(
         "im/leave",
         json!({ "conversation_id": CONVERSATION, "user_id": 10_008 }),
     );
-    let answer = lab.volcengine("P2PSendMessage", VERSION, &p2p_send_message());
+    let answer = fixture.volcengine("P2PSendMessage", VERSION, &p2p_send_message());
     assert_eq!(answer.error().1, "ParticipantNotInConversation");
 }
 
@@ -148,9 +148,9 @@ fn to_users(receivers: Value) -> Value {
 }
 
 #[test]
-fn a_send_to_users_counts_those_reached_in_a_string() {
-    let lab = conversation();
-    let answer = lab.volcengine(
+fn a_send_to_users_returns_the_count_of_reached_users_as_a_string() {
+    let fixture = conversation();
+    let answer = fixture.volcengine(
         "P2PSendUserMessage",
         VERSION,
         &to_users(json!([10_008, 10_001, 10_002, 999])),
@@ -170,20 +170,21 @@ fn a_send_to_users_counts_those_reached_in_a_string() {
 
 #[test]
 fn a_send_to_users_names_1_to_500_or_all_who_are_online() {
-    let lab = conversation();
+    let fixture = conversation();
     for (receivers, code) in [
         (json!([]), "InvalidParam"),
         (json!(vec![7; 500]), ""),
         (json!(vec![7; 501]), "InvalidParam"),
     ] {
         assert_eq!(
-            lab.volcengine("P2PSendUserMessage", VERSION, &to_users(receivers))
+            fixture
+                .volcengine("P2PSendUserMessage", VERSION, &to_users(receivers))
                 .error()
                 .1,
             code
         );
     }
     let body = with(to_users(json!([])), "ToAllOnlineUsers", json!(true));
-    let answer = lab.volcengine("P2PSendUserMessage", VERSION, &body);
+    let answer = fixture.volcengine("P2PSendUserMessage", VERSION, &body);
     assert_eq!(answer.body["Result"]["SuccessCount"], "2");
 }

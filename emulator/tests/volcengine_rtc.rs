@@ -1,9 +1,9 @@
-//! The four RTC sends: what is refused and by which code, and who receives what is taken.
+//! The four RTC sends: the codes of refused requests, and who receives an accepted message.
 
-mod lab;
+mod fixtures;
 
-use lab::{
-    Lab, VolcengineRequest, batch_send_room_unicast, send_broadcast, send_room_unicast, send_unicast, with, without,
+use fixtures::{
+    Fixture, VolcengineRequest, batch_send_room_unicast, send_broadcast, send_room_unicast, send_unicast, with, without,
 };
 use rtcmsg_emulator::BinaryLimitCounts;
 use serde_json::{Value, json};
@@ -91,9 +91,9 @@ fn each_fault_of_a_body_has_its_own_code() {
             "UserCountOverLimit",
         ),
     ];
-    let lab = Lab::new();
+    let fixture = Fixture::new();
     for (action, body, code) in table {
-        let answer = lab.volcengine(action, VERSION, &body);
+        let answer = fixture.volcengine(action, VERSION, &body);
         let code = format!("InvalidParameter.{code}");
         assert_eq!(
             (answer.status, answer.error()),
@@ -104,21 +104,21 @@ fn each_fault_of_a_body_has_its_own_code() {
 }
 
 #[test]
-fn a_body_that_is_no_json_is_told_from_an_empty_one() {
-    let lab = Lab::new();
+fn a_body_that_is_not_json_has_another_code_than_an_empty_one() {
+    let fixture = Fixture::new();
     for (body, code) in [
         ("", "InvalidParameter.BodyIsEmpty"),
         ("{", "InvalidParameter.Unmarshal"),
         ("hello", "InvalidParameter.Unmarshal"),
     ] {
         let request = VolcengineRequest::new("SendUnicast", VERSION, &Value::Null).with_body(body.as_bytes());
-        assert_eq!(request.send(&lab).error().1, code, "{body:?}");
+        assert_eq!(request.send(&fixture).error().1, code, "{body:?}");
     }
 }
 
 #[test]
 fn a_text_may_have_64_kib_and_20_kib_in_a_batch() {
-    let lab = Lab::new();
+    let fixture = Fixture::new();
     let table = [
         ("SendUnicast", send_unicast(), 64 * 1024),
         ("SendRoomUnicast", send_room_unicast(), 64 * 1024),
@@ -127,9 +127,13 @@ fn a_text_may_have_64_kib_and_20_kib_in_a_batch() {
     ];
     for (action, body, limit) in table {
         let of = |bytes: usize| with(body.clone(), "Message", json!("x".repeat(bytes)));
-        assert_eq!(lab.volcengine(action, VERSION, &of(limit)).error().1, "", "{action}");
         assert_eq!(
-            lab.volcengine(action, VERSION, &of(limit + 1)).error().1,
+            fixture.volcengine(action, VERSION, &of(limit)).error().1,
+            "",
+            "{action}"
+        );
+        assert_eq!(
+            fixture.volcengine(action, VERSION, &of(limit + 1)).error().1,
             "InvalidParameter.SizeOverLimit",
             "{action}"
         );
@@ -151,14 +155,14 @@ fn a_binary_message_is_counted_decoded_or_as_base64() {
         (BinaryLimitCounts::Base64, 49_152, 49_155),
     ];
     for (counts, fits, too_long) in table {
-        let lab = Lab::with(|options| options.binary_limit_counts = counts);
+        let fixture = Fixture::with(|options| options.binary_limit_counts = counts);
         assert_eq!(
-            lab.volcengine("SendUnicast", VERSION, &body(fits)).error().1,
+            fixture.volcengine("SendUnicast", VERSION, &body(fits)).error().1,
             "",
             "{counts:?}"
         );
         assert_eq!(
-            lab.volcengine("SendUnicast", VERSION, &body(too_long)).error().1,
+            fixture.volcengine("SendUnicast", VERSION, &body(too_long)).error().1,
             "InvalidParameter.SizeOverLimit",
             "{counts:?}"
         );
@@ -169,57 +173,61 @@ fn a_binary_message_is_counted_decoded_or_as_base64() {
 fn a_batch_may_have_600_users() {
     let body = with(batch_send_room_unicast(), "To", json!(vec!["u"; 600]));
     assert_eq!(
-        Lab::new().volcengine("BatchSendRoomUnicast", VERSION, &body).error().1,
+        Fixture::new()
+            .volcengine("BatchSendRoomUnicast", VERSION, &body)
+            .error()
+            .1,
         ""
     );
 }
 
 #[test]
 fn a_unicast_reaches_a_user_who_is_logged_in() {
-    let lab = Lab::new();
-    lab.volcengine("SendUnicast", VERSION, &send_unicast());
+    let fixture = Fixture::new();
+    fixture.volcengine("SendUnicast", VERSION, &send_unicast());
     assert_eq!(
-        lab.last_ledger_entry()["recipients"],
+        fixture.last_ledger_entry()["recipients"],
         json!([{ "user": "alice", "outcome": "absent", "code": "" }])
     );
-    lab.control("volcengine/login", json!({ "user_id": "alice" }));
-    let answer = lab.volcengine("SendUnicast", VERSION, &send_unicast());
-    lab.control("volcengine/logout", json!({ "user_id": "alice" }));
-    lab.volcengine("SendUnicast", VERSION, &send_unicast());
+    fixture.control("volcengine/login", json!({ "user_id": "alice" }));
+    let answer = fixture.volcengine("SendUnicast", VERSION, &send_unicast());
+    fixture.control("volcengine/logout", json!({ "user_id": "alice" }));
+    fixture.volcengine("SendUnicast", VERSION, &send_unicast());
     let request_id = &answer.body["ResponseMetadata"]["RequestId"];
     let expected = json!([{
         "sequence": 2, "action": "SendUnicast", "from": "server", "binary": false, "payload": "hello",
         "payload_base64": "aGVsbG8=", "request_id": request_id,
     }]);
-    assert_eq!(json!(lab.inbox("volcengine", "alice")), expected);
+    assert_eq!(json!(fixture.inbox("volcengine", "alice")), expected);
 }
 
 #[test]
 fn a_binary_message_arrives_decoded() {
-    let lab = Lab::new();
-    lab.control("volcengine/login", json!({ "user_id": "alice" }));
+    let fixture = Fixture::new();
+    fixture.control("volcengine/login", json!({ "user_id": "alice" }));
     let body = with(with(send_unicast(), "Binary", json!(true)), "Message", json!("/wAB"));
-    lab.volcengine("SendUnicast", VERSION, &body);
-    let message = &lab.inbox("volcengine", "alice")[0];
+    fixture.volcengine("SendUnicast", VERSION, &body);
+    let message = &fixture.inbox("volcengine", "alice")[0];
     assert_eq!(
         (&message["binary"], &message["payload"], &message["payload_base64"]),
         (&json!(true), &Value::Null, &json!("/wAB"))
     );
-    assert_eq!(lab.last_ledger_entry()["payload_base64"], "/wAB");
+    assert_eq!(fixture.last_ledger_entry()["payload_base64"], "/wAB");
 }
 
 #[test]
-fn the_room_sends_reach_those_in_the_room_alone() {
-    let lab = Lab::new();
-    lab.control("volcengine/join", json!({ "room_id": "room", "user_id": "alice" }));
-    lab.control("volcengine/join", json!({ "room_id": "room", "user_id": "carol" }));
-    lab.control("volcengine/join", json!({ "room_id": "other", "user_id": "bob" }));
-    lab.volcengine("SendRoomUnicast", VERSION, &send_room_unicast());
-    lab.volcengine("BatchSendRoomUnicast", VERSION, &batch_send_room_unicast());
-    lab.control("volcengine/leave", json!({ "room_id": "room", "user_id": "alice" }));
-    lab.volcengine("SendBroadcast", VERSION, &send_broadcast());
+fn the_room_sends_reach_only_users_in_the_room() {
+    let fixture = Fixture::new();
+    fixture.control("volcengine/join", json!({ "room_id": "room", "user_id": "alice" }));
+    fixture.control("volcengine/join", json!({ "room_id": "room", "user_id": "carol" }));
+    fixture.control("volcengine/join", json!({ "room_id": "other", "user_id": "bob" }));
+    fixture.volcengine("SendRoomUnicast", VERSION, &send_room_unicast());
+    fixture.volcengine("BatchSendRoomUnicast", VERSION, &batch_send_room_unicast());
+    fixture.control("volcengine/leave", json!({ "room_id": "room", "user_id": "alice" }));
+    fixture.volcengine("SendBroadcast", VERSION, &send_broadcast());
     let actions = |user: &str| {
-        lab.inbox("volcengine", user)
+        fixture
+            .inbox("volcengine", user)
             .iter()
             .map(|message| message["action"].clone())
             .collect::<Vec<_>>()
@@ -227,15 +235,15 @@ fn the_room_sends_reach_those_in_the_room_alone() {
     assert_eq!(actions("alice"), ["SendRoomUnicast", "BatchSendRoomUnicast"]);
     assert_eq!(actions("bob"), Vec::<Value>::new());
     assert_eq!(actions("carol"), ["SendBroadcast"]);
-    assert_eq!(lab.inbox("volcengine", "carol")[0]["room_id"], "room");
+    assert_eq!(fixture.inbox("volcengine", "carol")[0]["room_id"], "room");
 }
 
 #[test]
-fn the_ledger_says_what_became_of_each_recipient() {
-    let lab = Lab::new();
-    lab.control("volcengine/join", json!({ "room_id": "room", "user_id": "alice" }));
-    let answer = lab.volcengine("BatchSendRoomUnicast", VERSION, &batch_send_room_unicast());
-    let entry = lab.last_ledger_entry();
+fn the_ledger_has_the_outcome_of_each_recipient() {
+    let fixture = Fixture::new();
+    fixture.control("volcengine/join", json!({ "room_id": "room", "user_id": "alice" }));
+    let answer = fixture.volcengine("BatchSendRoomUnicast", VERSION, &batch_send_room_unicast());
+    let entry = fixture.last_ledger_entry();
     let expected = json!([{
         "sequence": 1, "connection": entry["connection"], "peer_port": entry["peer_port"], "request_on_connection": 2, "vendor": "volcengine",
         "action": "BatchSendRoomUnicast", "version": VERSION, "status": 200, "code": "",
@@ -246,5 +254,5 @@ fn the_ledger_says_what_became_of_each_recipient() {
             { "user": "bob", "outcome": "absent", "code": "" },
         ],
     }]);
-    assert_eq!(lab.look("ledger"), expected);
+    assert_eq!(fixture.get("ledger"), expected);
 }

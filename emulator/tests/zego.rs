@@ -1,25 +1,26 @@
-//! ZEGO: every answer inside HTTP 200, each fault with its own code, and a list of those whom the message did not reach.
+//! ZEGO: every answer has HTTP status 200, each fault has its own code, and the answer lists the users that were not reached.
 
-mod lab;
+mod fixtures;
 
-use lab::{Lab, START, zego_signature};
+use fixtures::{Fixture, START, zego_signature};
 use serde_json::{Value, json};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const COMMAND: &str = "RoomId=room&FromUserId=server&MessageContent=hello";
 
-/// A room of alice and bob, and carol who left it.
-fn room() -> Lab {
-    let lab = Lab::new();
+/// A room with alice and bob, and carol, who has left it.
+fn room() -> Fixture {
+    let fixture = Fixture::new();
     for user in ["alice", "bob", "carol"] {
-        lab.control("zego/join", json!({ "room_id": "room", "user_id": user }));
+        fixture.control("zego/join", json!({ "room_id": "room", "user_id": user }));
     }
-    lab.control("zego/leave", json!({ "room_id": "room", "user_id": "carol" }));
-    lab
+    fixture.control("zego/leave", json!({ "room_id": "room", "user_id": "carol" }));
+    fixture
 }
 
-fn payloads(lab: &Lab, user: &str) -> Vec<Value> {
-    lab.inbox("zego", user)
+fn payloads(fixture: &Fixture, user: &str) -> Vec<Value> {
+    fixture
+        .inbox("zego", user)
         .iter()
         .map(|message| message["payload"].clone())
         .collect()
@@ -58,51 +59,51 @@ fn each_fault_of_the_common_parameters_has_its_own_code() {
         (right.clone(), 0),
         (right.clone(), 100_000_005),
     ];
-    let lab = room();
+    let fixture = room();
     for (parameters, code) in table {
-        let answer = lab.run(
+        let answer = fixture.run(
             "GET",
             &format!("/?Action=SendCustomCommand&{parameters}&{COMMAND}"),
             &[],
             b"",
         );
         assert_eq!((answer.status, answer.code()), (200, code), "{parameters}");
-        assert_eq!(lab.last_ledger_entry()["code"], json!(code));
+        assert_eq!(fixture.last_ledger_entry()["code"], json!(code));
     }
-    assert_eq!(payloads(&lab, "alice").len(), 1);
+    assert_eq!(payloads(&fixture, "alice").len(), 1);
 }
 
 #[test]
 fn an_unknown_action_and_a_missing_one_have_their_codes() {
-    let lab = room();
-    assert_eq!(lab.zego("SendNothing", COMMAND).code(), 100_000_007);
-    assert_eq!(lab.zego("", COMMAND).code(), 100_000_001);
+    let fixture = room();
+    assert_eq!(fixture.zego("SendNothing", COMMAND).code(), 100_000_007);
+    assert_eq!(fixture.zego("", COMMAND).code(), 100_000_001);
 }
 
 #[test]
 fn a_post_is_refused() {
-    let lab = room();
-    let target = format!("/?Action=SendCustomCommand&{}&{COMMAND}", lab.zego_common());
-    assert_eq!(lab.run("POST", &target, &[], b"{}").code(), 100_000_002);
+    let fixture = room();
+    let target = format!("/?Action=SendCustomCommand&{}&{COMMAND}", fixture.zego_common());
+    assert_eq!(fixture.run("POST", &target, &[], b"{}").code(), 100_000_002);
 }
 
 #[test]
-fn a_signature_lives_600_seconds_either_way() {
-    let lab = room();
+fn a_signature_is_valid_600_seconds_before_and_after_its_timestamp() {
+    let fixture = room();
     for (offset, code) in [(-601, 100_000_004), (-600, 0), (600, 0), (601, 100_000_004)] {
-        lab.set_wall(offset);
-        assert_eq!(lab.zego("SendCustomCommand", COMMAND).code(), code, "{offset} s");
+        fixture.set_wall(offset);
+        assert_eq!(fixture.zego("SendCustomCommand", COMMAND).code(), code, "{offset} s");
     }
 }
 
 #[test]
-fn a_nonce_may_be_used_again_only_where_that_is_allowed() {
+fn a_reused_nonce_is_accepted_only_if_the_options_allow_it() {
     for (allowed, code) in [(false, 100_000_005), (true, 0)] {
-        let lab = Lab::with(|options| options.allow_nonce_reuse = allowed);
-        lab.control("zego/join", json!({ "room_id": "room", "user_id": "alice" }));
-        let target = format!("/?Action=SendCustomCommand&{}&{COMMAND}", lab.zego_common());
-        assert_eq!(lab.run("GET", &target, &[], b"").code(), 0);
-        assert_eq!(lab.run("GET", &target, &[], b"").code(), code);
+        let fixture = Fixture::with(|options| options.allow_nonce_reuse = allowed);
+        fixture.control("zego/join", json!({ "room_id": "room", "user_id": "alice" }));
+        let target = format!("/?Action=SendCustomCommand&{}&{COMMAND}", fixture.zego_common());
+        assert_eq!(fixture.run("GET", &target, &[], b"").code(), 0);
+        assert_eq!(fixture.run("GET", &target, &[], b"").code(), code);
     }
 }
 
@@ -139,33 +140,33 @@ fn each_fault_of_a_custom_command_has_its_own_code() {
         (format!("{COMMAND}&ToUserId[0]=alice"), 2),
         ("RoomId=nowhere&FromUserId=server&MessageContent=hello".to_owned(), 104),
     ];
-    let lab = room();
+    let fixture = room();
     for (parameters, code) in table {
-        let answer = lab.zego("SendCustomCommand", &parameters);
+        let answer = fixture.zego("SendCustomCommand", &parameters);
         assert_eq!((answer.status, answer.code()), (200, code), "{parameters}");
     }
-    assert!(payloads(&lab, "alice").is_empty());
+    assert!(payloads(&fixture, "alice").is_empty());
 }
 
 #[test]
 fn the_limit_of_1024_bytes_is_counted_after_decoding() {
-    let lab = room();
+    let fixture = room();
     let content = |characters: usize| {
         format!(
             "RoomId=room&FromUserId=server&MessageContent={}",
             "%E4%BD%A0".repeat(characters)
         )
     };
-    assert_eq!(lab.zego("SendCustomCommand", &content(341)).code(), 0);
-    assert_eq!(lab.zego("SendCustomCommand", &content(342)).code(), 50_012);
+    assert_eq!(fixture.zego("SendCustomCommand", &content(341)).code(), 0);
+    assert_eq!(fixture.zego("SendCustomCommand", &content(342)).code(), 50_012);
 }
 
 #[test]
-fn a_command_to_users_names_those_it_did_not_reach() {
-    let lab = room();
-    lab.control("zego/known", json!({ "user_id": "dave" }));
+fn the_answer_to_a_command_names_the_users_that_were_not_reached() {
+    let fixture = room();
+    fixture.control("zego/known", json!({ "user_id": "dave" }));
     let to = "ToUserId[]=alice&ToUserId%5B%5D=carol&ToUserId[]=dave&ToUserId[]=nobody";
-    let answer = lab.zego("SendCustomCommand", &format!("{COMMAND}&{to}"));
+    let answer = fixture.zego("SendCustomCommand", &format!("{COMMAND}&{to}"));
     assert_eq!(answer.code(), 0);
     let expected = json!([{ "Uid": "carol", "Code": 50_003 }, { "Uid": "dave", "Code": 50_003 }, { "Uid": "nobody", "Code": 105 }]);
     assert_eq!(answer.body["Data"], json!({ "FailUsers": expected }));
@@ -176,50 +177,50 @@ fn a_command_to_users_names_those_it_did_not_reach() {
         { "user": "dave", "outcome": "failed", "code": 50_003 },
         { "user": "nobody", "outcome": "failed", "code": 105 },
     ]);
-    assert_eq!(lab.last_ledger_entry()["recipients"], expected);
-    assert_eq!(payloads(&lab, "alice"), ["hello"]);
-    assert!(payloads(&lab, "bob").is_empty());
+    assert_eq!(fixture.last_ledger_entry()["recipients"], expected);
+    assert_eq!(payloads(&fixture, "alice"), ["hello"]);
+    assert!(payloads(&fixture, "bob").is_empty());
 }
 
 #[test]
 fn a_command_without_users_reaches_the_room_but_not_its_sender() {
-    let lab = room();
-    let answer = lab.zego(
+    let fixture = room();
+    let answer = fixture.zego(
         "SendCustomCommand",
         "RoomId=room&FromUserId=alice&MessageContent=%E4%BD%A0+a%2Bb",
     );
     assert_eq!(answer.body["Data"], json!({ "FailUsers": [] }));
-    assert!(payloads(&lab, "alice").is_empty());
-    assert!(payloads(&lab, "carol").is_empty());
-    assert_eq!(payloads(&lab, "bob"), ["你 a+b"]);
-    assert_eq!(lab.inbox("zego", "bob")[0]["room_id"], "room");
+    assert!(payloads(&fixture, "alice").is_empty());
+    assert!(payloads(&fixture, "carol").is_empty());
+    assert_eq!(payloads(&fixture, "bob"), ["你 a+b"]);
+    assert_eq!(fixture.inbox("zego", "bob")[0]["room_id"], "room");
 }
 
 #[test]
-fn a_sender_who_is_named_gets_nothing_and_is_no_failure() {
-    let lab = room();
-    let answer = lab.zego(
+fn a_sender_among_the_recipients_gets_nothing_and_is_not_a_failure() {
+    let fixture = room();
+    let answer = fixture.zego(
         "SendCustomCommand",
         "RoomId=room&FromUserId=alice&MessageContent=x&ToUserId[]=alice",
     );
     assert_eq!(answer.body["Data"], json!({ "FailUsers": [] }));
-    assert!(payloads(&lab, "alice").is_empty());
+    assert!(payloads(&fixture, "alice").is_empty());
 }
 
 #[test]
 fn the_room_messages_answer_with_a_message_id() {
-    let lab = room();
+    let fixture = room();
     let message = "RoomId=room&UserId=bob&MessageCategory=1&MessageContent=hello";
-    let broadcast = lab.zego("SendBroadcastMessage", message);
-    let barrage = lab.zego("SendBarrageMessage", message);
+    let broadcast = fixture.zego("SendBroadcastMessage", message);
+    let barrage = fixture.zego("SendBarrageMessage", message);
     assert!(broadcast.body["RequestId"].is_u64());
     assert!(barrage.body["RequestId"].is_string());
     for answer in [broadcast, barrage] {
         assert_eq!(answer.code(), 0);
         assert!(answer.body["Data"]["MessageId"].is_u64());
     }
-    assert_eq!(payloads(&lab, "alice"), ["hello", "hello"]);
-    assert!(payloads(&lab, "bob").is_empty());
+    assert_eq!(payloads(&fixture, "alice"), ["hello", "hello"]);
+    assert!(payloads(&fixture, "bob").is_empty());
 }
 
 #[test]
@@ -245,8 +246,12 @@ fn each_fault_of_a_room_message_has_its_own_code() {
             104,
         ),
     ];
-    let lab = room();
+    let fixture = room();
     for (parameters, code) in table {
-        assert_eq!(lab.zego("SendBarrageMessage", &parameters).code(), code, "{parameters}");
+        assert_eq!(
+            fixture.zego("SendBarrageMessage", &parameters).code(),
+            code,
+            "{parameters}"
+        );
     }
 }

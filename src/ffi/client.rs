@@ -20,7 +20,7 @@ use crate::log::Logger;
 use crate::message::Vendor;
 use crate::report::Report;
 
-/// Sends messages. Any number of threads may use one at the same time.
+/// A client: it sends messages. Any number of threads may use it at the same time.
 pub struct rtcmsg_client {
     dispatcher: Dispatcher,
 }
@@ -32,40 +32,47 @@ impl HasLog for rtcmsg_client {
     }
 }
 
-/// How one call differs from the client's settings; NULL is all defaults, and so is 0 in every field.
+/// Options of one call. NULL, and 0 in a field, mean the defaults of the client. Start it with `rtcmsg_send_options
+/// options = RTCMSG_INIT(rtcmsg_send_options);`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rtcmsg_send_options {
     /// sizeof(rtcmsg_send_options), set by RTCMSG_INIT.
     pub struct_size: usize,
-    /// Deadline in milliseconds, for DNS, connect, TLS, answers, retries and all parts of a long list together, and for
-    /// waiting for quota. For submit it begins with the first attempt, after the first turn in the quota. 0:
-    /// http.timeout_ms. -1: no limit, a vendor that never answers then holds the thread forever.
+    /// Deadline in milliseconds for DNS, connect, TLS, responses, retries, all parts of a long list together, and the
+    /// wait for quota. For rtcmsg_client_submit() it starts with the first attempt, after the first wait for quota.
+    /// 0: http.timeout_ms. -1: no limit; a vendor that never responds then blocks the thread forever.
     pub timeout_ms: i32,
-    /// In milliseconds from the call to the first byte of a request, waiting for quota included: what has not left by then
-    /// is not sent, RTCMSG_ERR_EXPIRED. 0: it does not expire.
+    /// Maximum time in milliseconds between this call and the first byte sent, including the wait for quota. A
+    /// request that has not started by then fails with RTCMSG_ERR_EXPIRED. 0: the message does not expire.
     pub expires_in_ms: i32,
-    /// RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT: who goes first of those that wait for the same quota or for a
-    /// worker. Normal ones are never starved: at least each ninth turn is theirs.
+    /// RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT. Urgent messages are sent before normal ones that wait for
+    /// the same quota or for a worker. At least one in nine sends is a normal message, so they cannot starve.
     pub priority: rtcmsg_priority,
-    /// Submit alone: RTCMSG_SUBMIT_UNORDERED, RTCMSG_SUBMIT_NO_COMPLETION, or both.
+    /// rtcmsg_client_submit() only. A combination of rtcmsg_submit_flag_values.
     pub flags: rtcmsg_submit_flags,
-    /// Submit alone: comes back in the completion.
+    /// rtcmsg_client_submit() only. Returned in the completion.
     pub user_data: u64,
-    /// Submit alone: messages of one key leave one after another, each when the one before has its report. 0: the
-    /// destination, which is room and user, room, user, or conversation.
+    /// rtcmsg_client_submit() only. Messages with the same key are sent in order: each starts after the previous one
+    /// has its report. 0: the key is the destination (room and user, room, user, or conversation).
     pub order_key: u64,
 }
 
-/// Makes a client: copies the configuration and checks all of it, the CA file too. No network I/O.
-/// `*client` is NULL on failure; rtcmsg_client_free() frees it.
+/// Makes a client. Copies the configuration and validates all of it, the CA file included. Does no network I/O.
 ///
-/// Logs a warning if an endpoint is known to be overseas (BytePlus, or a Volcengine host such as
-/// open-ap-singapore-1.volcengineapi.com) and its region is the default, cn-north-1: the vendor refuses such signatures.
+/// Logs a warning if an endpoint is known to be outside mainland China (BytePlus, or a Volcengine host such as
+/// open-ap-singapore-1.volcengineapi.com) and its region is the default cn-north-1: the vendor rejects such signatures.
 ///
-/// RTCMSG_ERR_NOT_CONFIGURED: no vendor's credentials are set, or they are incomplete. RTCMSG_ERR_INVALID_ARGUMENT: a setting
-/// that cannot be; the error names it. Also if the secret key begins with AKLT or AKTP, as access keys do, and the access
-/// key does not: the two look exchanged.
+/// @param config The configuration. It may be freed after the call.
+/// @param client Receives the client, or NULL on failure. The caller frees it with rtcmsg_client_free().
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK
+/// - RTCMSG_ERR_NOT_CONFIGURED: the credentials of every vendor are missing, or those of one vendor are incomplete.
+/// - RTCMSG_ERR_INVALID_ARGUMENT: a setting is not allowed; the error names it. Also if a Volcengine secret key begins with
+///   AKLT or AKTP, as access keys do, and the access key does not: the two are probably exchanged.
+/// @par Thread safety
+/// Any thread, if no other thread changes the configuration meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_new(
     config: *const rtcmsg_config,
@@ -87,10 +94,19 @@ pub unsafe extern "C" fn rtcmsg_client_new(
     })
 }
 
-/// Whether rtcmsg_client_send() would take this message in. No I/O.
+/// Validates a message as rtcmsg_client_send() and rtcmsg_client_submit() do. Does no I/O.
 ///
-/// RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_UNSUPPORTED, RTCMSG_ERR_NOT_CONFIGURED, RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED: the error names the
-/// field and the limit.
+/// @param client The client.
+/// @param message The message.
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK: the message would be accepted.
+/// - RTCMSG_ERR_INVALID_ARGUMENT: the error names the field and the limit.
+/// - RTCMSG_ERR_UNSUPPORTED: a field is set that this version of the library does not support.
+/// - RTCMSG_ERR_NOT_CONFIGURED: the client lacks a setting that this message needs.
+/// - RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED
+/// @par Thread safety
+/// Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_check(
     client: *mut rtcmsg_client,
@@ -107,17 +123,27 @@ pub unsafe extern "C" fn rtcmsg_client_check(
     })
 }
 
-/// Sends a message and waits for what became of it, on the caller's thread (an ordinary stack of 256 KiB or more).
+/// Sends a message and waits for the result. The call runs on the caller's thread; a stack of 256 KiB is enough.
 ///
-/// `*report` is set if and only if the message was taken in, whatever the code; rtcmsg_report_free() frees it. It is NULL
-/// for RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_UNSUPPORTED, RTCMSG_ERR_NOT_CONFIGURED, RTCMSG_ERR_FORKED, and for RTCMSG_ERR_CLOSED on a
-/// client that was closed before: then nothing was sent. `report` itself must not be NULL. RTCMSG_OK: every recipient is
-/// accepted or delivered.
+/// Only what cannot have arrived is retried (retry.max_attempts), unless retry.on_unknown is set. A list longer than the
+/// vendor's limit is split into several requests, and their results are merged into one report. The call waits for the rate
+/// limit (quota.mode). docs/DELIVERY.md describes each case.
 ///
-/// Nothing is sent twice by accident: only what cannot have arrived is repeated (retry.max_attempts), unless
-/// retry.on_unknown asks for more. A list longer than
-/// the vendor takes goes out in several requests, and comes back as one report. It waits for the vendor's quota
-/// (quota.mode). docs/DELIVERY.md says what can happen when.
+/// @param client The client.
+/// @param message The message. Borrowed for the call.
+/// @param options Options of this call, or NULL for the defaults. `flags`, `user_data` and `order_key` must be 0.
+/// @param report Receives the report if the message was accepted for sending, whatever the returned code; otherwise NULL.
+///   Must not be NULL. The caller frees the report with rtcmsg_report_free().
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK: every recipient is accepted or delivered.
+/// - Without a report, nothing was sent: RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_UNSUPPORTED, RTCMSG_ERR_NOT_CONFIGURED,
+///   RTCMSG_ERR_FORKED, and RTCMSG_ERR_CLOSED for a client that was closed before the call.
+/// - With a report: RTCMSG_ERR_PARTIAL if recipients differ, RTCMSG_ERR_UNDELIVERED, RTCMSG_ERR_RATE_LIMITED,
+///   RTCMSG_ERR_EXPIRED, RTCMSG_ERR_NO_RESOURCES, RTCMSG_ERR_CLOSED, and the codes from RTCMSG_ERR_RESOLVE to
+///   RTCMSG_ERR_VENDOR_FAULT. Look at the delivery of each recipient before you send again.
+/// @par Thread safety
+/// Any thread, any number of calls at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_send(
     client: *mut rtcmsg_client,
@@ -138,15 +164,24 @@ pub unsafe extern "C" fn rtcmsg_client_send(
     })
 }
 
-/// Sends any other action of the two APIs, signed, and waits for the answer: `vendor` is RTCMSG_VENDOR_VOLCENGINE or RTCMSG_VENDOR_ZEGO,
-/// `action` the vendor's name of it. `json` is an object. For Volcengine it is the request's body and goes out byte for
-/// byte, and `version` is the action's date, such as "2020-12-01". For ZEGO its members become query parameters, a list
-/// as `Name[]` repeated, and `version` is NULL. P2PSendUserMessage, SendBroadcastMessage and SendBarrageMessage are paced by
-/// their quotas; other actions are not paced.
+/// Sends any other action of the vendors' APIs, signed, and waits for the response.
 ///
-/// The report says whether the vendor accepted it, and rtcmsg_report_body() has the raw answer. It is set as by
-/// rtcmsg_client_send(). RTCMSG_ERR_INVALID_ARGUMENT also for the actions that have a message of their own, in upper
-/// or lower case.
+/// P2PSendUserMessage, SendBroadcastMessage and SendBarrageMessage are paced by their vendors' rate limits; other actions are
+/// not paced.
+///
+/// @param client The client.
+/// @param vendor One of rtcmsg_vendor_values.
+/// @param action The vendor's name of the action, NUL-terminated.
+/// @param version Volcengine: the version of the action, such as "2020-12-01", NUL-terminated. ZEGO: NULL.
+/// @param json A JSON object. For Volcengine it is the body of the request and is sent byte for byte. For ZEGO its members
+///   become query parameters; a list becomes a repeated parameter `Name[]`.
+/// @param options Options of this call, or NULL for the defaults. `flags`, `user_data` and `order_key` must be 0.
+/// @param report Receives the report, as for rtcmsg_client_send(). rtcmsg_report_body() returns the raw response.
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return The codes of rtcmsg_client_send(). RTCMSG_ERR_INVALID_ARGUMENT also for an action that has a value in
+///   rtcmsg_action_values, in upper or lower case: send that one as a message.
+/// @par Thread safety
+/// Any thread, any number of calls at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_call_action(
     client: *mut rtcmsg_client,
@@ -176,13 +211,23 @@ pub unsafe extern "C" fn rtcmsg_client_call_action(
     })
 }
 
-/// Replaces a vendor's credentials on a client that runs: all three change together, and an attempt under way keeps those
-/// it began with. For ZEGO `secret` is the ServerSecret; `key_id` and `session_token` are not given. `session_token` is for
-/// temporary keys alone. All are copied. Any thread.
+/// Replaces a vendor's credentials while the client is in use. All of them change together. An attempt in progress keeps the
+/// ones it was signed with.
 ///
-/// RTCMSG_ERR_INVALID_ARGUMENT: one that is missing or cannot be, named `key_id`, `secret` or `session_token`. A ServerSecret
-/// has 32 characters. A Volcengine secret or token that begins with AKLT or AKTP while `key_id` does not is refused.
-/// RTCMSG_ERR_NOT_CONFIGURED: the client was not made for this vendor. RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED.
+/// @param client The client.
+/// @param vendor One of rtcmsg_vendor_values.
+/// @param key_id Volcengine: the access key. ZEGO: empty. Copied.
+/// @param secret Volcengine: the secret key. ZEGO: the ServerSecret, 32 characters. Copied.
+/// @param session_token Volcengine: the token of temporary keys, otherwise empty. ZEGO: empty. Copied.
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK
+/// - RTCMSG_ERR_INVALID_ARGUMENT: `key_id`, `secret` or `session_token` is missing or not allowed; the error names it. A
+///   Volcengine secret or token that begins with AKLT or AKTP is refused if `key_id` does not.
+/// - RTCMSG_ERR_NOT_CONFIGURED: the client was not made for this vendor.
+/// - RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED
+/// @par Thread safety
+/// Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_set_credentials(
     client: *mut rtcmsg_client,
@@ -207,15 +252,23 @@ pub unsafe extern "C" fn rtcmsg_client_set_credentials(
     })
 }
 
-/// Ends intake, waits up to `timeout_ms` (0: not at all, -1: without limit) for what was taken in, and then ends the rest:
-/// messages still queued are not sent; those on their way end as not sent or unknown, with RTCMSG_ERR_CLOSED, and their
-/// connections are cut. rtcmsg_client_poll() still gives the completions. Calls under way on other threads return with what
-/// is known of theirs.
+/// Stops accepting messages, waits up to `timeout_ms` for the accepted ones, then aborts the rest. Queued messages that are
+/// aborted are not sent. Messages in flight that are aborted end as not sent or unknown, with RTCMSG_ERR_CLOSED, and their
+/// connections are closed. Blocking calls on other threads return with what is known about their messages.
 ///
-/// Afterwards every call but poll, pending, stats, log, close and free gives RTCMSG_ERR_CLOSED. Any thread, as often as one
-/// likes. At the end: stop submitting, flush, close, poll until nothing comes, free.
+/// Afterwards every function returns RTCMSG_ERR_CLOSED, except poll, pending, stats, next_log_line, close and free.
+/// rtcmsg_client_poll() still returns the completions. It may be called again. To end a client: stop submitting, flush, close,
+/// poll until no completion comes, free.
 ///
-/// RTCMSG_ERR_INVALID_ARGUMENT: `timeout_ms` below -1. RTCMSG_ERR_FORKED.
+/// @param client The client.
+/// @param timeout_ms How long to wait, in milliseconds. 0: do not wait. -1: no limit.
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK
+/// - RTCMSG_ERR_INVALID_ARGUMENT: `timeout_ms` is below -1.
+/// - RTCMSG_ERR_FORKED
+/// @par Thread safety
+/// Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_close(
     client: *mut rtcmsg_client,
@@ -232,10 +285,14 @@ pub unsafe extern "C" fn rtcmsg_client_close(
     })
 }
 
-/// Closes a client without waiting for what it holds, drops what was not polled, and frees it; no other thread may still be
-/// in a call with it, or begin one. It waits for the library's threads to end, which nothing holds up any more, and never
-/// for the system's DNS: such a lookup has a thread of its own, "rtcmsg-dns", which ends by itself. NULL is allowed. In a
-/// forked child it touches nothing of the parent's client, and leaks its memory.
+/// Closes a client with a timeout of 0, drops the completions that were not polled, and frees it.
+///
+/// Joins the library's threads. A DNS lookup in progress is not waited for: its detached thread, "rtcmsg-dns", exits on its
+/// own. In a forked child the function does not touch the parent's client, and its memory is not freed.
+///
+/// @param client The client, or NULL.
+/// @par Thread safety
+/// No other thread may be in a call with the client, or begin one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_free(client: *mut rtcmsg_client) {
     boundary!(rtcmsg_client_free, or(), {

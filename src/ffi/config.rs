@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::log::{Level, Logger};
 
-/// Settings on their way to a client. One thread at a time.
+/// A configuration: the settings for a client. One thread at a time.
 pub struct rtcmsg_config {
     pub(super) config: Config,
 }
@@ -21,14 +21,22 @@ impl HasLog for rtcmsg_config {
     }
 }
 
-/// Takes a log line: `level` is one of RTCMSG_LOG_ERROR and so on, `text` is valid for the call, UTF-8 without line break,
-/// without secrets and payloads. Called by the caller's threads and the library's, also by several at once. It must
-/// return soon, must not call the client, must not wait for what a thread holds that closes or frees it, and must not throw
-/// or unwind.
+/// Receives a log line. It is called by the caller's threads and the library's, also by several at once.
+///
+/// It must return soon. It must not call the client, must not throw or unwind, and must not wait for a lock held by a
+/// thread that is in rtcmsg_client_close() or rtcmsg_client_free().
+///
+/// @param user_data The value from rtcmsg_config_set_log().
+/// @param level One of rtcmsg_log_level_values.
+/// @param text The line: UTF-8 without line breaks, secrets and payloads. Valid during the call.
 pub type rtcmsg_log_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, level: rtcmsg_log_level, text: *const c_char)>;
 
-/// A new, empty configuration; rtcmsg_config_free() frees it. Never NULL, but for want of memory. Any thread.
+/// Makes an empty configuration.
+///
+/// @return A configuration, never NULL. The caller frees it with rtcmsg_config_free().
+/// @par Thread safety
+/// Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn rtcmsg_config_new() -> *mut rtcmsg_config {
     boundary!(rtcmsg_config_new, or std::ptr::null_mut(), {
@@ -36,7 +44,11 @@ pub extern "C" fn rtcmsg_config_new() -> *mut rtcmsg_config {
     })
 }
 
-/// Frees a configuration; clients made from it keep what they read. NULL is allowed.
+/// Frees a configuration. Clients that were made from it keep their own copy.
+///
+/// @param config The configuration, or NULL.
+/// @par Thread safety
+/// No other thread may use the configuration.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_config_free(config: *mut rtcmsg_config) {
     boundary!(rtcmsg_config_free, or(), {
@@ -47,10 +59,19 @@ pub unsafe extern "C" fn rtcmsg_config_free(config: *mut rtcmsg_config) {
     })
 }
 
-/// Sets a setting, such as `rtcmsg_config_set(config, "zego.app_id", "1234567890", &error)`. docs/CONFIGURATION.md lists
-/// them. An empty value sets the key back to its default. Key and value are copied.
+/// Sets one setting, for example `rtcmsg_config_set(config, "zego.app_id", "1234567890", &error)`.
+/// docs/CONFIGURATION.md lists all settings.
 ///
-/// RTCMSG_ERR_INVALID_ARGUMENT: an unknown key (the error suggests the nearest), a value it does not take, NULL, no UTF-8.
+/// @param config The configuration.
+/// @param key Name of the setting; NUL-terminated, copied.
+/// @param value The value as text; NUL-terminated, copied. "" sets the default.
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK
+/// - RTCMSG_ERR_INVALID_ARGUMENT: the key is unknown (the error names the nearest one), the value is not allowed, an
+///   argument is NULL, or a text is not UTF-8.
+/// @par Thread safety
+/// One thread at a time for each configuration.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_config_set(
     config: *mut rtcmsg_config,
@@ -72,13 +93,22 @@ pub unsafe extern "C" fn rtcmsg_config_set(
     })
 }
 
-/// Takes settings from the environment: RTCMSG_ and the key in capitals with _ for . (RTCMSG_ZEGO_APP_ID), and the
-/// vendor's own VOLC_ACCESSKEY and VOLC_SECRETKEY, which give way to ours. An empty variable counts as not set. What is
-/// found replaces what was set before; what is set afterwards replaces it. The service links that Kubernetes sets for a
-/// Service whose name begins with "rtcmsg" (RTCMSG_WORKER_SERVICE_HOST=10.0.0.7) are ignored.
+/// Reads settings from environment variables. A variable's name is RTCMSG_ and the key in capitals with _ for the dot:
+/// RTCMSG_ZEGO_APP_ID sets zego.app_id. VOLC_ACCESSKEY and VOLC_SECRETKEY, the variables of the vendor's own tools, are read
+/// where RTCMSG_VOLCENGINE_ACCESS_KEY and RTCMSG_VOLCENGINE_SECRET_KEY are not set. An empty variable counts as not set.
+/// The variables that Kubernetes sets for a Service whose name begins with "rtcmsg"
+/// (RTCMSG_WORKER_SERVICE_HOST=10.0.0.7) are ignored.
 ///
-/// RTCMSG_ERR_INVALID_ARGUMENT: a value that its setting does not take, or a variable of ours with an unknown key; then
-/// nothing is taken. Reads the environment: no other thread may change it meanwhile.
+/// The variables replace what was set before this call. rtcmsg_config_set() afterwards replaces the variables.
+///
+/// @param config The configuration.
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK
+/// - RTCMSG_ERR_INVALID_ARGUMENT: a value is not allowed, or a variable names an unknown setting. The configuration is
+///   unchanged.
+/// @par Thread safety
+/// One thread at a time for each configuration. No other thread may change the environment meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_config_load_env(config: *mut rtcmsg_config, error: *mut rtcmsg_error) -> rtcmsg_code {
     boundary!(rtcmsg_config_load_env(config), error, {
@@ -89,10 +119,18 @@ pub unsafe extern "C" fn rtcmsg_config_load_env(config: *mut rtcmsg_config, erro
     })
 }
 
-/// Where log lines go: to `fn`, with `user_data` handed through, up to `max_level`. NULL for `fn` ends logging. Without
-/// this the library logs nothing. `user_data` must live as long as every client made from this configuration.
+/// Sets the function that receives the log lines of clients made from this configuration. Without it, nothing is logged.
 ///
-/// RTCMSG_ERR_INVALID_ARGUMENT: `max_level` is none of RTCMSG_LOG_ERROR to RTCMSG_LOG_DEBUG.
+/// @param config The configuration.
+/// @param fn The function, or NULL to log nothing.
+/// @param user_data Passed to `fn`. It must be valid as long as any client made from this configuration.
+/// @param max_level The most detailed level to log: RTCMSG_LOG_ERROR to RTCMSG_LOG_DEBUG.
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK
+/// - RTCMSG_ERR_INVALID_ARGUMENT: `config` is NULL, or `max_level` is not one of rtcmsg_log_level_values.
+/// @par Thread safety
+/// One thread at a time for each configuration.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_config_set_log(
     config: *mut rtcmsg_config,

@@ -8,28 +8,28 @@ use std::ffi::{CStr, c_char};
 use crate::error::{Code, Error};
 use crate::report::Delivery;
 
-/// Return code of a function: RTCMSG_OK or one of the negative values of `rtcmsg_code_values`.
+/// Return code of a function: RTCMSG_OK or one of the negative values of rtcmsg_code_values.
 pub type rtcmsg_code = i32;
 
-/// What is known about the delivery to a recipient: one of `rtcmsg_delivery_values`.
+/// What is known about the delivery to a recipient: one of rtcmsg_delivery_values.
 pub type rtcmsg_delivery = u32;
 
-/// The kind of a message: one of `rtcmsg_action_values`.
+/// The kind of a message: one of rtcmsg_action_values.
 pub type rtcmsg_action = u32;
 
-/// One of `rtcmsg_vendor_values`.
+/// A vendor: one of rtcmsg_vendor_values.
 pub type rtcmsg_vendor = u32;
 
-/// A combination of `rtcmsg_message_flag_values`.
+/// A combination of rtcmsg_message_flag_values.
 pub type rtcmsg_message_flags = u32;
 
-/// A combination of `rtcmsg_submit_flag_values`.
+/// A combination of rtcmsg_submit_flag_values.
 pub type rtcmsg_submit_flags = u32;
 
-/// One of `rtcmsg_priority_values`.
+/// A priority: one of rtcmsg_priority_values.
 pub type rtcmsg_priority = u32;
 
-/// One of `rtcmsg_log_level_values`.
+/// A log level: one of rtcmsg_log_level_values.
 pub type rtcmsg_log_level = i32;
 
 /// 0xMMmmpp. The header's RTCMSG_VERSION is written in cbindgen.toml, as a hexadecimal number.
@@ -40,91 +40,94 @@ const VERSION_TEXT: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_
     Err(_) => unreachable!(),
 };
 
-/// Codes. 0 is success; every error is negative.
+/// Codes. 0 is success, and every error is negative. The numbers are never changed.
 #[repr(C)]
 pub enum rtcmsg_code_values {
-    /// Done. For a message: every recipient is accepted or delivered.
+    /// Success. For a message: every recipient is accepted or delivered.
     RTCMSG_OK = 0,
-    /// A field, setting or argument is not allowed; the error names it and the limit. Nothing was sent.
+    /// A field, setting or argument is not allowed. The error names it and the limit. Nothing was sent.
     RTCMSG_ERR_INVALID_ARGUMENT = -1,
-    /// This library does not know what was asked for: a newer header's field is set. Nothing was sent.
+    /// A field is set that this version of the library does not support (the program was built against a newer
+    /// header). Nothing was sent.
     RTCMSG_ERR_UNSUPPORTED = -2,
-    /// The client lacks a setting that this message needs; the error names it. Nothing was sent.
+    /// The client lacks a setting that this message needs. The error names it. Nothing was sent.
     RTCMSG_ERR_NOT_CONFIGURED = -3,
-    /// The queue is full (queue.capacity, queue.max_bytes). The message was not taken in.
+    /// The queue is full (queue.capacity, queue.max_bytes). The message was not accepted.
     RTCMSG_ERR_QUEUE_FULL = -4,
-    /// The quota has no room within the deadline; the request's retry_after_ms says when it
-    /// would have at the earliest. Nothing was sent.
+    /// The rate limit would not admit the request before its deadline. rtcmsg_request.retry_after_ms is the earliest
+    /// time to retry. Nothing was sent.
     RTCMSG_ERR_RATE_LIMITED = -5,
-    /// It expired before its first byte. Nothing was sent.
+    /// The message expired (expires_in_ms) before any byte was sent.
     RTCMSG_ERR_EXPIRED = -6,
-    /// It was cancelled while it was queued. Nothing was sent.
+    /// The message was cancelled while it was queued. Nothing was sent.
     RTCMSG_ERR_CANCELLED = -7,
-    /// The client is closed. If a message was in flight, its report says what became of it.
+    /// The client is closed. The report of a message that was in flight has its delivery.
     RTCMSG_ERR_CLOSED = -8,
-    /// The client was made before a fork: make a new one in the child. Nothing was sent.
+    /// The client was made before a fork; make a new one in the child process. Nothing was sent.
     RTCMSG_ERR_FORKED = -9,
-    /// There is no such message in the queue: it is on its way, or done. Or no log line to take.
+    /// No queued message has this id (it is in flight or completed). For rtcmsg_client_next_log_line(): no line is
+    /// buffered.
     RTCMSG_ERR_NOT_FOUND = -10,
-    /// The caller's room is too small; the needed size is told.
+    /// The buffer is too small. The required size is stored in `*needed`.
     RTCMSG_ERR_BUFFER_TOO_SMALL = -11,
-    /// The operating system refused a thread, a file descriptor or memory: look at the limits of the process and its container
-    /// (pids, RLIMIT_NPROC, RLIMIT_NOFILE). Nothing was sent.
+    /// The operating system refused a thread, a file descriptor or memory. Look at the limits of the process and of
+    /// its container (pids, RLIMIT_NPROC, RLIMIT_NOFILE). Nothing was sent.
     RTCMSG_ERR_NO_RESOURCES = -12,
-    /// The vendor's host name has no address. Nothing was sent.
+    /// The vendor's host name could not be resolved. Nothing was sent.
     RTCMSG_ERR_RESOLVE = -20,
-    /// No connection to the vendor. Nothing was sent.
+    /// No connection to the vendor could be opened. Nothing was sent.
     RTCMSG_ERR_CONNECT = -21,
-    /// The TLS handshake failed: certificate, name or protocol. Nothing was sent.
+    /// The TLS handshake failed: certificate, host name or protocol. Nothing was sent.
     RTCMSG_ERR_TLS = -22,
-    /// The connection ended before the answer did.
+    /// The connection ended before the response was complete.
     RTCMSG_ERR_DISCONNECTED = -23,
-    /// The deadline passed; the delivery says whether anything had left.
+    /// The deadline passed. The delivery tells whether any request bytes had been sent.
     RTCMSG_ERR_TIMEOUT = -24,
-    /// What came back is no answer of this vendor.
+    /// The response cannot be read as a response of this vendor.
     RTCMSG_ERR_BAD_RESPONSE = -25,
-    /// The proxy refuses the way to the vendor (401, 403, 407 and every other status but 408, 429 and 5xx), or it is no
-    /// HTTP proxy. Nothing was sent.
+    /// The proxy refused the connection to the vendor (401, 403, 407 and every other status except 408, 429 and 5xx),
+    /// or it is not an HTTP proxy. Nothing was sent.
     RTCMSG_ERR_PROXY = -26,
-    /// The vendor refused the request.
+    /// The vendor rejected the request.
     RTCMSG_ERR_REJECTED = -40,
     /// The vendor does not accept the credentials or the signature.
     RTCMSG_ERR_UNAUTHENTICATED = -41,
-    /// The account may not do this.
+    /// The account is not allowed to do this.
     RTCMSG_ERR_FORBIDDEN = -42,
-    /// The vendor's quota is used up.
+    /// The vendor's rate limit was exceeded.
     RTCMSG_ERR_THROTTLED = -43,
-    /// This machine's clock is too far from the vendor's.
+    /// The clock of this machine differs too much from the vendor's.
     RTCMSG_ERR_CLOCK = -44,
-    /// The vendor failed; the delivery says whether the message may have gone out all the same.
+    /// The vendor's service failed. The delivery tells whether the message may have been sent.
     RTCMSG_ERR_VENDOR_FAULT = -45,
-    /// Nobody got the message.
+    /// No recipient got the message.
     RTCMSG_ERR_UNDELIVERED = -46,
-    /// Recipients differ: some got the message or may have, others did not. Look at each.
+    /// Recipients differ: some got the message or may have got it, others did not. Never send the whole message
+    /// again; send only to the recipients that are not sent or not delivered.
     RTCMSG_ERR_PARTIAL = -47,
     /// A defect of this library. Please report it.
     RTCMSG_ERR_INTERNAL = -99,
 }
 
-/// Deliveries: what is known about one recipient.
+/// What is known about the delivery to one recipient.
 #[repr(C)]
 pub enum rtcmsg_delivery_values {
     /// No byte of the request can have reached the vendor. Safe to send again.
     RTCMSG_DELIVERY_NOT_SENT = 1,
-    /// The vendor answered that this recipient did not get it. Safe to send again.
+    /// The vendor answered that this recipient did not get the message. Safe to send again.
     RTCMSG_DELIVERY_NOT_DELIVERED = 2,
-    /// The vendor took it and says nothing more of this recipient.
+    /// The vendor accepted the message and reports nothing more about this recipient.
     RTCMSG_DELIVERY_ACCEPTED = 3,
-    /// The vendor says that this recipient got it.
+    /// The vendor reports that this recipient got the message.
     RTCMSG_DELIVERY_DELIVERED = 4,
-    /// Request bytes left and no answer settles it. Send again only if twice is harmless.
+    /// Request bytes were sent, and no response settles the result. Send again only if a duplicate is harmless.
     RTCMSG_DELIVERY_UNKNOWN = 5,
 }
 
 /// Vendors.
 #[repr(C)]
 pub enum rtcmsg_vendor_values {
-    /// Volcengine, RTC and IM.
+    /// Volcengine RTC and Volcengine IM.
     RTCMSG_VENDOR_VOLCENGINE = 1,
     /// ZEGO.
     RTCMSG_VENDOR_ZEGO = 2,
@@ -133,32 +136,40 @@ pub enum rtcmsg_vendor_values {
 /// Actions. Each value documents the fields of rtcmsg_message that it uses; the other fields must be empty.
 #[repr(C)]
 pub enum rtcmsg_action_values {
-    /// Volcengine RTC, one user who is logged in, outside rooms. Fields: from, to (1), payload (64 KB).
+    /// Volcengine RTC SendUnicast: to one user who is logged in, outside rooms. Fields: from, to (1), payload (text
+    /// or binary, 64 KB).
     RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST = 101,
-    /// Volcengine RTC, one user in a room. Fields: room_id, from, to (1), payload (64 KB).
+    /// Volcengine RTC SendRoomUnicast: to one user in a room. Fields: room_id, from, to (1), payload (text or binary,
+    /// 64 KB).
     RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST = 102,
-    /// Volcengine RTC, users in a room. Fields: room_id, from, to (600 a request, longer lists are
-    /// split), payload (20 KB).
+    /// Volcengine RTC BatchSendRoomUnicast: to a list of users in a room. Fields: room_id, from, to (600 for each
+    /// request; a longer list is split), payload (text or binary, 20 KB).
     RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST = 103,
-    /// Volcengine RTC, everybody in a room. Fields: room_id, from, payload (64 KB).
+    /// Volcengine RTC SendBroadcast: to all users in a room. Fields: room_id, from, payload (text or binary, 64 KB).
     RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST = 104,
-    /// Volcengine IM, some members of a conversation. Fields: conversation_id, sender_id, msg_type, user_ids, payload (text).
+    /// Volcengine IM P2PSendMessage: to some members of a conversation. Fields: conversation_id, sender_id, msg_type,
+    /// user_ids (volcengine.p2p_max_users for each request; a longer list is split), payload (text,
+    /// volcengine.p2p_max_content).
     RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS = 111,
-    /// Volcengine IM, every member of a conversation. Fields: conversation_id, sender_id, msg_type, payload (text).
+    /// Volcengine IM P2PSendMessage: to all members of a conversation. Fields: conversation_id, sender_id, msg_type,
+    /// payload (text, volcengine.p2p_max_content).
     RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL = 112,
-    /// Volcengine IM, every member but those in user_ids. Fields: conversation_id, sender_id, msg_type, user_ids, payload (text).
+    /// Volcengine IM P2PSendMessage: to all members of a conversation except those in user_ids. Fields:
+    /// conversation_id, sender_id, msg_type, user_ids (1 to volcengine.p2p_max_users), payload (text,
+    /// volcengine.p2p_max_content).
     RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT = 113,
-    /// ZEGO, users in a room. Fields: room_id, from, to (not from; 10 a request, longer lists are split), payload (text, 1,024
-    /// bytes).
+    /// ZEGO SendCustomCommand: to a list of users in a room. Fields: room_id, from, to (must not contain from; 10 for
+    /// each request; a longer list is split), payload (text, 1,024 bytes).
     RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS = 201,
-    /// ZEGO, everybody in a room but a client whose id is from. Fields: room_id, from, payload (text, 1,024 bytes).
+    /// ZEGO SendCustomCommand: to all users in a room, except a client whose id is from. Fields: room_id, from,
+    /// payload (text, 1,024 bytes).
     RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM = 202,
 }
 
 /// Flags of rtcmsg_message. No flag of another family has the same bit.
 #[repr(C)]
 pub enum rtcmsg_message_flag_values {
-    /// The payload is bytes, not text. It travels as base64 and reaches the binary callback. Volcengine RTC only.
+    /// The payload is bytes, not text. It is sent as base64 and arrives at the binary callback. Volcengine RTC only.
     RTCMSG_MESSAGE_BINARY = 1 << 0,
 }
 
@@ -167,25 +178,25 @@ pub enum rtcmsg_message_flag_values {
 pub enum rtcmsg_priority_values {
     /// In the order of arrival.
     RTCMSG_PRIORITY_NORMAL = 0,
-    /// Before all that are normal.
+    /// Before the normal ones.
     RTCMSG_PRIORITY_URGENT = 1,
 }
 
 /// Flags of rtcmsg_send_options, for rtcmsg_client_submit(). No flag of another family has the same bit.
 #[repr(C)]
 pub enum rtcmsg_submit_flag_values {
-    /// The message keeps no order with others to its destination.
+    /// The message is not ordered with other messages to its destination.
     RTCMSG_SUBMIT_UNORDERED = 1 << 8,
-    /// Nobody polls for what becomes of it.
+    /// The message yields no completion. A failure is only logged.
     RTCMSG_SUBMIT_NO_COMPLETION = 1 << 9,
 }
 
 /// Log levels.
 #[repr(C)]
 pub enum rtcmsg_log_level_values {
-    /// Something is broken.
+    /// A defect of the library, or a call that could not report its error.
     RTCMSG_LOG_ERROR = 1,
-    /// A message failed, a lookup failed.
+    /// A message failed, or a DNS lookup failed.
     RTCMSG_LOG_WARN = 2,
     /// A client was made or closed.
     RTCMSG_LOG_INFO = 3,
@@ -265,8 +276,12 @@ impl Flags {
     }
 }
 
-/// The name of a code's constant, such as "RTCMSG_ERR_THROTTLED"; "RTCMSG_?" for a number that is none.
-/// Static text, never NULL. Any thread.
+/// Returns the name of a code's constant, such as "RTCMSG_ERR_THROTTLED".
+///
+/// @param code Any number.
+/// @return Static text, never NULL; "RTCMSG_?" for an unknown number.
+/// @par Thread safety
+/// Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn rtcmsg_code_name(code: rtcmsg_code) -> *const c_char {
     boundary!(rtcmsg_code_name, or c"RTCMSG_?".as_ptr(), {
@@ -274,8 +289,12 @@ pub extern "C" fn rtcmsg_code_name(code: rtcmsg_code) -> *const c_char {
     })
 }
 
-/// The name of a delivery's constant, such as "RTCMSG_DELIVERY_DELIVERED"; "RTCMSG_?" for a number that is none.
-/// Static text, never NULL. Any thread.
+/// Returns the name of a delivery's constant, such as "RTCMSG_DELIVERY_ACCEPTED".
+///
+/// @param delivery Any number.
+/// @return Static text, never NULL; "RTCMSG_?" for an unknown number.
+/// @par Thread safety
+/// Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn rtcmsg_delivery_name(delivery: rtcmsg_delivery) -> *const c_char {
     boundary!(rtcmsg_delivery_name, or c"RTCMSG_?".as_ptr(), {
@@ -283,8 +302,12 @@ pub extern "C" fn rtcmsg_delivery_name(delivery: rtcmsg_delivery) -> *const c_ch
     })
 }
 
-/// What a code means, in a short sentence such as "the vendor's rate limit was exceeded"; "unknown code" for a number that
-/// this library does not know. Static text, never NULL. Any thread.
+/// Returns what a code means, as a short English phrase such as "the vendor's rate limit was exceeded".
+///
+/// @param code Any number.
+/// @return Static text, never NULL; "unknown code" for an unknown number.
+/// @par Thread safety
+/// Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn rtcmsg_code_text(code: rtcmsg_code) -> *const c_char {
     boundary!(rtcmsg_code_text, or c"unknown code".as_ptr(), {
@@ -292,13 +315,21 @@ pub extern "C" fn rtcmsg_code_text(code: rtcmsg_code) -> *const c_char {
     })
 }
 
-/// The library's version, as RTCMSG_VERSION was when it was built. Any thread.
+/// Returns the version of the library that the program runs with, in the form of RTCMSG_VERSION.
+///
+/// @return 0xMMmmpp: major, minor, patch.
+/// @par Thread safety
+/// Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn rtcmsg_version() -> u32 {
     boundary!(rtcmsg_version, or 0, { VERSION })
 }
 
-/// The library's version as text, such as "0.1.0". Static text, never NULL. Any thread.
+/// Returns the version of the library that the program runs with, as text such as "0.1.0".
+///
+/// @return Static text, never NULL.
+/// @par Thread safety
+/// Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn rtcmsg_version_string() -> *const c_char {
     boundary!(rtcmsg_version_string, or c"".as_ptr(), { VERSION_TEXT.as_ptr() })

@@ -11,11 +11,12 @@ use crate::error::Error;
 const FIELD_SIZE: usize = 48;
 const MESSAGE_SIZE: usize = 448;
 
-/// Why a call failed. Lives on the caller's stack: nothing to free, no thread-local. Start it as
-/// `rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);`, pass its address to any number of calls, or pass NULL.
+/// Why a call failed. It lives on the caller's stack: nothing is freed, and nothing is thread-local. Start it with
+/// `rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);` and pass its address to any number of calls, or pass NULL.
 ///
-/// After every call it is set: on success code is 0 and both texts are empty. One that was not started with RTCMSG_INIT is
-/// not written to, since its size is not known: the call does nothing but log this, and returns RTCMSG_ERR_INVALID_ARGUMENT.
+/// Every call sets it. On success code is 0, and both texts are empty. A struct that was not started with RTCMSG_INIT
+/// is not written to, because its size is unknown: the call does nothing except log this, and returns
+/// RTCMSG_ERR_INVALID_ARGUMENT.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rtcmsg_error {
@@ -23,12 +24,13 @@ pub struct rtcmsg_error {
     pub struct_size: usize,
     /// The code that the call returned.
     pub code: rtcmsg_code,
-    /// 0.
+    /// Reserved, 0.
     pub reserved: u32,
-    /// The field, argument or setting it is about, such as `to[3]` or `zego.app_id`; empty if none. NUL-terminated.
+    /// The field, argument or setting that the error is about, such as `to[3]` or `zego.app_id`; empty if there is
+    /// none. NUL-terminated.
     pub field: [c_char; 48],
-    /// A sentence for a person: what is wrong and what is allowed. No secret, no payload. NUL-terminated UTF-8, cut on a
-    /// character where it is too long.
+    /// One sentence for a person: what is wrong and what is allowed. It holds no secret and no payload.
+    /// NUL-terminated UTF-8, cut at a character if it is too long.
     pub message: [c_char; 448],
 }
 

@@ -10,41 +10,47 @@ use super::rtcmsg_str;
 use crate::error::Error;
 use crate::message::{self, Limits, Message, Payload, Signal};
 
-/// A message of any action. Zero means "not given" for every field, and a field that the action has no use for must not
-/// be given. Everything is borrowed until the call returns. Start it as `rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);`
+/// A message of any action. Start it with `rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);`. Zero means "not
+/// given" for every field. A field that the action does not use must not be given. Everything is borrowed until the
+/// call returns.
 ///
-/// Ids of Volcengine RTC take 1 to 128 letters, digits, _ @ - and . ; ZEGO's any text without NUL of up to
-/// zego.max_id_length bytes; IM ids are numbers from 1 to INT64_MAX. KB is 1,024 bytes.
+/// Ids of Volcengine RTC have 1 to 128 characters: letters, digits, _ @ - and . ; ids of ZEGO are any text without
+/// NUL of up to zego.max_id_length bytes; ids of Volcengine IM are numbers from 1 to INT64_MAX. KB is 1,024 bytes.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rtcmsg_message {
     /// sizeof(rtcmsg_message), set by RTCMSG_INIT.
     pub struct_size: usize,
-    /// One of RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST and so on, which name their fields.
+    /// One of rtcmsg_action_values. Each value documents the fields it uses.
     pub action: rtcmsg_action,
     /// 0 or RTCMSG_MESSAGE_BINARY.
     pub flags: rtcmsg_message_flags,
     /// Volcengine RTC, ZEGO: the room.
     pub room_id: rtcmsg_str,
-    /// Volcengine RTC, ZEGO: the sender that receivers see. Not the id of a real user; a fixed one is advised.
+    /// Volcengine RTC, ZEGO: the sender that receivers see. It must not be the id of a real user; a fixed one is
+    /// advised.
     pub from: rtcmsg_str,
-    /// Volcengine RTC, ZEGO: the recipients, each once, up to split.max_recipients. An empty list never means everybody:
-    /// that is an action of its own.
+    /// Volcengine RTC, ZEGO: the recipients, each once, up to split.max_recipients. An empty list is an error and
+    /// never means all users: that is another action.
     pub to: *const rtcmsg_str,
+    /// Number of entries in `to`.
     pub to_count: usize,
-    /// IM: the conversation.
+    /// Volcengine IM: the conversation.
     pub conversation_id: i64,
-    /// IM: the sender, a member of the conversation.
+    /// Volcengine IM: the sender, a member of the conversation.
     pub sender_id: i64,
-    /// IM: the receivers, up to split.max_recipients, or those to leave out, up to volcengine.p2p_max_users; each once.
+    /// Volcengine IM: the receivers, up to split.max_recipients, or the members to leave out, up to
+    /// volcengine.p2p_max_users; each once.
     pub user_ids: *const i64,
+    /// Number of entries in `user_ids`.
     pub user_id_count: usize,
-    /// IM: the type agreed between the app's server and its clients, 1 or more.
+    /// Volcengine IM: the message type that the app's server and clients agreed on, 1 or more.
     pub msg_type: i32,
-    /// 0.
+    /// Reserved, 0.
     pub reserved: u32,
-    /// The message: UTF-8 text, or bytes with RTCMSG_MESSAGE_BINARY. Not empty.
+    /// The content, not empty: UTF-8 text, or any bytes with RTCMSG_MESSAGE_BINARY.
     pub payload: *const c_void,
+    /// Length of `payload` in bytes.
     pub payload_len: usize,
 }
 

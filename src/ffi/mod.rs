@@ -5,7 +5,8 @@
 //! out is owned by its handle.
 
 // C's names, not Rust's. What the pointers of these functions must be is said once, in the header's rules.
-#![allow(non_camel_case_types, clippy::missing_safety_doc)]
+// Their comments are for Doxygen, which reads lists in another way than rustdoc.
+#![allow(non_camel_case_types, clippy::missing_safety_doc, clippy::doc_lazy_continuation)]
 
 #[macro_use]
 mod boundary;

@@ -17,32 +17,41 @@ use crate::error::{Code, Error};
 /// `intptr_t` in the header: cbindgen would make `ptrdiff_t` of it.
 type EventHandle = isize;
 
-/// What became of a submitted message.
+/// The result of a submitted message.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rtcmsg_completion {
-    /// As rtcmsg_client_submit() gave it.
+    /// The id from rtcmsg_client_submit().
     pub id: u64,
-    /// As it was in rtcmsg_send_options.
+    /// The value from rtcmsg_send_options.
     pub user_data: u64,
-    /// That of the report.
+    /// The code of the report.
     pub code: rtcmsg_code,
-    /// That of the report: one of RTCMSG_DELIVERY_NOT_SENT and so on.
+    /// The delivery of the report.
     pub delivery: rtcmsg_delivery,
-    /// The caller's, to be freed with rtcmsg_report_free(). Never NULL.
+    /// The report, never NULL. The caller frees it with rtcmsg_report_free().
     pub report: *mut rtcmsg_report,
 }
 
-/// Takes a message in, and returns at once: it waits for no network, no DNS, no quota and no thread of the library.
-/// Everything is copied. `*id` is 1 or more, and 0 if the message was not taken in.
+/// Enqueues a copy of the message and returns immediately. It never blocks on network, DNS, quota or library threads.
 ///
-/// Each message taken in gives exactly one completion, through rtcmsg_client_poll(), whatever happens; none with
-/// RTCMSG_SUBMIT_NO_COMPLETION. Messages to one destination leave one after another (rtcmsg_send_options). What has not been polled counts
-/// for queue.capacity, too.
+/// Each accepted message yields exactly one completion through rtcmsg_client_poll(), unless RTCMSG_SUBMIT_NO_COMPLETION is
+/// set. Messages to the same destination are sent in order, see rtcmsg_send_options. A completion counts against
+/// queue.capacity until it is polled.
 ///
-/// RTCMSG_ERR_QUEUE_FULL: poll, or send less; the error names the setting. RTCMSG_ERR_NO_RESOURCES: the system gives no thread for
-/// the queue; a later submit tries again. RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_UNSUPPORTED, RTCMSG_ERR_NOT_CONFIGURED as for
-/// rtcmsg_client_check(). RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED. Any thread.
+/// @param client The client.
+/// @param message The message. Everything is copied.
+/// @param options Options of this message, or NULL for the defaults.
+/// @param id Receives the id of the message, 1 or more; 0 on failure. Must not be NULL.
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK
+/// - RTCMSG_ERR_QUEUE_FULL: poll, or send less; the error names the setting.
+/// - RTCMSG_ERR_NO_RESOURCES: the operating system refused a thread for the queue. A later call tries again.
+/// - RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_UNSUPPORTED, RTCMSG_ERR_NOT_CONFIGURED: as for rtcmsg_client_check().
+/// - RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED
+/// @par Thread safety
+/// Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_submit(
     client: *mut rtcmsg_client,
@@ -64,11 +73,21 @@ pub unsafe extern "C" fn rtcmsg_client_submit(
     })
 }
 
-/// Fills up to `capacity` rows with completions, in the order in which they came, and `*count` with how many; waits for the
-/// first up to `timeout_ms` (0: not at all, as in a tick; -1: without limit). RTCMSG_OK with 0 rows: there was none in time,
-/// or the client is closed and there will be none. `row_size` is sizeof(rtcmsg_completion). Each row owns its report.
+/// Takes completions from the client, in the order in which the messages completed.
 ///
-/// RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_FORKED. Any thread, several at once.
+/// @param client The client.
+/// @param timeout_ms How long to wait for the first completion, in milliseconds. 0: do not wait, as in a game tick. -1: no
+///   limit.
+/// @param rows Receives up to `capacity` completions. Each owns its report, which the caller frees.
+/// @param row_size sizeof(rtcmsg_completion).
+/// @param capacity Number of rows that `rows` can hold.
+/// @param count Receives the number of completions. Must not be NULL.
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK: also with 0 completions, if none came in time, or if the client is closed and none will come.
+/// - RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_FORKED
+/// @par Thread safety
+/// Any thread, several at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_poll(
     client: *mut rtcmsg_client,
@@ -121,10 +140,19 @@ pub unsafe extern "C" fn rtcmsg_client_poll(
     })
 }
 
-/// A file descriptor for epoll, kqueue, libuv or asyncio: readable exactly while a completion waits, so level-triggered.
-/// The client owns it until it is freed: never read, write or close it. `*handle` is -1 on failure.
+/// Returns a file descriptor for epoll, kqueue, libuv or asyncio. It is readable exactly while a completion waits
+/// (level-triggered).
 ///
-/// RTCMSG_ERR_NO_RESOURCES: the system gives none. RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED. Any thread; always the same one.
+/// @param client The client.
+/// @param handle Receives the file descriptor, the same one for each call; -1 on failure. The client owns it until it is
+///   freed: never read, write or close it.
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK
+/// - RTCMSG_ERR_NO_RESOURCES: the operating system refused a file descriptor.
+/// - RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED
+/// @par Thread safety
+/// Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_event_handle(
     client: *mut rtcmsg_client,
@@ -141,8 +169,16 @@ pub unsafe extern "C" fn rtcmsg_client_event_handle(
     })
 }
 
-/// Takes a message out of the queue. RTCMSG_OK: it had not begun; its completion says RTCMSG_ERR_CANCELLED and not sent.
-/// RTCMSG_ERR_NOT_FOUND: it is on its way, or done, or never was; if it is on its way it runs on. RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED.
+/// Removes a message from the queue.
+///
+/// @param client The client.
+/// @param id The id from rtcmsg_client_submit().
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK: the message was still queued. Its completion has RTCMSG_ERR_CANCELLED and RTCMSG_DELIVERY_NOT_SENT.
+/// - RTCMSG_ERR_NOT_FOUND: no queued message has this id. A message in flight continues.
+/// - RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED
+/// @par Thread safety
 /// Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_cancel(
@@ -156,8 +192,12 @@ pub unsafe extern "C" fn rtcmsg_client_cancel(
     })
 }
 
-/// How many messages were taken in and not polled yet: what queue.capacity bounds. Any thread. 0 for NULL, and in a forked
-/// child.
+/// Returns the number of submitted messages whose completion was not polled yet. This number is limited by queue.capacity.
+///
+/// @param client The client.
+/// @return The number; 0 for NULL and in a forked child.
+/// @par Thread safety
+/// Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_pending(client: *mut rtcmsg_client) -> usize {
     boundary!(rtcmsg_client_pending, or 0, {
@@ -166,9 +206,18 @@ pub unsafe extern "C" fn rtcmsg_client_pending(client: *mut rtcmsg_client) -> us
     })
 }
 
-/// Waits until nothing is queued or on its way, connections that are opened ahead included; completions stay for poll.
-/// RTCMSG_ERR_TIMEOUT: something still is after `timeout_ms` (0: does not wait, -1: without limit). RTCMSG_ERR_INVALID_ARGUMENT,
-/// RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED. Any thread.
+/// Waits until no message is queued or in flight and rtcmsg_client_warm_up() has ended. The completions stay for
+/// rtcmsg_client_poll().
+///
+/// @param client The client.
+/// @param timeout_ms How long to wait, in milliseconds. 0: do not wait. -1: no limit.
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK
+/// - RTCMSG_ERR_TIMEOUT: a message is still queued or in flight after `timeout_ms`.
+/// - RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED
+/// @par Thread safety
+/// Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_flush(
     client: *mut rtcmsg_client,
@@ -182,11 +231,19 @@ pub unsafe extern "C" fn rtcmsg_client_flush(
     })
 }
 
-/// Opens so many connections to each vendor in the background, TLS and all, so that the first messages find them; 0 is one
-/// for each worker. No request is made. Returns at once; rtcmsg_client_flush() waits for it. What fails is logged.
+/// Opens connections to each vendor in the background, TLS handshake included, so that the first messages find an open
+/// connection. Sends no request. Returns immediately; rtcmsg_client_flush() waits for the connections. A failure is logged.
 ///
-/// RTCMSG_ERR_INVALID_ARGUMENT: more than http.max_idle_connections. RTCMSG_ERR_NO_RESOURCES as for rtcmsg_client_submit(). RTCMSG_ERR_CLOSED,
-/// RTCMSG_ERR_FORKED. Any thread.
+/// @param client The client.
+/// @param connections Number of connections for each vendor; 0: one per worker.
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK
+/// - RTCMSG_ERR_INVALID_ARGUMENT: `connections` is more than http.max_idle_connections.
+/// - RTCMSG_ERR_NO_RESOURCES: as for rtcmsg_client_submit().
+/// - RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED
+/// @par Thread safety
+/// Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_warm_up(
     client: *mut rtcmsg_client,
@@ -199,9 +256,20 @@ pub unsafe extern "C" fn rtcmsg_client_warm_up(
     })
 }
 
-/// What the client is doing and has done, as a JSON object; docs/METRICS.md names each figure. NUL-terminated; `*needed` is
-/// its size with the NUL. RTCMSG_ERR_BUFFER_TOO_SMALL if `capacity` is less: then nothing is written (`json` may be NULL), and
-/// the next snapshot may be a few bytes longer. 4 KiB are plenty. RTCMSG_ERR_FORKED. Any thread, also after close.
+/// Writes the client's statistics as a JSON object. docs/METRICS.md names each figure.
+///
+/// @param client The client.
+/// @param json Receives the text, NUL-terminated. May be NULL if `capacity` is 0. 4 KiB are enough.
+/// @param capacity Size of `json` in bytes.
+/// @param needed Receives the required size in bytes, NUL included. Must not be NULL.
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK
+/// - RTCMSG_ERR_BUFFER_TOO_SMALL: nothing was written; the required size is in `*needed`. The next snapshot may be a few bytes
+///   longer.
+/// - RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_FORKED
+/// @par Thread safety
+/// Any thread, also after rtcmsg_client_close().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_stats(
     client: *mut rtcmsg_client,
@@ -220,10 +288,22 @@ pub unsafe extern "C" fn rtcmsg_client_stats(
     })
 }
 
-/// Takes the oldest of the log lines that log.buffer_level and log.buffer_lines keep: for callers whose runtime takes no calls from
-/// foreign threads. `*level` is RTCMSG_LOG_ERROR and so on. `*needed` is the line's size with its NUL;
-/// RTCMSG_ERR_BUFFER_TOO_SMALL if `capacity` is less, and then the line stays. RTCMSG_ERR_NOT_FOUND: there is none. RTCMSG_ERR_FORKED.
-/// Any thread, also after close.
+/// Takes the oldest buffered log line. The settings log.buffer_level and log.buffer_lines turn the buffer on; it is meant for
+/// runtimes that cannot be called from foreign threads.
+///
+/// @param client The client.
+/// @param level Receives one of rtcmsg_log_level_values. Must not be NULL.
+/// @param text Receives the line, NUL-terminated UTF-8. May be NULL if `capacity` is 0.
+/// @param capacity Size of `text` in bytes.
+/// @param needed Receives the required size in bytes, NUL included. Must not be NULL.
+/// @param error Receives the code, the field and the message; set on every path. May be NULL.
+/// @return
+/// - RTCMSG_OK
+/// - RTCMSG_ERR_NOT_FOUND: no line is buffered.
+/// - RTCMSG_ERR_BUFFER_TOO_SMALL: the line stays in the buffer; the required size is in `*needed`.
+/// - RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_FORKED
+/// @par Thread safety
+/// Any thread, also after rtcmsg_client_close().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_client_next_log_line(
     client: *mut rtcmsg_client,

@@ -9,7 +9,7 @@ use super::constants::{RTCMSG_ERR_INVALID_ARGUMENT, delivery_of, rtcmsg_code, rt
 use crate::log::Logger;
 use crate::report::{Attempt, Device, Recipient, Report, Request, User};
 
-/// What became of a message. One thread at a time. Rows and texts live until it is freed.
+/// The result of a message. One thread at a time. Its rows and texts are valid until it is freed.
 pub struct rtcmsg_report {
     report: Report,
     /// Where a panic behind one of this report's functions is told.
@@ -37,78 +37,85 @@ struct Texts {
     odd: Vec<CString>,
 }
 
-/// One HTTP request, sent or given up. Texts are never NULL.
+/// One HTTP request, whether it was sent or not. Texts are never NULL. Valid until the report is freed.
 #[repr(C)]
 pub struct rtcmsg_request {
-    /// The vendor's id of it, for its support; empty if no answer gave one.
+    /// The vendor's id of the request, for its support; empty if no response gave one.
     pub request_id: *const c_char,
-    /// The vendor's error code as text, such as "FlowLimitExceeded.QPSOverLimit"; empty if none.
+    /// The vendor's error code as text, such as "FlowLimitExceeded.QPSOverLimit"; empty if there is none.
     pub vendor_error: *const c_char,
-    /// What the vendor says of it; empty if nothing.
+    /// The vendor's message; empty if there is none.
     pub vendor_message: *const c_char,
-    /// Why it ended like this, in a sentence; empty on success.
+    /// Why the request failed, in one sentence; empty on success.
     pub error_message: *const c_char,
-    /// The vendor's error code as a number, 0 if none.
+    /// The vendor's error code as a number, 0 if there is none.
     pub vendor_code: i32,
+    /// Code of the request.
     pub code: rtcmsg_code,
-    /// One of RTCMSG_DELIVERY_NOT_SENT and so on.
+    /// Delivery of the request.
     pub delivery: rtcmsg_delivery,
-    /// 0 if no answer came.
+    /// HTTP status of the last response, 0 if no response was received.
     pub http_status: u32,
-    /// When it may be tried again, in milliseconds: the vendor's Retry-After, or our own pacing's; 0 if nobody says.
+    /// Earliest time to retry, in milliseconds from the end of the request: the vendor's Retry-After, or the time at
+    /// which the rate limit would admit it. 0 if unknown.
     pub retry_after_ms: u32,
-    /// Index of its first attempt, and how many there were; none if it never came to one.
+    /// Index of the first attempt.
     pub first_attempt: u32,
+    /// Number of attempts; 0 if the request was not attempted.
     pub attempt_count: u32,
-    /// 0.
+    /// Reserved, 0.
     pub reserved: u32,
 }
 
-/// One try of a request, and why it ended.
+/// One attempt of a request. Valid until the report is freed.
 #[repr(C)]
 pub struct rtcmsg_attempt {
-    /// In a sentence; empty on success, never NULL.
+    /// Why the attempt failed, in one sentence; empty on success, never NULL.
     pub error_message: *const c_char,
+    /// Code of the attempt.
     pub code: rtcmsg_code,
-    /// One of RTCMSG_DELIVERY_NOT_SENT and so on.
+    /// Delivery of the attempt.
     pub delivery: rtcmsg_delivery,
-    /// 0 if no answer came.
+    /// HTTP status, 0 if no response was received.
     pub http_status: u32,
-    /// 0.
+    /// Reserved, 0.
     pub reserved: u32,
 }
 
-/// One recipient. Read rows through rtcmsg_report_recipient(), never by sizeof: they grow at the end.
+/// One recipient. Read recipients with rtcmsg_report_recipient(), never by sizeof: the struct grows at its end. Valid
+/// until the report is freed.
 #[repr(C)]
 pub struct rtcmsg_recipient {
-    /// Volcengine RTC, ZEGO: the user; NULL for IM.
+    /// Volcengine RTC, ZEGO: the user; NULL for Volcengine IM.
     pub user: *const c_char,
-    /// IM: the user; 0 for the others.
+    /// Volcengine IM: the user; 0 for the others.
     pub user_id: i64,
-    /// One of RTCMSG_DELIVERY_NOT_SENT and so on.
+    /// Delivery to this recipient.
     pub delivery: rtcmsg_delivery,
+    /// Code of this recipient.
     pub code: rtcmsg_code,
-    /// The vendor's code for this recipient, 0 if none.
+    /// The vendor's code for this recipient, 0 if there is none.
     pub vendor_code: i32,
-    /// Index of the request that carried it.
+    /// Index of the request that contained this recipient.
     pub request: u32,
-    /// IM: index of its first device, and how many there are.
+    /// Volcengine IM: index of the first device.
     pub first_device: u32,
+    /// Volcengine IM: number of devices.
     pub device_count: u32,
-    /// The vendor's word for this recipient, such as "NOT_ONLINE"; never NULL, empty if none.
+    /// The vendor's message about this recipient, such as "NOT_ONLINE"; never NULL, empty if there is none.
     pub vendor_message: *const c_char,
 }
 
-/// One device of a recipient (IM).
+/// One device of a recipient (Volcengine IM). Valid until the report is freed.
 #[repr(C)]
 pub struct rtcmsg_device {
     /// "Android", "IOS", "Web", or "Default" for a user who is offline.
     pub platform: *const c_char,
-    /// The vendor's word, such as "SUCCESS".
+    /// The vendor's message about this device, such as "SUCCESS".
     pub vendor_message: *const c_char,
-    /// One of RTCMSG_DELIVERY_NOT_SENT and so on.
+    /// Delivery to this device.
     pub delivery: rtcmsg_delivery,
-    /// 0.
+    /// Reserved, 0.
     pub reserved: u32,
 }
 
@@ -284,7 +291,12 @@ unsafe fn row<'a, T: 'a>(report: *const rtcmsg_report, index: usize, of_kind: fn
     found.map_or(ptr::null(), ptr::from_ref)
 }
 
-/// The code that the call returned. RTCMSG_ERR_INVALID_ARGUMENT for NULL.
+/// Returns the code of the whole message, the one that rtcmsg_client_send() returned or the completion has.
+///
+/// @param report The report, or NULL.
+/// @return The code; RTCMSG_ERR_INVALID_ARGUMENT for NULL.
+/// @par Thread safety
+/// One thread at a time for each report.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_code(report: *const rtcmsg_report) -> rtcmsg_code {
     boundary!(rtcmsg_report_code, or RTCMSG_ERR_INVALID_ARGUMENT, {
@@ -293,8 +305,13 @@ pub unsafe extern "C" fn rtcmsg_report_code(report: *const rtcmsg_report) -> rtc
     })
 }
 
-/// The delivery of the whole: that of its least certain part, in the order unknown, not sent, not delivered, accepted,
-/// delivered. Members of a conversation without a row count as accepted. 0 for NULL.
+/// Returns the overall delivery: the least certain one of all recipients, in the order unknown, not sent, not delivered,
+/// accepted, delivered. Members of a conversation that the response does not mention count as accepted.
+///
+/// @param report The report, or NULL.
+/// @return One of rtcmsg_delivery_values; 0 for NULL.
+/// @par Thread safety
+/// One thread at a time for each report.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_delivery(report: *const rtcmsg_report) -> rtcmsg_delivery {
     boundary!(rtcmsg_report_delivery, or 0, {
@@ -302,8 +319,13 @@ pub unsafe extern "C" fn rtcmsg_report_delivery(report: *const rtcmsg_report) ->
     })
 }
 
-/// One line for a log: no secrets, no payload, also where the vendor repeats them (docs/DELIVERY.md, Vendors' texts).
-/// Never NULL; empty for NULL.
+/// Returns one line for a log. It holds no secret and no payload, also where the vendor's response repeats them
+/// (docs/DELIVERY.md, "Vendors' texts").
+///
+/// @param report The report, or NULL.
+/// @return The text, never NULL; empty for NULL. Valid until the report is freed.
+/// @par Thread safety
+/// One thread at a time for each report.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_summary(report: *const rtcmsg_report) -> *const c_char {
     boundary!(rtcmsg_report_summary, or EMPTY.as_ptr(), {
@@ -311,7 +333,12 @@ pub unsafe extern "C" fn rtcmsg_report_summary(report: *const rtcmsg_report) -> 
     })
 }
 
-/// How many recipients the report has.
+/// Returns the number of recipients in the report.
+///
+/// @param report The report, or NULL.
+/// @return The number; 0 for NULL.
+/// @par Thread safety
+/// One thread at a time for each report.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_recipient_count(report: *const rtcmsg_report) -> usize {
     boundary!(rtcmsg_report_recipient_count, or 0, {
@@ -319,7 +346,13 @@ pub unsafe extern "C" fn rtcmsg_report_recipient_count(report: *const rtcmsg_rep
     })
 }
 
-/// How many recipients have this delivery.
+/// Returns the number of recipients with a given delivery.
+///
+/// @param report The report, or NULL.
+/// @param delivery One of rtcmsg_delivery_values.
+/// @return The number; 0 for NULL or an unknown delivery.
+/// @par Thread safety
+/// One thread at a time for each report.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_count_by_delivery(
     report: *const rtcmsg_report,
@@ -331,7 +364,12 @@ pub unsafe extern "C" fn rtcmsg_report_count_by_delivery(
     })
 }
 
-/// How many HTTP requests the message took.
+/// Returns the number of HTTP requests that the message needed.
+///
+/// @param report The report, or NULL.
+/// @return The number; 0 for NULL.
+/// @par Thread safety
+/// One thread at a time for each report.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_request_count(report: *const rtcmsg_report) -> usize {
     boundary!(rtcmsg_report_request_count, or 0, {
@@ -339,20 +377,38 @@ pub unsafe extern "C" fn rtcmsg_report_request_count(report: *const rtcmsg_repor
     })
 }
 
-/// A request; NULL past the end.
+/// Returns a request.
+///
+/// @param report The report, or NULL.
+/// @param index 0 to rtcmsg_report_request_count() - 1.
+/// @return The request, or NULL if `index` is out of range. Valid until the report is freed.
+/// @par Thread safety
+/// One thread at a time for each report.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_request(report: *const rtcmsg_report, index: usize) -> *const rtcmsg_request {
     boundary!(rtcmsg_report_request, or ptr::null(), { unsafe { row(report, index, |rows| &rows.requests) } })
 }
 
-/// An attempt; NULL past the end. A request says which are its own.
+/// Returns an attempt of a request. rtcmsg_request.first_attempt and rtcmsg_request.attempt_count give the range of a request.
+///
+/// @param report The report, or NULL.
+/// @param index Index of the attempt, counted over all requests.
+/// @return The attempt, or NULL if `index` is out of range. Valid until the report is freed.
+/// @par Thread safety
+/// One thread at a time for each report.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_attempt(report: *const rtcmsg_report, index: usize) -> *const rtcmsg_attempt {
     boundary!(rtcmsg_report_attempt, or ptr::null(), { unsafe { row(report, index, |rows| &rows.attempts) } })
 }
 
-/// A recipient; NULL past the end. They stand in the caller's order. There is none for a room. For an IM message to all,
-/// or to all but some, they are those the vendor spoke of, in its order.
+/// Returns a recipient. The order is that of the message's list. A message to a room has no recipients here. For an IM
+/// message to all members, or to all but some, the recipients are those that the response mentions, in its order.
+///
+/// @param report The report, or NULL.
+/// @param index 0 to rtcmsg_report_recipient_count() - 1.
+/// @return The recipient, or NULL if `index` is out of range. Valid until the report is freed.
+/// @par Thread safety
+/// One thread at a time for each report.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_recipient(
     report: *const rtcmsg_report,
@@ -361,14 +417,26 @@ pub unsafe extern "C" fn rtcmsg_report_recipient(
     boundary!(rtcmsg_report_recipient, or ptr::null(), { unsafe { row(report, index, |rows| &rows.recipients) } })
 }
 
-/// A device; NULL past the end. A recipient says which are its own.
+/// Returns a device. rtcmsg_recipient.first_device and rtcmsg_recipient.device_count give the range of a recipient.
+///
+/// @param report The report, or NULL.
+/// @param index Index of the device, counted over all recipients.
+/// @return The device, or NULL if `index` is out of range. Valid until the report is freed.
+/// @par Thread safety
+/// One thread at a time for each report.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_device(report: *const rtcmsg_report, index: usize) -> *const rtcmsg_device {
     boundary!(rtcmsg_report_device, or ptr::null(), { unsafe { row(report, index, |rows| &rows.devices) } })
 }
 
-/// The raw answer to rtcmsg_client_call_action(); `*len` is its length in bytes (`len` may be NULL). Not NUL-terminated. NULL and
-/// 0 if there is none. Unlike every other text of a report it is as it came: it may repeat secrets and the request.
+/// Returns the raw response to rtcmsg_client_call_action(). Unlike every other text of a report it is not cleaned: it may
+/// repeat secrets and the request.
+///
+/// @param report The report, or NULL.
+/// @param len Receives the length in bytes. May be NULL.
+/// @return The bytes, not NUL-terminated; NULL if there are none. Valid until the report is freed.
+/// @par Thread safety
+/// One thread at a time for each report.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_body(report: *const rtcmsg_report, len: *mut usize) -> *const c_char {
     boundary!(rtcmsg_report_body, or ptr::null(), {
@@ -380,7 +448,11 @@ pub unsafe extern "C" fn rtcmsg_report_body(report: *const rtcmsg_report, len: *
     })
 }
 
-/// Frees a report with its rows and texts. NULL is allowed.
+/// Frees a report with its rows and texts.
+///
+/// @param report The report, or NULL.
+/// @par Thread safety
+/// No other thread may use the report.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtcmsg_report_free(report: *mut rtcmsg_report) {
     boundary!(rtcmsg_report_free, or(), {

@@ -1,6 +1,6 @@
-//! What the integration tests share: an emulator in this process, on a real socket, and clients for it.
+//! The integration tests share this: an emulator in the same process, on a real socket, and clients for it.
 
-// Each test crate uses its part.
+// Each test crate uses only a part of it.
 #![allow(dead_code)]
 
 pub mod proxy;
@@ -18,7 +18,7 @@ pub fn emulator() -> Emulator {
     Emulator::start(Options::default()).expect("an emulator")
 }
 
-/// The emulator's demo account, at this URL.
+/// A configuration with the emulator's demo account, at this URL.
 pub fn config(url: &str) -> Config {
     let mut config = Config::new();
     for (key, value) in [
@@ -30,7 +30,7 @@ pub fn config(url: &str) -> Config {
         ("zego.endpoint", url),
         ("zego.app_id", "1234567890"),
         ("zego.server_secret", "0123456789abcdef0123456789abcdef"),
-        // Tests of retries and pacing ask for them; the others see what one try comes to.
+        // Tests of retries and pacing turn them on; the others check the outcome of a single attempt.
         ("retry.max_attempts", "1"),
         ("quota.mode", "off"),
     ] {
@@ -39,7 +39,7 @@ pub fn config(url: &str) -> Config {
     config
 }
 
-/// The demo account with some settings of its own.
+/// A client with the demo account and these settings.
 pub fn client_with(url: &str, settings: &[(&str, &str)]) -> Client {
     let mut config = config(url);
     for (key, value) in settings {
@@ -73,12 +73,12 @@ pub fn send(client: &Client, message: &Message) -> Report {
     client.send(message, &CallOptions::default()).expect("taken in")
 }
 
-/// Code and delivery of the whole.
+/// The code and delivery of the whole report.
 pub fn outcome(report: &Report) -> (Code, Delivery) {
     (report.code(), report.delivery())
 }
 
-/// A request to the emulator's control API, by hand.
+/// Sends a request to the emulator's control API without an HTTP client.
 pub fn control(url: &str, method: &str, path: &str, body: &Value) -> Value {
     let address = url.split("://").nth(1).expect("a URL");
     let body = if body.is_null() {
@@ -122,7 +122,7 @@ pub fn inbox(url: &str, vendor: &str, user: &str) -> Vec<String> {
     entries.as_array().expect("a list").iter().map(payload).collect()
 }
 
-/// A peer that does as the test says with each connection, one after another.
+/// A peer that calls `serve` for each connection, one after another.
 pub struct Peer {
     pub url: String,
     thread: JoinHandle<()>,
@@ -140,13 +140,13 @@ impl Peer {
         Peer { url, thread }
     }
 
-    /// Waits until every connection was served.
+    /// Waits until every connection has been served.
     pub fn join(self) {
         self.thread.join().expect("the peer did not panic");
     }
 }
 
-/// Reads one request, head and body, as it came.
+/// Reads one request, head and body, unchanged.
 pub fn read_request(stream: &mut TcpStream) -> String {
     let mut request = Vec::new();
     let mut byte = [0];
@@ -165,19 +165,19 @@ pub fn read_request(stream: &mut TcpStream) -> String {
     head + &String::from_utf8(body).expect("UTF-8")
 }
 
-/// Answers one request with these bytes.
+/// Reads one request and answers with these bytes.
 pub fn answer(stream: &mut TcpStream, bytes: &str) {
     read_request(stream);
     stream.write_all(bytes.as_bytes()).expect("written");
 }
 
-/// A certificate for localhost, signed by nobody but itself, in files of this test's own.
+/// A self-signed certificate for localhost, in files that only this test uses.
 pub fn certificate(test: &str) -> TlsFiles {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     tls_files(test, &made.cert.pem(), &made.signing_key.serialize_pem())
 }
 
-/// Certificate and key in files of this test's own.
+/// Writes a certificate and its key to files that only this test uses.
 pub fn tls_files(test: &str, certificate: &str, key: &str) -> TlsFiles {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
     std::fs::create_dir_all(&folder).expect("a folder");

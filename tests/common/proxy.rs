@@ -1,4 +1,4 @@
-//! A CONNECT proxy for the tests: it tunnels, remembers what it was asked for, and fails once where a test says so.
+//! A CONNECT proxy for the tests. It tunnels, records the requests, and fails once where a test configures it.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -11,24 +11,24 @@ use super::read_request;
 
 pub const ESTABLISHED: &str = "HTTP/1.1 200 Connection established\r\n\r\n";
 
-/// What becomes of one connection to the proxy.
+/// A fault of one connection to the proxy.
 #[derive(Clone)]
 pub enum Fault {
-    /// These bytes are the whole answer to CONNECT; then the connection ends.
+    /// The proxy answers CONNECT with these bytes and closes the connection.
     Answers(String),
-    /// The answer comes in these pieces, each in a segment of its own, and the tunnel works.
+    /// The proxy sends its answer in these pieces, each in its own segment, and the tunnel works.
     AnswersInPieces(Vec<String>),
-    /// The tunnel is cut.
+    /// The proxy cuts the tunnel.
     Cuts(Cut),
 }
 
 #[derive(Clone)]
 pub enum Cut {
-    /// Before anything goes through it.
+    /// Before any byte goes through the tunnel.
     AtOnce,
-    /// When the first byte of the request has come, which is not passed on.
+    /// When the first byte of the request has arrived, which is not forwarded.
     BeforeRequest,
-    /// When the request has gone through and this returns. Nothing of the answer is passed on.
+    /// When the request has been forwarded and this function returns. Nothing of the answer is forwarded.
     AfterRequest(Arc<dyn Fn() + Send + Sync>),
 }
 
@@ -62,7 +62,7 @@ impl ConnectProxy {
         ConnectProxy { url, shared }
     }
 
-    /// The next connection meets this fault.
+    /// Gives the next connection this fault.
     pub fn meets(&self, fault: Fault) {
         self.shared.faults.lock().expect("no panic").push_back(fault);
     }
@@ -95,7 +95,7 @@ impl Shared {
         };
         client.set_nodelay(true).expect("a socket");
         for piece in pieces {
-            // The client may have had enough of it.
+            // The client may already have closed the connection.
             if client.write_all(piece.as_bytes()).is_err() {
                 return;
             }
@@ -158,8 +158,8 @@ fn pass_back(mut vendor: TcpStream, mut client: TcpStream, holds_answer: &Atomic
     }
 }
 
-/// Finds where the first request begins: at the first byte, or behind TLS in the second record that is encrypted, since the
-/// first one ends the handshake.
+/// Finds the beginning of the first request: at the first byte, or with TLS in the second encrypted record, since the first one
+/// ends the handshake.
 #[derive(Default)]
 struct Requests {
     bytes: Vec<u8>,

@@ -1,6 +1,6 @@
-//! What the tests of bad answers share: both vendors, their good answers, and outcomes by name.
+//! The tests of bad answers share this: both vendors, their good answers, and names for outcomes.
 
-// Each test crate uses its part.
+// Each test crate uses only a part of it.
 #![allow(dead_code)]
 
 use rtcmsg::{Code, Delivery, Message, Report};
@@ -11,17 +11,17 @@ pub type Outcome = (Code, Delivery);
 
 pub const TAKEN: Outcome = (Code::Ok, Delivery::Accepted);
 pub const REFUSED: Outcome = (Code::Rejected, Delivery::NotDelivered);
-/// Request bytes left, and what came back settles nothing.
+/// The request was sent, and the answer does not show whether the vendor processed it.
 pub const UNREADABLE: Outcome = (Code::BadResponse, Delivery::Unknown);
 pub const CUT: Outcome = (Code::Disconnected, Delivery::Unknown);
 
-/// Both vendors are held to the same rows, each with its own way to say that all is well.
+/// A vendor with its answers. Both vendors are checked with the same rows.
 #[derive(Clone, Copy)]
 pub struct Vendor {
     pub name: &'static str,
     pub message: Message<'static>,
     pub success: fn(request_id: &str) -> String,
-    /// An error that no table knows.
+    /// An error with a code that the library does not know.
     pub unknown_error: &'static str,
     pub throttled: &'static str,
 }
@@ -58,12 +58,12 @@ pub fn chunk(data: &str) -> String {
     format!("{:x}\r\n{data}\r\n", data.len())
 }
 
-/// A request's answer that says whose it is.
+/// The answer to the present request, recognizable by its request id.
 pub fn fresh(vendor: &Vendor) -> String {
     http("200 OK", "", &(vendor.success)("fresh"))
 }
 
-/// An answer that nobody asked for.
+/// An answer to no request, recognizable by its request id.
 pub fn stale(vendor: &Vendor) -> String {
     http("200 OK", "", &(vendor.success)("stale"))
 }

@@ -1,11 +1,11 @@
-//! Scripted faults: the rules there are, and which of them fire for a connection, a request, or a recipient.
+//! Scripted faults: the rules, and which of them fire for a connection, a request, or a recipient.
 //!
-//! A rule is asked at the one moment that its fault needs, and counts what it matched then: connections for those at the
+//! Each rule is evaluated at one moment, which depends on its fault, and counts its matches there: connections for the faults at
 //! accept, request lines for `cut_request_after`, recipients for the scripted outcomes, and whole requests for all others.
 
-mod chance;
+mod parse;
+mod rng;
 mod rule;
-mod written;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,30 +13,30 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use self::chance::Chance;
-pub(crate) use self::rule::{Cut, ErrorAnswer, ErrorCode, Fault};
+use self::rng::Rng;
+pub(crate) use self::rule::{Cut, ErrorAnswer, ErrorCode, Fault, NO_ANSWER};
 pub use self::rule::{FaultError, FaultRule};
-use crate::record::Audience;
 use crate::request::RequestLine;
+use crate::vendor::UserScope;
 
-/// All rules, by their ids, which are counted from 1 and never reused.
+/// All rules by id. Ids start at 1 and are never reused.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    rules: BTreeMap<u64, Active>,
+    rules: BTreeMap<u64, ActiveRule>,
     last_id: u64,
 }
 
 #[derive(Debug)]
-struct Active {
+struct ActiveRule {
     rule: FaultRule,
-    chance: Chance,
+    rng: Rng,
     matched: u64,
     fired: u64,
 }
 
-/// A rule and its counts, as the control API shows them.
+/// A rule and its counters, as the control API shows them.
 #[derive(Debug, Serialize)]
-pub(crate) struct Listed<'a> {
+pub(crate) struct RuleStatus<'a> {
     id: u64,
     matched: u64,
     fired: u64,
@@ -44,32 +44,32 @@ pub(crate) struct Listed<'a> {
     rule: &'a Value,
 }
 
-/// What is known of a whole request before a vendor looks at it.
+/// The properties of a whole request that rules match, before the vendor handles it.
 #[derive(Debug)]
 pub(crate) struct Subject<'a> {
-    pub vendor: Audience,
+    pub vendor: UserScope,
     pub action: &'a str,
     pub users: &'a [String],
 }
 
-/// What is to happen to one request.
+/// The faults for one request.
 #[derive(Debug, Default)]
-pub(crate) struct Plan {
+pub(crate) struct FaultPlan {
     pub latency: Duration,
     pub answer_latency: Duration,
     pub fault: Option<Fault>,
-    /// The rules that fired.
+    /// The ids of the rules that fired.
     pub rules: Vec<u64>,
 }
 
-impl Active {
-    /// Counts a match, and tells whether it is one to fire at.
+impl ActiveRule {
+    /// Counts a match, and returns whether the rule fires for it.
     fn fires(&mut self) -> bool {
         if self.is_spent() {
             return false;
         }
         self.matched += 1;
-        let fires = self.matched > self.rule.skip && self.chance.happens(self.rule.probability);
+        let fires = self.matched > self.rule.skip && self.rng.random_bool(self.rule.probability);
         self.fired += u64::from(fires);
         fires
     }
@@ -78,7 +78,7 @@ impl Active {
         self.rule.count.is_some_and(|count| self.fired >= count)
     }
 
-    fn is_for(&self, vendor: Option<Audience>, action: &str) -> bool {
+    fn is_for(&self, vendor: Option<UserScope>, action: &str) -> bool {
         let matcher = &self.rule.matcher;
         matcher.vendor.is_none_or(|wanted| vendor == Some(wanted))
             && matcher.action.as_deref().is_none_or(|wanted| wanted == action)
@@ -94,8 +94,8 @@ impl Active {
 impl Faults {
     pub fn add(&mut self, rule: FaultRule) -> u64 {
         self.last_id += 1;
-        let active = Active {
-            chance: Chance::new(rule.seed),
+        let active = ActiveRule {
+            rng: Rng::new(rule.seed),
             rule,
             matched: 0,
             fired: 0,
@@ -104,7 +104,7 @@ impl Faults {
         self.last_id
     }
 
-    /// Removes a rule; false if there is none of this id.
+    /// Removes a rule; false if no rule has this id.
     pub fn remove(&mut self, id: u64) -> bool {
         self.rules.remove(&id).is_some()
     }
@@ -113,10 +113,10 @@ impl Faults {
         self.rules.clear();
     }
 
-    pub fn list(&self) -> Vec<Listed<'_>> {
+    pub fn list(&self) -> Vec<RuleStatus<'_>> {
         let mut list = Vec::with_capacity(self.rules.len());
         for (id, active) in &self.rules {
-            list.push(Listed {
+            list.push(RuleStatus {
                 id: *id,
                 matched: active.matched,
                 fired: active.fired,
@@ -127,7 +127,7 @@ impl Faults {
         list
     }
 
-    /// The end of a connection before its first byte, or in its handshake.
+    /// The fault that ends a new connection before its first byte or in its TLS handshake.
     pub fn on_accept(&mut self, tls: bool) -> Option<Fault> {
         self.first_of(|fault| match fault {
             Fault::CutOnAccept { .. } => true,
@@ -141,7 +141,7 @@ impl Faults {
         candidates.find_map(|active| active.fires().then(|| active.rule.fault.clone()))
     }
 
-    /// The end of a connection within a request of which no more than the first line is known.
+    /// The cut of a connection within a request of which only the first line is known.
     pub fn on_request_line(&mut self, line: &RequestLine) -> Option<Cut> {
         self.rules.values_mut().find_map(|active| {
             let Fault::CutRequest(cut) = active.rule.fault else {
@@ -151,14 +151,14 @@ impl Faults {
         })
     }
 
-    /// Whether any rule asks for the users of a request.
-    pub fn ask_for_users(&self) -> bool {
+    /// Whether any rule needs the users of a request.
+    pub fn need_users(&self) -> bool {
         self.rules.values().any(|active| active.rule.matcher.user.is_some())
     }
 
-    /// What is to happen to a whole request: all latencies that fire, and of the other faults the first.
-    pub fn on_request(&mut self, subject: &Subject<'_>) -> Plan {
-        let mut plan = Plan::default();
+    /// The faults for a whole request: all latencies that fire, and the first of the other faults that fire.
+    pub fn on_request(&mut self, subject: &Subject<'_>) -> FaultPlan {
+        let mut plan = FaultPlan::default();
         for (id, active) in &mut self.rules {
             let combines = match active.rule.fault {
                 Fault::Latency(_) | Fault::AnswerLatency(_) => true,
@@ -170,9 +170,9 @@ impl Faults {
                 | Fault::Stall { .. } => false,
                 _ => continue,
             };
-            let free = combines || plan.fault.is_none();
-            let meant = active.is_for(Some(subject.vendor), subject.action) && active.is_for_user(subject.users);
-            if !(free && meant && active.fires()) {
+            let allowed = combines || plan.fault.is_none();
+            let matches = active.is_for(Some(subject.vendor), subject.action) && active.is_for_user(subject.users);
+            if !(allowed && matches && active.fires()) {
                 continue;
             }
             plan.rules.push(*id);
@@ -185,16 +185,16 @@ impl Faults {
         plan
     }
 
-    /// The scripted code of an IM user's device, in place of SUCCESS.
+    /// The scripted code of an IM user's device, which replaces SUCCESS.
     pub fn on_device(&mut self, action: &str, user: &str, platform: &str) -> Option<String> {
         self.rules.values_mut().find_map(|active| {
             let Fault::DeviceCode { code, device } = &active.rule.fault else {
                 return None;
             };
             let code = code.clone();
-            let meant = device.as_deref().is_none_or(|device| device == platform);
-            let meant = meant && active.is_for(Some(Audience::Im), action) && active.is_for_user(&[user]);
-            (meant && active.fires()).then_some(code)
+            let matches = device.as_deref().is_none_or(|device| device == platform);
+            let matches = matches && active.is_for(Some(UserScope::Im), action) && active.is_for_user(&[user]);
+            (matches && active.fires()).then_some(code)
         })
     }
 
@@ -204,8 +204,8 @@ impl Faults {
             let Fault::FailUserCode(code) = active.rule.fault else {
                 return None;
             };
-            let meant = active.is_for(Some(Audience::Zego), action) && active.is_for_user(&[user]);
-            (meant && active.fires()).then_some(code)
+            let matches = active.is_for(Some(UserScope::Zego), action) && active.is_for_user(&[user]);
+            (matches && active.fires()).then_some(code)
         })
     }
 }

@@ -1,21 +1,18 @@
-//! One rule: which requests it is for, how often, and the fault. README.md has the table for users.
+//! One rule: which requests it is for, how often it fires, and the fault. README.md has the table for users.
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::written::Written;
-use crate::json;
-use crate::record::Audience;
+use crate::vendor::UserScope;
 
-/// A scripted fault: which requests or connections it is for, how often, and what happens to them.
+/// A scripted fault: which requests or connections it is for, how often it fires, and what happens to them.
 ///
-/// It is written in JSON, the same in [`Options::faults`](crate::Options::faults), in the file of `--faults` and in the control
-/// API. The README of this package has the table of faults.
+/// Its JSON is the same in [`Options::faults`](crate::Options::faults), in a `--faults` file and in the control API. The README of
+/// this package has the table of faults.
 ///
 /// ```
 /// let rule: rtcmsg_emulator::FaultRule = r#"{"vendor": "zego", "cut_answer_after": 0, "count": 1}"#.parse()?;
@@ -23,7 +20,7 @@ use crate::record::Audience;
 /// ```
 #[derive(Clone, Debug)]
 pub struct FaultRule {
-    /// As it was written.
+    /// The JSON that the rule was read from.
     pub(crate) source: Value,
     pub(crate) matcher: Matcher,
     pub(crate) probability: f64,
@@ -33,9 +30,9 @@ pub struct FaultRule {
     pub(crate) fault: Fault,
 }
 
-/// What is wrong with a rule: the text names the field.
+/// Why a rule is invalid. The text names the field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultError(String);
+pub struct FaultError(pub(crate) String);
 
 impl fmt::Display for FaultError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,10 +42,10 @@ impl fmt::Display for FaultError {
 
 impl std::error::Error for FaultError {}
 
-/// Which requests a rule is for; what is `None` is any.
+/// Which requests a rule is for. `None` matches any.
 #[derive(Clone, Debug)]
 pub(crate) struct Matcher {
-    pub vendor: Option<Audience>,
+    pub vendor: Option<UserScope>,
     pub action: Option<String>,
     pub user: Option<String>,
 }
@@ -70,14 +67,17 @@ pub(crate) enum Fault {
     FailUserCode(i64),
 }
 
-/// A connection's end after so many bytes: by RST, or by FIN.
+/// The end of a connection after a number of bytes, by RST or by FIN.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cut {
     pub after: u64,
     pub reset: bool,
 }
 
-/// An answer that is none of the vendor's own.
+/// The end of a connection before any byte of an answer.
+pub(crate) const NO_ANSWER: Cut = Cut { after: 0, reset: false };
+
+/// An answer that is not in the vendor's format.
 #[derive(Clone, Debug)]
 pub(crate) struct StatusAnswer {
     pub status: u16,
@@ -86,7 +86,7 @@ pub(crate) struct StatusAnswer {
     pub processed: bool,
 }
 
-/// The vendor's own envelope around a code of the rule.
+/// An answer in the vendor's format with the code of the rule.
 #[derive(Clone, Debug)]
 pub(crate) struct ErrorAnswer {
     pub code: ErrorCode,
@@ -97,47 +97,22 @@ pub(crate) struct ErrorAnswer {
     pub processed: bool,
 }
 
-/// A word for Volcengine, a number for ZEGO.
+/// A text for Volcengine, a number for ZEGO.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, expecting = "a word for Volcengine, a number for ZEGO")]
+#[serde(untagged, expecting = "a text for Volcengine, a number for ZEGO")]
 pub(crate) enum ErrorCode {
     Number(i64),
     Word(String),
 }
 
 impl Fault {
-    /// Whether the fault has a meaning for a vendor's requests.
-    pub fn is_for(&self, vendor: Audience) -> bool {
+    /// Whether the fault can happen to requests for these users.
+    pub fn is_for(&self, vendor: UserScope) -> bool {
         match self {
-            Self::DeviceCode { .. } => vendor == Audience::Im,
-            Self::FailUserCode(_) => vendor == Audience::Zego,
-            Self::Error(error) => (vendor == Audience::Zego) == matches!(error.code, ErrorCode::Number(_)),
+            Self::DeviceCode { .. } => vendor == UserScope::Im,
+            Self::FailUserCode(_) => vendor == UserScope::Zego,
+            Self::Error(error) => (vendor == UserScope::Zego) == matches!(error.code, ErrorCode::Number(_)),
             _ => true,
         }
-    }
-}
-
-impl FaultRule {
-    /// Reads a JSON list of rules, as the file of `--faults` holds it.
-    ///
-    /// # Errors
-    /// Text that is no JSON list, or a rule that cannot be used: the error names its place in the list, from 1, and its field.
-    pub fn list(text: &str) -> Result<Vec<Self>, FaultError> {
-        let rules: Vec<Value> = serde_json::from_str(text).map_err(|error| FaultError(error.to_string()))?;
-        let read = |(index, rule)| Self::read(rule).map_err(|fault| FaultError(format!("rule {}: {fault}", index + 1)));
-        rules.into_iter().enumerate().map(read).collect()
-    }
-
-    pub(crate) fn read(source: Value) -> Result<Self, FaultError> {
-        let written: Written = json::read_value(source.clone()).map_err(FaultError)?;
-        written.understood(source).map_err(FaultError)
-    }
-}
-
-impl FromStr for FaultRule {
-    type Err = FaultError;
-
-    fn from_str(text: &str) -> Result<Self, FaultError> {
-        Self::read(serde_json::from_str(text).map_err(|error| FaultError(error.to_string()))?)
     }
 }

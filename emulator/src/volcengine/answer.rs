@@ -1,4 +1,4 @@
-//! What Volcengine answers: the envelope, and every refusal with its code and status. // VENDORS.md, Response
+//! The answers of Volcengine: the envelope, and every refusal with its code and status. // VENDORS.md, Response
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::faults::{ErrorAnswer, ErrorCode};
 
-/// A request turned down. The gateway speaks by HTTP status; the service behind it does so only in version 2023-07-20.
+/// A refused request. The gateway sets the HTTP status; the service behind it sets it only in version 2023-07-20.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     layer: Layer,
@@ -23,7 +23,7 @@ enum Layer {
 }
 
 impl Refusal {
-    /// A refusal before the service is reached. Some codes of the gateway have no number.
+    /// A refusal by the gateway. Some of its codes have no number.
     pub fn by_gateway(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         let code = code.into();
         let (code_n, status) = match &*code {
@@ -47,7 +47,7 @@ impl Refusal {
         }
     }
 
-    /// A request that the service cannot take as it is.
+    /// A refusal by the service, of an invalid request.
     pub fn invalid(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             layer: Layer::Service,
@@ -81,7 +81,7 @@ impl Refusal {
         }
     }
 
-    /// A refusal that a fault demands. What the rule leaves open is as the vendor has it for this code.
+    /// A refusal by a fault. Fields that the rule does not set have the vendor's values for this code.
     pub fn scripted(error: &ErrorAnswer) -> Self {
         let code = match &error.code {
             ErrorCode::Word(word) => word.clone(),
@@ -121,7 +121,7 @@ impl Refusal {
             _ => (Layer::Service, 400, None),
         };
         Self {
-            // A status that the rule names holds in every version.
+            // The status of the rule applies in every version, so the refusal counts as one by the gateway.
             layer: error.status.map_or(layer, |_| Layer::Gateway),
             status: error.status.unwrap_or(status),
             code_n: error.code_n.or(code_n),
@@ -142,7 +142,7 @@ impl Refusal {
     }
 }
 
-/// The `Result` of a send that was taken.
+/// The `Result` of an accepted send.
 #[derive(Debug, Serialize)]
 #[serde(untagged, rename_all_fields = "PascalCase")]
 pub(crate) enum Success {
@@ -152,13 +152,13 @@ pub(crate) enum Success {
     Im {
         #[serde(rename = "P2PResult")]
         rows: Vec<ImRow>,
-        /// A string on the wire, and in the answer of P2PSendUserMessage alone.
+        /// A string on the wire, and only in the answer of P2PSendUserMessage.
         #[serde(skip_serializing_if = "Option::is_none")]
         success_count: Option<String>,
     },
 }
 
-/// What became of an IM message for one user on one device.
+/// The outcome of an IM message for one user on one device.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ImRow {
@@ -167,7 +167,7 @@ pub(crate) struct ImRow {
     pub device_platform: String,
 }
 
-/// The names that an envelope carries.
+/// The names in an envelope.
 #[derive(Debug)]
 pub(crate) struct Labels<'a> {
     pub request_id: &'a str,
@@ -177,7 +177,7 @@ pub(crate) struct Labels<'a> {
     pub region: &'a str,
 }
 
-/// The bytes of an answer.
+/// The body of an answer.
 pub(crate) fn envelope(labels: &Labels<'_>, verdict: &Result<Success, Refusal>) -> Vec<u8> {
     let envelope = Envelope {
         response_metadata: Metadata {

@@ -1,30 +1,30 @@
-//! The gateway before Volcengine's services: who signed this, when, and is it what was signed. // VENDORS.md, Signature
+//! The gateway before Volcengine's services, which checks signatures and their dates. // VENDORS.md, Signature
 
 use super::answer::Refusal;
 use super::signature::{self, Authorization, Unreadable};
+use crate::context::RequestContext;
 use crate::moment::Civil;
-use crate::state::Visit;
 
-/// How far `X-Date` may be from the vendor's clock, either way.
+/// How far `X-Date` may be before or after the vendor's clock.
 const SIGNATURE_LIFE_SECONDS: u64 = 900;
 
-/// Checks everything about a request's signature, in the order of the gateway. The region that was signed is noted as soon as
-/// it is known, because refusals name it too.
-pub(crate) fn check(visit: &Visit<'_>, region: &mut String) -> Result<(), Refusal> {
-    let authorization = read_authorization(visit)?;
+/// Checks the signature of a request, in the gateway's order. The signed region is stored in `region` as soon as it is known,
+/// because refusals name it.
+pub(crate) fn check(context: &RequestContext<'_>, region: &mut String) -> Result<(), Refusal> {
+    let authorization = read_authorization(context)?;
     region.clone_from(&authorization.scope.region);
-    if authorization.access_key != visit.options.volcengine.access_key {
+    if authorization.access_key != context.options.volcengine.access_key {
         let message = format!("the access key {:?} does not exist", authorization.access_key);
         return Err(Refusal::by_gateway("InvalidAccessKey", message));
     }
-    let x_date = check_date(visit)?;
-    check_session_token(visit, &authorization)?;
-    check_scope(visit, &authorization, &x_date)?;
-    check_signature(visit, &authorization, &x_date)
+    let x_date = check_date(context)?;
+    check_session_token(context, &authorization)?;
+    check_scope(context, &authorization, &x_date)?;
+    check_signature(context, &authorization, &x_date)
 }
 
-fn read_authorization(visit: &Visit<'_>) -> Result<Authorization, Refusal> {
-    let Some(header) = visit.request.header("authorization") else {
+fn read_authorization(context: &RequestContext<'_>) -> Result<Authorization, Refusal> {
+    let Some(header) = context.request.header("authorization") else {
         return Err(Refusal::by_gateway(
             "MissingAuthenticationToken",
             "the request has no Authorization header",
@@ -43,8 +43,8 @@ fn read_authorization(visit: &Visit<'_>) -> Result<Authorization, Refusal> {
     })
 }
 
-fn check_date(visit: &Visit<'_>) -> Result<String, Refusal> {
-    let Some(x_date) = visit.request.header("x-date") else {
+fn check_date(context: &RequestContext<'_>) -> Result<String, Refusal> {
+    let Some(x_date) = context.request.header("x-date") else {
         return Err(Refusal::by_gateway(
             "InvalidTimestamp",
             "the request has no X-Date header",
@@ -56,23 +56,23 @@ fn check_date(visit: &Visit<'_>) -> Result<String, Refusal> {
             "X-Date must be of the form YYYYMMDDTHHMMSSZ",
         ));
     };
-    let off = visit.now.unix_seconds - date.unix_seconds();
-    if off.unsigned_abs() > SIGNATURE_LIFE_SECONDS {
-        let side = if off > 0 { "old" } else { "ahead" };
+    let skew = context.now.unix_seconds - date.unix_seconds();
+    if skew.unsigned_abs() > SIGNATURE_LIFE_SECONDS {
+        let side = if skew > 0 { "old" } else { "ahead" };
         let message = format!(
             "X-Date is {} s {side}, at most {SIGNATURE_LIFE_SECONDS} s are allowed",
-            off.unsigned_abs()
+            skew.unsigned_abs()
         );
         return Err(Refusal::by_gateway("InvalidTimestamp", message));
     }
     Ok(x_date)
 }
 
-fn check_session_token(visit: &Visit<'_>, authorization: &Authorization) -> Result<(), Refusal> {
-    let Some(token) = visit.request.header("x-security-token") else {
+fn check_session_token(context: &RequestContext<'_>, authorization: &Authorization) -> Result<(), Refusal> {
+    let Some(token) = context.request.header("x-security-token") else {
         return Ok(());
     };
-    if token != visit.options.volcengine.session_token.expose() {
+    if token != context.options.volcengine.session_token.expose() {
         return Err(Refusal::by_gateway(
             "InvalidSecretToken",
             "X-Security-Token is not the token of this access key",
@@ -87,9 +87,9 @@ fn check_session_token(visit: &Visit<'_>, authorization: &Authorization) -> Resu
     Ok(())
 }
 
-fn check_scope(visit: &Visit<'_>, authorization: &Authorization, x_date: &str) -> Result<(), Refusal> {
+fn check_scope(context: &RequestContext<'_>, authorization: &Authorization, x_date: &str) -> Result<(), Refusal> {
     let scope = &authorization.scope;
-    let wanted = visit.options.volcengine.region.as_deref();
+    let wanted = context.options.volcengine.region.as_deref();
     let fault = if scope.date != x_date[..8] {
         format!(
             "Credential has the date {:?}, X-Date has {:?}",
@@ -110,23 +110,23 @@ fn check_scope(visit: &Visit<'_>, authorization: &Authorization, x_date: &str) -
     Err(Refusal::by_gateway("InvalidCredential", fault))
 }
 
-fn check_signature(visit: &Visit<'_>, authorization: &Authorization, x_date: &str) -> Result<(), Refusal> {
+fn check_signature(context: &RequestContext<'_>, authorization: &Authorization, x_date: &str) -> Result<(), Refusal> {
     let mismatch = |message: String| Refusal::by_gateway("SignatureDoesNotMatch", message);
     for required in ["host", "x-date"] {
         if !authorization.signs(required) {
             return Err(mismatch(format!("{required} must be among the SignedHeaders")));
         }
     }
-    if let Some(claimed) = visit.request.header("x-content-sha256") {
-        if claimed != signature::sha256_hex(&visit.request.body) {
+    if let Some(claimed) = context.request.header("x-content-sha256") {
+        if claimed != signature::sha256_hex(&context.request.body) {
             return Err(mismatch(
                 "X-Content-Sha256 is not the hash of the received body".to_owned(),
             ));
         }
     }
-    let canonical = signature::canonical_request(visit.request, &authorization.signed_headers)
+    let canonical = signature::canonical_request(context.request, &authorization.signed_headers)
         .map_err(|missing| mismatch(format!("the signed header {missing:?} did not arrive")))?;
-    let key = signature::signing_key(visit.options.volcengine.secret_key.expose(), &authorization.scope);
+    let key = signature::signing_key(context.options.volcengine.secret_key.expose(), &authorization.scope);
     let expected = signature::signature(&key, x_date, &authorization.scope, &canonical);
     if authorization.signature != expected {
         let hash = signature::sha256_hex(canonical.as_bytes());

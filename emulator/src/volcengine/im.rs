@@ -1,13 +1,14 @@
-//! The two IM sends. Their answers have a row per user and device, and they know who was offline. // VENDORS.md, The messages
+//! The two IM sends. Their answers have a row for each user and device, and report offline users. // VENDORS.md, The messages
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::answer::{ImRow, Refusal, Success};
-use crate::presence::Devices;
-use crate::record::{Audience, Content, Outcome, Recipient};
-use crate::state::{Destination, Visit};
+use crate::context::{Destination, RequestContext};
+use crate::state::presence::Devices;
+use crate::state::record::{Content, Outcome, Recipient};
+use crate::vendor::UserScope;
 
 const USER_SEND_LIMIT_RECEIVERS: usize = 500;
 
@@ -33,27 +34,27 @@ struct UserSend {
     to_all_online_users: Option<bool>,
     content: Option<String>,
     create_time: Option<i64>,
-    /// Handed to the receivers beside the content; only its type matters here.
+    /// Receivers get it with the content. The emulator checks only its type.
     ext: Option<serde_json::Map<String, Value>>,
 }
 
 /// P2PSendMessage: to members of a conversation.
-pub(crate) fn send_to_conversation(visit: &mut Visit<'_>) -> Result<Success, Refusal> {
-    if visit.over_quota(1, |quotas| &mut quotas.im_conversation_sends) {
+pub(crate) fn send_to_conversation(context: &mut RequestContext<'_>) -> Result<Success, Refusal> {
+    if context.exceeds_quota(1, |quotas| &mut quotas.im_conversation_sends) {
         return Err(Refusal::im_flow_limit(
             "P2PSendMessage is above 100 requests per second",
         ));
     }
-    let body: ConversationSend = read_body(&visit.request.body)?;
-    visit.findings.from = body.sender.map(|sender| sender.to_string());
-    visit.findings.room_id = body.conversation_short_id.map(|id| id.to_string());
+    let body: ConversationSend = read_body(&context.request.body)?;
+    context.observed.from = body.sender.map(|sender| sender.to_string());
+    context.observed.room_id = body.conversation_short_id.map(|id| id.to_string());
     let conversation = required("ConversationShortId", body.conversation_short_id)?;
-    let (sender, content) = read_common(visit, body.app_id, body.sender, body.msg_type, body.content)?;
+    let (sender, content) = read_common(context, body.app_id, body.sender, body.msg_type, body.content)?;
     let chosen = positive_ids("ReceiverUserId", body.receiver_user_id)?;
     let ignored = positive_ids("IgnoreUserIds", body.ignore_user_ids)?;
-    check_app(visit, body.app_id)?;
+    check_app(context, body.app_id)?;
 
-    let Some(members) = visit.state.im.members(conversation) else {
+    let Some(members) = context.state.im.members(conversation) else {
         return Err(Refusal::invalid(
             "ConversationNotFound",
             format!("the conversation {conversation} does not exist"),
@@ -75,8 +76,8 @@ pub(crate) fn send_to_conversation(visit: &mut Visit<'_>) -> Result<Success, Ref
     let mut rows = Vec::new();
     for (user, devices) in receivers {
         match devices {
-            Some(devices) => rows.extend(deliver(visit, user, Some(conversation), devices, &content)),
-            None => visit.findings.recipients.push(recipient(user, Outcome::Absent, "")),
+            Some(devices) => rows.extend(deliver(context, user, Some(conversation), devices, &content)),
+            None => context.observed.recipients.push(recipient(user, Outcome::Absent, "")),
         }
     }
     Ok(Success::Im {
@@ -85,31 +86,31 @@ pub(crate) fn send_to_conversation(visit: &mut Visit<'_>) -> Result<Success, Ref
     })
 }
 
-/// P2PSendUserMessage: to users, in no conversation.
-pub(crate) fn send_to_users(visit: &mut Visit<'_>) -> Result<Success, Refusal> {
-    if visit.over_quota(1, |quotas| &mut quotas.im_user_sends) {
+/// P2PSendUserMessage: to users outside conversations.
+pub(crate) fn send_to_users(context: &mut RequestContext<'_>) -> Result<Success, Refusal> {
+    if context.exceeds_quota(1, |quotas| &mut quotas.im_user_sends) {
         return Err(Refusal::im_flow_limit(
             "P2PSendUserMessage is above 100 requests per second",
         ));
     }
-    let body: UserSend = read_body(&visit.request.body)?;
-    visit.findings.from = body.sender.map(|sender| sender.to_string());
-    let (_, content) = read_common(visit, body.app_id, body.sender, body.msg_type, body.content)?;
+    let body: UserSend = read_body(&context.request.body)?;
+    context.observed.from = body.sender.map(|sender| sender.to_string());
+    let (_, content) = read_common(context, body.app_id, body.sender, body.msg_type, body.content)?;
     if body.create_time.is_some_and(|time| time < 0) {
         return Err(Refusal::invalid("InvalidParam", "CreateTime must not be negative"));
     }
     let _ = body.ext;
     let named = positive_ids("Receivers", body.receivers)?;
-    check_app(visit, body.app_id)?;
-    let receivers = choose_receivers(visit, named, body.to_all_online_users == Some(true))?;
+    check_app(context, body.app_id)?;
+    let receivers = choose_receivers(context, named, body.to_all_online_users == Some(true))?;
 
     let mut rows = Vec::new();
     for user in receivers {
-        let devices = visit.state.im.devices_of(user);
-        rows.extend(deliver(visit, user, None, devices, &content));
+        let devices = context.state.im.devices_of(user);
+        rows.extend(deliver(context, user, None, devices, &content));
     }
-    let reached = visit
-        .findings
+    let reached = context
+        .observed
         .recipients
         .iter()
         .filter(|recipient| recipient.outcome == Outcome::Delivered)
@@ -120,12 +121,12 @@ pub(crate) fn send_to_users(visit: &mut Visit<'_>) -> Result<Success, Refusal> {
     })
 }
 
-fn choose_receivers(visit: &mut Visit<'_>, named: Vec<i64>, everybody: bool) -> Result<Vec<i64>, Refusal> {
-    if everybody {
-        if visit.over_quota(1, |quotas| &mut quotas.im_sends_to_all) {
+fn choose_receivers(context: &mut RequestContext<'_>, named: Vec<i64>, to_all: bool) -> Result<Vec<i64>, Refusal> {
+    if to_all {
+        if context.exceeds_quota(1, |quotas| &mut quotas.im_sends_to_all) {
             return Err(Refusal::im_flow_limit("ToAllOnlineUsers is above 1 request per second"));
         }
-        return Ok(visit.state.im.online_users());
+        return Ok(context.state.im.online_users());
     }
     if named.is_empty() {
         return Err(Refusal::invalid(
@@ -140,7 +141,7 @@ fn choose_receivers(visit: &mut Visit<'_>, named: Vec<i64>, everybody: bool) -> 
         );
         return Err(Refusal::invalid("InvalidParam", message));
     }
-    if visit.over_quota(named.len(), |quotas| &mut quotas.im_user_receivers) {
+    if context.exceeds_quota(named.len(), |quotas| &mut quotas.im_user_receivers) {
         return Err(Refusal::im_flow_limit(
             "P2PSendUserMessage is above 25,000 receivers per minute",
         ));
@@ -149,16 +150,16 @@ fn choose_receivers(visit: &mut Visit<'_>, named: Vec<i64>, everybody: bool) -> 
 }
 
 fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    // serde would take an array for a struct, too.
+    // serde would also accept an array for a struct.
     if !body.trim_ascii().starts_with(b"{") {
         return Err(Refusal::invalid("JsonParsingError", "the body is not a JSON object"));
     }
     serde_json::from_slice(body).map_err(|error| Refusal::invalid("JsonParsingError", error.to_string()))
 }
 
-/// What both sends must have: the sender and the content are handed back.
+/// Reads the fields that both sends require, and returns the sender and the content.
 fn read_common(
-    visit: &mut Visit<'_>,
+    context: &mut RequestContext<'_>,
     app_id: Option<i64>,
     sender: Option<i64>,
     msg_type: Option<i64>,
@@ -171,13 +172,13 @@ fn read_common(
         return Err(Refusal::invalid("InvalidParam", "Content is missing or empty"));
     };
     let content = Content::text(&content);
-    visit.findings.payload = Some(content.payload.clone());
+    context.observed.payload = Some(content.payload.clone());
     Ok((sender, content))
 }
 
-fn check_app(visit: &Visit<'_>, app_id: Option<i64>) -> Result<(), Refusal> {
+fn check_app(context: &RequestContext<'_>, app_id: Option<i64>) -> Result<(), Refusal> {
     match app_id {
-        Some(app_id) if app_id == visit.options.volcengine.im_app_id => Ok(()),
+        Some(app_id) if app_id == context.options.volcengine.im_app_id => Ok(()),
         _ => Err(Refusal::invalid(
             "AppNotFound",
             format!("the app {} does not exist", app_id.unwrap_or_default()),
@@ -202,17 +203,17 @@ fn positive_ids(field: &str, ids: Option<Vec<i64>>) -> Result<Vec<i64>, Refusal>
     Ok(ids)
 }
 
-/// Hands the message to every device of a user, and gives the rows of the answer.
+/// Delivers the message to every device of a user, and returns the rows of the answer.
 fn deliver(
-    visit: &mut Visit<'_>,
+    context: &mut RequestContext<'_>,
     user: i64,
     conversation_id: Option<i64>,
     devices: Devices,
     content: &Content,
 ) -> Vec<ImRow> {
     if devices.is_empty() {
-        visit
-            .findings
+        context
+            .observed
             .recipients
             .push(recipient(user, Outcome::Absent, "NOT_ONLINE"));
         return vec![ImRow {
@@ -223,17 +224,17 @@ fn deliver(
     }
     let mut rows = Vec::with_capacity(devices.len());
     for device in devices {
-        let code = visit
+        let code = context
             .state
             .faults
-            .on_device(&visit.findings.action, &user.to_string(), &device)
+            .on_device(&context.observed.action, &user.to_string(), &device)
             .unwrap_or_else(|| "SUCCESS".to_owned());
         if outcome_of(&code) == Outcome::Delivered {
             let destination = Destination {
                 conversation_id,
                 device: Some(device.clone()),
             };
-            visit.deliver(Audience::Im, &user.to_string(), destination, content);
+            context.deliver(UserScope::Im, &user.to_string(), destination, content);
         }
         rows.push(ImRow {
             user_id: user,
@@ -241,17 +242,17 @@ fn deliver(
             device_platform: device,
         });
     }
-    // One device is enough to have reached the user.
+    // A user counts as reached if one device got the message.
     let reached = rows.iter().find(|row| outcome_of(&row.code) == Outcome::Delivered);
     let code = reached.unwrap_or(&rows[0]).code.clone();
-    visit
-        .findings
+    context
+        .observed
         .recipients
         .push(recipient(user, outcome_of(&code), &code));
     rows
 }
 
-/// What a row's code says; the vendor spells it in more than one way. // VENDORS.md, The messages
+/// The outcome by a row's code. The vendor documents more than one spelling. // VENDORS.md, The messages
 fn outcome_of(code: &str) -> Outcome {
     if code.eq_ignore_ascii_case("SUCCESS") {
         Outcome::Delivered

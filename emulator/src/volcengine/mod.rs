@@ -1,4 +1,4 @@
-//! Volcengine's server API: the gateway in front, the RTC and IM services behind it. // VENDORS.md, Volcengine
+//! Volcengine's server API: the gateway, and the RTC and IM services behind it. // VENDORS.md, Volcengine
 
 mod answer;
 mod gateway;
@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use self::answer::{Labels, Refusal, Success, envelope};
 pub(crate) use self::rtc::is_id;
+use crate::context::RequestContext;
 use crate::faults::ErrorAnswer;
+use crate::reply::Reply;
 use crate::request::Request;
-use crate::service::Reply;
-use crate::state::Visit;
 
 const DEFAULT_REGION: &str = "cn-north-1";
 
-/// What can be asked for.
+/// The actions that the emulator serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     Rtc(rtc::Send),
@@ -26,7 +26,7 @@ enum Action {
 }
 
 impl Action {
-    /// The action of a name in a version. IM knows 2020-12-01 alone.
+    /// The action with this name in this version. IM has only version 2020-12-01.
     fn find(name: &str, version: &str) -> Option<Self> {
         let action = match name {
             "SendUnicast" => Self::Rtc(rtc::Send::Unicast),
@@ -46,35 +46,41 @@ impl Action {
     }
 }
 
-/// Answers a request, and notes in the visit what became of it.
-pub(crate) fn answer(visit: &mut Visit<'_>) -> Reply {
-    note_action(visit);
-    let (action, version) = action_and_version(visit);
+/// Answers a request, and records it in the context.
+pub(crate) fn answer(context: &mut RequestContext<'_>) -> Reply {
+    record_action(context);
+    let (action, version) = action_and_version(context);
     let mut region = DEFAULT_REGION.to_owned();
-    let verdict = admit(visit, &action, &version, &mut region).and_then(|action| serve(visit, action));
-    visit.findings.accepted = verdict.is_ok();
-    reply(visit, &action, &version, &region, verdict)
+    let verdict = admit(context, &action, &version, &mut region).and_then(|action| serve(context, action));
+    context.observed.accepted = verdict.is_ok();
+    reply(context, &action, &version, &region, verdict)
 }
 
-/// The answer of a fault, in place of that to the request.
-pub(crate) fn scripted(visit: &mut Visit<'_>, error: &ErrorAnswer) -> Reply {
-    note_action(visit);
-    let (action, version) = action_and_version(visit);
-    reply(visit, &action, &version, DEFAULT_REGION, Err(Refusal::scripted(error)))
+/// The answer of a fault, which replaces the answer to the request.
+pub(crate) fn scripted(context: &mut RequestContext<'_>, error: &ErrorAnswer) -> Reply {
+    record_action(context);
+    let (action, version) = action_and_version(context);
+    reply(
+        context,
+        &action,
+        &version,
+        DEFAULT_REGION,
+        Err(Refusal::scripted(error)),
+    )
 }
 
-/// What a request gets that is above its quota.
-pub(crate) fn throttled(visit: &mut Visit<'_>) -> Reply {
-    note_action(visit);
-    let (action, version) = action_and_version(visit);
+/// The answer to a request above its quota.
+pub(crate) fn throttled(context: &mut RequestContext<'_>) -> Reply {
+    record_action(context);
+    let (action, version) = action_and_version(context);
     let refusal = match Action::find(&action, &version) {
         Some(Action::ImToConversation | Action::ImToUsers) => Refusal::im_flow_limit("a scripted throttle"),
         _ => Refusal::rtc_flow_limit(),
     };
-    reply(visit, &action, &version, DEFAULT_REGION, Err(refusal))
+    reply(context, &action, &version, DEFAULT_REGION, Err(refusal))
 }
 
-/// The users that a request names, as far as it can be read.
+/// The users that a request names, if it is readable.
 pub(crate) fn named_users(request: &Request) -> Vec<String> {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let text = |user: &Value| user.as_str().map_or_else(|| user.to_string(), str::to_owned);
@@ -86,25 +92,31 @@ pub(crate) fn named_users(request: &Request) -> Vec<String> {
     lists.concat()
 }
 
-/// Notes what the query asks for, which is all that is known of a request that was not processed.
-pub(crate) fn note_action(visit: &mut Visit<'_>) {
-    let query = visit.request.query();
+/// Records the action in the query. Of a request that is not processed, the ledger has only this.
+pub(crate) fn record_action(context: &mut RequestContext<'_>) {
+    let query = context.request.query();
     let text = |name| query.text(name).map(str::to_owned);
-    visit.findings.action = text("Action").unwrap_or_default();
-    visit.findings.version = text("Version");
+    context.observed.action = text("Action").unwrap_or_default();
+    context.observed.version = text("Version");
 }
 
-fn action_and_version(visit: &Visit<'_>) -> (String, String) {
-    let findings = &visit.findings;
-    (findings.action.clone(), findings.version.clone().unwrap_or_default())
+fn action_and_version(context: &RequestContext<'_>) -> (String, String) {
+    let observed = &context.observed;
+    (observed.action.clone(), observed.version.clone().unwrap_or_default())
 }
 
-fn reply(visit: &Visit<'_>, action: &str, version: &str, region: &str, verdict: Result<Success, Refusal>) -> Reply {
+fn reply(
+    context: &RequestContext<'_>,
+    action: &str,
+    version: &str,
+    region: &str,
+    verdict: Result<Success, Refusal>,
+) -> Reply {
     let from_service = verdict.as_ref().err().is_none_or(Refusal::is_by_service);
     let im = Action::find(action, version).is_some_and(|action| !matches!(action, Action::Rtc(_)));
     let (service, region) = if im && from_service { ("", "") } else { ("rtc", region) };
     let labels = Labels {
-        request_id: &visit.request_id,
+        request_id: &context.request_id,
         action,
         version,
         service,
@@ -120,8 +132,8 @@ fn reply(visit: &Visit<'_>, action: &str, version: &str, region: &str, verdict: 
     }
 }
 
-/// The gateway: what it lets through has an action that exists.
-fn admit(visit: &Visit<'_>, action: &str, version: &str, region: &mut String) -> Result<Action, Refusal> {
+/// The checks of the gateway. A request that passes them has an existing action.
+fn admit(context: &RequestContext<'_>, action: &str, version: &str, region: &mut String) -> Result<Action, Refusal> {
     for (name, value) in [("Action", action), ("Version", version)] {
         if value.is_empty() {
             return Err(Refusal::by_gateway(
@@ -130,22 +142,22 @@ fn admit(visit: &Visit<'_>, action: &str, version: &str, region: &mut String) ->
             ));
         }
     }
-    gateway::check(visit, region)?;
+    gateway::check(context, region)?;
     let Some(found) = Action::find(action, version) else {
         let message = format!("there is no action {action:?} in version {version:?}");
         return Err(Refusal::by_gateway("InvalidActionOrVersion", message));
     };
-    if visit.request.method != "POST" {
-        let message = format!("{action} takes POST, not {}", visit.request.method);
+    if context.request.method != "POST" {
+        let message = format!("{action} takes POST, not {}", context.request.method);
         return Err(Refusal::by_gateway("MethodNotAllowed", message));
     }
     Ok(found)
 }
 
-fn serve(visit: &mut Visit<'_>, action: Action) -> Result<Success, Refusal> {
+fn serve(context: &mut RequestContext<'_>, action: Action) -> Result<Success, Refusal> {
     match action {
-        Action::Rtc(send) => rtc::serve(visit, send),
-        Action::ImToConversation => im::send_to_conversation(visit),
-        Action::ImToUsers => im::send_to_users(visit),
+        Action::Rtc(send) => rtc::serve(context, send),
+        Action::ImToConversation => im::send_to_conversation(context),
+        Action::ImToUsers => im::send_to_users(context),
     }
 }

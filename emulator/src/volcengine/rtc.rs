@@ -1,4 +1,5 @@
-//! The four RTC sends. They answer Success for users who are absent, too: only the inboxes know. // VENDORS.md, The messages
+//! The four RTC sends. They also answer Success for absent users; only the inboxes show who got a message.
+//! // VENDORS.md, The messages
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,9 +8,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::{Refusal, Success};
+use crate::context::{Destination, RequestContext};
 use crate::options::BinaryLimitCounts;
-use crate::record::{Audience, Content, Outcome, Recipient};
-use crate::state::{Destination, Visit};
+use crate::state::record::{Content, Outcome, Recipient};
+use crate::vendor::UserScope;
 
 const LIMIT_BYTES: usize = 64 * 1024;
 const BATCH_LIMIT_BYTES: usize = 20 * 1024;
@@ -41,19 +43,19 @@ enum To {
     Many(Vec<String>),
 }
 
-pub(crate) fn serve(visit: &mut Visit<'_>, send: Send) -> Result<Success, Refusal> {
-    if visit.over_quota(1, |quotas| &mut quotas.rtc_sends) {
+pub(crate) fn serve(context: &mut RequestContext<'_>, send: Send) -> Result<Success, Refusal> {
+    if context.exceeds_quota(1, |quotas| &mut quotas.rtc_sends) {
         return Err(Refusal::rtc_flow_limit());
     }
-    let body = read_body(&visit.request.body)?;
-    visit.findings.from.clone_from(&body.from);
-    visit.findings.room_id = body.room_id.clone().filter(|_| send != Send::Unicast);
-    check_app(visit, &body)?;
+    let body = read_body(&context.request.body)?;
+    context.observed.from.clone_from(&body.from);
+    context.observed.room_id = body.room_id.clone().filter(|_| send != Send::Unicast);
+    check_app(context, &body)?;
     check_ids(&body, send)?;
     let recipients = read_recipients(body.to.as_ref(), send)?;
-    let content = read_content(visit, &body, send)?;
-    visit.findings.payload = Some(content.payload.clone());
-    deliver(visit, send, recipients, &content);
+    let content = read_content(context, &body, send)?;
+    context.observed.payload = Some(content.payload.clone());
+    deliver(context, send, recipients, &content);
     Ok(Success::Rtc { message: "Success" })
 }
 
@@ -61,7 +63,7 @@ fn read_body(body: &[u8]) -> Result<Body, Refusal> {
     if body.trim_ascii().is_empty() {
         return Err(Refusal::invalid("InvalidParameter.BodyIsEmpty", "the body is empty"));
     }
-    // serde would take an array for a struct, too.
+    // serde would also accept an array for a struct.
     if !body.trim_ascii().starts_with(b"{") {
         return Err(Refusal::invalid(
             "InvalidParameter.Unmarshal",
@@ -71,7 +73,7 @@ fn read_body(body: &[u8]) -> Result<Body, Refusal> {
     serde_json::from_slice(body).map_err(|error| Refusal::invalid("InvalidParameter.Unmarshal", error.to_string()))
 }
 
-fn check_app(visit: &Visit<'_>, body: &Body) -> Result<(), Refusal> {
+fn check_app(context: &RequestContext<'_>, body: &Body) -> Result<(), Refusal> {
     let app_id = body.app_id.as_deref().unwrap_or_default();
     if !is_id(app_id) {
         return Err(Refusal::invalid(
@@ -79,7 +81,7 @@ fn check_app(visit: &Visit<'_>, body: &Body) -> Result<(), Refusal> {
             "AppId is missing or malformed",
         ));
     }
-    if app_id != visit.options.volcengine.rtc_app_id {
+    if app_id != context.options.volcengine.rtc_app_id {
         let message = format!("the app {app_id:?} does not exist");
         return Err(Refusal::invalid("InvalidParameter.NotExistAppId", message));
     }
@@ -96,7 +98,7 @@ fn check_ids(body: &Body, send: Send) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The rule of all ids of the RTC service. // VENDORS.md, The messages
+/// The rule for all ids of the RTC service. // VENDORS.md, The messages
 pub(crate) fn is_id(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_@-.".contains(&byte);
     (1..=128).contains(&text.len()) && text.bytes().all(allowed)
@@ -106,7 +108,7 @@ fn illegal_id(code: &'static str, field: &str) -> Refusal {
     Refusal::invalid(code, format!("{field} must be 1 to 128 of a-z A-Z 0-9 _ @ - ."))
 }
 
-/// The users named in the request: none for a broadcast, which takes those in the room.
+/// The users named in the request. A broadcast names none and goes to the users in the room.
 fn read_recipients(to: Option<&To>, send: Send) -> Result<Vec<String>, Refusal> {
     let wrong_type = |expected: &str| {
         Err(Refusal::invalid(
@@ -132,7 +134,7 @@ fn read_recipients(to: Option<&To>, send: Send) -> Result<Vec<String>, Refusal> 
     Ok(users)
 }
 
-fn read_content(visit: &Visit<'_>, body: &Body, send: Send) -> Result<Content, Refusal> {
+fn read_content(context: &RequestContext<'_>, body: &Body, send: Send) -> Result<Content, Refusal> {
     let Some(binary) = body.binary else {
         return Err(Refusal::invalid(
             "InvalidParameter.Unmarshal",
@@ -160,7 +162,7 @@ fn read_content(visit: &Visit<'_>, body: &Body, send: Send) -> Result<Content, R
     } else {
         Content::text(message)
     };
-    let counted = match visit.options.binary_limit_counts {
+    let counted = match context.options.binary_limit_counts {
         BinaryLimitCounts::Decoded => content.payload.len(),
         BinaryLimitCounts::Base64 => message.len(),
     };
@@ -176,23 +178,23 @@ fn read_content(visit: &Visit<'_>, body: &Body, send: Send) -> Result<Content, R
     Ok(content)
 }
 
-fn deliver(visit: &mut Visit<'_>, send: Send, named: Vec<String>, content: &Content) {
-    let room = visit.findings.room_id.clone().unwrap_or_default();
+fn deliver(context: &mut RequestContext<'_>, send: Send, named: Vec<String>, content: &Content) {
+    let room = context.observed.room_id.clone().unwrap_or_default();
     let users = if send == Send::Broadcast {
-        visit.state.rtc.users_in_room(&room)
+        context.state.rtc.users_in_room(&room)
     } else {
         named
     };
     for user in users {
         let present = match send {
-            Send::Unicast => visit.state.rtc.is_logged_in(&user),
-            _ => visit.state.rtc.is_in_room(&room, &user),
+            Send::Unicast => context.state.rtc.is_logged_in(&user),
+            _ => context.state.rtc.is_in_room(&room, &user),
         };
         if present {
-            visit.deliver(Audience::Volcengine, &user, Destination::default(), content);
+            context.deliver(UserScope::Volcengine, &user, Destination::default(), content);
         }
         let outcome = if present { Outcome::Delivered } else { Outcome::Absent };
-        visit.findings.recipients.push(Recipient {
+        context.observed.recipients.push(Recipient {
             user,
             outcome,
             code: Value::from(""),

@@ -1,6 +1,6 @@
-//! The signature of Volcengine, checked over the request as it was received. // VENDORS.md, Signature
+//! The signature of Volcengine, checked over the received request. // VENDORS.md, Signature
 //!
-//! Written from the vendor's description, and on purpose not shared with any client: two readings of it check one another.
+//! It follows the vendor's description and shares no code with any client, so that two implementations check each other.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -15,12 +15,12 @@ const ALGORITHM: &str = "HMAC-SHA256";
 pub(crate) struct Authorization {
     pub access_key: String,
     pub scope: Scope,
-    /// Lower case and sorted, whatever order they came in.
+    /// In lower case and sorted, in whatever order the request names them.
     pub signed_headers: Vec<String>,
     pub signature: String,
 }
 
-/// What a signing key is good for.
+/// The credential scope of a signing key.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Scope {
     pub date: String,
@@ -32,7 +32,7 @@ pub(crate) struct Scope {
 /// Why an `Authorization` header cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
-    /// Another scheme, or a part missing.
+    /// The scheme is another one, or a part is missing.
     Form,
     /// `Credential` is not `<access key>/<date>/<region>/<service>/request`.
     Credential,
@@ -75,7 +75,7 @@ impl Authorization {
     }
 }
 
-/// Reads a credential from its end: what stands before the scope is the access key, whatever it is made of.
+/// Splits a credential from its end: everything before the scope is the access key, which may have slashes.
 fn parse_credential(credential: &str) -> Option<(String, Scope)> {
     let mut parts = credential.rsplitn(5, '/').map(str::to_owned);
     let terminator = parts.next()?;
@@ -120,7 +120,7 @@ pub(crate) fn canonical_request(request: &Request, signed_headers: &[String]) ->
     .join("\n"))
 }
 
-/// The vendor's signers leave out the ports 80 and 443 even where the `Host` header has them.
+/// The vendor's signers omit the ports 80 and 443 even if the `Host` header has them.
 fn without_default_port(host: &str) -> &str {
     host.strip_suffix(":80")
         .or_else(|| host.strip_suffix(":443"))

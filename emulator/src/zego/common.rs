@@ -1,25 +1,25 @@
-//! ZEGO's common parameters: who signed this, when, and was it seen before. // VENDORS.md, ZEGO, Request
+//! ZEGO's common parameters: signature, time and nonce. // VENDORS.md, ZEGO, Request
 
 use md5::{Digest, Md5};
 
-use super::{Refusal, code};
+use super::answer::{Refusal, code};
+use crate::context::RequestContext;
 use crate::hex::lower_hex;
 use crate::request::Query;
-use crate::state::Visit;
 
-/// How far `Timestamp` may be from the vendor's clock, either way.
+/// How far `Timestamp` may be before or after the vendor's clock.
 const SIGNATURE_LIFE_SECONDS: i64 = 600;
 
-/// What the common parameters say beside the signature.
+/// The common parameters that do not belong to the signature.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Common {
     pub is_test: bool,
 }
 
-/// Checks the common parameters, in the order of the gateway.
-pub(crate) fn check(visit: &mut Visit<'_>, query: &Query) -> Result<Common, Refusal> {
-    if visit.request.method != "GET" {
-        let message = format!("this API takes GET, not {}", visit.request.method);
+/// Checks the common parameters, in the gateway's order.
+pub(crate) fn check(context: &mut RequestContext<'_>, query: &Query) -> Result<Common, Refusal> {
+    if context.request.method != "GET" {
+        let message = format!("this API takes GET, not {}", context.request.method);
         return Err(Refusal::new(code::COMMON_PARAMETER_MALFORMED, message));
     }
     for name in [
@@ -49,26 +49,26 @@ pub(crate) fn check(visit: &mut Visit<'_>, query: &Query) -> Result<Common, Refu
         Some(b"true") => true,
         Some(_) => return Err(malformed("IsTest", "true or false")),
     };
-    if app_id != visit.options.zego.app_id {
+    if app_id != context.options.zego.app_id {
         return Err(Refusal::new(
             code::UNKNOWN_APP,
             format!("the app {app_id} does not exist"),
         ));
     }
-    check_timestamp(visit.now.unix_seconds, timestamp)?;
-    let secret = visit.options.zego.server_secret.expose();
+    check_timestamp(context.now.unix_seconds, timestamp)?;
+    let secret = context.options.zego.server_secret.expose();
     if text("Signature") != signature(text("AppId"), text("SignatureNonce"), secret, text("Timestamp")) {
         return Err(Refusal::new(code::BAD_SIGNATURE, "the signature is wrong"));
     }
-    check_nonce(visit, nonce, timestamp)?;
+    check_nonce(context, nonce, timestamp)?;
     Ok(Common { is_test })
 }
 
-pub(crate) fn check_quota(visit: &mut Visit<'_>, is_test: bool) -> Result<(), Refusal> {
+pub(crate) fn check_quota(context: &mut RequestContext<'_>, is_test: bool) -> Result<(), Refusal> {
     let (limit, over) = if is_test {
-        (10, visit.over_quota(1, |quotas| &mut quotas.zego_test))
+        (10, context.exceeds_quota(1, |quotas| &mut quotas.zego_test))
     } else {
-        (100, visit.over_quota(1, |quotas| &mut quotas.zego))
+        (100, context.exceeds_quota(1, |quotas| &mut quotas.zego))
     };
     if over {
         return Err(Refusal::new(
@@ -80,25 +80,29 @@ pub(crate) fn check_quota(visit: &mut Visit<'_>, is_test: bool) -> Result<(), Re
 }
 
 fn check_timestamp(now: i64, timestamp: i64) -> Result<(), Refusal> {
-    let off = now.saturating_sub(timestamp);
-    if off.unsigned_abs() > SIGNATURE_LIFE_SECONDS.unsigned_abs() {
-        let side = if off > 0 { "old" } else { "ahead" };
+    let skew = now.saturating_sub(timestamp);
+    if skew.unsigned_abs() > SIGNATURE_LIFE_SECONDS.unsigned_abs() {
+        let side = if skew > 0 { "old" } else { "ahead" };
         let message = format!(
             "Timestamp is {} s {side}, at most {SIGNATURE_LIFE_SECONDS} s are allowed",
-            off.unsigned_abs()
+            skew.unsigned_abs()
         );
         return Err(Refusal::new(code::SIGNATURE_EXPIRED, message));
     }
     Ok(())
 }
 
-/// ZEGO asks for a fresh nonce each time and names no code for one used again: this code is an assumption.
-fn check_nonce(visit: &mut Visit<'_>, nonce: u64, timestamp: i64) -> Result<(), Refusal> {
-    if visit.options.allow_nonce_reuse {
+/// ZEGO requires a fresh nonce for each request and documents no code for a reused one: this code is an assumption.
+fn check_nonce(context: &mut RequestContext<'_>, nonce: u64, timestamp: i64) -> Result<(), Refusal> {
+    if context.options.allow_nonce_reuse {
         return Ok(());
     }
     let last_second = timestamp.saturating_add(SIGNATURE_LIFE_SECONDS);
-    if !visit.state.nonces.take(nonce, last_second, visit.now.unix_seconds) {
+    if !context
+        .state
+        .nonces
+        .insert(nonce, last_second, context.now.unix_seconds)
+    {
         return Err(Refusal::new(
             code::BAD_SIGNATURE,
             "SignatureNonce was reused: every request needs a fresh one",
@@ -107,7 +111,7 @@ fn check_nonce(visit: &mut Visit<'_>, nonce: u64, timestamp: i64) -> Result<(), 
     Ok(())
 }
 
-/// The md5 of the three decimal and hex texts as they were sent, and the secret.
+/// The MD5 of the three parameters as they were sent, and the secret.
 fn signature(app_id: &str, nonce: &str, server_secret: &str, timestamp: &str) -> String {
     lower_hex(&Md5::digest([app_id, nonce, server_secret, timestamp].concat()))
 }

@@ -1,71 +1,17 @@
-//! ZEGO's server API: everything in the query of a GET, every answer inside HTTP 200. // VENDORS.md, ZEGO
+//! ZEGO's server API. All parameters are in the query of a GET, and every answer has HTTP status 200. // VENDORS.md, ZEGO
 
+mod answer;
 mod common;
-mod nonces;
 mod send;
 
 use serde::Serialize;
 use serde_json::Value;
 
-pub(crate) use self::nonces::Nonces;
+use self::answer::{Data, Refusal, code};
+use crate::context::RequestContext;
 use crate::faults::{ErrorAnswer, ErrorCode};
+use crate::reply::Reply;
 use crate::request::Request;
-use crate::service::Reply;
-use crate::state::Visit;
-
-/// Codes of ZEGO. // VENDORS.md, SendCustomCommand
-mod code {
-    pub const FAILED: i64 = 1;
-    pub const BAD_PARAMETER: i64 = 2;
-    pub const TOO_LONG: i64 = 3;
-    pub const TOO_MANY_REQUESTS: i64 = 7;
-    pub const NO_SUCH_ROOM: i64 = 104;
-    pub const NO_SUCH_USER: i64 = 105;
-    pub const EMPTY_CONTENT: i64 = 1008;
-    pub const USER_NOT_ONLINE: i64 = 50_003;
-    pub const TOO_MANY_USERS: i64 = 50_011;
-    pub const MESSAGE_TOO_LONG: i64 = 50_012;
-    pub const COMMON_PARAMETER_MISSING: i64 = 100_000_001;
-    pub const COMMON_PARAMETER_MALFORMED: i64 = 100_000_002;
-    pub const SIGNATURE_VERSION: i64 = 100_000_003;
-    pub const SIGNATURE_EXPIRED: i64 = 100_000_004;
-    pub const BAD_SIGNATURE: i64 = 100_000_005;
-    pub const UNKNOWN_ACTION: i64 = 100_000_007;
-    pub const UNKNOWN_APP: i64 = 100_000_010;
-}
-
-/// A request turned down.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    code: i64,
-    message: String,
-}
-
-impl Refusal {
-    fn new(code: i64, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-        }
-    }
-}
-
-/// The `Data` of an answer.
-#[derive(Debug, Serialize)]
-#[serde(untagged, rename_all_fields = "PascalCase")]
-enum Data {
-    CustomCommand { fail_users: Vec<FailUser> },
-    Message { message_id: u64 },
-    Nothing {},
-}
-
-/// A recipient that the message did not reach.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct FailUser {
-    uid: String,
-    code: i64,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
@@ -85,69 +31,69 @@ impl Action {
     }
 }
 
-/// Answers a request, and notes in the visit what became of it.
-pub(crate) fn answer(visit: &mut Visit<'_>) -> Reply {
-    let query = visit.request.query();
+/// Answers a request, and records it in the context.
+pub(crate) fn answer(context: &mut RequestContext<'_>) -> Reply {
+    let query = context.request.query();
     let action = query.text("Action").unwrap_or_default().to_owned();
-    visit.findings.action.clone_from(&action);
+    context.observed.action.clone_from(&action);
 
-    let verdict = common::check(visit, &query).and_then(|parameters| {
+    let verdict = common::check(context, &query).and_then(|parameters| {
         let Some(action) = Action::find(&action) else {
             return Err(Refusal::new(
                 code::UNKNOWN_ACTION,
                 format!("there is no action {action:?}"),
             ));
         };
-        common::check_quota(visit, parameters.is_test)?;
+        common::check_quota(context, parameters.is_test)?;
         match action {
-            Action::CustomCommand => send::custom_command(visit, &query),
-            Action::BroadcastMessage | Action::BarrageMessage => send::room_message(visit, &query),
+            Action::CustomCommand => send::custom_command(context, &query),
+            Action::BroadcastMessage | Action::BarrageMessage => send::room_message(context, &query),
         }
     });
-    visit.findings.accepted = verdict.is_ok();
-    reply(visit, Action::find(&action), verdict)
+    context.observed.accepted = verdict.is_ok();
+    reply(context, Action::find(&action), verdict)
 }
 
-/// The answer of a fault, in place of that to the request.
-pub(crate) fn scripted(visit: &mut Visit<'_>, error: &ErrorAnswer) -> Reply {
+/// The answer of a fault, which replaces the answer to the request.
+pub(crate) fn scripted(context: &mut RequestContext<'_>, error: &ErrorAnswer) -> Reply {
     let code = match error.code {
         ErrorCode::Number(code) => code,
         ErrorCode::Word(_) => code::FAILED,
     };
-    let reply = refused(visit, Refusal::new(code, error.message.as_str()));
+    let reply = refused(context, Refusal::new(code, error.message.as_str()));
     Reply {
         status: error.status.unwrap_or(reply.status),
         ..reply
     }
 }
 
-/// What a request gets that is above its quota.
-pub(crate) fn throttled(visit: &mut Visit<'_>) -> Reply {
-    refused(visit, Refusal::new(code::TOO_MANY_REQUESTS, "a scripted throttle"))
+/// The answer to a request above its quota.
+pub(crate) fn throttled(context: &mut RequestContext<'_>) -> Reply {
+    refused(context, Refusal::new(code::TOO_MANY_REQUESTS, "a scripted throttle"))
 }
 
-fn refused(visit: &mut Visit<'_>, refusal: Refusal) -> Reply {
-    note_action(visit);
-    reply(visit, Action::find(&visit.findings.action), Err(refusal))
+fn refused(context: &mut RequestContext<'_>, refusal: Refusal) -> Reply {
+    record_action(context);
+    reply(context, Action::find(&context.observed.action), Err(refusal))
 }
 
-/// Notes what the query asks for, which is all that is known of a request that was not processed.
-pub(crate) fn note_action(visit: &mut Visit<'_>) {
-    let query = visit.request.query();
+/// Records the action in the query. Of a request that is not processed, the ledger has only this.
+pub(crate) fn record_action(context: &mut RequestContext<'_>) {
+    let query = context.request.query();
     query
         .text("Action")
         .unwrap_or_default()
-        .clone_into(&mut visit.findings.action);
+        .clone_into(&mut context.observed.action);
 }
 
-/// The users that a request names, as far as it can be read.
+/// The users that a request names, if it is readable.
 pub(crate) fn named_users(request: &Request) -> Vec<String> {
     let query = request.query();
     let users = query.all("ToUserId[]").map(String::from_utf8_lossy);
     users.map(std::borrow::Cow::into_owned).collect()
 }
 
-fn reply(visit: &Visit<'_>, action: Option<Action>, verdict: Result<Data, Refusal>) -> Reply {
+fn reply(context: &RequestContext<'_>, action: Option<Action>, verdict: Result<Data, Refusal>) -> Reply {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Answer<'a> {
@@ -160,10 +106,10 @@ fn reply(visit: &Visit<'_>, action: Option<Action>, verdict: Result<Data, Refusa
         Ok(data) => (0, "success".to_owned(), data),
         Err(refusal) => (refusal.code, refusal.message, Data::Nothing {}),
     };
-    // The vendor writes it as a string here and as a number there: a client must read both.
+    // The vendor writes it as a number in the answer of SendBroadcastMessage and as a string in the others.
     let request_id = match action {
-        Some(Action::BroadcastMessage) => visit.request_id.parse::<u64>().map_or(Value::Null, Value::from),
-        _ => Value::from(visit.request_id.as_str()),
+        Some(Action::BroadcastMessage) => context.request_id.parse::<u64>().map_or(Value::Null, Value::from),
+        _ => Value::from(context.request_id.as_str()),
     };
     let answer = Answer {
         code,

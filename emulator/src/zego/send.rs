@@ -1,33 +1,34 @@
-//! ZEGO's sends into a room: the custom command, to some or all of it, and the two room messages.
+//! ZEGO's sends into a room: the custom command, to some or all of its users, and the two room messages.
 
 use serde_json::Value;
 
-use super::{Data, FailUser, Refusal, code};
-use crate::record::{Audience, Content, Outcome, Recipient};
+use super::answer::{Data, FailUser, Refusal, code};
+use crate::context::{Destination, RequestContext};
 use crate::request::Query;
-use crate::state::{Destination, Visit};
+use crate::state::record::{Content, Outcome, Recipient};
+use crate::vendor::UserScope;
 
 const ID_LIMIT_BYTES: usize = 128;
 const CONTENT_LIMIT_BYTES: usize = 1024;
 const LIMIT_USERS: usize = 10;
 
-/// SendCustomCommand: to the users named by `ToUserId[]`, or to the whole room when there is none.
-pub(crate) fn custom_command(visit: &mut Visit<'_>, query: &Query) -> Result<Data, Refusal> {
+/// SendCustomCommand: to the users named by `ToUserId[]`, or to the whole room without it.
+pub(crate) fn custom_command(context: &mut RequestContext<'_>, query: &Query) -> Result<Data, Refusal> {
     let room = required_id(query, "RoomId")?;
-    visit.findings.room_id = Some(room.to_owned());
+    context.observed.room_id = Some(room.to_owned());
     let sender = required_id(query, "FromUserId")?;
-    visit.findings.from = Some(sender.to_owned());
-    let content = read_content(visit, query, code::MESSAGE_TOO_LONG)?;
+    context.observed.from = Some(sender.to_owned());
+    let content = read_content(context, query, code::MESSAGE_TOO_LONG)?;
     let named = named_users(query)?;
-    check_room(visit, room)?;
+    check_room(context, room)?;
 
     if named.is_empty() {
-        deliver_to_room(visit, room, sender, &content);
+        deliver_to_room(context, room, sender, &content);
         return Ok(Data::CustomCommand { fail_users: Vec::new() });
     }
     let mut fail_users = Vec::new();
     for user in named {
-        if let Some(code) = deliver_to_user(visit, room, sender, user, &content) {
+        if let Some(code) = deliver_to_user(context, room, sender, user, &content) {
             fail_users.push(FailUser {
                 uid: user.to_owned(),
                 code,
@@ -38,19 +39,19 @@ pub(crate) fn custom_command(visit: &mut Visit<'_>, query: &Query) -> Result<Dat
 }
 
 /// SendBroadcastMessage and SendBarrageMessage: to the whole room.
-pub(crate) fn room_message(visit: &mut Visit<'_>, query: &Query) -> Result<Data, Refusal> {
+pub(crate) fn room_message(context: &mut RequestContext<'_>, query: &Query) -> Result<Data, Refusal> {
     let room = required_id(query, "RoomId")?;
-    visit.findings.room_id = Some(room.to_owned());
+    context.observed.room_id = Some(room.to_owned());
     let sender = required_id(query, "UserId")?;
-    visit.findings.from = Some(sender.to_owned());
+    context.observed.from = Some(sender.to_owned());
     if !matches!(query.text("MessageCategory"), Some("1" | "2")) {
         return Err(Refusal::new(code::BAD_PARAMETER, "MessageCategory must be 1 or 2"));
     }
-    let content = read_content(visit, query, code::TOO_LONG)?;
-    check_room(visit, room)?;
-    deliver_to_room(visit, room, sender, &content);
+    let content = read_content(context, query, code::TOO_LONG)?;
+    check_room(context, room)?;
+    deliver_to_room(context, room, sender, &content);
     Ok(Data::Message {
-        message_id: visit.sequence,
+        message_id: context.sequence,
     })
 }
 
@@ -60,7 +61,7 @@ fn required_id<'a>(query: &'a Query, name: &str) -> Result<&'a str, Refusal> {
     Ok(value)
 }
 
-/// ZEGO states no rule for the characters of an id. // VENDORS.md, SendCustomCommand
+/// ZEGO documents no rule for the characters of an id. // VENDORS.md, SendCustomCommand
 fn check_id(name: &str, value: &str) -> Result<(), Refusal> {
     let fault = if value.is_empty() {
         "is missing, empty or not UTF-8".to_owned()
@@ -74,7 +75,7 @@ fn check_id(name: &str, value: &str) -> Result<(), Refusal> {
     Err(Refusal::new(code::BAD_PARAMETER, format!("{name} {fault}")))
 }
 
-/// The values of `ToUserId[]`. What looks like a list of users and is none is refused: a slip must not reach the whole room.
+/// The values of `ToUserId[]`. A misspelt name is refused, because the message would go to the whole room otherwise.
 fn named_users(query: &Query) -> Result<Vec<&str>, Refusal> {
     let near_miss = |name: &[u8]| name.starts_with(b"ToUserId") && name != b"ToUserId[]";
     if query.0.iter().any(|(name, _)| near_miss(name)) {
@@ -96,7 +97,7 @@ fn named_users(query: &Query) -> Result<Vec<&str>, Refusal> {
     Ok(users)
 }
 
-fn read_content(visit: &mut Visit<'_>, query: &Query, too_long: i64) -> Result<Content, Refusal> {
+fn read_content(context: &mut RequestContext<'_>, query: &Query, too_long: i64) -> Result<Content, Refusal> {
     let Some(raw) = query.all("MessageContent").next().filter(|raw| !raw.is_empty()) else {
         return Err(Refusal::new(code::EMPTY_CONTENT, "MessageContent is missing or empty"));
     };
@@ -104,7 +105,7 @@ fn read_content(visit: &mut Visit<'_>, query: &Query, too_long: i64) -> Result<C
         return Err(Refusal::new(code::BAD_PARAMETER, "MessageContent is not UTF-8"));
     };
     let content = Content::text(text);
-    visit.findings.payload = Some(content.payload.clone());
+    context.observed.payload = Some(content.payload.clone());
     if raw.len() > CONTENT_LIMIT_BYTES {
         let message = format!(
             "MessageContent has {} bytes, {CONTENT_LIMIT_BYTES} are allowed",
@@ -115,8 +116,8 @@ fn read_content(visit: &mut Visit<'_>, query: &Query, too_long: i64) -> Result<C
     Ok(content)
 }
 
-fn check_room(visit: &Visit<'_>, room: &str) -> Result<(), Refusal> {
-    if visit.state.zego.users(room).is_none() {
+fn check_room(context: &RequestContext<'_>, room: &str) -> Result<(), Refusal> {
+    if context.state.zego.users(room).is_none() {
         return Err(Refusal::new(
             code::NO_SUCH_ROOM,
             format!("the room {room:?} does not exist"),
@@ -126,30 +127,36 @@ fn check_room(visit: &Visit<'_>, room: &str) -> Result<(), Refusal> {
 }
 
 /// A client with the sender's id does not get its own message.
-fn deliver_to_room(visit: &mut Visit<'_>, room: &str, sender: &str, content: &Content) {
-    let users = visit.state.zego.users(room).into_iter().flatten();
+fn deliver_to_room(context: &mut RequestContext<'_>, room: &str, sender: &str, content: &Content) {
+    let users = context.state.zego.users(room).into_iter().flatten();
     let others: Vec<_> = users.filter(|user| *user != sender).cloned().collect();
     for user in others {
-        visit.deliver(Audience::Zego, &user, Destination::default(), content);
-        note(visit, &user, Outcome::Delivered, 0);
+        context.deliver(UserScope::Zego, &user, Destination::default(), content);
+        record_outcome(context, &user, Outcome::Delivered, 0);
     }
 }
 
-/// Delivers to one user, and gives the code by which the answer calls it a failure.
-fn deliver_to_user(visit: &mut Visit<'_>, room: &str, sender: &str, user: &str, content: &Content) -> Option<i64> {
-    if let Some(code) = visit.state.faults.on_named_user(&visit.findings.action, user) {
-        note(visit, user, Outcome::Failed, code);
+/// Delivers to one user, and returns the code if the answer must report a failure.
+fn deliver_to_user(
+    context: &mut RequestContext<'_>,
+    room: &str,
+    sender: &str,
+    user: &str,
+    content: &Content,
+) -> Option<i64> {
+    if let Some(code) = context.state.faults.on_named_user(&context.observed.action, user) {
+        record_outcome(context, user, Outcome::Failed, code);
         return Some(code);
     }
-    let zego = &visit.state.zego;
+    let zego = &context.state.zego;
     let present = zego.users(room).is_some_and(|users| users.contains(user));
     if present && user == sender {
-        note(visit, user, Outcome::Absent, 0);
+        record_outcome(context, user, Outcome::Absent, 0);
         return None;
     }
     if present {
-        visit.deliver(Audience::Zego, user, Destination::default(), content);
-        note(visit, user, Outcome::Delivered, 0);
+        context.deliver(UserScope::Zego, user, Destination::default(), content);
+        record_outcome(context, user, Outcome::Delivered, 0);
         return None;
     }
     let code = if zego.knows(user) {
@@ -157,12 +164,12 @@ fn deliver_to_user(visit: &mut Visit<'_>, room: &str, sender: &str, user: &str, 
     } else {
         code::NO_SUCH_USER
     };
-    note(visit, user, Outcome::Failed, code);
+    record_outcome(context, user, Outcome::Failed, code);
     Some(code)
 }
 
-fn note(visit: &mut Visit<'_>, user: &str, outcome: Outcome, code: i64) {
-    visit.findings.recipients.push(Recipient {
+fn record_outcome(context: &mut RequestContext<'_>, user: &str, outcome: Outcome, code: i64) {
+    context.observed.recipients.push(Recipient {
         user: user.to_owned(),
         outcome,
         code: Value::from(code),

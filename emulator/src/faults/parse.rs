@@ -1,15 +1,42 @@
-//! A rule as it is written in JSON, read into what it means. What makes no sense is refused by its field: a rule that never fires
-//! would be a test that tests nothing.
+//! Reads rules from JSON. A field that has no effect is an error that names it, because a test whose rule never fires would
+//! test nothing.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::rule::{Cut, ErrorAnswer, ErrorCode, Fault, FaultRule, Matcher, StatusAnswer};
-use crate::record::Audience;
+use super::rule::{Cut, ErrorAnswer, ErrorCode, Fault, FaultError, FaultRule, Matcher, StatusAnswer};
+use crate::json;
+use crate::vendor::UserScope;
+
+impl FaultRule {
+    /// Reads a JSON list of rules, the content of a `--faults` file.
+    ///
+    /// # Errors
+    /// The text is not a JSON list, or a rule is invalid. The error names its position in the list, from 1, and its field.
+    pub fn list(text: &str) -> Result<Vec<Self>, FaultError> {
+        let rules: Vec<Value> = serde_json::from_str(text).map_err(|error| FaultError(error.to_string()))?;
+        let read = |(index, rule)| Self::read(rule).map_err(|fault| FaultError(format!("rule {}: {fault}", index + 1)));
+        rules.into_iter().enumerate().map(read).collect()
+    }
+
+    pub(crate) fn read(source: Value) -> Result<Self, FaultError> {
+        let written: RuleJson = json::read_value(source.clone()).map_err(FaultError)?;
+        written.into_rule(source).map_err(FaultError)
+    }
+}
+
+impl FromStr for FaultRule {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        Self::read(serde_json::from_str(text).map_err(|error| FaultError(error.to_string()))?)
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a user's id")]
@@ -18,11 +45,11 @@ enum UserId {
     Text(String),
 }
 
-/// A rule as it is written: flat, one of the faults and what belongs to it.
+/// The JSON of a rule: one flat object with one of the faults and its other fields.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Written {
-    vendor: Option<Audience>,
+pub(super) struct RuleJson {
+    vendor: Option<UserScope>,
     action: Option<String>,
     user: Option<UserId>,
     probability: Option<f64>,
@@ -56,13 +83,13 @@ pub(super) struct Written {
     device: Option<String>,
 }
 
-/// The faults that come before any request is known.
-const OF_CONNECTIONS: [&str; 3] = ["drop_on_accept", "reset_on_accept", "cut_handshake"];
+/// The faults that happen before a request has arrived.
+const CONNECTION_FAULTS: [&str; 3] = ["drop_on_accept", "reset_on_accept", "cut_handshake"];
 
-impl Written {
-    pub fn understood(self, source: Value) -> Result<FaultRule, String> {
+impl RuleJson {
+    pub fn into_rule(self, source: Value) -> Result<FaultRule, String> {
         let name = self.fault_name()?;
-        self.check_company(name)?;
+        self.check_combinations(name)?;
         let probability = self.probability.unwrap_or(1.0);
         if !(0.0..=1.0).contains(&probability) {
             return Err(format!("probability must be from 0 to 1, not {probability}"));
@@ -95,7 +122,7 @@ impl Written {
             ("latency_ms", self.latency_ms.is_some()),
             ("answer_latency_ms", self.answer_latency_ms.is_some()),
             ("throttle", self.throttle.is_some()),
-            // Beside an error it is the status of that error's answer.
+            // With an error, it is the status of the answer and not a fault of its own.
             ("status", self.status.is_some() && self.error.is_none()),
             ("error", self.error.is_some()),
             ("cut_request_after", self.cut_request_after.is_some()),
@@ -119,8 +146,8 @@ impl Written {
         }
     }
 
-    /// Refuses what has no meaning beside the fault.
-    fn check_company(&self, fault: &str) -> Result<(), String> {
+    /// Refuses fields that have no effect with the fault.
+    fn check_combinations(&self, fault: &str) -> Result<(), String> {
         let flags = [
             ("throttle", self.throttle),
             ("close_idle_after_answer", self.close_idle_after_answer),
@@ -133,7 +160,7 @@ impl Written {
             return Err(format!("{name} must be true, or left out"));
         }
         let cuts = ["cut_request_after", "cut_answer_after", "cut_handshake"];
-        let company: [(&str, bool, &[&str]); 9] = [
+        let combinations: [(&str, bool, &[&str]); 9] = [
             ("body", self.body.is_some(), &["status"]),
             ("html", self.html.is_some(), &["status"]),
             ("headers", self.headers.is_some(), &["status"]),
@@ -148,22 +175,22 @@ impl Written {
             ("reset", self.reset.is_some(), &cuts),
             ("device", self.device.is_some(), &["device_code"]),
         ];
-        for (name, given, faults) in company {
+        for (name, given, faults) in combinations {
             if given && !faults.contains(&fault) {
                 return Err(format!("{name} belongs to {}, not to {fault}", faults.join(", ")));
             }
         }
-        let unknown_yet = OF_CONNECTIONS.contains(&fault);
+        let before_request = CONNECTION_FAULTS.contains(&fault);
         for (name, given) in [("vendor", self.vendor.is_some()), ("action", self.action.is_some())] {
-            if given && unknown_yet {
-                return Err(format!("{name}: {fault} comes before any request is known"));
+            if given && before_request {
+                return Err(format!("{name}: {fault} happens before a request has arrived"));
             }
         }
-        if self.user.is_some() && (unknown_yet || fault == "cut_request_after") {
-            return Err(format!("user: {fault} comes before the recipients are known"));
+        if self.user.is_some() && (before_request || fault == "cut_request_after") {
+            return Err(format!("user: {fault} happens before the recipients are known"));
         }
         if self.seed.is_some() && self.probability.is_none() {
-            return Err("seed belongs to a probability".to_owned());
+            return Err("seed needs a probability".to_owned());
         }
         Ok(())
     }
@@ -223,10 +250,10 @@ impl Written {
         headers.extend(self.retry_after().map(|value| (header::RETRY_AFTER, value)));
         for (name, value) in self.headers.iter().flatten() {
             let usable = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
-            let (name, value) =
-                usable.ok_or_else(|| format!("headers: {name:?} is no HTTP header, or its value is none"))?;
+            let (name, value) = usable
+                .ok_or_else(|| format!("headers: {name:?} is not a valid header name, or its value is not valid"))?;
             if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].contains(&name) {
-                return Err(format!("headers: {name} is the emulator's own to set"));
+                return Err(format!("headers: {name} is set by the emulator"));
             }
             headers.push((name, value));
         }
@@ -261,7 +288,7 @@ impl Written {
     }
 }
 
-/// The page of a proxy that has no answer to hand on.
+/// The error page of a proxy that got no answer.
 fn error_page(status: u16) -> String {
     let known = StatusCode::from_u16(status).ok();
     let reason = known.and_then(|status| status.canonical_reason()).unwrap_or("Error");

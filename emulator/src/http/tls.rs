@@ -11,16 +11,16 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use crate::StartError;
+use crate::error::StartError;
 use crate::options::TlsFiles;
 
-/// Reads the files. HTTP/1.1 is the one protocol offered.
+/// Reads the files. The server offers only HTTP/1.1.
 pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, StartError> {
     let chain = CertificateDer::pem_slice_iter(&read(&files.certificate)?)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| unusable(&files.certificate, error))?;
     if chain.is_empty() {
-        return Err(unusable(&files.certificate, "it holds no certificate"));
+        return Err(unusable(&files.certificate, "the file has no certificate"));
     }
     let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(|error| unusable(&files.key, error))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -31,7 +31,7 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, StartError> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// The text of a file without the byte order mark that some editors put before it, which would hide the first PEM block.
+/// Reads a file without the byte order mark that some editors put before the text and that would hide the first PEM block.
 fn read(file: &Path) -> Result<Vec<u8>, StartError> {
     let mut bytes = fs::read(file).map_err(|error| unusable(file, error))?;
     if bytes.starts_with(b"\xEF\xBB\xBF") {

@@ -1,8 +1,8 @@
-//! The nonces seen while their signatures live, so that none is taken twice.
+//! The nonces of signatures that are still valid, so that none is accepted twice.
 
 use std::collections::{BTreeMap, HashSet};
 
-/// Nonces by the second in which their signature dies, so that the dead ones are dropped in one cut.
+/// Nonces by the last second in which their signature is valid, so that the expired ones are removed in one step.
 #[derive(Debug, Default)]
 pub(crate) struct Nonces {
     seen: HashSet<u64>,
@@ -10,8 +10,8 @@ pub(crate) struct Nonces {
 }
 
 impl Nonces {
-    /// Takes a nonce down; false if it was there already.
-    pub fn take(&mut self, nonce: u64, last_second: i64, now: i64) -> bool {
+    /// Adds a nonce; false if it was used before.
+    pub fn insert(&mut self, nonce: u64, last_second: i64, now: i64) -> bool {
         let living = self.by_last_second.split_off(&now);
         for dead in std::mem::replace(&mut self.by_last_second, living)
             .into_values()
@@ -34,10 +34,10 @@ mod tests {
     #[test]
     fn a_nonce_is_remembered_through_the_last_second_of_its_signature() {
         let mut nonces = Nonces::default();
-        assert!(nonces.take(7, 600, 0));
-        assert!(!nonces.take(7, 1200, 600));
-        assert!(nonces.take(8, 700, 600));
-        assert!(nonces.take(7, 1201, 601));
-        assert!(!nonces.take(8, 1201, 601));
+        assert!(nonces.insert(7, 600, 0));
+        assert!(!nonces.insert(7, 1200, 600));
+        assert!(nonces.insert(8, 700, 600));
+        assert!(nonces.insert(7, 1201, 601));
+        assert!(!nonces.insert(8, 1201, 601));
     }
 }

@@ -1,7 +1,7 @@
-//! One accepted connection: its number, what went over it request by request, and how its answer is to end.
+//! One accepted connection: its number, the requests and bytes that it carried, and how a fault ends it.
 //!
-//! The bytes themselves pass through [`Stream`](crate::stream::Stream), which counts them here. No lock is held beside the
-//! state's but in that order: the state first, then the connection.
+//! `Stream` in `http` reads and writes the bytes and counts them here. The lock of a connection may be taken while the state is
+//! locked, never the other way round.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use crate::faults::Cut;
 
-/// A connection's number, from 1 in the order of acceptance, and what is known of it.
+/// A connection. Connections are numbered from 1 in the order of acceptance.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub number: u64,
@@ -23,11 +23,11 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 struct Progress {
     open: bool,
-    /// Whether a control request came over it.
+    /// Whether it carried a control request.
     control: bool,
-    /// Without control requests, which are nobody's business.
+    /// The vendor requests; control requests are left out.
     exchanges: Vec<Exchange>,
-    /// Whether the last of `exchanges` is the request that is on the wire now.
+    /// Whether the last of `exchanges` is the present request.
     in_exchange: bool,
     request_cut: Option<Cut>,
     answer: Answer,
@@ -44,7 +44,7 @@ pub(crate) struct Exchange {
     processed: bool,
 }
 
-/// The answer on its way out.
+/// The answer to the present request.
 #[derive(Debug, Default)]
 struct Answer {
     begun: bool,
@@ -58,7 +58,7 @@ struct Answer {
 /// Where the head of an answer ends.
 #[derive(Debug)]
 enum Head {
-    /// So many bytes of the empty line at its end have passed.
+    /// The end was not seen yet; this many bytes of the empty line at the end were.
     Open(usize),
     Bytes(u64),
 }
@@ -74,9 +74,9 @@ impl Default for Head {
 pub(crate) enum Ending {
     /// TCP RST.
     Reset,
-    /// TCP FIN, without a word in TLS.
+    /// TCP FIN, without a close_notify in TLS.
     Fin,
-    /// As a server closes that has nothing more to say.
+    /// A normal close, with a close_notify in TLS.
     Clean,
 }
 
@@ -104,12 +104,12 @@ impl Connection {
         }
     }
 
-    /// Counts a request, and gives its number on this connection, from 1.
+    /// Counts a request, and returns its number on this connection, from 1.
     pub fn count_request(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Whether the next byte that comes in begins a request: without pipelining, it does once the last one has its answer.
+    /// Whether the next received byte begins a request. Without pipelining, it does after the answer to the last one has begun.
     pub fn is_between_requests(&self) -> bool {
         let progress = self.progress();
         progress.answer.begun
@@ -129,8 +129,8 @@ impl Connection {
         }
     }
 
-    /// The request on the wire is one for the control API.
-    pub fn is_control(&self) {
+    /// Records that the present request is for the control API.
+    pub fn mark_control(&self) {
         let mut progress = self.progress();
         progress.control = true;
         if progress.in_exchange {
@@ -139,12 +139,12 @@ impl Connection {
         }
     }
 
-    /// The connection is to end within the request on the wire, or before it is processed.
+    /// Makes the connection end within the present request, or at its end before it is processed.
     pub fn cut_request(&self, cut: Cut) {
         self.progress().request_cut = Some(cut);
     }
 
-    /// The cut that the bytes of this request have reached. What came after it does not count.
+    /// The cut, if the received bytes of this request have reached it. Bytes after the cut are not counted.
     pub fn request_cut_reached(&self) -> Option<Cut> {
         let mut progress = self.progress();
         let cut = progress.request_cut?;
@@ -156,7 +156,7 @@ impl Connection {
         Some(cut)
     }
 
-    /// Notes that the request arrived whole. Gives the cut that lies beyond its end: it must not be processed.
+    /// Records that the whole request has arrived. Returns the cut if it lies beyond the end: the request must not be processed then.
     pub fn complete_request(&self) -> Option<Cut> {
         let mut progress = self.progress();
         if let Some(exchange) = progress.exchange() {
@@ -165,7 +165,7 @@ impl Connection {
         progress.request_cut
     }
 
-    pub fn note_sequence(&self, sequence: u64, processed: bool) {
+    pub fn record_sequence(&self, sequence: u64, processed: bool) {
         if let Some(exchange) = self.progress().exchange() {
             exchange.sequence = Some(sequence);
             exchange.processed = processed;
@@ -180,15 +180,15 @@ impl Connection {
         self.progress().answer.close_after = true;
     }
 
-    /// What is written from now on is the answer; before, it could only be a `100 Continue`.
+    /// Records that bytes written from now on belong to the answer. Bytes before can only be a `100 Continue`.
     pub fn begin_answer(&self, body_bytes: Option<u64>) {
         let answer = &mut self.progress().answer;
         answer.begun = true;
         answer.body_bytes = body_bytes;
     }
 
-    /// How many bytes may still be written, if that is limited.
-    pub fn room(&self) -> Option<u64> {
+    /// How many more bytes may be written, or `None` without a limit.
+    pub fn write_limit(&self) -> Option<u64> {
         let progress = self.progress();
         let answer = &progress.answer;
         let cut = answer.cut.filter(|_| answer.begun)?;
@@ -205,7 +205,7 @@ impl Connection {
         }
     }
 
-    /// How the connection is to end now that this much of its answer is out, if it is.
+    /// How the connection must end now, or `None` if it must not.
     pub fn end_reached(&self) -> Option<Ending> {
         let progress = self.progress();
         let answer = &progress.answer;
@@ -219,13 +219,13 @@ impl Connection {
         self.progress().open = false;
     }
 
-    /// Whether there is nothing here but control requests: then it is no vendor connection.
+    /// Whether the connection carried only control requests, so that it does not count as a connection to the vendors.
     pub fn is_only_control(&self) -> bool {
         let progress = self.progress();
         progress.control && progress.exchanges.is_empty()
     }
 
-    /// Forgets what went over the connection; false if it is closed, and can be forgotten itself.
+    /// Forgets the requests. Returns false if the connection is closed, so that it can also be forgotten.
     pub fn reset(&self) -> bool {
         let mut progress = self.progress();
         progress.exchanges.clear();

@@ -1,4 +1,4 @@
-//! The accept loop: it numbers connections, serves HTTP/1.1 on each, and stops without dropping requests in flight.
+//! The accept loop. It numbers connections, serves HTTP/1.1 on each, and lets requests in flight finish when it stops.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,29 +18,29 @@ use tokio::sync::oneshot;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use tower::ServiceExt;
 
-use crate::connection::{Connection, Ending};
+use super::stream::{Link, Stream, close};
 use crate::faults::Fault;
 use crate::service::Service;
-use crate::stream::{Link, Stream, close};
+use crate::state::connection::{Connection, Ending};
 
-/// How long requests in flight may take after the stop.
+/// How long requests in flight may take after the stop signal.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a client may take for its TLS handshake.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// A pause after a failed accept: out of file descriptors, the next one would fail at once, too.
+/// The pause after a failed accept. Without file descriptors, the next accept would also fail immediately.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// What all connections share.
 #[derive(Clone)]
-struct House {
+struct Shared {
     tls: Option<TlsAcceptor>,
     router: Router,
     service: Arc<Service>,
 }
 
-/// Serves until `stop` is told, or its other end is gone.
+/// Serves until `stop` receives a value or its sender is dropped.
 pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -48,7 +48,7 @@ pub(crate) async fn serve(
     service: Arc<Service>,
     mut stop: oneshot::Receiver<()>,
 ) {
-    let house = House { tls, router, service };
+    let shared = Shared { tls, router, service };
     let graceful = GracefulShutdown::new();
     let mut accepted = 0;
     loop {
@@ -61,40 +61,40 @@ pub(crate) async fn serve(
             continue;
         };
         accepted += 1;
-        let connection = Arc::new(Connection::new(accepted, peer.port(), house.tls.is_some()));
-        house.service.connections().insert(accepted, Arc::clone(&connection));
-        let (house, watcher) = (house.clone(), graceful.watcher());
-        // Asked here, so that the order of rules is the order of connections.
-        let fault = house.service.state().faults.on_accept(house.tls.is_some());
+        let connection = Arc::new(Connection::new(accepted, peer.port(), shared.tls.is_some()));
+        shared.service.connections().insert(accepted, Arc::clone(&connection));
+        let (shared, watcher) = (shared.clone(), graceful.watcher());
+        // The rules are evaluated here and not in the task, so that they see connections in the order of acceptance.
+        let fault = shared.service.state().faults.on_accept(shared.tls.is_some());
         tokio::spawn(async move {
-            serve_connection(&house, stream, &connection, fault, watcher).await;
-            house.service.close(&connection);
+            serve_connection(&shared, stream, &connection, fault, watcher).await;
+            shared.service.close(&connection);
         });
     }
     drop(listener);
-    house.service.end_holds();
+    shared.service.cancel_delayed();
     let _ = tokio::time::timeout(STOP_PATIENCE, graceful.shutdown()).await;
 }
 
 async fn serve_connection(
-    house: &House,
+    shared: &Shared,
     stream: TcpStream,
     connection: &Arc<Connection>,
     fault: Option<Fault>,
     watcher: Watcher,
 ) {
-    let Ok(Some(link)) = opened(stream, house.tls.as_ref(), fault).await else {
+    let Ok(Some(link)) = open_link(stream, shared.tls.as_ref(), fault).await else {
         return;
     };
-    let stream = Stream::new(link, Arc::clone(connection), Arc::clone(&house.service));
-    let router = house.router.clone();
+    let stream = Stream::new(link, Arc::clone(connection), Arc::clone(&shared.service));
+    let router = shared.router.clone();
     let connection = Arc::clone(connection);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&connection));
         answer(router.clone(), Arc::clone(&connection), request)
     });
     let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // An error here is a client that went away or spoke no HTTP, which is its own affair, or a scripted cut.
+    // An error means that the client closed the connection or did not speak HTTP, or that a fault cut the connection.
     let _ = watcher.watch(serving).await;
 }
 
@@ -112,8 +112,8 @@ async fn answer(
     response
 }
 
-/// Makes a connection ready for HTTP, unless a fault ends it before.
-async fn opened(stream: TcpStream, tls: Option<&TlsAcceptor>, fault: Option<Fault>) -> io::Result<Option<Link>> {
+/// Performs the TLS handshake, if any. Returns `None` if a fault ended the connection.
+async fn open_link(stream: TcpStream, tls: Option<&TlsAcceptor>, fault: Option<Fault>) -> io::Result<Option<Link>> {
     stream.set_nodelay(true)?;
     let ending = |reset| if reset { Ending::Reset } else { Ending::Fin };
     match (fault, tls) {

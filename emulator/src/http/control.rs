@@ -1,6 +1,5 @@
-//! The control API, `/_emulator/...`: who is where, what arrived, and back to the beginning. README.md describes it for users.
+//! The control API, `/_emulator/...`: presence, what arrived, faults, clock and reset. README.md describes it for users.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,13 +13,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::connection::Connection;
+use super::json_error::{BadInput, json_error};
 use crate::faults::FaultRule;
 use crate::json::read_object;
-use crate::record::Audience;
 use crate::request::Query;
-use crate::router::plain_error;
 use crate::service::Service;
+use crate::state::connection::Connection;
+use crate::vendor::UserScope;
 use crate::volcengine::is_id;
 
 type App = State<Arc<Service>>;
@@ -47,9 +46,9 @@ pub(crate) fn router() -> Router<Arc<Service>> {
         .route("/clock", post(set_clock))
         .route("/reset", post(reset))
         .method_not_allowed_fallback(async || {
-            plain_error(
+            json_error(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "this takes another method, see the README",
+                "method not allowed for this path, see the README",
             )
         })
         .layer(axum::middleware::map_request(count_request))
@@ -162,15 +161,15 @@ async fn zego_known(State(service): App, body: Bytes) -> Answer {
 
 async fn inbox(State(service): App, request: Request) -> Answer {
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    let audience = match query.text("vendor") {
-        Some("volcengine") => Audience::Volcengine,
-        Some("im") => Audience::Im,
-        Some("zego") => Audience::Zego,
+    let scope = match query.text("vendor") {
+        Some("volcengine") => UserScope::Volcengine,
+        Some("im") => UserScope::Im,
+        Some("zego") => UserScope::Zego,
         _ => return Err(BadInput::field("vendor", "must be volcengine, im or zego")),
     };
     let user = query.text("user").filter(|user| !user.is_empty());
     let user = user.ok_or_else(|| BadInput::field("user", "is missing or empty"))?;
-    Ok(json(&service.state().record.inbox(audience, user)))
+    Ok(json(&service.state().record.inbox(scope, user)))
 }
 
 async fn ledger(State(service): App) -> Response {
@@ -214,7 +213,7 @@ async fn remove_faults(State(service): App) -> Answer {
 async fn remove_fault(State(service): App, Path(id): Path<String>) -> Answer {
     let found = id.parse().is_ok_and(|id| service.state().faults.remove(id));
     if !found {
-        return Ok(plain_error(StatusCode::NOT_FOUND, "there is no fault of this id"));
+        return Ok(json_error(StatusCode::NOT_FOUND, "no fault has this id"));
     }
     done()
 }
@@ -225,7 +224,7 @@ struct Clock {
     offset_s: i64,
 }
 
-/// Ten years, either way: more than any clock is wrong, and within what dates can hold.
+/// Ten years forward or back: more than a real clock is wrong, and all dates remain valid.
 const CLOCK_OFFSET_LIMIT_SECONDS: u64 = 315_360_000;
 
 async fn set_clock(State(service): App, body: Bytes) -> Answer {
@@ -243,21 +242,6 @@ async fn reset(State(service): App) -> Answer {
 }
 
 type Answer = Result<Response, BadInput>;
-
-/// Input that cannot be used: the text names the field.
-struct BadInput(String);
-
-impl BadInput {
-    fn field(name: &str, fault: impl Display) -> Self {
-        Self(format!("{name} {fault}"))
-    }
-}
-
-impl IntoResponse for BadInput {
-    fn into_response(self) -> Response {
-        plain_error(StatusCode::BAD_REQUEST, &self.0)
-    }
-}
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadInput> {
     read_object(body).map_err(BadInput)

@@ -1,4 +1,4 @@
-//! The bytes of one connection, after TLS: every one of them passes here, is counted, and may be the last.
+//! The bytes of one connection, after TLS. Each byte is counted here, and a fault can end the connection after any of them.
 
 use std::io;
 use std::pin::Pin;
@@ -10,27 +10,27 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use crate::connection::{Connection, Ending};
 use crate::request::RequestLine;
 use crate::service::Service;
+use crate::state::connection::{Connection, Ending};
 
-/// How long a connection that was cut by FIN is kept to throw away what still comes.
+/// How long the emulator reads and discards bytes after it has cut a connection by FIN.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// More than the HTTP layer takes for a whole head.
+/// More than the HTTP layer accepts as a whole head.
 const LINE_LIMIT_BYTES: usize = 1024 * 1024;
 
 pub(crate) struct Stream {
-    /// `None` once it was cut.
+    /// `None` after a fault has cut the connection.
     link: Option<Link>,
     connection: Arc<Connection>,
     service: Arc<Service>,
-    /// The first line of the request on the wire, until it is whole.
+    /// The part of the present request's first line that has arrived; `None` after the whole line has.
     line: Option<Vec<u8>>,
     fresh: bool,
 }
 
-/// The connection below, with or without TLS.
+/// The connection to the client, with or without TLS.
 pub(crate) enum Link {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
@@ -67,8 +67,8 @@ impl Stream {
         }
     }
 
-    /// Counts bytes that came in. Gives the end of the connection if they reached it: then nobody may see them.
-    fn take_in(&mut self, bytes: &[u8]) -> Option<Ending> {
+    /// Counts received bytes. Returns how the connection ends if a fault cuts it at these bytes; HTTP must not see them then.
+    fn on_read(&mut self, bytes: &[u8]) -> Option<Ending> {
         if self.fresh || self.connection.is_between_requests() {
             self.fresh = false;
             self.connection.begin_request();
@@ -79,7 +79,7 @@ impl Stream {
         self.connection.request_cut_reached().map(Ending::from)
     }
 
-    /// Gathers the first line, and asks the rules when it is whole. Until then the HTTP layer cannot act on it either.
+    /// Collects the first line, and evaluates the fault rules when it is whole. The HTTP layer cannot act on the request earlier.
     fn read_line(&mut self, bytes: &[u8]) {
         let Some(line) = &mut self.line else { return };
         let end = bytes.iter().position(|byte| *byte == b'\n');
@@ -89,7 +89,7 @@ impl Stream {
         }
         let line = RequestLine::parse(&self.line.take().unwrap_or_default());
         if line.control {
-            self.connection.is_control();
+            self.connection.mark_control();
             return;
         }
         let cut = self.service.state().faults.on_request_line(&line);
@@ -105,7 +105,7 @@ impl Stream {
         ended()
     }
 
-    /// Ends the connection if its answer is out as far as it is to go, and all of that was handed to the system.
+    /// Ends the connection if the answer is written as far as the fault allows, and the system has all of these bytes.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(ending) = self.connection.end_reached() else {
             return Poll::Ready(Ok(()));
@@ -129,7 +129,7 @@ impl AsyncRead for Stream {
         if bytes.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        let Some(ending) = this.take_in(bytes) else {
+        let Some(ending) = this.on_read(bytes) else {
             return Poll::Ready(Ok(()));
         };
         buffer.set_filled(before);
@@ -143,9 +143,12 @@ impl AsyncWrite for Stream {
         let Some(link) = &mut this.link else {
             return Poll::Ready(Err(ended()));
         };
-        let room = this.connection.room().and_then(|room| usize::try_from(room).ok());
-        let bytes = &bytes[..room.unwrap_or(usize::MAX).min(bytes.len())];
-        if room == Some(0) {
+        let write_limit = this
+            .connection
+            .write_limit()
+            .and_then(|write_limit| usize::try_from(write_limit).ok());
+        let bytes = &bytes[..write_limit.unwrap_or(usize::MAX).min(bytes.len())];
+        if write_limit == Some(0) {
             ready!(link.pinned().poll_flush(context))?;
             ready!(this.poll_end(context))?;
             return Poll::Ready(Err(ended()));
@@ -176,21 +179,21 @@ fn ended() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "cut by a scripted fault")
 }
 
-/// Closes a connection by RST or by FIN. The system would answer unread bytes by RST, so a FIN is sent first, and the bytes are
-/// read and thrown away after it.
+/// Closes a connection by RST or by FIN. After a FIN, received bytes are read and discarded: the system would send an RST if it
+/// closed a socket that has unread bytes.
 pub(crate) fn close(stream: TcpStream, ending: Ending) {
     match ending {
         Ending::Reset => {
             let _ = stream.set_zero_linger();
         }
         Ending::Fin => {
-            tokio::spawn(tokio::time::timeout(LINGER, throw_away(stream)));
+            tokio::spawn(tokio::time::timeout(LINGER, discard(stream)));
         }
         Ending::Clean => (),
     }
 }
 
-async fn throw_away(mut stream: TcpStream) -> io::Result<()> {
+async fn discard(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
     let mut bytes = [0; 4096];
     while stream.read(&mut bytes).await? > 0 {}

@@ -1,5 +1,5 @@
-//! The vendors' limits of requests per second, each over a sliding window: a request is let in when the weight let in within
-//! the last span plus its own is at most the limit. What was refused does not count. // VENDORS.md, Quotas
+//! The vendors' limits of requests per second, each over a sliding window: a request is admitted if the weight admitted within
+//! the last span plus its own is at most the limit. Refused requests do not count. // VENDORS.md, Quotas
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// One limit and what was let in under it of late.
+/// One limit, and the requests that it has admitted within its span.
 #[derive(Debug)]
 pub(crate) struct SlidingWindow {
     limit: usize,
@@ -26,7 +26,7 @@ impl SlidingWindow {
         }
     }
 
-    /// Lets a request of this weight in, or refuses it. A span that has passed to the nanosecond is over.
+    /// Admits a request of this weight, or refuses it. An entry that is exactly one span old no longer counts.
     pub fn admit(&mut self, weight: usize, now: Duration) -> bool {
         while let Some(&(entered, left)) = self.entries.front() {
             if now.saturating_sub(entered) < self.span {
@@ -47,7 +47,7 @@ impl SlidingWindow {
 /// All limits of the two accounts.
 #[derive(Debug)]
 pub(crate) struct Quotas {
-    /// SendUnicast, SendRoomUnicast, SendBroadcast and BatchSendRoomUnicast in sum.
+    /// The sum of SendUnicast, SendRoomUnicast, SendBroadcast and BatchSendRoomUnicast.
     pub rtc_sends: SlidingWindow,
     pub im_conversation_sends: SlidingWindow,
     pub im_user_sends: SlidingWindow,

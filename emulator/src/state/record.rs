@@ -1,7 +1,7 @@
-//! What the emulator remembers of requests: the ledger, the inboxes of users, and the raw captures.
+//! The record of requests: the ledger, the inboxes of users, and the captures of raw requests.
 //!
-//! One request has one sequence number in all three, counted from 1 since the start, never reused. Ledger and inboxes grow until
-//! they are reset; of captures the last 10,000 are kept.
+//! A request has the same sequence number in all three. Sequence numbers start at 1 and are never reused. The ledger and the
+//! inboxes grow until a reset; the last 10,000 captures are kept.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -9,70 +9,26 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::request::Request;
+use crate::vendor::{UserScope, Vendor};
 
 const CAPTURES_KEPT: usize = 10_000;
 
-/// Which of the two protocols a request spoke.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Vendor {
-    Volcengine,
-    Zego,
-}
-
-impl Vendor {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Volcengine => "volcengine",
-            Self::Zego => "zego",
-        }
-    }
-}
-
-/// Whose users an inbox belongs to: RTC, IM and ZEGO users are three different sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Audience {
-    Volcengine,
-    Im,
-    Zego,
-}
-
-impl Audience {
-    /// Whose users an action speaks to.
-    pub fn of(vendor: Vendor, action: &str) -> Self {
-        match vendor {
-            Vendor::Zego => Self::Zego,
-            Vendor::Volcengine if matches!(action, "P2PSendMessage" | "P2PSendUserMessage") => Self::Im,
-            Vendor::Volcengine => Self::Volcengine,
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Volcengine => "volcengine",
-            Self::Im => "im",
-            Self::Zego => "zego",
-        }
-    }
-}
-
-/// What became of a message for one recipient.
+/// The outcome of a message for one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Outcome {
     Delivered,
-    /// Not there, and the answer does not call it a failure.
+    /// The user was not present, and the answer does not report that as a failure.
     Absent,
-    /// Named as failed in the answer.
+    /// The answer reports a failure.
     Failed,
 }
 
-/// A row of the ledger for one recipient. The code is the vendor's: a number for ZEGO, a word for Volcengine.
+/// A recipient in a ledger entry. The code is the vendor's: a number for ZEGO, a text for Volcengine.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Recipient {
     pub user: String,
@@ -80,19 +36,7 @@ pub(crate) struct Recipient {
     pub code: Value,
 }
 
-/// What a vendor's handler found out about a request, as far as it read it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Findings {
-    pub action: String,
-    pub version: Option<String>,
-    pub from: Option<String>,
-    pub room_id: Option<String>,
-    pub payload: Option<Bytes>,
-    pub recipients: Vec<Recipient>,
-    pub accepted: bool,
-}
-
-/// The complete entry of the ledger for one request.
+/// The ledger entry of one request.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct LedgerEntry {
     pub sequence: u64,
@@ -112,14 +56,14 @@ pub(crate) struct LedgerEntry {
     pub payload: Option<Bytes>,
     pub recipients: Vec<Recipient>,
     pub accepted: bool,
-    /// The rules of the faults that were played.
+    /// The ids of the fault rules that fired for the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<u64>,
     #[serde(rename = "received_at_ns", serialize_with = "nanoseconds")]
     pub received_at: Duration,
 }
 
-/// A message that a present user received.
+/// A message in the inbox of a user.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Delivery {
     pub sequence: u64,
@@ -136,7 +80,7 @@ pub(crate) struct Delivery {
     pub request_id: String,
 }
 
-/// What a message carries, as its receiver sees it.
+/// The payload of a message, as its receiver sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Content {
     pub binary: bool,
@@ -169,7 +113,7 @@ impl Serialize for Content {
     }
 }
 
-/// A request as it came in.
+/// A captured request.
 #[derive(Clone, Debug)]
 pub(crate) struct Capture {
     pub sequence: u64,
@@ -216,7 +160,7 @@ impl Serialize for Capture {
 pub(crate) struct Record {
     pub ledger: Vec<LedgerEntry>,
     pub captures: VecDeque<Capture>,
-    inboxes: HashMap<(Audience, String), Vec<Delivery>>,
+    inboxes: HashMap<(UserScope, String), Vec<Delivery>>,
 }
 
 impl Record {
@@ -227,17 +171,12 @@ impl Record {
         self.captures.push_back(capture);
     }
 
-    pub fn deliver(&mut self, audience: Audience, user: &str, delivery: Delivery) {
-        self.inboxes
-            .entry((audience, user.to_owned()))
-            .or_default()
-            .push(delivery);
+    pub fn deliver(&mut self, scope: UserScope, user: &str, delivery: Delivery) {
+        self.inboxes.entry((scope, user.to_owned())).or_default().push(delivery);
     }
 
-    pub fn inbox(&self, audience: Audience, user: &str) -> &[Delivery] {
-        self.inboxes
-            .get(&(audience, user.to_owned()))
-            .map_or(&[], Vec::as_slice)
+    pub fn inbox(&self, scope: UserScope, user: &str) -> &[Delivery] {
+        self.inboxes.get(&(scope, user.to_owned())).map_or(&[], Vec::as_slice)
     }
 }
 

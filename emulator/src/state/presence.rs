@@ -1,9 +1,10 @@
-//! Who is where: logged in, in a room, in a conversation and with which devices. The control API moves them, sends look them up.
+//! Presence: which users are logged in, in which rooms and conversations they are, and with which devices. The control API
+//! changes it, and the vendors read it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The users of the RTC app. To be logged in and to be in a room are two things, as in the vendor's client SDK: the first is
-/// what `SendUnicast` needs, the second what the room sends need.
+/// The users of the RTC app. Login and rooms are independent, as in the vendor's client SDK: `SendUnicast` needs a user who is
+/// logged in, and the room sends need a user who is in the room.
 #[derive(Debug, Default)]
 pub(crate) struct RtcPresence {
     logged_in: BTreeSet<String>,
@@ -41,7 +42,7 @@ impl RtcPresence {
     }
 }
 
-/// The users of the ZEGO project. A user once seen is known for good, in a room or not.
+/// The users of the ZEGO project. A user who has been seen once remains known, in a room or not.
 #[derive(Debug, Default)]
 pub(crate) struct ZegoPresence {
     known: BTreeSet<String>,
@@ -66,13 +67,13 @@ impl ZegoPresence {
         self.known.contains(user)
     }
 
-    /// The users in a room now, or `None` if nobody ever joined it.
+    /// The users in a room now, or `None` if no user has ever joined it.
     pub fn users(&self, room: &str) -> Option<&BTreeSet<String>> {
         self.rooms.users(room)
     }
 }
 
-/// Rooms and who is in them. A room exists from its first join on, empty or not.
+/// Rooms and their users. A room exists after its first join, even if it is empty.
 #[derive(Debug, Default)]
 struct Rooms(BTreeMap<String, BTreeSet<String>>);
 
@@ -92,7 +93,7 @@ impl Rooms {
     }
 }
 
-/// The devices that a member of a conversation is online with. None: the member is offline.
+/// The devices with which a member of a conversation is online. A member without a device is offline.
 pub(crate) type Devices = Vec<String>;
 
 /// The conversations of the IM app and their members.
@@ -102,7 +103,7 @@ pub(crate) struct ImPresence {
 }
 
 impl ImPresence {
-    /// Makes the user a member, online with exactly these devices.
+    /// Makes the user a member who is online with exactly these devices.
     pub fn join(&mut self, conversation: i64, user: i64, devices: Devices) {
         self.conversations
             .entry(conversation)
@@ -116,12 +117,12 @@ impl ImPresence {
         }
     }
 
-    /// The members of a conversation, or `None` if nobody ever joined it.
+    /// The members of a conversation, or `None` if no user has ever joined it.
     pub fn members(&self, conversation: i64) -> Option<&BTreeMap<i64, Devices>> {
         self.conversations.get(&conversation)
     }
 
-    /// All devices that a user is online with, in any conversation.
+    /// The devices with which a user is online in any conversation.
     pub fn devices_of(&self, user: i64) -> Devices {
         let devices = self
             .conversations

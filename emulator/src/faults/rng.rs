@@ -1,19 +1,19 @@
-//! Chance that can be repeated: the same seed gives the same faults in every run, on every machine.
+//! Reproducible random numbers: the same seed gives the same faults in every run and on every machine.
 
-/// SplitMix64, by Steele, Lea and Flood: one addition and two multiplications a draw, good from any seed, 0 included.
+/// SplitMix64 by Steele, Lea and Flood: one addition and two multiplications per number, with any seed, also 0.
 #[derive(Clone, Debug)]
-pub(crate) struct Chance {
+pub(crate) struct Rng {
     state: u64,
 }
 
-impl Chance {
+impl Rng {
     pub fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
-    /// Whether an event of this probability, 0 to 1, happens now.
-    pub fn happens(&mut self, probability: f64) -> bool {
-        // 53 bits are what a double holds exactly.
+    /// Returns true with this probability, 0 to 1.
+    pub fn random_bool(&mut self, probability: f64) -> bool {
+        // A double represents 53 bits exactly.
         #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
         let draw = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
         draw < probability
@@ -34,8 +34,8 @@ mod tests {
 
     #[test]
     fn the_draws_are_those_of_the_published_generator() {
-        let mut chance = Chance::new(1_234_567);
-        let draws = [chance.next(), chance.next(), chance.next()];
+        let mut rng = Rng::new(1_234_567);
+        let draws = [rng.next(), rng.next(), rng.next()];
         assert_eq!(
             draws,
             [
@@ -48,8 +48,8 @@ mod tests {
 
     #[test]
     fn what_is_certain_happens_and_what_is_impossible_does_not() {
-        let mut chance = Chance::new(0);
-        assert!((0..1000).all(|_| chance.happens(1.0)));
-        assert!((0..1000).all(|_| !chance.happens(0.0)));
+        let mut rng = Rng::new(0);
+        assert!((0..1000).all(|_| rng.random_bool(1.0)));
+        assert!((0..1000).all(|_| !rng.random_bool(0.0)));
     }
 }

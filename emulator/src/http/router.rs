@@ -1,4 +1,4 @@
-//! The HTTP face: the control API under its own prefix, and everything else for the vendors.
+//! The routes: the control API under its own prefix, and the vendors for everything else.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,18 +7,19 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header, request::Parts};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 
-use crate::connection::Connection;
-use crate::control;
-use crate::faults::Cut;
-use crate::play::{NO_ANSWER, play};
-use crate::record::Vendor;
+use super::control;
+use super::json_error::json_error;
+use crate::faults::{Cut, NO_ANSWER};
+use crate::reply::Reply;
 use crate::request::Request;
-use crate::service::{Reply, Service, vendor_of};
+use crate::service::Service;
+use crate::state::connection::Connection;
+use crate::vendor::Vendor;
 
-/// More than any message needs, even one escaped to the last character.
+/// More than any message needs, even if each of its characters is escaped.
 const BODY_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
 pub(crate) fn router(service: Arc<Service>) -> Router {
@@ -37,20 +38,23 @@ async fn serve_vendor(
     let (parts, body) = request.into_parts();
     let body = match axum::body::to_bytes(body, BODY_LIMIT_BYTES).await {
         Ok(body) => body,
-        Err(_) => return plain_error(StatusCode::PAYLOAD_TOO_LARGE, "the body is cut short or above 4 MiB"),
+        Err(_) => return json_error(StatusCode::PAYLOAD_TOO_LARGE, "the body is cut short or above 4 MiB"),
     };
     if let Some(cut) = connection.complete_request() {
         connection.cut_answer(Cut { after: 0, ..cut });
         return Response::default();
     }
     let request = received(&parts, body);
-    let Some(vendor) = vendor_of(&request) else {
-        return plain_error(StatusCode::NOT_FOUND, &nobody_serves(&request));
+    let Some(vendor) = request.vendor() else {
+        return json_error(StatusCode::NOT_FOUND, &not_found_message(&request));
     };
     if request_on_connection == 1 {
         service.vendor_connections.fetch_add(1, Ordering::Relaxed);
     }
-    let Some(reply) = play(&service, &connection, vendor, request_on_connection, request).await else {
+    let Some(reply) = service
+        .handle(&connection, vendor, request_on_connection, request)
+        .await
+    else {
         connection.cut_answer(NO_ANSWER);
         return Response::default();
     };
@@ -62,7 +66,7 @@ fn response(service: &Service, vendor: Vendor, reply: Reply) -> Response {
         Vendor::Volcengine => "application/json; charset=utf-8",
         Vendor::Zego => "application/json",
     };
-    // The date is the emulator's clock, not the machine's: clients measure their skew by it.
+    // The date is that of the emulator's clock, not of the machine's, because clients compute their clock skew from it.
     let date = service.now().civil().http_date();
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -94,19 +98,13 @@ fn raw_query(uri: &Uri) -> &str {
     uri.query().unwrap_or_default()
 }
 
-fn nobody_serves(request: &Request) -> String {
+fn not_found_message(request: &Request) -> String {
     if request.path == "/" {
-        return "neither vendor's: Volcengine needs Action and Version in the query, ZEGO its common parameters"
+        return "not a request to Volcengine (no Action and Version in the query) or ZEGO (no common parameters)"
             .to_owned();
     }
     format!(
-        "nothing is at {:?}: the vendors are at /, the control API is at /_emulator/",
+        "unknown path {:?}: the vendors are at /, the control API is at /_emulator/",
         request.path
     )
-}
-
-/// An answer of the emulator itself, for what is no vendor's business.
-pub(crate) fn plain_error(status: StatusCode, message: &str) -> Response {
-    let body = serde_json::json!({ "error": message }).to_string();
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
