@@ -5,6 +5,7 @@
 # make fuzz    searches for new inputs that break something, FUZZ_SECONDS for each target; the only target that needs a nightly toolchain
 # make bench   measures the peers and us side by side: bench/README.md. BENCH=--quick shows only that it runs
 # make check   formats, lints, header, exported symbols, generated pages
+# make format  formats the sources of all languages
 # make mutation-test  puts defects into a copy, one at a time, and shows that a test fails for each; by hand, some minutes
 # make licenses  collects the licences of what is linked into the library, for binary releases
 # make install PREFIX=...  headers, libraries, pkg-config, CMake, emulator; make uninstall removes them
@@ -39,7 +40,7 @@ PY_FILES := tools tests bench bindings/python examples/python
 
 .PHONY: all quick quick-lints quick-rust quick-c quick-python quick-go lib shared need need-c need-go need-fuzz need-tools need-middleboxes venv demo test test-rust test-c test-examples test-python test-go test-budgets test-vendor-sdk \
 	test-models test-fuzz stress fuzz bench \
-	check check-stable check-rust check-imports check-header check-hpp check-symbols check-abi check-deps check-python check-go header licenses mutation-test clean
+	check check-stable check-rust check-imports check-header check-hpp check-symbols check-abi check-deps check-python check-go check-c-format format header licenses mutation-test clean
 
 all: lib
 
@@ -303,6 +304,20 @@ mutation-test: need-c
 
 licenses: need need-c
 	$(PYTHON) tools/licenses.py $(dir $(TARGET))THIRD-PARTY-LICENSES.md
+
+# The sources in C and C++ that are not generated.
+C_FOLDERS := examples/c examples/cpp tests/c tests/cpp tests/embedding tests/install tests/budgets bindings/go bench/c bench/peers/c
+C_FILES := include/rtcmsg.hpp $(filter-out tests/c/abi_layout.h,$(wildcard $(foreach kind,c h cpp hpp,$(C_FOLDERS:%=%/*.$(kind)))))
+check-c-format: venv
+	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
+
+format: need need-go venv
+	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path tests/embedding/second/Cargo.toml
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
+	$(VENV)/bin/clang-format -i $(C_FILES)
+	$(VENV)/bin/ruff format --quiet $(PY_FILES)
+	gofmt -w $(GO_MODULES) bench/go
 
 check-python: venv
 	$(PYTHON) tools/readme.py README.md README.zh-CN.md
