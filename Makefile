@@ -1,4 +1,4 @@
-# make demo    builds, starts the emulator, runs the C quickstart and shows what became of every message
+# make demo    builds, starts the emulator, runs the C quickstart and shows the result of every message
 # make quick   what to run between two edits: lints and the fast tests of every language
 # make test    all tests that need no network and no account; tests/README.md has a table of them
 # make stress  200,000 messages under faults, against the emulator's ledger; some minutes
@@ -6,9 +6,10 @@
 # make bench   measures the peers and us side by side: bench/README.md. BENCH=--quick shows only that it runs
 # make docs    builds the pages and the references of all languages as one site in build/docs
 # make check   formats, lints, header, exported symbols, generated pages
+# make format  formats the sources of all languages
 # make mutation-test  puts defects into a copy, one at a time, and shows that a test fails for each; by hand, some minutes
 # make licenses  collects the licences of what is linked into the library, for binary releases
-# make install PREFIX=...  headers, libraries, pkg-config, CMake, emulator; make uninstall takes them out again
+# make install PREFIX=...  headers, libraries, pkg-config, CMake, emulator; make uninstall removes them
 # make header  writes include/rtcmsg.h, include/rtcmsg_macros_*.h, docs/CONFIGURATION.md and the tables of struct layouts again
 
 CARGO ?= cargo
@@ -40,7 +41,7 @@ PY_FILES := tools tests bench bindings/python examples/python
 
 .PHONY: all quick quick-lints quick-rust quick-c quick-python quick-go lib shared need need-c need-go need-fuzz need-tools need-loops need-middleboxes venv demo test test-rust test-c test-examples test-python test-go test-budgets test-vendor-sdk \
 	test-models test-fuzz stress fuzz bench docs \
-	check check-stable check-rust check-imports check-header check-hpp check-symbols check-abi check-deps check-python check-go check-prose check-doxygen header licenses mutation-test clean
+	check check-stable check-rust check-imports check-header check-hpp check-symbols check-abi check-deps check-python check-go check-prose check-doxygen check-c-format format header licenses mutation-test clean
 
 all: lib
 
@@ -53,7 +54,7 @@ need-c: need
 need-tools:
 	@$(NEED) objdump:binutils valgrind:valgrind strace:strace openssl:openssl cmake:cmake pkg-config:pkg-config
 
-# tests/middleboxes.rs starts them. Debian keeps them where only root looks.
+# tests/middleboxes.rs starts them. Debian installs them where only root's PATH looks.
 need-middleboxes:
 	@PATH="$$PATH:/usr/sbin" $(NEED) nginx:nginx haproxy:haproxy tinyproxy:tinyproxy
 
@@ -63,7 +64,7 @@ need-loops: need-c
 	@pkg-config --exists libuv || $(NEED) libuv-headers:libuv1-dev
 	@echo '#include <asio.hpp>' | $(CXX) -E -x c++ - >/dev/null 2>&1 || $(NEED) asio-headers:libasio-dev
 
-# The library, and beside it the names that the linker and the loader look for.
+# The library, and links with the names that the linker and the loader look for.
 lib: need
 	$(CARGO) build --workspace
 	@mkdir -p $(BUILD)/lib
@@ -71,7 +72,7 @@ lib: need
 	@ln -sf $(abspath $(TARGET))/librtcmsg.so $(BUILD)/lib/librtcmsg.so
 	@ln -sf $(abspath $(TARGET))/librtcmsg.so $(BUILD)/lib/librtcmsg.so.0.1
 
-# As it is shipped. `cargo build` makes one that is right but larger: one setting of LTO must do for all it makes.
+# The shared library as it is shipped. `cargo build` makes a larger one, since all its crate types share one LTO setting.
 SHARED := $(dir $(TARGET))shared
 shared: need
 	$(CARGO) rustc --profile shared --lib --crate-type cdylib
@@ -95,7 +96,7 @@ $(BUILD)/examples/cpp-asio: | need-loops
 demo: $(BUILD)/examples/quickstart
 	@$(PYTHON) tools/demo.py $(EMULATOR) $(BUILD)/examples/quickstart
 
-# The venv's stamp is newer than the list of what is in it.
+# The venv is made again when the list of packages changes.
 venv: $(VENV)/.done
 $(VENV)/.done: tools/requirements.txt | need-c
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || $(NEED) python-venv-module:python3-venv || true
@@ -104,7 +105,7 @@ $(VENV)/.done: tools/requirements.txt | need-c
 	@touch $@
 
 EXAMPLES := $(addprefix $(BUILD)/examples/,hello epoll libuv cpp-hello cpp-quickstart cpp-game_loop cpp-asio)
-# Each part with a limit of its own, AT_A_TIME of them at once: much of their time is waiting.
+# AT_A_TIME parts run at once, since they often wait. Each has its own time limit.
 PARTS := test-rust test-c test-python test-go test-fuzz test-install test-budgets test-models test-examples test-vendor-sdk
 AT_A_TIME ?= 1
 test: need-c need-go need-tools need-loops need-middleboxes lib venv $(BUILD)/examples/quickstart $(EXAMPLES)
@@ -137,17 +138,18 @@ quick-python: lib venv
 quick-go: lib need-go $(GO_PC)/rtcmsg.pc
 	for module in $(GO_MODULES); do (cd $$module && $(GO_ENV) $(GO) test -short -count=1 ./...) || exit 1; done
 
-# The library with panics to inject is built apart, so that nobody can mistake it for the other.
+# The library with panics to inject is built apart, so that it is not used by mistake.
 test-rust: need need-middleboxes
 	PYTHON=$(PYTHON) $(CARGO) test --workspace
 	$(CARGO) test --target-dir $(dir $(TARGET))inject --features inject-panics --test boundary
 
-# Every interleaving of what threads share: the quota's list, the credentials. Apart, since loom's locks run nothing else.
+# Every interleaving of the threads that share the quota's list or the credentials. In a target directory of its own, since
+# code that is built with loom's locks cannot run outside a model.
 test-models: need
 	$(CARGO) test --target-dir $(dir $(TARGET))models --features loom --lib models
 
-# Plain and under AddressSanitizer with leak check, with the shared and the static library side by side, since much of their
-# time is waiting; then under valgrind memcheck.
+# Plain and under AddressSanitizer with its leak check, with the shared and the static library at the same time, since the
+# programs often wait; then under valgrind memcheck.
 test-c: lib need-c need-tools
 	for runs in 'plain-shared plain-static' 'asan-shared asan-static' memcheck-shared; do \
 	  for run in $$runs; do \
@@ -169,24 +171,24 @@ test-examples: demo $(EXAMPLES)
 PYTEST = RTCMSG_LIBRARY=$(abspath $(BUILD))/lib/librtcmsg.so RTCMSG_EMULATOR=$(abspath $(EMULATOR)) \
 	$(abspath $(VENV))/bin/pytest -q -c bindings/python/pyproject.toml --rootdir bindings/python
 
-# Every way to send from Python, and the wheel in an empty environment.
+# All ways to send from Python, and the wheel in an empty environment.
 test-python: lib venv
 	$(PYTEST) bindings/python/tests
 
-# The library as it lies in the tree, for pkg-config.
+# Describes the library in this tree for pkg-config.
 $(GO_PC)/rtcmsg.pc: Makefile
 	@mkdir -p $(@D)
 	@printf 'libdir=%s\nincludedir=%s\n\nName: rtcmsg\nDescription: rtcmsg in its tree\nVersion: 0.1.0\nCflags: -I$${includedir}\nLibs: -L$${libdir} -lrtcmsg\nLibs.private: -lutil -lrt -lpthread -lm -ldl\n' \
 		$(abspath $(BUILD)/lib) $(abspath include) > $@
 
-# Go's build cache does not look into the header and the library: the header's sum tells it when they are others.
+# Go's build cache does not see changes of the header and the library: a checksum in the flags makes it build again.
 GO_ENV = PKG_CONFIG_PATH=$(abspath $(GO_PC)) LD_LIBRARY_PATH=$(abspath $(BUILD)/lib) RTCMSG_EMULATOR=$(abspath $(EMULATOR)) \
 	CGO_CFLAGS="-O2 -g -DRTCMSG_HEADER_SUM=h$$(cat $(abspath include/rtcmsg.h $(GO_PC)/rtcmsg.pc) | sha256sum | cut -c1-16)"
 
 need-go: need-c
 	@$(NEED) $(GO):golang pkg-config:pkg-config
 
-# With the race detector, and cgo's own check of what pointers go to C.
+# With the race detector and cgo's check of the pointers that are passed to C.
 test-go: lib need-go $(GO_PC)/rtcmsg.pc
 	for module in $(GO_MODULES); do \
 	  (cd $$module && $(GO_ENV) GOEXPERIMENT=cgocheck2 $(GO) test -race -count=1 -timeout 15m ./...) || exit 1; \
@@ -198,13 +200,14 @@ check-go: lib need-go $(GO_PC)/rtcmsg.pc
 	for module in $(GO_MODULES); do (cd $$module && $(GO_ENV) $(GO) vet ./... && $(GO_ENV) $(GO) mod verify >/dev/null) || exit 1; done
 	cd bindings/go && $(GO_ENV) $(GO) vet ./testdata/greet ./testdata/growth && $(GO_ENV) $(GO) vet -tags rtcmsg_static .
 
-# Two hundred thousand messages under faults, held against the emulator's ledger. By hand: `make test` has fewer of them.
+# Two hundred thousand messages under faults, compared with the emulator's ledger. By hand: `make test` sends fewer.
 stress: need-c
 	$(CARGO) build --release --workspace
 	STRESS_MESSAGES=200000 $(PYTHON) tools/run_c.py --lib $(dir $(TARGET))release --emulator $(dir $(TARGET))release/rtcmsg-emulator \
 	  --build $(BUILD)/stress stress
 
-# What a send may cost, counted: system calls, allocations, instructions, threads, lookups, connections, size. Of the library as it is shipped.
+# Counts what a send costs: system calls, allocations, instructions, threads, lookups, connections, size. It uses the library
+# as it is shipped.
 test-budgets: lib shared need-c need-tools
 	$(PYTHON) tools/budgets.py --lib $(SHARED) --emulator $(EMULATOR) --build $(BUILD)/budgets
 
@@ -250,12 +253,13 @@ fuzz: need-fuzz
 	$(foreach target,$(FUZZ_TARGETS),$(CARGO) +nightly fuzz run --target-dir $(BUILD)/fuzz/nightly $(target) \
 		$(call FUZZ_DIRS,$(target)) -- $(call FUZZ_OPTIONS,$(target)) -max_total_time=$(FUZZ_SECONDS) &&) true
 
-check: check-stable check-rust check-imports check-header check-hpp check-symbols check-abi check-deps check-python check-go check-prose
+check: check-stable check-rust check-imports check-header check-hpp check-symbols check-abi check-deps check-python check-go check-prose check-doxygen check-c-format
 
 # Only `make fuzz` may need more than a stable toolchain: of every target, this looks for the words in its recipe.
 check-stable:
 	@awk '/^[^\t#]/ { target = $$1 } /^[^#]*([+]nightly|cargo[- ]fuzz)/ && target !~ /^(fuzz|need-fuzz):$$/ \
 		{ print FILENAME ":" FNR ": " $$0; found = 1 } END { exit found }' Makefile packaging/install.mk .ci/run tools/*.py
+
 check-rust: need
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path tests/embedding/second/Cargo.toml --check
@@ -269,7 +273,7 @@ check-rust: need
 check-imports:
 	$(PYTHON) tools/imports.py --self-test src emulator/src
 
-# As it was made, clean for C and C++, twice in one file.
+# The header is the generated one, compiles without warnings as C and C++, and may be included twice.
 check-header: need-c
 	@mkdir -p $(BUILD)
 	RTCMSG_HEADER=$(abspath $(BUILD))/rtcmsg.h $(CARGO) build --quiet --features header
@@ -279,7 +283,8 @@ check-header: need-c
 	for std in c99 c11 c17; do $(CC) -std=$$std $(STRICT) -Iinclude -fsyntax-only $(BUILD)/twice.c || exit 1; done
 	for std in 11 14 17 20; do $(CXX) -std=c++$$std $(STRICT) -Iinclude -fsyntax-only -x c++ $(BUILD)/twice.c || exit 1; done
 
-# Clean for both compilers, both standards, with and without exceptions, twice in one file; and after macros of its names.
+# It compiles without warnings with both compilers and standards, with and without exceptions, when it is included twice,
+# and after macros that have its names.
 check-hpp: need-c need-loops
 	@$(NEED) clang++:clang
 	@mkdir -p $(BUILD)
@@ -293,17 +298,17 @@ check-hpp: need-c need-loops
 	$(PYTHON) tools/hpp_dangling.py clang++
 	$(PYTHON) tools/hpp_macros.py check $(CXX) clang++
 
-# Nothing but rtcmsg_* leaves the library, and each of these is meant.
+# The library exports the functions in the list and nothing else.
 check-symbols: lib need-c
 	nm -D --defined-only $(BUILD)/lib/librtcmsg.so | awk '{ print $$3 }' | sort | diff -u tests/symbols.txt -
 
-# What docs/ABI.md promises: nothing newer is needed to run, and programs built against the last tag still run.
+# What docs/ABI.md promises: the library needs no newer system, and programs built against the last tag still run.
 check-abi: lib need-c
 	@$(NEED) objdump:binutils abidiff:abigail-tools
 	$(PYTHON) tools/abi.py needs $(TARGET)/librtcmsg.so
 	$(PYTHON) tools/abi.py diff $(TARGET)/librtcmsg.so --build $(BUILD)/abi
 
-# Without optimization: it is built in a third of the time, and runs a second.
+# Without optimization it builds in a third of the time, and it runs for a second.
 $(CARGO_DENY): | need
 	$(CARGO) install --quiet --debug --locked --version $(CARGO_DENY_VERSION) --root $(BUILD)/tools cargo-deny
 
@@ -316,6 +321,20 @@ mutation-test: need-c
 
 licenses: need need-c
 	$(PYTHON) tools/licenses.py $(dir $(TARGET))THIRD-PARTY-LICENSES.md
+
+# The sources in C and C++ that are not generated.
+C_FOLDERS := examples/c examples/cpp tests/c tests/cpp tests/embedding tests/install tests/budgets bindings/go bench/c bench/peers/c
+C_FILES := include/rtcmsg.hpp $(filter-out tests/c/abi_layout.h,$(wildcard $(foreach kind,c h cpp hpp,$(C_FOLDERS:%=%/*.$(kind)))))
+check-c-format: venv
+	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
+
+format: need need-go venv
+	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path tests/embedding/second/Cargo.toml
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
+	$(VENV)/bin/clang-format -i $(C_FILES)
+	$(VENV)/bin/ruff format --quiet $(PY_FILES)
+	gofmt -w $(GO_MODULES) bench/go
 
 check-python: venv
 	$(PYTHON) tools/readme.py README.md README.zh-CN.md
@@ -348,7 +367,7 @@ header: need
 	UPDATE_PAGES=1 $(CARGO) test --quiet --test configuration_page
 	UPDATE_PAGES=1 $(CARGO) test --quiet --lib tests::abi_layout
 
-# One driver, which builds the library, installs and builds the peers, and serves them: bench/README.md.
+# The driver builds the library, installs and builds the peers, and runs the server: bench/README.md.
 bench: need
 	@$(PYTHON) bench/run.py $(BENCH)
 

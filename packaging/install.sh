@@ -6,8 +6,8 @@
 # LICENSES, that of the licences of third parties.
 set -eu
 
-house=$(cd "$(dirname "$0")/.." && pwd)
-version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"$/\1/p' "$house/Cargo.toml")
+root=$(cd "$(dirname "$0")/.." && pwd)
+version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
 major=${version%%.*}
 minor=${version#*.}
 minor=${minor%%.*}
@@ -71,17 +71,17 @@ must_be_there() {
 install_all() {
   for file in librtcmsg.so librtcmsg.a rtcmsg-emulator; do must_be_there "$FROM/$file"; done
   for file in $licenses; do must_be_there "$LICENSES/$file"; done
-  for file in $headers; do put 644 "$house/include/$file" "$INCLUDEDIR"; done
+  for file in $headers; do put 644 "$root/include/$file" "$INCLUDEDIR"; done
   put 755 "$FROM/librtcmsg.so" "$LIBDIR" "librtcmsg.so.$version"
   ln -sf "librtcmsg.so.$version" "$DESTDIR$LIBDIR/$soname"
   ln -sf "$soname" "$DESTDIR$LIBDIR/librtcmsg.so"
   put 644 "$FROM/librtcmsg.a" "$LIBDIR"
   put 755 "$FROM/rtcmsg-emulator" "$BINDIR"
-  fill "$house/packaging/rtcmsg.pc.in" "$pkgconfig_dir"
-  fill "$house/packaging/rtcmsg-config.cmake.in" "$cmake_dir"
-  fill "$house/packaging/rtcmsg-config-version.cmake.in" "$cmake_dir"
-  put 644 "$house/LICENSE-MIT" "$DOCDIR"
-  put 644 "$house/LICENSE-APACHE" "$DOCDIR"
+  fill "$root/packaging/rtcmsg.pc.in" "$pkgconfig_dir"
+  fill "$root/packaging/rtcmsg-config.cmake.in" "$cmake_dir"
+  fill "$root/packaging/rtcmsg-config-version.cmake.in" "$cmake_dir"
+  put 644 "$root/LICENSE-MIT" "$DOCDIR"
+  put 644 "$root/LICENSE-APACHE" "$DOCDIR"
   for file in $licenses; do put 644 "$LICENSES/$file" "$DOCDIR"; done
   for file in $pages; do put 644 "$house/$file" "$DOCDIR/$(dirname "$file")"; done
 }

@@ -1,8 +1,8 @@
-"""Holds the shared library to docs/ABI.md.
+"""Checks that the shared library keeps what docs/ABI.md promises.
 
-needs:  what it needs of the system is what the page says: no later glibc, no other library.
-diff:   it is compatible with that of the last tag, within one SONAME: by abidiff, and by the tables of struct layouts, since
-        abidiff overlooks a field that moves in a struct that also grows.
+needs:  it needs no later glibc and no other library than the page lists.
+diff:   it is compatible with the library of the last tag, if the SONAME is the same. abidiff compares the two; the tables of
+        struct layouts are compared as well, since abidiff overlooks a field that moves in a struct that also grows.
 """
 
 from __future__ import annotations

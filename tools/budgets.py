@@ -1,5 +1,6 @@
-"""What a send may cost, counted without a clock: system calls, allocations, instructions, threads, DNS lookups,
-connections, and the size of the library. Takes the library that is shipped; what it needs beyond that it builds with gcc.
+"""Counts what a send costs and compares it with LIMITS: system calls, allocations, instructions, threads, DNS lookups,
+connections, and the size of the library. It measures no time. It uses the library as it is shipped, and builds its own
+programs with gcc.
 
 Counts are of warm sends: each is the difference of two runs that differ by a number of sends and by nothing else.
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from run_c import ACCOUNT
 
-# Just above what was reached. A change that needs more says why.
+# Just above what was measured. A change that needs more must say why.
 LIMITS: dict[str, float] = {
     "system calls of a send, HTTP": 3,
     "system calls of a send, TLS": 3,

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Runs the C quickstart against the emulator and shows, recipient by recipient, what the library reported and what the
-recipient's inbox holds. Ends with 1 if the two disagree anywhere. `make demo` calls it.
+recipient's inbox holds. The exit code is 1 if the two differ. `make demo` runs it.
 
 usage: demo.py EMULATOR QUICKSTART
 """
@@ -30,7 +30,7 @@ PRESENCE: list[tuple[str, dict[str, Any]]] = [
 ]
 
 # message, recipient, delivery, whose inbox to look into, what it then holds of this message ("" for nothing).
-# Volcengine RTC accepts a message for a user who is absent, too, and says nothing of it: that is ACCEPTED.
+# Volcengine RTC also accepts a message for a user who is absent, and does not say so: that is ACCEPTED.
 EXPECTED: list[tuple[str, str, str, str, str, str]] = [
     ("SendUnicast", "alice", "ACCEPTED", "volcengine", "alice", "unicast: you have mail"),
     ("SendRoomUnicast", "alice", "ACCEPTED", "volcengine", "alice", "room unicast: your turn"),

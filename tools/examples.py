@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the C++ game loop and the event loops against the emulator, and holds what they print to what the inboxes hold.
-The C++ quickstart is the C one's twin: demo.py runs it.
+"""Runs the C++ game loop and the event loops against the emulator, and compares what they print with the recipients' inboxes.
+demo.py runs the quickstarts.
 
 usage: examples.py EMULATOR GAME_LOOP EVENT_LOOP...
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the README's program to its word: it is the one in the examples, and it does what it says.
+"""Checks that the program in the README is the one in examples/, and that it prints what the README says.
 
 usage: hello.py EMULATOR PROGRAM SOURCE README
 """

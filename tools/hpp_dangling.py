@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Holds rtcmsg.hpp to what it says of its borrowed types: where the compiler knows lifetimes (clang), one that is kept
-longer than what it borrows from is a warning, and one that is not is none.
+"""Checks the borrowed types of rtcmsg.hpp with a compiler that knows lifetimes (clang): it must warn where a value outlives
+what it borrows from, and must not warn elsewhere.
 
 usage: hpp_dangling.py COMPILER
 """

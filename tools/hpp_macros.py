@@ -1,5 +1,5 @@
-"""Keeps rtcmsg.hpp apart from the macros of its host: writes the two files that set them aside and bring them back, and
-compiles the header after such macros.
+"""Protects rtcmsg.hpp from macros of the program that includes it. `write` makes the two headers that save and undefine such
+macros and restore them; `check` compiles rtcmsg.hpp after such macros.
 
 usage: hpp_macros.py write
        hpp_macros.py check COMPILER...
@@ -102,7 +102,7 @@ constexpr bool test_is(const char *test_a, const char *test_b) {
 
 
 def as_objects() -> str:
-    """What each name stands for is no C++: the header does not compile if it meets one of them."""
+    """Each macro expands to text that is not C++: the header does not compile if one of them is expanded in it."""
     defined = "".join(f"#define {name} 0bad_{name}\n" for name in names())
     kept = "".join(f'static_assert(test_is(TEST_TEXT({name}), "0bad_{name}"), "");\n' for name in names())
     return f"{PROLOGUE}{defined}#include <rtcmsg.hpp>\n{kept}"

@@ -1,5 +1,5 @@
 """Installs into a prefix of its own, builds programs against it far from the checkout, runs them against the installed
-emulator, and takes everything out again.
+emulator, and uninstalls everything.
 
 usage: install.py --from DIRECTORY_OF_A_BUILD --licenses DIRECTORY_OF_LICENCES
 """

@@ -1,7 +1,7 @@
 """Writes the licences of the third parties whose code is in the library: what a binary release must carry.
 
-The crates are those that cargo links (no build tools, no procedural macros, no dev-dependencies), their texts those in the
-crates themselves. A crate without a text fails. Beside it goes the notice of Rust's standard library, as the compiler has it.
+The crates are those that cargo links: no build tools, procedural macros or dev-dependencies. The texts are the files in the
+crates; a crate without one is an error. The notice of Rust's standard library is copied from the toolchain.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Reads what strace saw of tests/c/never_blocks.c: between its marks the submitting thread calls nothing that can wait."""
+"""Checks the strace output of tests/c/never_blocks.c: between its marks the submitting thread makes no call that can wait."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-# Memory, and what starting a thread takes. Whatever is not here breaks the rule: sockets, files, clocks to sleep by.
+# Calls for memory and for the start of a thread. Every other call breaks the rule: sockets, files, sleeps.
 HARMLESS = {
     "brk",
     "mmap",

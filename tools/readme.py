@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Holds a page and its translation in step: headings of the same levels in the same order, tables of the same shape, the
-same blocks of code byte for byte, the same relative links, all of which exist, and a link to each other at the top.
+"""Compares a page with its translation. Both must have headings of the same levels in the same order, tables of the same
+shape, identical blocks of code, the same relative links, whose targets exist, and a link to each other at the top.
 
 usage: readme.py PAGE TRANSLATION
 """

@@ -1,7 +1,7 @@
 """Builds and runs the C and C++ programs below tests/c, tests/cpp and tests/embedding against librtcmsg and the emulator.
 
-A `.c` file with a `.h` of the same name beside it is a part of every program; every other one is a program. A program
-gets an emulator of its own. In comment lines of its source it may say what it needs:
+A `.c` file beside a `.h` of the same name is linked into every program; every other file is a program. Each program gets
+its own emulator. Comment lines in its source say what it needs:
 
     // modes: plain asan (why not the others)
     // links: static (why not the other)
@@ -9,8 +9,8 @@ gets an emulator of its own. In comment lines of its source it may say what it n
     // flags: -fno-exceptions
     // emulator: --no-quota
     // beside: second (a crate below tests/embedding, linked as a static library)
-    // ledger: completions.txt (a file that it writes, which is held against the emulator's ledger: tools/ledger.py)
-    // traced: yes (in plain mode it runs under strace, and its system calls are held to the rules of tools/never_blocks.py)
+    // ledger: completions.txt (a file that it writes, which tools/ledger.py compares with what the emulator processed)
+    // traced: yes (in plain mode it runs under strace, and tools/never_blocks.py checks its system calls)
     // alone: yes (neither library nor parts are linked; TEST_LIBRARY is the path of the library)
 """
 
@@ -48,7 +48,7 @@ POSIX = ["-D_POSIX_C_SOURCE=200809L", "-pthread"]
 # As `cargo rustc --lib -- --print native-static-libs` names them, without -lgcc_s: the compiler adds the unwinder that fits.
 STATIC_NATIVE_LIBS = ["-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"]
 
-# One account, told to both sides.
+# One account, for the clients and the emulator.
 ACCOUNT = {
     "access-key": ("RTCMSG_VOLCENGINE_ACCESS_KEY", "AKLTtest"),
     "secret-key": ("RTCMSG_VOLCENGINE_SECRET_KEY", "volcengine-secret-of-the-tests=="),
@@ -109,7 +109,7 @@ class Setup:
 
 def main() -> int:
     options = parse_arguments()
-    # So that whoever ends this by a signal leaves no emulator behind either.
+    # A signal that ends this program must also end its emulators.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     chosen = list(programs(options.names))
     if not chosen:
@@ -264,10 +264,10 @@ def check_trace(trace: Path | None) -> None:
         raise Failed("\n".join(["it calls what it must not:", *wrong]))
 
 
-def check_ledger(url: str, told: str | None, directory: Path) -> None:
-    wrong = ledger.differences(url, directory / told) if told else []
+def check_ledger(url: str, results: str | None, directory: Path) -> None:
+    wrong = ledger.differences(url, directory / results) if results else []
     if wrong:
-        raise Failed("\n".join(["the ledger says otherwise:", *wrong]))
+        raise Failed("\n".join(["the ledger differs from what was reported:", *wrong]))
 
 
 def linked(program: Program, parts: list[Path], setup: Setup) -> list[str]:

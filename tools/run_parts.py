@@ -1,7 +1,7 @@
-"""Runs parts of the tests, several at a time: each is a target of make, in a session of its own, with a limit of its own.
+"""Runs parts of the tests, several at a time. Each part is a target of make, in its own session, with its own time limit.
 
-What a part prints goes to a file and is shown when it ends, whole. That a part begins or ends is told at once, so that it
-can be seen of a run that was cut off where it was.
+The output of a part goes to a file and is printed when the part ends. The start and the end of a part are printed at once,
+so that the output of an interrupted run shows which parts were running.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-# Four times what the longest part takes on two cores: it ends what hangs, and nothing that is slow.
+# Four times what the longest part takes on two cores, so that it ends a part that hangs but not one that is slow.
 LIMIT_S = 2400
-# For what a part does at a SIGTERM.
+# Time for a part to stop its own processes after SIGTERM.
 END_S = 20
 
 
@@ -55,7 +55,7 @@ def main() -> int:
                 running.append(begin(waiting.popleft(), options.make, options.logs))
             for part in [part for part in running if has_ended(part, options.limit)]:
                 running.remove(part)
-                if not tell(part):
+                if not report(part):
                     failed.append(part.name)
             time.sleep(0.1)
     finally:
@@ -93,7 +93,7 @@ def has_ended(part: Part, limit: float) -> bool:
 
 
 def end(part: Part) -> None:
-    """With all that it started."""
+    """Ends the part and all processes that it started."""
     for kind, patience in ((signal.SIGTERM, END_S), (signal.SIGKILL, None)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(part.process.pid, kind)
@@ -101,8 +101,8 @@ def end(part: Part) -> None:
             part.process.wait(patience)
 
 
-def tell(part: Part) -> bool:
-    """Whether it passed."""
+def report(part: Part) -> bool:
+    """Prints the result of a part. Returns whether it passed."""
     show(part)
     what = f"exit code {part.process.returncode}" if part.process.returncode else "ok"
     say(f"{part.name}: {'ended at its limit' if part.was_ended else what}, after {part.seconds():.0f} s")

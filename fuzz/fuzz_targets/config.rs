@@ -1,5 +1,5 @@
-//! Settings of any key and value, lines of `key=value`, through rtcmsg_config_set and into rtcmsg_client_new. What a client
-//! is made with must also make requests.
+//! Settings with any key and value, as lines of `key=value`, through rtcmsg_config_set and rtcmsg_client_new. If they make
+//! a client, they must also make requests.
 
 #![no_main]
 
@@ -38,7 +38,7 @@ fuzz_target!(|input: &[u8]| {
             }
             let mut error = Error::dirty();
             let code = rtcmsg_config_set(config, key.as_ptr(), value.as_ptr(), &mut error);
-            let (field, text) = error.told(code);
+            let (field, text) = error.checked(code);
             let setting = SETTINGS.iter().find(|setting| setting.key.as_bytes() == key.to_bytes());
             match code {
                 OK => {
@@ -51,7 +51,7 @@ fuzz_target!(|input: &[u8]| {
                     assert!(by_name, "{field}: {text}");
                 }
             }
-            // No text tells a secret. The marker is no word of the library's own.
+            // No text contains a secret. The marker is not a word that the library's own texts contain.
             if let Ok(value) = value.to_str()
                 && setting.is_some_and(Setting::is_secret)
                 && value.contains(MARKER)
@@ -62,7 +62,7 @@ fuzz_target!(|input: &[u8]| {
         }
         let (mut client, mut error) = (ptr::null_mut(), Error::dirty());
         let code = rtcmsg_client_new(config, &mut client, &mut error);
-        let (field, text) = error.told(code);
+        let (field, text) = error.checked(code);
         assert_eq!(client.is_null(), code != OK);
         assert!(matches!(code, OK | INVALID_ARGUMENT | NOT_CONFIGURED), "{code}: {text}");
         assert!(secrets.iter().all(|secret| !text.contains(secret)), "{text}");

@@ -116,7 +116,7 @@ fuzz_target!(|input: &[u8]| {
     let (client, mut error) = (CLIENT.0, Error::dirty());
     // SAFETY: the header's rules; the struct is as large as any size that is taken.
     let code = unsafe { rtcmsg_client_check(client, &raw const large.message, &mut error) };
-    error.told(code);
+    error.checked(code);
     let message = &large.message;
     match code {
         OK => {

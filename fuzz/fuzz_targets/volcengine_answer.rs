@@ -15,20 +15,20 @@ fuzz_target!(|input: &[u8]| {
     let object = answer.object().unwrap_or_default();
     let metadata = &object["ResponseMetadata"];
     for row in report.recipients() {
-        // DELIVERED is the vendor's word for this user, or it is not said.
-        let told = row
+        // A recipient is DELIVERED only if the answer says so for this user.
+        let is_named = row
             .devices
             .iter()
             .any(|device| device.vendor_message.eq_ignore_ascii_case("SUCCESS"));
-        assert_eq!(row.delivery == Delivery::Delivered, told, "{row:?}");
-        assert!(!told || says(&object["Result"]["P2PResult"], "SUCCESS"), "{row:?}");
+        assert_eq!(row.delivery == Delivery::Delivered, is_named, "{row:?}");
+        assert!(!is_named || says(&object["Result"]["P2PResult"], "SUCCESS"), "{row:?}");
     }
     assert!(report.delivery() != Delivery::Delivered || !report.recipients().is_empty());
     // An error inside HTTP 200 is an error.
     let has_error = !matches!(metadata["Error"], Value::Null);
     assert!(!has_error || report.code() != Code::Ok, "{}", report.summary());
     assert!(metadata.is_object() || report.code() != Code::Ok, "{}", report.summary());
-    // Another action's answer says nothing of this one.
+    // The answer of another action is not a result of this one.
     let sent = match answer.recipients {
         Recipients::One(_) => "SendUnicast",
         Recipients::Names(_) => "BatchSendRoomUnicast",
@@ -40,7 +40,7 @@ fuzz_target!(|input: &[u8]| {
     {
         assert_ne!(report.code(), Code::Ok, "{}", report.summary());
     }
-    // A row for a user who was not asked for leaves those without a row unknown.
+    // If a row names a user that the message was not sent to, every recipient needs a row of its own.
     if let (Value::Array(rows), Recipients::Ids(ids)) = (&object["Result"]["P2PResult"], answer.recipients)
         && report.code() == Code::Ok
         && rows
@@ -50,14 +50,14 @@ fuzz_target!(|input: &[u8]| {
         let named = |id: &i64| rows.iter().any(|row| says_id(&row["UserId"], *id));
         assert!(ids.iter().all(named), "{}", report.summary());
     }
-    // A row that cannot be read is somebody's.
+    // A row that cannot be read may belong to any recipient.
     if let Value::Array(rows) = &object["Result"]["P2PResult"] {
         let unreadable = rows
             .iter()
             .any(|row| matches!(row["UserId"], Value::Null | Value::Bool(_)));
         if unreadable && report.code() == Code::Ok {
             let Recipients::Ids(ids) = answer.recipients else {
-                // RTC sends have no such rows: nothing of theirs is read.
+                // RTC sends have no such rows: they are not read.
                 assert_ne!(answer.recipients, Recipients::All, "{}", report.summary());
                 return;
             };

@@ -12,7 +12,7 @@ fuzz_target!(|input: &[u8]| {
     let answer = Answer::read(input);
     let report = zego_report(answer.recipients, answer.status, answer.body);
     hold(&report, &answer);
-    // ZEGO never says that somebody got it.
+    // ZEGO never confirms a delivery.
     assert!(
         report
             .recipients()
@@ -24,7 +24,7 @@ fuzz_target!(|input: &[u8]| {
         let zero = object["Code"] == 0 || object["Code"].as_str().is_some_and(|code| code.trim().parse() == Ok(0));
         assert!(zero, "{}", report.summary());
     }
-    // Whoever is named in FailUsers did not get it, and a row that cannot be read is somebody's.
+    // A user in FailUsers did not get the message, and a row that cannot be read may belong to any recipient.
     let Value::Array(failed) = &object["Data"]["FailUsers"] else {
         return;
     };

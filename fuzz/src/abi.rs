@@ -1,4 +1,4 @@
-//! The C ABI as a stranger's code sees it: declared here from include/rtcmsg.h, not from src.
+//! The C ABI, declared by hand after include/rtcmsg.h, so that a difference between the header and src is found.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
@@ -61,7 +61,7 @@ unsafe extern "C" {
 }
 
 impl Error {
-    /// Full of what must not be there afterwards.
+    /// Filled with values that must not remain after a call.
     pub fn dirty() -> Error {
         Error {
             struct_size: size_of::<Error>(),
@@ -72,8 +72,9 @@ impl Error {
         }
     }
 
-    /// Field and text, held to the header's promise: set on every path, NUL-terminated UTF-8, empty on success.
-    pub fn told(&self, code: i32) -> (&str, &str) {
+    /// Field and message, after a check of what the header promises: both are set on every path, are UTF-8 that ends with a
+    /// NUL, and are empty on success.
+    pub fn checked(&self, code: i32) -> (&str, &str) {
         assert_eq!(
             (self.struct_size, self.code, self.reserved),
             (size_of::<Error>(), code, 0)
@@ -97,7 +98,7 @@ impl Error {
     }
 }
 
-/// The demo account, on a port where nobody listens.
+/// The demo account, on a port without a listener.
 pub const DEMO: [(&CStr, &CStr); 8] = [
     (c"volcengine.endpoint", c"http://127.0.0.1:1"),
     (c"volcengine.access_key", c"AKLTdemo"),

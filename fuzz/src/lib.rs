@@ -1,7 +1,7 @@
-//! What the targets share: their readable input, and what is true of every report and every error.
+//! What the targets share: how an input is read, and checks that hold for every report and every error.
 //!
-//! An input is text where it can be: a first line says how, the rest says what, so that a corpus can be read and written
-//! by hand.
+//! Inputs are text where possible, so that people can read and write the corpus: the first line describes the call, the
+//! rest is its data.
 
 pub mod abi;
 
@@ -34,7 +34,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The body as JSON, by a reader of its own; `None` if it is no object.
+    /// The body as JSON, read with serde_json only; `None` if it is not an object.
     pub fn object(&self) -> Option<Value> {
         let body = with_texts_written_anew(&String::from_utf8_lossy(self.body));
         serde_json::from_str(&body).ok().filter(Value::is_object)
@@ -98,14 +98,14 @@ fn with_texts_written_anew(json: &str) -> String {
     written
 }
 
-/// The first line, empty if it is no UTF-8, and what stands behind it.
+/// The first line, empty if it is not UTF-8, and the rest.
 pub fn head_and_rest(input: &[u8]) -> (&str, &[u8]) {
     let end = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
     let head = std::str::from_utf8(&input[..end]).unwrap_or_default();
     (head, input.get(end + 1..).unwrap_or_default())
 }
 
-/// Least certain first. DESIGN: what became of a message.
+/// Least certain first.
 const CERTAINTY: [Delivery; 5] = [
     Delivery::Unknown,
     Delivery::NotSent,
@@ -121,7 +121,7 @@ fn certainty(delivery: Delivery) -> usize {
         .expect("one of them")
 }
 
-/// Holds a report to what is true of every one that has an answer.
+/// Checks what is true of every report that has an answer.
 pub fn hold(report: &Report, answer: &Answer) {
     let rows = report.recipients();
     let [request] = report.requests() else {
@@ -171,7 +171,7 @@ pub fn hold(report: &Report, answer: &Answer) {
         assert!(!report.delivery().is_success(), "{}", report.summary());
         assert!(parts().all(|part| !part.is_success()), "{}", report.summary());
     }
-    // What is no JSON is judged by its status.
+    // Of a body that is not JSON, only the status counts.
     if answer.object().is_none() {
         let settled = (300..500).contains(&answer.status) && !matches!(answer.status, 408 | 409 | 499);
         let expected = if settled {
@@ -182,7 +182,7 @@ pub fn hold(report: &Report, answer: &Answer) {
         assert_eq!(report.delivery(), expected, "{}", report.summary());
     }
 
-    // Texts that C and a log can take.
+    // Texts without NUL for C, and without control characters for a log.
     let devices = || rows.iter().flat_map(|row| &row.devices);
     let texts = [
         &*request.request_id,
@@ -196,7 +196,7 @@ pub fn hold(report: &Report, answer: &Answer) {
     assert!(!report.summary().contains(char::is_control), "{:?}", report.summary());
 }
 
-/// Whether this text stands anywhere in it, without case.
+/// Whether any string in this value equals the word; the case of letters does not matter.
 pub fn says(value: &Value, word: &str) -> bool {
     match value {
         Value::String(text) => text.eq_ignore_ascii_case(word),

@@ -20,13 +20,13 @@
 
 static void addresses_that_refuse_do_not_hide_one_that_answers(void) {
   char url[128];
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_client *client;
   check_case("addresses that refuse");
   put_addresses_before(MANY);
   named_emulator_url(url, sizeof url);
-  client = lab_client("volcengine.endpoint", url, NULL);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  client = fixture_client("volcengine.endpoint", url, NULL);
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   rtcmsg_client_free(client);
 }
 
@@ -62,7 +62,7 @@ static int has_connection(const struct listener *listener) {
 
 static void an_address_that_did_not_answer_is_not_tried_first_again(void) {
   char url[128];
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   struct listener black_hole = listener_at_first_address();
   struct listener_crowd crowd = listener_fill(&black_hole);
   rtcmsg_client *client;
@@ -70,12 +70,12 @@ static void an_address_that_did_not_answer_is_not_tried_first_again(void) {
   put_addresses_before(1);
   named_emulator_url(url, sizeof url);
   /* No connection is kept, so that each send makes one. */
-  client = lab_client("volcengine.endpoint", url, "http.idle_timeout_ms", "0", NULL);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  client = fixture_client("volcengine.endpoint", url, "http.idle_timeout_ms", "0", NULL);
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   listener_disperse(&crowd);
   while (has_connection(&black_hole)) close(listener_accept(&black_hole));
   /* It would take a connection now, and answer nothing. */
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   CHECK(!has_connection(&black_hole));
   rtcmsg_client_free(client);
   listener_close(&black_hole);

@@ -147,7 +147,7 @@ static void null_for_a_handle_that_is_freed_or_asked(void) {
 }
 
 static void places_past_the_end_of_a_report(void) {
-  rtcmsg_report *sent = lab_send(client, &good, RTCMSG_OK);
+  rtcmsg_report *sent = fixture_send(client, &good, RTCMSG_OK);
   row_begin_group();
   begin("past the end");
   CHECK(rtcmsg_report_request(sent, 1) == NULL);
@@ -278,7 +278,7 @@ static void messages_of_a_newer_header(void) {
   }
   newer = message_with(0, 0);
   check_case("a zero tail is sent");
-  rtcmsg_report_free(lab_send(client, &newer.known, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &newer.known, RTCMSG_OK));
   row_end_group(client);
 }
 
@@ -461,7 +461,7 @@ static void credentials_that_cannot_be(void) {
 }
 
 static void a_closed_client(void) {
-  rtcmsg_client *closed = lab_client(NULL);
+  rtcmsg_client *closed = fixture_client(NULL);
   rtcmsg_str json = rtcmsg_str_from("{}");
   CHECK_CODE(rtcmsg_client_close(closed, 0, NULL), RTCMSG_OK);
   EXPECT("check", rtcmsg_client_check(closed, &good, &error), RTCMSG_ERR_CLOSED, "", "closed");
@@ -481,9 +481,9 @@ static void a_closed_client(void) {
 }
 
 int main(void) {
-  client = lab_client(NULL);
+  client = fixture_client(NULL);
   config = rtcmsg_config_new();
-  good = lab_unicast();
+  good = fixture_unicast();
   row_begin_group();
   null_in_every_place();
   null_for_the_error();

@@ -523,7 +523,7 @@ static void messages_beyond_limits_that_are_settings(void) {
   size_t i;
   for (i = 0; i < COUNT(limited); i++) {
     const struct limited *row = &limited[i];
-    rtcmsg_client *by = lab_client(row->key, row->value, NULL);
+    rtcmsg_client *by = fixture_client(row->key, row->value, NULL);
     rtcmsg_message message = actions[row->action].good;
     row_begin(row->what);
     row->spoil(&message);
@@ -535,7 +535,7 @@ static void messages_beyond_limits_that_are_settings(void) {
 
 int main(void) {
   fill_the_tables();
-  client = lab_client(NULL);
+  client = fixture_client(NULL);
   row_begin_group();
   messages_that_cannot_be();
   messages_beyond_limits_that_are_settings();

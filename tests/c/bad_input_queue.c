@@ -340,7 +340,7 @@ static void rooms_that_are_too_small(void) {
 }
 
 static void log_lines_that_do_not_fit(void) {
-  rtcmsg_client *logging = lab_client("log.buffer_level", "info", NULL);
+  rtcmsg_client *logging = fixture_client("log.buffer_level", "info", NULL);
   size_t line;
   begin("log: none");
   CHECK_CODE(rtcmsg_client_next_log_line(logging, &level, NULL, 0, &needed, &error), RTCMSG_ERR_BUFFER_TOO_SMALL);
@@ -369,7 +369,7 @@ static void log_lines_that_do_not_fit(void) {
 }
 
 static void a_closed_client(void) {
-  rtcmsg_client *closed = lab_client(NULL);
+  rtcmsg_client *closed = fixture_client(NULL);
   CHECK_CODE(rtcmsg_client_close(closed, 0, &error), RTCMSG_OK);
   row_begin_group();
   EXPECT_NO_ID("submit", rtcmsg_client_submit(closed, &good, NULL, &id, &error), RTCMSG_ERR_CLOSED, "", "closed");
@@ -395,7 +395,7 @@ static void a_good_submit_at_the_end(void) {
   CHECK_CODE(rtcmsg_client_submit(client, &good, NULL, &id, &error), RTCMSG_OK);
   CHECK(id >= 1 && id != UNTOUCHED_ID);
   CHECK_CODE(rtcmsg_client_poll(client, -1, rows, ROW_SIZE, 4, &count, &error), RTCMSG_OK);
-  lab_check_no_error(&error);
+  fixture_check_no_error(&error);
   REQUIRE(count == 1);
   CHECK_SIZE(rows[0].id, id);
   CHECK_CODE(rows[0].code, RTCMSG_OK);
@@ -404,8 +404,8 @@ static void a_good_submit_at_the_end(void) {
 }
 
 int main(void) {
-  client = lab_client(NULL);
-  good = lab_unicast();
+  client = fixture_client(NULL);
+  good = fixture_unicast();
   row_begin_group();
   null_in_every_place();
   null_for_the_error();

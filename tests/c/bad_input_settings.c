@@ -266,7 +266,7 @@ static void clients_that_cannot_be(rtcmsg_client *client) {
 }
 
 int main(void) {
-  rtcmsg_client *client = lab_client(NULL);
+  rtcmsg_client *client = fixture_client(NULL);
   fill_the_texts();
   write_ca_files();
   row_begin_group();

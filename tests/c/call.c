@@ -39,7 +39,7 @@ static void p2p_send_user_message_goes_out_byte_for_byte(void) {
   rtcmsg_report *report;
   check_case("P2PSendUserMessage");
   control_post("im/join", "{\"conversation_id\":1,\"user_id\":7221856821303361536,\"devices\":[\"IOS\"]}");
-  report = lab_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", json, RTCMSG_OK);
+  report = fixture_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", json, RTCMSG_OK);
   check_taken(report);
   CHECK_CONTAINS(rtcmsg_report_summary(report), "P2PSendUserMessage");
   check_body_holds(report, "\"P2PResult\":[{\"UserId\":7221856821303361536,\"Code\":\"SUCCESS\"");
@@ -63,7 +63,7 @@ static void send_broadcast_message_becomes_a_query(void) {
   rtcmsg_report *report;
   check_case("SendBroadcastMessage");
   control_post("zego/join", "{\"room_id\":\"lobby\",\"user_id\":\"alice\"}");
-  report = lab_call(client, RTCMSG_VENDOR_ZEGO, "SendBroadcastMessage", NULL,
+  report = fixture_call(client, RTCMSG_VENDOR_ZEGO, "SendBroadcastMessage", NULL,
                     "{\"RoomId\":\"lobby\",\"UserId\":\"server\",\"MessageCategory\":1,"
                     "\"MessageContent\":\"a & b = \\\"c\\\" + \\u6f22\"}",
                     RTCMSG_OK);
@@ -85,7 +85,7 @@ static void send_broadcast_message_becomes_a_query(void) {
 static void a_refused_call_has_a_report_with_the_raw_answer(void) {
   rtcmsg_report *report;
   check_case("unknown action of Volcengine");
-  report = lab_call(client, RTCMSG_VENDOR_VOLCENGINE, "NoSuchAction", "2020-12-01", "{}", RTCMSG_ERR_REJECTED);
+  report = fixture_call(client, RTCMSG_VENDOR_VOLCENGINE, "NoSuchAction", "2020-12-01", "{}", RTCMSG_ERR_REJECTED);
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_DELIVERED);
   CHECK_TEXT(rtcmsg_report_request(report, 0)->vendor_error, "InvalidActionOrVersion");
   CHECK_SIZE(rtcmsg_report_request(report, 0)->http_status, 404);
@@ -93,19 +93,19 @@ static void a_refused_call_has_a_report_with_the_raw_answer(void) {
   rtcmsg_report_free(report);
 
   check_case("unknown version of Volcengine");
-  report = lab_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "1999-12-31", "{}", RTCMSG_ERR_REJECTED);
+  report = fixture_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "1999-12-31", "{}", RTCMSG_ERR_REJECTED);
   check_body_holds(report, "\"Code\":\"InvalidActionOrVersion\"");
   rtcmsg_report_free(report);
 
   check_case("unknown action of ZEGO");
-  report = lab_call(client, RTCMSG_VENDOR_ZEGO, "NoSuchAction", NULL, "{}", RTCMSG_ERR_REJECTED);
+  report = fixture_call(client, RTCMSG_VENDOR_ZEGO, "NoSuchAction", NULL, "{}", RTCMSG_ERR_REJECTED);
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_DELIVERED);
   CHECK_INT(rtcmsg_report_request(report, 0)->vendor_code, 100000007);
   check_body_holds(report, "\"Code\":100000007");
   rtcmsg_report_free(report);
 
   check_case("a body that the vendor does not take");
-  report = lab_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", "{}", RTCMSG_ERR_REJECTED);
+  report = fixture_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", "{}", RTCMSG_ERR_REJECTED);
   CHECK_TEXT(rtcmsg_report_request(report, 0)->vendor_error, "InvalidParam");
   rtcmsg_report_free(report);
 }
@@ -113,7 +113,7 @@ static void a_refused_call_has_a_report_with_the_raw_answer(void) {
 static void a_list_becomes_a_repeated_parameter(void) {
   rtcmsg_report *report;
   check_case("ZEGO list");
-  report = lab_call(client, RTCMSG_VENDOR_ZEGO, "SendBarrageMessage", NULL,
+  report = fixture_call(client, RTCMSG_VENDOR_ZEGO, "SendBarrageMessage", NULL,
                     "{\"RoomId\":\"lobby\",\"UserId\":\"server\",\"MessageCategory\":\"2\",\"MessageContent\":\"x\","
                     "\"Extra\":[\"a b\",2,true],\"More[]\":[7221856821303361536]}",
                     RTCMSG_OK);
@@ -184,7 +184,7 @@ static void what_is_no_version_or_json_is_refused(void) {
 }
 
 int main(void) {
-  client = lab_client(NULL);
+  client = fixture_client(NULL);
   p2p_send_user_message_goes_out_byte_for_byte();
   send_broadcast_message_becomes_a_query();
   a_list_becomes_a_repeated_parameter();

@@ -34,7 +34,7 @@ struct outcome {
 
 /* Each to a user of its own, so that all workers have something to do. Their ids are 1 to MESSAGES. */
 static void submit_all(rtcmsg_client *client) {
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   int i;
   for (i = 0; i < MESSAGES; i++) {
     char user[16];
@@ -98,7 +98,7 @@ static struct outcome close_in_time(rtcmsg_client *client) {
   double before = now();
   CHECK_CODE(rtcmsg_client_close(client, CLOSE_MS, &error), RTCMSG_OK);
   CHECK(now() - before < GENEROUS_S);
-  lab_check_no_error(&error);
+  fixture_check_no_error(&error);
   outcome = poll_all(client);
   CHECK_SIZE(outcome.not_sent + outcome.not_delivered + outcome.unknown + outcome.done, MESSAGES);
   return outcome;
@@ -120,7 +120,7 @@ static void with_a_lookup_that_never_returns(void) {
   struct outcome outcome;
   check_case("stuck DNS");
   named_emulator_url(url, sizeof url);
-  client = lab_client("volcengine.endpoint", url, "worker.threads", WORKERS_TEXT, ENDLESS, NULL);
+  client = fixture_client("volcengine.endpoint", url, "worker.threads", WORKERS_TEXT, ENDLESS, NULL);
   hold_lookups(1);
   submit_all(client);
   wait_for_held_lookup();
@@ -145,7 +145,7 @@ static void with_a_backlog_that_is_full(void) {
   struct outcome outcome;
   check_case("full backlog");
   /* Such a thread ends when its connect does. */
-  client = lab_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, "http.timeout_ms", "600000",
+  client = fixture_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, "http.timeout_ms", "600000",
                       "http.connect_timeout_ms", "5000", NULL);
   submit_all(client);
   wait_until_all_work(client);
@@ -164,7 +164,7 @@ static void with_a_vendor_that_never_answers(void) {
   struct outcome outcome;
   int i;
   check_case("silent vendor");
-  client = lab_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, ENDLESS, NULL);
+  client = fixture_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, ENDLESS, NULL);
   submit_all(client);
   for (i = 0; i < WORKERS; i++) {
     connections[i] = listener_accept(&listener);
@@ -186,7 +186,7 @@ static void with_answers_that_stall(void) {
   check_case("stalled answers");
   control_post("reset", "%s", "");
   control_post("faults", "{\"stall\":true,\"processed\":true}");
-  client = lab_client("worker.threads", WORKERS_TEXT, ENDLESS, NULL);
+  client = fixture_client("worker.threads", WORKERS_TEXT, ENDLESS, NULL);
   submit_all(client);
   /* All that is sent is processed, and none of it is answered. */
   while (entries("ledger", "\"sequence\":") < WORKERS) sched_yield();
@@ -206,7 +206,7 @@ static void with_a_vendor_that_asks_for_patience(void) {
   check_case("throttled");
   control_post("reset", "%s", "");
   control_post("faults", "{\"throttle\":true,\"retry_after_s\":300}");
-  client = lab_client("worker.threads", WORKERS_TEXT, "retry.max_attempts", "3", "retry.backoff_max_ms", "600000",
+  client = fixture_client("worker.threads", WORKERS_TEXT, "retry.max_attempts", "3", "retry.backoff_max_ms", "600000",
                       "quota.mode", "wait", "quota.volcengine_scope", "close, throttled", ENDLESS, NULL);
   submit_all(client);
   while (entries("ledger", "\"sequence\":") < 1) sched_yield();
@@ -226,7 +226,7 @@ static void with_a_quota_that_is_used_up(void) {
   struct outcome outcome;
   check_case("used up quota");
   control_post("reset", "%s", "");
-  client = lab_client("worker.threads", WORKERS_TEXT, "quota.mode", "wait", "quota.rtc_per_second", "1",
+  client = fixture_client("worker.threads", WORKERS_TEXT, "quota.mode", "wait", "quota.rtc_per_second", "1",
                       "quota.jitter_ms", "10000", "quota.volcengine_scope", "close, used up", ENDLESS, NULL);
   submit_all(client);
   while (!stats_contain(client, "\"completions\":1,")) sched_yield();
@@ -258,11 +258,11 @@ static void twice_at_once_and_the_shorter_one_ends_both(void) {
   struct listener listener = listener_open();
   struct closer patient = {NULL, -1, RTCMSG_ERR_INTERNAL, 0};
   struct closer hasty = {NULL, 0, RTCMSG_ERR_INTERNAL, 0};
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   struct outcome outcome;
   check_case("two closes");
   patient.client = hasty.client =
-      lab_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, ENDLESS, NULL);
+      fixture_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, ENDLESS, NULL);
   submit_all(patient.client);
   REQUIRE(pthread_create(&patient.thread, NULL, run_closer, &patient) == 0);
   while (rtcmsg_client_check(patient.client, &message, NULL) != RTCMSG_ERR_CLOSED) sched_yield();
@@ -297,7 +297,7 @@ static void *poll_without_limit(void *argument) {
 
 static void it_wakes_a_poll_without_limit(void) {
   struct poller pollers[2];
-  rtcmsg_client *client = lab_client(NULL);
+  rtcmsg_client *client = fixture_client(NULL);
   int i;
   check_case("poll and close");
   for (i = 0; i < 2; i++) {
@@ -325,7 +325,7 @@ static void a_free_without_a_close_drops_what_is_queued_and_what_was_not_polled(
   check_case("free alone");
   control_post("reset", "%s", "");
   control_post("faults", "{\"stall\":true,\"skip\":5}");
-  client = lab_client("worker.threads", WORKERS_TEXT, ENDLESS, NULL);
+  client = fixture_client("worker.threads", WORKERS_TEXT, ENDLESS, NULL);
   submit_all(client);
   while (!stats_contain(client, "\"completions\":5,") || !stats_contain(client, "\"in_flight\":" WORKERS_TEXT))
     sched_yield();
@@ -337,7 +337,7 @@ static void a_free_without_a_close_drops_what_is_queued_and_what_was_not_polled(
 }
 
 static void a_free_of_a_client_whose_messages_all_wait_for_polls(void) {
-  rtcmsg_client *client = lab_client(NULL);
+  rtcmsg_client *client = fixture_client(NULL);
   ptrdiff_t handle;
   check_case("free with completions");
   control_post("reset", "%s", "");

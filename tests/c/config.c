@@ -79,11 +79,11 @@ static void an_unknown_key_is_refused_with_the_nearest_one(void) {
 
 static void an_empty_value_sets_a_key_back(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_config *config = lab_config();
+  rtcmsg_config *config = fixture_config();
   rtcmsg_client *client = NULL;
   check_case("set back");
   CHECK_CODE(set(config, "zego.server_secret", "", &error), RTCMSG_OK);
-  lab_check_no_error(&error);
+  fixture_check_no_error(&error);
   CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_ERR_NOT_CONFIGURED);
   CHECK_TEXT(error.field, "zego.server_secret");
   CHECK(client == NULL);
@@ -92,14 +92,14 @@ static void an_empty_value_sets_a_key_back(void) {
 
 static void a_client_keeps_what_its_configuration_was(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_config *config = lab_config();
+  rtcmsg_config *config = fixture_config();
   rtcmsg_client *client = NULL;
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   check_case("configuration changed and freed");
   CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_OK);
   CHECK_CODE(set(config, "volcengine.secret_key", "changed", &error), RTCMSG_OK);
   rtcmsg_config_free(config);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   rtcmsg_client_free(client);
 }
 
@@ -107,17 +107,17 @@ static void the_environment_gives_way_to_what_is_set_after_it(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = rtcmsg_config_new();
   rtcmsg_client *client;
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   check_case("set, load, set");
   CHECK_CODE(set(config, "volcengine.secret_key", "before", &error), RTCMSG_OK);
   CHECK_CODE(load(config, &error), RTCMSG_OK);
-  lab_check_no_error(&error);
-  client = lab_client_of(config);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  fixture_check_no_error(&error);
+  client = fixture_client_of(config);
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   rtcmsg_client_free(client);
 
-  client = lab_client("volcengine.secret_key", "after", NULL);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_ERR_UNAUTHENTICATED));
+  client = fixture_client("volcengine.secret_key", "after", NULL);
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_ERR_UNAUTHENTICATED));
   rtcmsg_client_free(client);
 }
 
@@ -138,26 +138,26 @@ static void put_back(const char *variable, char *kept) {
 
 static void the_vendors_own_variables_give_way_to_ours(void) {
   rtcmsg_client *client;
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   char *access_key;
   char *secret_key;
   check_case("VOLC_ beside RTCMSG_");
   setenv("VOLC_ACCESSKEY", "AKLTother", 1);
   setenv("VOLC_SECRETKEY", "other", 1);
-  client = lab_client(NULL);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  client = fixture_client(NULL);
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   rtcmsg_client_free(client);
 
   check_case("VOLC_ alone");
   access_key = take_out("RTCMSG_VOLCENGINE_ACCESS_KEY");
   secret_key = take_out("RTCMSG_VOLCENGINE_SECRET_KEY");
-  client = lab_client(NULL);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_ERR_UNAUTHENTICATED));
+  client = fixture_client(NULL);
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_ERR_UNAUTHENTICATED));
   rtcmsg_client_free(client);
   setenv("VOLC_ACCESSKEY", access_key, 1);
   setenv("VOLC_SECRETKEY", secret_key, 1);
-  client = lab_client(NULL);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  client = fixture_client(NULL);
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   rtcmsg_client_free(client);
 
   put_back("RTCMSG_VOLCENGINE_ACCESS_KEY", access_key);
@@ -202,13 +202,13 @@ static void service_links_are_ignored_beside_a_setting_that_is_read(void) {
       {"RTCMSG_SERVICE_HOST", "10.0.0.9"},
       {"RTCMSG_PORT", "tcp://10.0.0.9:80"},
   };
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_client *client;
   size_t i;
   check_case("service links");
   for (i = 0; i < sizeof links / sizeof *links; i++) setenv(links[i][0], links[i][1], 1);
-  client = lab_client(NULL);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  client = fixture_client(NULL);
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   rtcmsg_client_free(client);
   check_refused_variable("RTCMSG_WORKER_THREAD", "3", "RTCMSG_WORKER_THREAD", "RTCMSG_WORKER_THREADS");
   check_refused_variable("RTCMSG_HTTP_PROXY_PORT", "3128", "RTCMSG_HTTP_PROXY_PORT", "RTCMSG_HTTP_PROXY");
@@ -237,7 +237,7 @@ static rtcmsg_message command(void) {
   message.from = rtcmsg_str_from("server");
   message.to = &alice;
   message.to_count = 1;
-  lab_set_payload(&message, "payload-not-to-be-logged");
+  fixture_set_payload(&message, "payload-not-to-be-logged");
   return message;
 }
 
@@ -255,9 +255,9 @@ static void check_not_configured(rtcmsg_client *client, const rtcmsg_message *me
 
 static void a_client_of_one_vendor_refuses_the_others_messages(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_client *client = lab_client("zego.app_id", "", "zego.server_secret", "", NULL);
+  rtcmsg_client *client = fixture_client("zego.app_id", "", "zego.server_secret", "", NULL);
   rtcmsg_message zego = command();
-  rtcmsg_message unicast = lab_unicast();
+  rtcmsg_message unicast = fixture_unicast();
   rtcmsg_report *report = NULL;
   check_case("Volcengine alone");
   check_not_configured(client, &zego, "zego.app_id");
@@ -266,11 +266,11 @@ static void a_client_of_one_vendor_refuses_the_others_messages(void) {
              RTCMSG_ERR_NOT_CONFIGURED);
   CHECK_TEXT(error.field, "zego.app_id");
   CHECK(report == NULL);
-  rtcmsg_report_free(lab_send(client, &unicast, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &unicast, RTCMSG_OK));
   rtcmsg_client_free(client);
 
   check_case("ZEGO alone");
-  client = lab_client("volcengine.access_key", "", "volcengine.secret_key", "", "volcengine.rtc_app_id", "",
+  client = fixture_client("volcengine.access_key", "", "volcengine.secret_key", "", "volcengine.rtc_app_id", "",
                       "volcengine.im_app_id", "", NULL);
   check_not_configured(client, &unicast, "volcengine.access_key");
   CHECK_CODE(rtcmsg_client_call_action(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", rtcmsg_str_from("{}"), NULL,
@@ -278,16 +278,16 @@ static void a_client_of_one_vendor_refuses_the_others_messages(void) {
              RTCMSG_ERR_NOT_CONFIGURED);
   CHECK_TEXT(error.field, "volcengine.access_key");
   CHECK(report == NULL);
-  rtcmsg_report_free(lab_send(client, &zego, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &zego, RTCMSG_OK));
   rtcmsg_client_free(client);
 
   check_case("without the RTC app");
-  client = lab_client("volcengine.rtc_app_id", "", NULL);
+  client = fixture_client("volcengine.rtc_app_id", "", NULL);
   check_not_configured(client, &unicast, "volcengine.rtc_app_id");
   rtcmsg_client_free(client);
 
   check_case("without the IM app");
-  client = lab_client("volcengine.im_app_id", "", NULL);
+  client = fixture_client("volcengine.im_app_id", "", NULL);
   unicast.action = RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL;
   unicast.from = rtcmsg_str_from(NULL);
   unicast.to = NULL;
@@ -299,23 +299,23 @@ static void a_client_of_one_vendor_refuses_the_others_messages(void) {
 
 static rtcmsg_client *logging_client(struct log *log, int32_t max_level, const char *key, const char *value) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_config *config = lab_config();
+  rtcmsg_config *config = fixture_config();
   if (key) CHECK_CODE(set(config, key, value, &error), RTCMSG_OK);
   CHECK_CODE(rtcmsg_config_set_log(config, log_line, log, max_level, &error), RTCMSG_OK);
-  return lab_client_of(config);
+  return fixture_client_of(config);
 }
 
 static void the_log_gets_what_its_level_asks_for(void) {
   static struct log logs[RTCMSG_LOG_DEBUG + 1];
-  rtcmsg_message good = lab_unicast();
+  rtcmsg_message good = fixture_unicast();
   rtcmsg_message failing = command();
   int32_t level;
   failing.room_id = rtcmsg_str_from("no such room");
   for (level = RTCMSG_LOG_ERROR; level <= RTCMSG_LOG_DEBUG; level++) {
     rtcmsg_client *client = logging_client(&logs[level], level, NULL, NULL);
     check_case("log level");
-    rtcmsg_report_free(lab_send(client, &good, RTCMSG_OK));
-    rtcmsg_report_free(lab_send(client, &failing, RTCMSG_ERR_UNDELIVERED));
+    rtcmsg_report_free(fixture_send(client, &good, RTCMSG_OK));
+    rtcmsg_report_free(fixture_send(client, &failing, RTCMSG_ERR_UNDELIVERED));
     rtcmsg_client_free(client);
     CHECK(logs[level].most_verbose <= level);
   }
@@ -330,15 +330,15 @@ static void the_log_gets_what_its_level_asks_for(void) {
 static void a_log_can_be_ended(void) {
   static struct log log;
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_config *config = lab_config();
+  rtcmsg_config *config = fixture_config();
   rtcmsg_client *client;
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   check_case("log ended");
   CHECK_CODE(rtcmsg_config_set_log(config, log_line, &log, RTCMSG_LOG_DEBUG, &error), RTCMSG_OK);
   CHECK_CODE(rtcmsg_config_set_log(config, NULL, NULL, 0, &error), RTCMSG_OK);
-  lab_check_no_error(&error);
-  client = lab_client_of(config);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  fixture_check_no_error(&error);
+  client = fixture_client_of(config);
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   rtcmsg_client_free(client);
   CHECK_SIZE(log.lines, 0);
 }
@@ -380,8 +380,8 @@ static void make_noise(void) {
   struct listener deaf = listener_deaf();
   rtcmsg_message messages[2];
   size_t i;
-  messages[0] = lab_unicast();
-  lab_set_payload(&messages[0], "payload-not-to-be-logged");
+  messages[0] = fixture_unicast();
+  fixture_set_payload(&messages[0], "payload-not-to-be-logged");
   messages[1] = command();
   CHECK_CODE(rtcmsg_config_set_log(config, log_line, &everything, RTCMSG_LOG_DEBUG, &error), RTCMSG_OK);
   for (i = 0; i < sizeof refused / sizeof *refused; i++)

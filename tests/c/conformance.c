@@ -19,11 +19,11 @@ static void set_the_stage(const struct conformance_case *c) {
 
 static rtcmsg_client *client_of(const struct conformance_case *c) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_config *config = lab_config();
+  rtcmsg_config *config = fixture_config();
   size_t i;
   for (i = 0; i < c->setting_count; i++)
     CHECK_CODE(rtcmsg_config_set(config, c->settings[i].first, c->settings[i].second, &error), RTCMSG_OK);
-  return lab_client_of(config);
+  return fixture_client_of(config);
 }
 
 static void check_refusal(const struct conformance_case *c, rtcmsg_code code, const rtcmsg_error *error) {

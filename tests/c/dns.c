@@ -15,14 +15,14 @@ enum { SENDS = 1000 };
 
 static void a_thousand_sends_to_a_name_make_one_lookup(void) {
   char url[128];
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_client *client;
   int before = lookups();
   int good = 0;
   int i;
   check_case("one lookup");
   named_emulator_url(url, sizeof url);
-  client = lab_client("volcengine.endpoint", url, NULL);
+  client = fixture_client("volcengine.endpoint", url, NULL);
   CHECK_INT(lookups(), before);
   for (i = 0; i < SENDS; i++) {
     rtcmsg_report *report = NULL;
@@ -36,11 +36,11 @@ static void a_thousand_sends_to_a_name_make_one_lookup(void) {
 }
 
 static void an_address_is_not_looked_up(void) {
-  rtcmsg_client *client = lab_client(NULL);
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client = fixture_client(NULL);
+  rtcmsg_message message = fixture_unicast();
   int before = lookups();
   check_case("address");
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   CHECK_INT(lookups(), before);
   rtcmsg_client_free(client);
 }
@@ -49,7 +49,7 @@ static void a_lookup_that_never_returns_holds_nobody_past_the_deadline(void) {
   static const int32_t timeouts[] = {1, 50, 1000};
   char url[128];
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   struct control_stats before = control_stats();
   rtcmsg_client *client;
@@ -57,14 +57,14 @@ static void a_lookup_that_never_returns_holds_nobody_past_the_deadline(void) {
   size_t i;
   check_case("held lookup");
   named_emulator_url(url, sizeof url);
-  client = lab_client("volcengine.endpoint", url, NULL);
+  client = fixture_client("volcengine.endpoint", url, NULL);
   hold_lookups(1);
   for (i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
     rtcmsg_report *report = NULL;
     options.timeout_ms = timeouts[i];
     CHECK_CODE(rtcmsg_client_send(client, &message, &options, &report, &error), RTCMSG_ERR_TIMEOUT);
     REQUIRE(report != NULL);
-    lab_check_agreement(report, &error, RTCMSG_ERR_TIMEOUT);
+    fixture_check_agreement(report, &error, RTCMSG_ERR_TIMEOUT);
     CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_SENT);
     CHECK_DELIVERY(rtcmsg_report_recipient(report, 0)->delivery, RTCMSG_DELIVERY_NOT_SENT);
     rtcmsg_report_free(report);

@@ -26,7 +26,7 @@ static void check_forked(rtcmsg_code code, rtcmsg_error *error) {
 
 static void the_parents_client_says_forked(rtcmsg_client *parents) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_completion row;
   char text[64];
   uint64_t id = 77;
@@ -55,8 +55,8 @@ static void the_parents_client_says_forked(rtcmsg_client *parents) {
 
 static void one_of_its_own_submits_and_polls(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_message message = lab_unicast();
-  rtcmsg_client *own = lab_client(NULL);
+  rtcmsg_message message = fixture_unicast();
+  rtcmsg_client *own = fixture_client(NULL);
   rtcmsg_completion row;
   uint64_t id;
   size_t count;
@@ -117,7 +117,7 @@ static void *answer(void *argument) {
 static void a_fork_with_messages_done_in_flight_and_queued(void) {
   struct listener listener = listener_open();
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_completion rows[MESSAGES];
   struct answers answers;
   rtcmsg_client *client;
@@ -127,7 +127,7 @@ static void a_fork_with_messages_done_in_flight_and_queued(void) {
   size_t polled = 0;
   size_t i;
   check_case("fork");
-  client = lab_client("volcengine.endpoint", listener.url, "worker.threads", "1", NULL);
+  client = fixture_client("volcengine.endpoint", listener.url, "worker.threads", "1", NULL);
   CHECK_CODE(rtcmsg_client_event_handle(client, &handle, &error), RTCMSG_OK);
   for (i = 0; i < MESSAGES; i++) CHECK_CODE(rtcmsg_client_submit(client, &message, NULL, &id, &error), RTCMSG_OK);
   answers.connection = listener_accept(&listener);

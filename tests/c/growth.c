@@ -55,7 +55,7 @@ struct sender {
 
 static void *send_many(void *argument) {
   struct sender *sender = argument;
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   int i;
   for (i = 0; i < sender->sends; i++) {
     rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
@@ -90,7 +90,7 @@ static int64_t heap(void) {
 static void a_hundred_thousand_sends_leave_no_memory_behind(void) {
   struct listener listener = listener_open();
   pid_t vendor = start_vendor(&listener);
-  rtcmsg_client *client = lab_client("volcengine.endpoint", listener.url, NULL);
+  rtcmsg_client *client = fixture_client("volcengine.endpoint", listener.url, NULL);
   int64_t warm;
   int64_t grown;
   check_case("growth");

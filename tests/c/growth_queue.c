@@ -70,7 +70,7 @@ static int poll_some(rtcmsg_client *client) {
  * expiry that it does not reach, since those are kept apart. */
 static void *submit_and_poll(void *argument) {
   struct caller *caller = argument;
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_str to;
   int i;
   message.to = &to;
@@ -118,7 +118,7 @@ static int64_t heap(void) {
 static void twenty_thousand_messages_leave_no_memory_behind(void) {
   struct listener listener = listener_open();
   pid_t vendor = start_vendor(&listener);
-  rtcmsg_client *client = lab_client("volcengine.endpoint", listener.url, "queue.capacity", "500", NULL);
+  rtcmsg_client *client = fixture_client("volcengine.endpoint", listener.url, "queue.capacity", "500", NULL);
   int64_t warm;
   int64_t grown;
   check_case("growth");

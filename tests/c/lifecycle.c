@@ -19,7 +19,7 @@ static const char success[] =
 /* Every call that sends or asks gives this code, and no report. */
 static void check_gives(rtcmsg_client *client, rtcmsg_code expected) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_report *report = (rtcmsg_report *)&error;
   CHECK_CODE(rtcmsg_client_check(client, &message, &error), expected);
   CHECK_CODE(error.code, expected);
@@ -40,17 +40,17 @@ static void check_gives(rtcmsg_client *client, rtcmsg_code expected) {
 static void a_closed_client_says_so_and_can_be_closed_again(void) {
   static const int32_t timeouts[] = {0, -1, 1, INT32_MAX};
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_client *client = lab_client(NULL);
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client = fixture_client(NULL);
+  rtcmsg_message message = fixture_unicast();
   struct control_stats before;
   struct control_stats after;
   size_t i;
   check_case("closed");
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   before = control_stats();
   for (i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
     CHECK_CODE(rtcmsg_client_close(client, timeouts[i], &error), RTCMSG_OK);
-    lab_check_no_error(&error);
+    fixture_check_no_error(&error);
     check_gives(client, RTCMSG_ERR_CLOSED);
   }
   CHECK_CODE(rtcmsg_client_close(client, 0, NULL), RTCMSG_OK);
@@ -61,9 +61,9 @@ static void a_closed_client_says_so_and_can_be_closed_again(void) {
 }
 
 static void a_report_outlives_its_client(void) {
-  rtcmsg_client *client = lab_client(NULL);
-  rtcmsg_message message = lab_unicast();
-  rtcmsg_report *report = lab_send(client, &message, RTCMSG_OK);
+  rtcmsg_client *client = fixture_client(NULL);
+  rtcmsg_message message = fixture_unicast();
+  rtcmsg_report *report = fixture_send(client, &message, RTCMSG_OK);
   check_case("report after free");
   rtcmsg_client_free(client);
   CHECK_TEXT(rtcmsg_report_recipient(report, 0)->user, "alice");
@@ -101,7 +101,7 @@ struct send {
 
 static void *send_on_thread(void *argument) {
   struct send *send = argument;
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   options.timeout_ms = GENEROUS_MS;
   send->code = rtcmsg_client_send(send->client, &message, &options, &send->report, NULL);
@@ -123,7 +123,7 @@ static void close_cuts_a_call_that_waits_for_its_answer(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   int connection;
   check_case("close with a call under way");
-  send.client = lab_client("volcengine.endpoint", listener.url, NULL);
+  send.client = fixture_client("volcengine.endpoint", listener.url, NULL);
   connection = begin_send(&send, &listener);
   CHECK_CODE(rtcmsg_client_close(send.client, 0, &error), RTCMSG_OK);
   CHECK(pthread_join(send.thread, NULL) == 0);
@@ -149,10 +149,10 @@ static void close_without_limit_lets_a_call_end(void) {
   struct listener listener = listener_open();
   struct send send = {NULL, RTCMSG_ERR_INTERNAL, NULL, 0};
   struct send closing = {NULL, RTCMSG_ERR_INTERNAL, NULL, 0};
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   int connection;
   check_case("close that waits");
-  closing.client = send.client = lab_client("volcengine.endpoint", listener.url, NULL);
+  closing.client = send.client = fixture_client("volcengine.endpoint", listener.url, NULL);
   connection = begin_send(&send, &listener);
   REQUIRE(pthread_create(&closing.thread, NULL, close_without_limit, &closing) == 0);
   /* Once intake has ended the close waits, and then alone may the answer come. */
@@ -173,15 +173,15 @@ static void close_without_limit_lets_a_call_end(void) {
 static int child_is_well(rtcmsg_client *parents) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   size_t failures_before = check_failures();
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_client *own;
   check_gives(parents, RTCMSG_ERR_FORKED);
   CHECK_CODE(rtcmsg_client_close(parents, 0, &error), RTCMSG_ERR_FORKED);
   CHECK_CODE(error.code, RTCMSG_ERR_FORKED);
   CHECK_CODE(rtcmsg_client_close(parents, -1, NULL), RTCMSG_ERR_FORKED);
   rtcmsg_client_free(parents);
-  own = lab_client(NULL);
-  rtcmsg_report_free(lab_send(own, &message, RTCMSG_OK));
+  own = fixture_client(NULL);
+  rtcmsg_report_free(fixture_send(own, &message, RTCMSG_OK));
   CHECK_CODE(rtcmsg_client_close(own, -1, &error), RTCMSG_OK);
   rtcmsg_client_free(own);
   return check_failures() == failures_before;
@@ -206,15 +206,15 @@ static void run_child(rtcmsg_client *parents) {
 }
 
 static void a_forked_child_needs_a_client_of_its_own(void) {
-  rtcmsg_client *client = lab_client(NULL);
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client = fixture_client(NULL);
+  rtcmsg_message message = fixture_unicast();
   check_case("fork");
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   run_child(client);
   /* The parent's connection is still the parent's. */
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   run_child(client);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   rtcmsg_client_free(client);
 }
 
@@ -223,7 +223,7 @@ static void a_fork_while_a_call_is_under_way_harms_neither(void) {
   struct send send = {NULL, RTCMSG_ERR_INTERNAL, NULL, 0};
   int connection;
   check_case("fork with a call under way");
-  send.client = lab_client("volcengine.endpoint", listener.url, NULL);
+  send.client = fixture_client("volcengine.endpoint", listener.url, NULL);
   connection = begin_send(&send, &listener);
   run_child(send.client);
   listener_write(connection, success);
@@ -252,12 +252,12 @@ static void *send_many(void *argument) {
   payload[0] = (char)('0' + sender->number);
   for (i = 0; i < SENDS; i++) {
     rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-    rtcmsg_message message = lab_unicast();
+    rtcmsg_message message = fixture_unicast();
     rtcmsg_report *report = NULL;
     rtcmsg_code code;
     payload[2] = (char)('0' + i / 10);
     payload[3] = (char)('0' + i % 10);
-    lab_set_payload(&message, payload);
+    fixture_set_payload(&message, payload);
     code = rtcmsg_client_send(sender->client, &message, NULL, &report, &error);
     if (code == RTCMSG_OK && rtcmsg_report_count_by_delivery(report, RTCMSG_DELIVERY_ACCEPTED) == 1)
       sender->good++;
@@ -279,7 +279,7 @@ static void eight_threads_share_a_client(void) {
   check_case("threads");
   control_post("reset", "%s", "");
   control_post("volcengine/login", "{\"user_id\":\"alice\"}");
-  client = lab_client(NULL);
+  client = fixture_client(NULL);
   for (i = 0; i < THREADS; i++) {
     senders[i].client = client;
     senders[i].number = i;

@@ -13,8 +13,8 @@ static char names[USERS][16];
 static rtcmsg_str users[USERS];
 
 static void one_report_for_a_list_in_three_parts(void) {
-  rtcmsg_client *client = lab_client(NULL);
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client = fixture_client(NULL);
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_report *report = NULL;
   size_t i;
@@ -45,8 +45,8 @@ static void one_report_for_a_list_in_three_parts(void) {
 }
 
 static void every_attempt_says_why_it_ended(void) {
-  rtcmsg_client *client = lab_client("retry.max_attempts", "3", "retry.backoff_ms", "0", NULL);
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client = fixture_client("retry.max_attempts", "3", "retry.backoff_ms", "0", NULL);
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_report *report = NULL;
   const rtcmsg_request *request;
@@ -63,8 +63,8 @@ static void every_attempt_says_why_it_ended(void) {
 }
 
 static void right_wrong_right_credentials(void) {
-  rtcmsg_client *client = lab_client(NULL);
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client = fixture_client(NULL);
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   const rtcmsg_str none = rtcmsg_str_from(NULL);
   const rtcmsg_str key = rtcmsg_str_from(getenv("RTCMSG_VOLCENGINE_ACCESS_KEY"));
@@ -73,19 +73,19 @@ static void right_wrong_right_credentials(void) {
   size_t i;
   for (i = 0; i < 3; i++) {
     CHECK_CODE(rtcmsg_client_set_credentials(client, RTCMSG_VENDOR_VOLCENGINE, key, secrets[i], none, &error), RTCMSG_OK);
-    rtcmsg_report_free(lab_send(client, &message, i == 1 ? RTCMSG_ERR_UNAUTHENTICATED : RTCMSG_OK));
+    rtcmsg_report_free(fixture_send(client, &message, i == 1 ? RTCMSG_ERR_UNAUTHENTICATED : RTCMSG_OK));
   }
   rtcmsg_client_free(client);
 }
 
 static void a_used_up_quota_says_when(void) {
-  rtcmsg_client *client = lab_client("quota.mode", "fail", "quota.rtc_per_second", "1", "quota.jitter_ms", "10000", NULL);
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client = fixture_client("quota.mode", "fail", "quota.rtc_per_second", "1", "quota.jitter_ms", "10000", NULL);
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_send_options urgent = RTCMSG_INIT(rtcmsg_send_options);
   rtcmsg_report *report = NULL;
   urgent.priority = RTCMSG_PRIORITY_URGENT;
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   CHECK_CODE(rtcmsg_client_send(client, &message, &urgent, &report, &error), RTCMSG_ERR_RATE_LIMITED);
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_SENT);
   CHECK_SIZE(rtcmsg_report_request(report, 0)->attempt_count, 0);

@@ -131,8 +131,8 @@ static void a_unicast_reaches_a_user_who_is_logged_in(void) {
   message.to_count = 1;
   for (i = 0; i < 2; i++) {
     rtcmsg_report *report;
-    lab_set_payload(&message, payloads[i]);
-    report = lab_send(client, &message, RTCMSG_OK);
+    fixture_set_payload(&message, payloads[i]);
+    report = fixture_send(client, &message, RTCMSG_OK);
     CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
     check_request(report, "SendUnicast");
     check_counts(report, 1, 0, 1, 0);
@@ -150,10 +150,10 @@ static void a_unicast_to_a_user_who_is_offline_or_does_not_exist_is_accepted(voi
   control_post("volcengine/logout", "{\"user_id\":\"offline\"}");
   for (i = 0; i < 2; i++) {
     rtcmsg_str to = rtcmsg_str_from(users[i]);
-    rtcmsg_message message = lab_unicast();
+    rtcmsg_message message = fixture_unicast();
     rtcmsg_report *report;
     message.to = &to;
-    report = lab_send(client, &message, RTCMSG_OK);
+    report = fixture_send(client, &message, RTCMSG_OK);
     check_request(report, "SendUnicast");
     check_user(report, 0, users[i], RTCMSG_DELIVERY_ACCEPTED, RTCMSG_OK, 0);
     check_empty(control_inbox("volcengine", users[i]));
@@ -174,8 +174,8 @@ static void a_room_unicast_carries_text_and_bytes(void) {
   message.from = rtcmsg_str_from("server");
   message.to = &to;
   message.to_count = 1;
-  lab_set_payload(&message, awkward);
-  report = lab_send(client, &message, RTCMSG_OK);
+  fixture_set_payload(&message, awkward);
+  report = fixture_send(client, &message, RTCMSG_OK);
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
   check_request(report, "SendRoomUnicast");
   check_user(report, 0, "bob@example.com", RTCMSG_DELIVERY_ACCEPTED, RTCMSG_OK, 0);
@@ -187,7 +187,7 @@ static void a_room_unicast_carries_text_and_bytes(void) {
   /* Every length modulo 3, for the padding of base64. */
   for (i = 0; i < 3; i++) {
     message.payload_len = sizeof bytes - i;
-    report = lab_send(client, &message, RTCMSG_OK);
+    report = fixture_send(client, &message, RTCMSG_OK);
     check_request(report, "SendRoomUnicast");
     check_arrival(control_inbox("volcengine", "bob@example.com"), 2 + i, "SendRoomUnicast", report, &message);
     rtcmsg_report_free(report);
@@ -208,8 +208,8 @@ static void a_batch_says_accepted_for_each_and_reaches_those_in_the_room(void) {
   message.from = rtcmsg_str_from("server");
   message.to = to;
   message.to_count = 3;
-  lab_set_payload(&message, "to each of you");
-  report = lab_send(client, &message, RTCMSG_OK);
+  fixture_set_payload(&message, "to each of you");
+  report = fixture_send(client, &message, RTCMSG_OK);
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
   check_request(report, "BatchSendRoomUnicast");
   check_counts(report, 3, 0, 3, 0);
@@ -224,7 +224,7 @@ static void a_batch_says_accepted_for_each_and_reaches_those_in_the_room(void) {
   message.flags = RTCMSG_MESSAGE_BINARY;
   message.payload = "\0\1\2";
   message.payload_len = 3;
-  report = lab_send(client, &message, RTCMSG_OK);
+  report = fixture_send(client, &message, RTCMSG_OK);
   check_arrival(control_inbox("volcengine", "dave"), 2, "BatchSendRoomUnicast", report, &message);
   rtcmsg_report_free(report);
 }
@@ -248,8 +248,8 @@ static void a_batch_takes_600_users(void) {
   message.from = rtcmsg_str_from("server");
   message.to = to;
   message.to_count = 600;
-  lab_set_payload(&message, "all of you");
-  report = lab_send(client, &message, RTCMSG_OK);
+  fixture_set_payload(&message, "all of you");
+  report = fixture_send(client, &message, RTCMSG_OK);
   check_counts(report, 600, 0, 600, 0);
   for (i = 0; i < 600; i++) CHECK_TEXT(recipient_at(report, i)->user, names[i]);
   check_arrival(control_inbox("volcengine", "u599"), 1, "BatchSendRoomUnicast", report, &message);
@@ -265,8 +265,8 @@ static void a_broadcast_reaches_the_room_and_names_nobody(void) {
   control_post("volcengine/join", "{\"room_id\":\"elsewhere\",\"user_id\":\"grace\"}");
   message.room_id = rtcmsg_str_from("hall");
   message.from = rtcmsg_str_from("server");
-  lab_set_payload(&message, awkward);
-  report = lab_send(client, &message, RTCMSG_OK);
+  fixture_set_payload(&message, awkward);
+  report = fixture_send(client, &message, RTCMSG_OK);
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
   check_request(report, "SendBroadcast");
   check_counts(report, 0, 0, 0, 0);
@@ -278,7 +278,7 @@ static void a_broadcast_reaches_the_room_and_names_nobody(void) {
   message.flags = RTCMSG_MESSAGE_BINARY;
   message.payload = "\xFF\xFE\x00";
   message.payload_len = 3;
-  report = lab_send(client, &message, RTCMSG_OK);
+  report = fixture_send(client, &message, RTCMSG_OK);
   check_arrival(control_inbox("volcengine", "erin"), 2, "SendBroadcast", report, &message);
   rtcmsg_report_free(report);
 }
@@ -296,7 +296,7 @@ static rtcmsg_message signal_of(uint32_t action, const char *text) {
   message.conversation_id = CONVERSATION;
   message.sender_id = SENDER;
   message.msg_type = 10013;
-  lab_set_payload(&message, text);
+  fixture_set_payload(&message, text);
   return message;
 }
 
@@ -308,7 +308,7 @@ static void a_signal_to_users_tells_each_device(void) {
   check_case("P2PSendMessage to users");
   message.user_ids = users;
   message.user_id_count = 4;
-  report = lab_send(client, &message, RTCMSG_ERR_PARTIAL);
+  report = fixture_send(client, &message, RTCMSG_ERR_PARTIAL);
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_DELIVERED);
   check_request(report, "P2PSendMessage");
   check_counts(report, 4, 2, 1, 1);
@@ -337,7 +337,7 @@ static void a_signal_that_nobody_got_is_undelivered(void) {
   check_case("P2PSendMessage to the offline");
   message.user_ids = &OFFLINE;
   message.user_id_count = 1;
-  report = lab_send(client, &message, RTCMSG_ERR_UNDELIVERED);
+  report = fixture_send(client, &message, RTCMSG_ERR_UNDELIVERED);
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_DELIVERED);
   check_request(report, "P2PSendMessage");
   check_counts(report, 1, 0, 0, 1);
@@ -355,7 +355,7 @@ static const rtcmsg_recipient *row_of(const rtcmsg_report *report, int64_t user_
 
 static void a_signal_to_all_tells_those_the_vendor_spoke_of(void) {
   rtcmsg_message message = signal_of(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL, "everybody");
-  rtcmsg_report *report = lab_send(client, &message, RTCMSG_ERR_PARTIAL);
+  rtcmsg_report *report = fixture_send(client, &message, RTCMSG_ERR_PARTIAL);
   check_case("P2PSendMessage to all");
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_DELIVERED);
   check_request(report, "P2PSendMessage");
@@ -378,7 +378,7 @@ static void a_signal_to_all_except_leaves_those_out(void) {
   check_case("P2PSendMessage to all except");
   message.user_ids = left_out;
   message.user_id_count = 2;
-  report = lab_send(client, &message, RTCMSG_OK);
+  report = fixture_send(client, &message, RTCMSG_OK);
   // There may be members without a row: the vendor accepted it for them.
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
   check_request(report, "P2PSendMessage");
@@ -401,7 +401,7 @@ static void a_conversation_id_of_int64_max_is_exact(void) {
   message.msg_type = INT32_MAX;
   message.user_ids = &LARGEST;
   message.user_id_count = 1;
-  report = lab_send(client, &message, RTCMSG_OK);
+  report = fixture_send(client, &message, RTCMSG_OK);
   check_member(report, 0, INT64_MAX, RTCMSG_DELIVERY_DELIVERED, RTCMSG_OK, "SUCCESS", 1);
   check_arrival(control_inbox_of_id(LARGEST), 4, "P2PSendMessage", report, &message);
   rtcmsg_report_free(report);
@@ -427,8 +427,8 @@ static void a_command_to_users_tells_who_failed(void) {
   message.from = rtcmsg_str_from("server");
   message.to = to;
   message.to_count = 4;
-  lab_set_payload(&message, awkward);
-  report = lab_send(client, &message, RTCMSG_ERR_PARTIAL);
+  fixture_set_payload(&message, awkward);
+  report = fixture_send(client, &message, RTCMSG_ERR_PARTIAL);
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_DELIVERED);
   check_request(report, "SendCustomCommand");
   check_counts(report, 4, 0, 2, 2);
@@ -444,7 +444,7 @@ static void a_command_to_users_tells_who_failed(void) {
 
   message.to = to + 1;
   message.to_count = 1;
-  report = lab_send(client, &message, RTCMSG_ERR_UNDELIVERED);
+  report = fixture_send(client, &message, RTCMSG_ERR_UNDELIVERED);
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_DELIVERED);
   check_counts(report, 1, 0, 0, 1);
   rtcmsg_report_free(report);
@@ -456,8 +456,8 @@ static void a_command_to_the_room_reaches_all_but_its_sender(void) {
   check_case("SendCustomCommand to the room");
   message.room_id = rtcmsg_str_from("the lobby/大厅");
   message.from = rtcmsg_str_from("server");
-  lab_set_payload(&message, "all of you");
-  report = lab_send(client, &message, RTCMSG_OK);
+  fixture_set_payload(&message, "all of you");
+  report = fixture_send(client, &message, RTCMSG_OK);
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
   check_request(report, "SendCustomCommand");
   check_counts(report, 0, 0, 0, 0);
@@ -476,7 +476,7 @@ static void send_whole(rtcmsg_message message, const char *name, const char *ven
   memset(payload, 'x', len);
   message.payload = payload;
   message.payload_len = len;
-  report = lab_send(client, &message, RTCMSG_OK);
+  report = fixture_send(client, &message, RTCMSG_OK);
   check_arrival(control_inbox(vendor, user), before.count + 1, name, report, &message);
   rtcmsg_report_free(report);
   control_inbox_free(&before);
@@ -486,7 +486,7 @@ static void send_whole(rtcmsg_message message, const char *name, const char *ven
 static void the_longest_payloads_go_through(void) {
   rtcmsg_str to = rtcmsg_str_from("erin");
   rtcmsg_str zego_user = rtcmsg_str_from("小明");
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   check_case("the longest payloads");
   send_whole(message, "SendUnicast", "volcengine", "alice", 64 * KB);
   message.flags = RTCMSG_MESSAGE_BINARY;
@@ -510,13 +510,13 @@ static void the_longest_payloads_go_through(void) {
 static void a_nul_within_a_text_arrives(void) {
   static const char text[] = "before\0after";
   rtcmsg_str zego_user = rtcmsg_str_from("小明");
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   struct control_inbox inbox;
   rtcmsg_report *report;
   check_case("NUL within a text");
   message.payload = text;
   message.payload_len = sizeof text - 1;
-  report = lab_send(client, &message, RTCMSG_OK);
+  report = fixture_send(client, &message, RTCMSG_OK);
   inbox = control_inbox("volcengine", "alice");
   check_arrival(inbox, inbox.count, "SendUnicast", report, &message);
   rtcmsg_report_free(report);
@@ -528,16 +528,16 @@ static void a_nul_within_a_text_arrives(void) {
   message.to_count = 1;
   message.payload = text;
   message.payload_len = sizeof text - 1;
-  report = lab_send(client, &message, RTCMSG_OK);
+  report = fixture_send(client, &message, RTCMSG_OK);
   inbox = control_inbox("zego", "小明");
   check_arrival(inbox, inbox.count, "SendCustomCommand", report, &message);
   rtcmsg_report_free(report);
 }
 
 static void the_newer_version_of_the_rtc_sends_says_the_same(void) {
-  rtcmsg_client *newer = lab_client("volcengine.rtc_version", "2023-07-20", NULL);
-  rtcmsg_message message = lab_unicast();
-  rtcmsg_report *report = lab_send(newer, &message, RTCMSG_OK);
+  rtcmsg_client *newer = fixture_client("volcengine.rtc_version", "2023-07-20", NULL);
+  rtcmsg_message message = fixture_unicast();
+  rtcmsg_report *report = fixture_send(newer, &message, RTCMSG_OK);
   struct control_inbox inbox = control_inbox("volcengine", "alice");
   check_case("version 2023-07-20");
   check_request(report, "SendUnicast");
@@ -547,7 +547,7 @@ static void the_newer_version_of_the_rtc_sends_says_the_same(void) {
 }
 
 int main(void) {
-  client = lab_client(NULL);
+  client = fixture_client(NULL);
   a_unicast_reaches_a_user_who_is_logged_in();
   a_unicast_to_a_user_who_is_offline_or_does_not_exist_is_accepted();
   a_room_unicast_carries_text_and_bytes();

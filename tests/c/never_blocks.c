@@ -36,7 +36,7 @@ static int stats_contain(rtcmsg_client *client, const char *part) {
 
 /* What a game does in its ticks. Gives how many were taken in. */
 static size_t tick(rtcmsg_client *client, const char *what) {
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_completion rows[ROWS];
   size_t taken_in = 0;
   size_t others = 0;
@@ -97,7 +97,7 @@ static void a_lookup_that_never_returns(void) {
   char url[128];
   rtcmsg_client *client;
   named_emulator_url(url, sizeof url);
-  client = lab_client("volcengine.endpoint", url, ENDLESS, NULL);
+  client = fixture_client("volcengine.endpoint", url, ENDLESS, NULL);
   hold_lookups(1);
   tick_twice(client, "stuck DNS", "\"in_flight\":2");
   wait_for_held_lookup();
@@ -110,7 +110,7 @@ static void a_lookup_that_never_returns(void) {
 static void a_backlog_that_is_full(void) {
   struct listener listener = listener_open();
   struct listener_crowd crowd = listener_fill(&listener);
-  rtcmsg_client *client = lab_client("volcengine.endpoint", listener.url, ENDLESS, NULL);
+  rtcmsg_client *client = fixture_client("volcengine.endpoint", listener.url, ENDLESS, NULL);
   tick_twice(client, "full backlog", "\"in_flight\":2");
   end(client, 2 * MESSAGES);
   listener_disperse(&crowd);
@@ -120,7 +120,7 @@ static void a_backlog_that_is_full(void) {
 
 static void a_vendor_that_never_answers(void) {
   struct listener listener = listener_open();
-  rtcmsg_client *client = lab_client("volcengine.endpoint", listener.url, ENDLESS, NULL);
+  rtcmsg_client *client = fixture_client("volcengine.endpoint", listener.url, ENDLESS, NULL);
   tick_twice(client, "silent vendor", "\"in_flight\":2");
   end(client, 2 * MESSAGES);
   listener_close(&listener);
@@ -129,7 +129,7 @@ static void a_vendor_that_never_answers(void) {
 
 static void a_queue_that_is_full(void) {
   struct listener listener = listener_open();
-  rtcmsg_client *client = lab_client("volcengine.endpoint", listener.url, "queue.capacity", "50", ENDLESS, NULL);
+  rtcmsg_client *client = fixture_client("volcengine.endpoint", listener.url, "queue.capacity", "50", ENDLESS, NULL);
   check_case("full queue");
   CHECK_SIZE(tick(client, "full queue"), 50);
   while (!stats_contain(client, "\"in_flight\":2")) sched_yield();
@@ -140,10 +140,10 @@ static void a_queue_that_is_full(void) {
 }
 
 static void a_quota_that_is_used_up(void) {
-  rtcmsg_client *client = lab_client("quota.mode", "wait", "quota.rtc_per_second", "1", "quota.jitter_ms", "10000",
+  rtcmsg_client *client = fixture_client("quota.mode", "wait", "quota.rtc_per_second", "1", "quota.jitter_ms", "10000",
                                      "quota.volcengine_scope", "never blocks", ENDLESS, NULL);
-  rtcmsg_message message = lab_unicast();
-  rtcmsg_report *report = lab_send(client, &message, RTCMSG_OK);
+  rtcmsg_message message = fixture_unicast();
+  rtcmsg_report *report = fixture_send(client, &message, RTCMSG_OK);
   rtcmsg_report_free(report);
   tick_twice(client, "used up quota", "\"in_flight\":0");
   end(client, 2 * MESSAGES);

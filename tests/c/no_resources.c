@@ -22,7 +22,7 @@ static char named_url[100];
 
 /* A client that must look up the host of its endpoint. */
 static rtcmsg_client *named_client(const char *attempts) {
-  return lab_client("volcengine.endpoint", named_url, "retry.max_attempts", attempts, "retry.backoff_ms", "1", NULL);
+  return fixture_client("volcengine.endpoint", named_url, "retry.max_attempts", attempts, "retry.backoff_ms", "1", NULL);
 }
 
 static size_t arrived(void) {
@@ -63,13 +63,13 @@ static void check_unsent(rtcmsg_report *report, size_t attempts, const char *tex
 }
 
 static void check_sends(rtcmsg_client *client) {
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_report_free(sent(client, &message, RTCMSG_OK));
 }
 
 static void no_thread_for_a_lookup(void) {
   rtcmsg_client *client = named_client("1");
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   begin("no thread for a lookup");
   refuse_threads(0, ALL);
   check_unsent(sent(client, &message, RTCMSG_ERR_NO_RESOURCES), 1, "cannot start a thread for the DNS lookup");
@@ -80,7 +80,7 @@ static void no_thread_for_a_lookup(void) {
 
 static void a_lookup_without_a_thread_is_repeated(void) {
   rtcmsg_client *client = named_client("3");
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_report *report;
   begin("a lookup without a thread is repeated");
   refuse_threads(0, ALL);
@@ -104,8 +104,8 @@ static rtcmsg_report *completed(rtcmsg_client *client, rtcmsg_code code) {
 }
 
 static void no_thread_for_the_queue(void) {
-  rtcmsg_client *client = lab_client(NULL);
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client = fixture_client(NULL);
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   uint64_t id = 7;
   begin("no thread for the queue");
@@ -127,8 +127,8 @@ static void no_thread_for_the_queue(void) {
 
 /* The thread that keeps the time does their work. */
 static void no_thread_for_a_worker(void) {
-  rtcmsg_client *client = lab_client(NULL);
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client = fixture_client(NULL);
+  rtcmsg_message message = fixture_unicast();
   uint64_t id;
   int i;
   begin("no thread for a worker");
@@ -144,7 +144,7 @@ static void no_thread_for_a_worker(void) {
 
 static void no_thread_for_a_worker_nor_for_its_lookup(void) {
   rtcmsg_client *client = named_client("1");
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   uint64_t id;
   begin("no thread for a worker, nor for its lookup");
   refuse_threads(1, ALL);
@@ -155,7 +155,7 @@ static void no_thread_for_a_worker_nor_for_its_lookup(void) {
 }
 
 static void no_thread_for_the_parts_of_a_list(void) {
-  rtcmsg_client *client = lab_client(NULL);
+  rtcmsg_client *client = fixture_client(NULL);
   rtcmsg_str to[25];
   char names[25][8];
   rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
@@ -172,7 +172,7 @@ static void no_thread_for_the_parts_of_a_list(void) {
   message.from = rtcmsg_str_from("server");
   message.to = to;
   message.to_count = 25;
-  lab_set_payload(&message, "hello");
+  fixture_set_payload(&message, "hello");
   refuse_threads(0, ALL);
   report = sent(client, &message, RTCMSG_OK);
   refuse_threads(0, 0);
@@ -203,8 +203,8 @@ static void give_descriptors_back(void) {
 static void no_descriptor(void) {
   struct rlimit before;
   struct rlimit low;
-  rtcmsg_client *client = lab_client("retry.max_attempts", "2", "retry.backoff_ms", "1", NULL);
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_client *client = fixture_client("retry.max_attempts", "2", "retry.backoff_ms", "1", NULL);
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_report *report;
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   intptr_t handle = 7;

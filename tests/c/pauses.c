@@ -150,8 +150,8 @@ static void check_end_of(pid_t child) {
 
 static void send_until_killed(void) {
   static struct sender senders[THREADS];
-  rtcmsg_message message = lab_unicast();
-  rtcmsg_client *client = lab_client(PACED, "quota.rtc_per_second", "100", NULL);
+  rtcmsg_message message = fixture_unicast();
+  rtcmsg_client *client = fixture_client(PACED, "quota.rtc_per_second", "100", NULL);
   start(senders, client, &message, -1);
   join(senders);
 }
@@ -216,10 +216,10 @@ static void a_cpu_limit_of_5_percent_lets_no_more_through(void) {
 static void send_behind_a_slow_name(void) {
   static struct sender senders[THREADS];
   char url[128];
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_client *client;
   named_emulator_url(url, sizeof url);
-  client = lab_client(PACED, "quota.rtc_per_second", "100", MANY_CONNECTS, "http.connect_timeout_ms", "30000",
+  client = fixture_client(PACED, "quota.rtc_per_second", "100", MANY_CONNECTS, "http.connect_timeout_ms", "30000",
                       "volcengine.endpoint", url, NULL);
   hold_lookups(1);
   start(senders, client, &message, 1);
@@ -248,9 +248,9 @@ static void send_with_a_dead_endpoint_first(void) {
   message.action = RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM;
   message.room_id = rtcmsg_str_from("lobby");
   message.from = rtcmsg_str_from("server");
-  lab_set_payload(&message, "hi");
+  fixture_set_payload(&message, "hi");
   snprintf(endpoints, sizeof endpoints, "%s,%s", hole.url, getenv("EMULATOR_URL"));
-  client = lab_client(PACED, MANY_CONNECTS, "http.connect_timeout_ms", "3000", "zego.endpoint", endpoints, NULL);
+  client = fixture_client(PACED, MANY_CONNECTS, "http.connect_timeout_ms", "3000", "zego.endpoint", endpoints, NULL);
   start(senders, client, &message, 1);
   CHECK_INT(join(senders), THREADS);
   rtcmsg_client_free(client);

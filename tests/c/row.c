@@ -53,9 +53,9 @@ void row_check_message(rtcmsg_client *client, const rtcmsg_message *message, rtc
 void row_begin_group(void) { quiet = control_stats(); }
 
 void row_end_group(rtcmsg_client *client) {
-  rtcmsg_message good = lab_unicast();
+  rtcmsg_message good = fixture_unicast();
   check_case("a good message after bad ones");
-  rtcmsg_report_free(lab_send(client, &good, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &good, RTCMSG_OK));
   row_begin_group();
 }
 

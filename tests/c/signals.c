@@ -39,7 +39,7 @@ struct sender {
 
 static void *send_many(void *argument) {
   struct sender *sender = argument;
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   int i;
   for (i = 0; i < sends; i++) {
     rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
@@ -69,7 +69,7 @@ static void a_timer_without_sa_restart_loses_no_message(void) {
   int i;
   check_case("interval timer");
   control_post("volcengine/login", "{\"user_id\":\"alice\"}");
-  client = lab_client(NULL);
+  client = fixture_client(NULL);
   memset(&action, 0, sizeof action);
   action.sa_handler = tick;
   REQUIRE(sigaction(SIGALRM, &action, NULL) == 0);

@@ -136,7 +136,7 @@ static void compose(struct draft *draft, size_t number) {
   address(draft, draw(&random));
   snprintf(draft->payload, sizeof draft->payload, "number %zu %.*s", number, (int)(random % 60),
            "............................................................");
-  lab_set_payload(&draft->message, draft->payload);
+  fixture_set_payload(&draft->message, draft->payload);
   if (draft->message.action <= RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST && draw(&random) % 4 == 0)
     draft->message.flags = RTCMSG_MESSAGE_BINARY;
   draft->options.user_data = number;
@@ -362,7 +362,7 @@ int main(void) {
   REQUIRE(entries && cancelled);
   fill_the_rooms();
   add_faults();
-  client = lab_client("queue.capacity", "2000", "retry.max_attempts", "3", "retry.backoff_ms", "1", "retry.backoff_max_ms", "4",
+  client = fixture_client("queue.capacity", "2000", "retry.max_attempts", "3", "retry.backoff_ms", "1", "retry.backoff_max_ms", "4",
                       NULL);
   for (i = 0; i < POLLERS; i++) REQUIRE(pthread_create(&pollers[i], NULL, poll_all, &wrong[SUBMITTERS + i]) == 0);
   for (i = 0; i < SUBMITTERS; i++) REQUIRE(pthread_create(&submitters[i], NULL, submit, &wrong[i]) == 0);
@@ -370,7 +370,7 @@ int main(void) {
   REQUIRE(pthread_create(&others[1], NULL, change_credentials, &wrong[SUBMITTERS + POLLERS + 1]) == 0);
   while (load(&taken_in) < wanted) rest(1000);
   CHECK_CODE(rtcmsg_client_close(client, CLOSE_MS, &error), RTCMSG_OK);
-  lab_check_no_error(&error);
+  fixture_check_no_error(&error);
   for (i = 0; i < SUBMITTERS; i++) CHECK(pthread_join(submitters[i], NULL) == 0);
   for (i = 0; i < POLLERS; i++) CHECK(pthread_join(pollers[i], NULL) == 0);
   __atomic_store_n(&is_over, 1, __ATOMIC_SEQ_CST);

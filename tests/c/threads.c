@@ -22,7 +22,7 @@ struct caller {
 
 static void *send_one(void *argument) {
   struct caller *caller = argument;
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_report *report = NULL;
   rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   options.timeout_ms = -1;
@@ -53,11 +53,11 @@ static size_t check_names(size_t callers) {
 
 static void sends_to_an_address_start_no_thread(void) {
   rtcmsg_client *client;
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   int i;
   check_case("no thread");
-  client = lab_client(NULL);
-  for (i = 0; i < 20; i++) rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  client = fixture_client(NULL);
+  for (i = 0; i < 20; i++) rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   CHECK_SIZE(check_names(1), 0);
   rtcmsg_client_free(client);
 }
@@ -94,7 +94,7 @@ static void a_thread_of_ours_is_named_and_takes_no_signal_of_the_hosts(void) {
   size_t signal;
   check_case("held lookup");
   named_emulator_url(url, sizeof url);
-  client = lab_client("volcengine.endpoint", url, NULL);
+  client = fixture_client("volcengine.endpoint", url, NULL);
   hold_lookups(1);
   pthread_sigmask(SIG_SETMASK, NULL, &before);
   for (i = 0; i < CALLERS; i++) {
@@ -128,19 +128,19 @@ static void a_thread_of_ours_is_named_and_takes_no_signal_of_the_hosts(void) {
 /* The caller that starts a lookup has the mask it had. */
 static void a_callers_mask_is_its_own(void) {
   char url[128];
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_client *client;
   sigset_t blocked;
   sigset_t after;
   int number;
   check_case("the caller's mask");
   named_emulator_url(url, sizeof url);
-  client = lab_client("volcengine.endpoint", url, NULL);
+  client = fixture_client("volcengine.endpoint", url, NULL);
   sigemptyset(&blocked);
   sigaddset(&blocked, SIGUSR1);
   sigaddset(&blocked, SIGPROF);
   pthread_sigmask(SIG_SETMASK, &blocked, NULL);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   pthread_sigmask(SIG_SETMASK, NULL, &after);
   for (number = 1; number <= 31; number++)
     CHECK_INT(sigismember(&after, number), number == SIGUSR1 || number == SIGPROF);
@@ -157,7 +157,7 @@ static void a_send_needs_no_more_stack_than_the_header_says(void) {
   check_case("stack");
   /* AddressSanitizer puts room of its own around every variable. */
   if (strcmp(getenv("TEST_MODE"), "plain") != 0) return;
-  caller.client = lab_client(NULL);
+  caller.client = fixture_client(NULL);
   REQUIRE(pthread_attr_init(&attributes) == 0);
   REQUIRE(pthread_attr_setstacksize(&attributes, SMALL_STACK) == 0);
   REQUIRE(pthread_create(&caller.thread, &attributes, send_one, &caller) == 0);
@@ -170,7 +170,7 @@ static void a_send_needs_no_more_stack_than_the_header_says(void) {
     char url[80];
     struct caller secured = {NULL, RTCMSG_ERR_INTERNAL, 0};
     snprintf(url, sizeof url, "https%s", listener.url + strlen("http"));
-    secured.client = lab_client("volcengine.endpoint", url, NULL);
+    secured.client = fixture_client("volcengine.endpoint", url, NULL);
     listener_greet_once(&service, &listener, "this is no TLS\r\n\r\n");
     REQUIRE(pthread_create(&secured.thread, &attributes, send_one, &secured) == 0);
     CHECK(pthread_join(secured.thread, NULL) == 0);

@@ -20,7 +20,7 @@ static rtcmsg_message batch(void) {
   message.from = rtcmsg_str_from("server");
   message.to = to_two;
   message.to_count = 2;
-  lab_set_payload(&message, "a payload that no log may hold");
+  fixture_set_payload(&message, "a payload that no log may hold");
   return message;
 }
 
@@ -31,7 +31,7 @@ static rtcmsg_message command(void) {
 }
 
 static rtcmsg_client *client_at(const char *url) {
-  return lab_client("volcengine.endpoint", url, "zego.endpoint", url, NULL);
+  return fixture_client("volcengine.endpoint", url, "zego.endpoint", url, NULL);
 }
 
 /* Sends with a deadline, and checks that every part of the report says the same. */
@@ -45,7 +45,7 @@ static void check_fails(rtcmsg_client *client, const rtcmsg_message *message, in
   options.timeout_ms = timeout_ms;
   CHECK_CODE(rtcmsg_client_send(client, message, &options, &report, &error), code);
   REQUIRE(report != NULL);
-  lab_check_agreement(report, &error, rtcmsg_report_code(report));
+  fixture_check_agreement(report, &error, rtcmsg_report_code(report));
   if (rtcmsg_report_code(report) != code) printf("  %s\n", error.message);
   CHECK_DELIVERY(rtcmsg_report_delivery(report), delivery);
   request = rtcmsg_report_request(report, 0);
@@ -123,7 +123,7 @@ static void the_clients_own_timeout_holds_for_a_call_without_one(void) {
   check_case("http.timeout_ms");
   snprintf(timeout_ms, sizeof timeout_ms, "%d", (int)deadline_for(client, &message));
   rtcmsg_client_free(client);
-  client = lab_client("volcengine.endpoint", silent.url, "http.timeout_ms", timeout_ms, NULL);
+  client = fixture_client("volcengine.endpoint", silent.url, "http.timeout_ms", timeout_ms, NULL);
   check_fails(client, &message, 0, RTCMSG_ERR_TIMEOUT, RTCMSG_DELIVERY_UNKNOWN, 0);
   rtcmsg_client_free(client);
   listener_close(&silent);
@@ -222,7 +222,7 @@ static void retry_after_is_told(void) {
   rtcmsg_report *report;
   check_case("Retry-After");
   listener_serve_once(&service, &listener, "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3\r\n" HTML);
-  report = lab_send(client, &message, RTCMSG_ERR_THROTTLED);
+  report = fixture_send(client, &message, RTCMSG_ERR_THROTTLED);
   CHECK_SIZE(rtcmsg_report_request(report, 0)->retry_after_ms, 3000);
   CHECK(listener_served(&service));
   rtcmsg_report_free(report);
@@ -240,7 +240,7 @@ static void a_connection_closed_while_idle_costs_no_message(void) {
     struct listener_service service;
     listener_serve_once(&service, &listener,
                         "HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n{\"ResponseMetadata\":{\"RequestId\":\"id-1\"}}");
-    rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+    rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
     /* Joined, so the server has closed before the next send begins. */
     CHECK(listener_served(&service));
   }

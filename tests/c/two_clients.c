@@ -14,7 +14,7 @@ int main(void) {
   int client;
   int number;
   for (client = 0; client < CLIENTS; client++)
-    clients[client] = lab_client("quota.mode", "wait", "quota.rtc_per_second", "5", NULL);
+    clients[client] = fixture_client("quota.mode", "wait", "quota.rtc_per_second", "5", NULL);
   for (client = 0; client < CLIENTS; client++) {
     for (number = 0; number < EACH; number++) {
       char room[32];
@@ -24,7 +24,7 @@ int main(void) {
       message.action = RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST;
       message.room_id = rtcmsg_str_from(room);
       message.from = rtcmsg_str_from("server");
-      lab_set_payload(&message, "x");
+      fixture_set_payload(&message, "x");
       CHECK_CODE(rtcmsg_client_submit(clients[client], &message, NULL, &id, NULL), RTCMSG_OK);
     }
   }

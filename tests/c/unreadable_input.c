@@ -77,7 +77,7 @@ static void expect_refused_payload(uint32_t action, size_t len, const char *text
 
 int main(void) {
   const size_t size = (size_t)1 << 26;
-  client = lab_client("split.max_recipients", "20", "volcengine.p2p_max_users", "5", NULL);
+  client = fixture_client("split.max_recipients", "20", "volcengine.p2p_max_users", "5", NULL);
   unreadable = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   REQUIRE(unreadable != MAP_FAILED);
   expect_refused_names(RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST, 2, "2 recipients; SendUnicast accepts at most 1");

@@ -12,7 +12,7 @@ static const int64_t member = 10008;
 /* The message was refused as a whole: one request, every named recipient has its outcome. */
 static void check_refused(rtcmsg_client *client, const rtcmsg_message *message, rtcmsg_code code,
                           uint32_t http_status, const char *vendor_error, int32_t vendor_code) {
-  rtcmsg_report *report = lab_send(client, message, code);
+  rtcmsg_report *report = fixture_send(client, message, code);
   const rtcmsg_request *request = rtcmsg_report_request(report, 0);
   size_t named = message->to_count + message->user_id_count;
   size_t i;
@@ -39,7 +39,7 @@ static rtcmsg_message command(const char *room_id) {
   message.from = rtcmsg_str_from("server");
   message.to = &alice;
   message.to_count = 1;
-  lab_set_payload(&message, "hello");
+  fixture_set_payload(&message, "hello");
   return message;
 }
 
@@ -51,58 +51,58 @@ static rtcmsg_message signal_from(int64_t sender_id, int64_t conversation_id) {
   message.msg_type = 1;
   message.user_ids = &member;
   message.user_id_count = 1;
-  lab_set_payload(&message, "hello");
+  fixture_set_payload(&message, "hello");
   return message;
 }
 
 static void wrong_volcengine_keys_are_told_from_everything_else(void) {
-  rtcmsg_message unicast = lab_unicast();
+  rtcmsg_message unicast = fixture_unicast();
   rtcmsg_message signal = signal_from(member, 1);
-  rtcmsg_client *client = lab_client("volcengine.secret_key", "wrong", NULL);
+  rtcmsg_client *client = fixture_client("volcengine.secret_key", "wrong", NULL);
   check_case("wrong secret key");
   check_refused(client, &unicast, RTCMSG_ERR_UNAUTHENTICATED, 401, "SignatureDoesNotMatch", 100010);
   check_refused(client, &signal, RTCMSG_ERR_UNAUTHENTICATED, 401, "SignatureDoesNotMatch", 100010);
   rtcmsg_client_free(client);
 
   check_case("unknown access key");
-  client = lab_client("volcengine.access_key", "AKLTnobody", NULL);
+  client = fixture_client("volcengine.access_key", "AKLTnobody", NULL);
   check_refused(client, &unicast, RTCMSG_ERR_UNAUTHENTICATED, 401, "InvalidAccessKey", 100009);
   rtcmsg_client_free(client);
 
   check_case("another service");
-  client = lab_client("volcengine.service", "vod", NULL);
+  client = fixture_client("volcengine.service", "vod", NULL);
   check_refused(client, &unicast, RTCMSG_ERR_UNAUTHENTICATED, 400, "InvalidCredential", 0);
   rtcmsg_client_free(client);
 }
 
 static void a_session_token_is_signed_and_sent(void) {
-  rtcmsg_message unicast = lab_unicast();
-  rtcmsg_client *client = lab_client("volcengine.session_token", getenv("TEST_SESSION_TOKEN"), NULL);
+  rtcmsg_message unicast = fixture_unicast();
+  rtcmsg_client *client = fixture_client("volcengine.session_token", getenv("TEST_SESSION_TOKEN"), NULL);
   check_case("session token");
-  rtcmsg_report_free(lab_send(client, &unicast, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &unicast, RTCMSG_OK));
   rtcmsg_client_free(client);
 
   check_case("wrong session token");
-  client = lab_client("volcengine.session_token", "expired", NULL);
+  client = fixture_client("volcengine.session_token", "expired", NULL);
   check_refused(client, &unicast, RTCMSG_ERR_UNAUTHENTICATED, 401, "InvalidSecretToken", 0);
   rtcmsg_client_free(client);
 }
 
 static void an_error_inside_http_200_is_an_error(void) {
-  rtcmsg_message unicast = lab_unicast();
-  rtcmsg_client *client = lab_client("volcengine.rtc_app_id", "nosuchapp", NULL);
+  rtcmsg_message unicast = fixture_unicast();
+  rtcmsg_client *client = fixture_client("volcengine.rtc_app_id", "nosuchapp", NULL);
   check_case("unknown app, 2020-12-01");
   check_refused(client, &unicast, RTCMSG_ERR_REJECTED, 200, "InvalidParameter.NotExistAppId", 0);
   rtcmsg_client_free(client);
 
   check_case("unknown app, 2023-07-20");
-  client = lab_client("volcengine.rtc_app_id", "nosuchapp", "volcengine.rtc_version", "2023-07-20", NULL);
+  client = fixture_client("volcengine.rtc_app_id", "nosuchapp", "volcengine.rtc_version", "2023-07-20", NULL);
   check_refused(client, &unicast, RTCMSG_ERR_REJECTED, 400, "InvalidParameter.NotExistAppId", 0);
   rtcmsg_client_free(client);
 }
 
 static void im_says_what_is_missing(void) {
-  rtcmsg_client *client = lab_client(NULL);
+  rtcmsg_client *client = fixture_client(NULL);
   rtcmsg_message message = signal_from(member, INT64_C(7221856821303361536));
   check_case("unknown conversation");
   check_refused(client, &message, RTCMSG_ERR_UNDELIVERED, 200, "ConversationNotFound", 0);
@@ -118,14 +118,14 @@ static void im_says_what_is_missing(void) {
   rtcmsg_client_free(client);
 
   check_case("unknown IM app");
-  client = lab_client("volcengine.im_app_id", "1", NULL);
+  client = fixture_client("volcengine.im_app_id", "1", NULL);
   message = signal_from(member, 1);
   check_refused(client, &message, RTCMSG_ERR_REJECTED, 200, "AppNotFound", 0);
   rtcmsg_client_free(client);
 }
 
 static void zego_says_it_in_numbers(void) {
-  rtcmsg_client *client = lab_client(NULL);
+  rtcmsg_client *client = fixture_client(NULL);
   rtcmsg_message message = command("no such room");
   check_case("unknown room");
   check_refused(client, &message, RTCMSG_ERR_UNDELIVERED, 200, "", 104);
@@ -137,19 +137,19 @@ static void zego_says_it_in_numbers(void) {
 
   message = command("lobby");
   check_case("wrong server secret");
-  client = lab_client("zego.server_secret", "a-wrong-secret-of-32-characters.", NULL);
+  client = fixture_client("zego.server_secret", "a-wrong-secret-of-32-characters.", NULL);
   check_refused(client, &message, RTCMSG_ERR_UNAUTHENTICATED, 200, "", 100000005);
   rtcmsg_client_free(client);
 
   check_case("unknown app");
-  client = lab_client("zego.app_id", "4294967295", NULL);
+  client = fixture_client("zego.app_id", "4294967295", NULL);
   check_refused(client, &message, RTCMSG_ERR_UNAUTHENTICATED, 200, "", 100000010);
   rtcmsg_client_free(client);
 }
 
 static void a_limit_raised_here_is_the_vendors_to_refuse(void) {
   static char id[129];
-  rtcmsg_client *client = lab_client("zego.max_id_length", "1024", NULL);
+  rtcmsg_client *client = fixture_client("zego.max_id_length", "1024", NULL);
   rtcmsg_message message = command("lobby");
   check_case("an id that only the settings allow");
   memset(id, 'x', sizeof id);
@@ -160,8 +160,8 @@ static void a_limit_raised_here_is_the_vendors_to_refuse(void) {
 }
 
 static void a_refusal_does_without_error_and_report_text(void) {
-  rtcmsg_client *client = lab_client("volcengine.secret_key", "wrong", NULL);
-  rtcmsg_message unicast = lab_unicast();
+  rtcmsg_client *client = fixture_client("volcengine.secret_key", "wrong", NULL);
+  rtcmsg_message unicast = fixture_unicast();
   rtcmsg_report *report = NULL;
   check_case("no error asked for");
   CHECK_CODE(rtcmsg_client_send(client, &unicast, NULL, &report, NULL), RTCMSG_ERR_UNAUTHENTICATED);
@@ -172,16 +172,16 @@ static void a_refusal_does_without_error_and_report_text(void) {
 
 static void an_error_is_cleared_by_the_next_success(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-  rtcmsg_client *client = lab_client(NULL);
+  rtcmsg_client *client = fixture_client(NULL);
   rtcmsg_message unknown_room = command("no such room");
-  rtcmsg_message unicast = lab_unicast();
+  rtcmsg_message unicast = fixture_unicast();
   rtcmsg_report *report = NULL;
   check_case("one error for two calls");
   CHECK_CODE(rtcmsg_client_send(client, &unknown_room, NULL, &report, &error), RTCMSG_ERR_UNDELIVERED);
   CHECK_CODE(error.code, RTCMSG_ERR_UNDELIVERED);
   rtcmsg_report_free(report);
   CHECK_CODE(rtcmsg_client_send(client, &unicast, NULL, &report, &error), RTCMSG_OK);
-  lab_check_no_error(&error);
+  fixture_check_no_error(&error);
   rtcmsg_report_free(report);
   rtcmsg_client_free(client);
 }

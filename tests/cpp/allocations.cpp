@@ -35,8 +35,8 @@ std::size_t news_of(Function &&function) {
 }  // namespace
 
 int main() {
-  lab_presence();
-  std::optional<rtcmsg::Client> kept = lab_client();
+  fixture_presence();
+  std::optional<rtcmsg::Client> kept = fixture_client();
   rtcmsg::Client &client = *kept;
   const std::array<rtcmsg::Text, 2> users{"alice", "bob"};
   std::size_t reached = 0;
@@ -62,5 +62,5 @@ int main() {
   CHECK_SIZE(news_of([&] { client.poll(); }), 0);
   CHECK_SIZE(reached, 8);
   kept.reset();
-  return lab_summary();
+  return fixture_summary();
 }

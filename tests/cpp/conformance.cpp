@@ -238,5 +238,5 @@ int main() {
     run(c, "submitted", submits);
   }
   std::printf("rows: %zu\n", sizeof conformance_cases / sizeof *conformance_cases);
-  return lab_summary();
+  return fixture_summary();
 }

@@ -23,7 +23,7 @@ constexpr auto generous = 60s;
 
 Message hello() { return Message::send_broadcast("room", "server", "hello"); }
 
-std::unique_ptr<Client> new_client() { return std::make_unique<Client>(lab_client()); }
+std::unique_ptr<Client> new_client() { return std::make_unique<Client>(fixture_client()); }
 
 /* Submits three messages with this handler and waits until all three have completed. */
 template <class Handler>
@@ -56,7 +56,7 @@ void try_poll_gives_what_it_ran() {
 
 /* The second message gets no response: the handler of a message in flight is also dropped. */
 void what_is_in_flight_ends_when_a_handler_destroys_the_client() {
-  lab_presence();
+  fixture_presence();
   auto client = new_client();
   auto held = std::make_shared<int>(0);
   client->submit(hello(), [&](const Completion &) { client.reset(); });
@@ -66,11 +66,11 @@ void what_is_in_flight_ends_when_a_handler_destroys_the_client() {
   CHECK_SIZE(client.get()->poll(generous), 1);
   CHECK_INT(*held, 0);
   CHECK_INT(held.use_count(), 1);
-  lab_presence();
+  fixture_presence();
 }
 
 void after_a_close_poll_runs_the_others() {
-  Client client = lab_client();
+  Client client = fixture_client();
   int ran = 0;
   submit_three(client, [&](const Completion &) {
     ran++;
@@ -101,11 +101,11 @@ void after_a_move_poll_runs_the_others() {
 }
 
 void after_an_assignment_the_handlers_of_the_old_client_are_dropped() {
-  Client client = lab_client();
+  Client client = fixture_client();
   auto held = std::make_shared<int>(0);
   submit_three(client, [&client, held](const Completion &) {
     ++*held;
-    client = lab_client();
+    client = fixture_client();
     client.submit(hello(), [held](const Completion &) { *held += 10; });
   });
   CHECK_SIZE(client.poll(), 1);
@@ -117,7 +117,7 @@ void after_an_assignment_the_handlers_of_the_old_client_are_dropped() {
 }
 
 void an_assignment_of_itself_changes_nothing() {
-  Client client = lab_client();
+  Client client = fixture_client();
   Client &same = client;
   int ran = 0;
   submit_three(client, [&](const Completion &) {
@@ -129,7 +129,7 @@ void an_assignment_of_itself_changes_nothing() {
 }
 
 void a_handler_may_poll() {
-  Client client = lab_client();
+  Client client = fixture_client();
   int ran = 0;
   std::size_t inner = 0;
   submit_three(client, [&](const Completion &) {
@@ -176,7 +176,7 @@ void a_handler_may_destroy_the_client_and_throw() {
 
 /* The client is destroyed together with the captures of the last handler, after that handler has returned. */
 void a_handler_may_be_the_only_owner_of_its_client() {
-  auto client = std::make_shared<Client>(lab_client());
+  auto client = std::make_shared<Client>(fixture_client());
   const std::weak_ptr<Client> watched = client;
   int ran = 0;
   client->submit(hello(), [client, &ran](const Completion &) {
@@ -206,7 +206,7 @@ void a_handler_may_destroy_the_function_that_it_is_a_copy_of() {
 }
 
 void another_thread_may_destroy_the_client_that_a_handler_gives_it() {
-  Client client = lab_client();
+  Client client = fixture_client();
   int ran = 0;
   submit_three(client, [&](const Completion &) {
     ran++;
@@ -239,7 +239,7 @@ class CallsWhenDestroyed {
 void what_a_dropped_handler_holds_may_call_the_client_while_it_is_destroyed() {
   int calls = 0;
   {
-    Client client = lab_client();
+    Client client = fixture_client();
     for (int i = 0; i < 3; i++)
       client.submit(hello(), [guard = CallsWhenDestroyed(client, calls)](const Completion &) { CHECK(false); });
     client.flush(generous);
@@ -249,22 +249,22 @@ void what_a_dropped_handler_holds_may_call_the_client_while_it_is_destroyed() {
 
 /* The submit fails because the queue is full. This destroys the handler and the client, which it owns. */
 void a_refused_handler_may_be_the_only_owner_of_the_client() {
-  lab_presence();
+  fixture_presence();
   control_post("faults", "%s", R"({"stall":true,"vendor":"volcengine"})");
-  auto client = std::make_shared<Client>(lab_client({{"queue.capacity", "1"}}));
+  auto client = std::make_shared<Client>(fixture_client({{"queue.capacity", "1"}}));
   const std::weak_ptr<Client> watched = client;
   client->submit(hello(), [](const Completion &) { CHECK(false); });
   Client *const raw = client.get();
   const auto refused = raw->try_submit(hello(), [owner = std::move(client)](const Completion &) { CHECK(false); });
   CHECK_IS(refused.error().code(), Code::queue_full);
   CHECK(watched.expired());
-  lab_presence();
+  fixture_presence();
 }
 
 }  // namespace
 
 int main() {
-  lab_presence();
+  fixture_presence();
   a_handler_that_destroys_the_client_is_the_last_that_runs();
   try_poll_gives_what_it_ran();
   what_is_in_flight_ends_when_a_handler_destroys_the_client();
@@ -280,5 +280,5 @@ int main() {
   another_thread_may_destroy_the_client_that_a_handler_gives_it();
   what_a_dropped_handler_holds_may_call_the_client_while_it_is_destroyed();
   a_refused_handler_may_be_the_only_owner_of_the_client();
-  return lab_summary();
+  return fixture_summary();
 }

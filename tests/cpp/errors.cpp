@@ -48,7 +48,7 @@ void check_same(const rtcmsg::Error &error, const rtcmsg::Error &thrown, Code co
 }
 
 void a_message_that_is_not_taken_in_is_an_error_in_both_styles() {
-  Client client = lab_client();
+  Client client = fixture_client();
   check_same(client.try_send_unicast("server", "", "hello").error(),
              thrown_by([&] { (void)client.send_unicast("server", "", "hello"); }), Code::invalid_argument, "to",
              "must not be empty");
@@ -72,8 +72,8 @@ void a_message_that_is_not_taken_in_is_an_error_in_both_styles() {
 }
 
 void a_message_that_failed_is_a_report_and_throws_only_when_asked_to() {
-  lab_presence();
-  Client client = lab_client();
+  fixture_presence();
+  Client client = fixture_client();
   const rtcmsg::Report report = client.send_custom_command_to_users("lobby", "server", {"ghost"}, "hello");
   CHECK(!report.ok());
   CHECK_IS(report.code(), Code::undelivered);
@@ -114,7 +114,7 @@ void settings_are_checked_in_both_styles() {
 }
 
 void a_closed_client_says_so() {
-  Client client = lab_client();
+  Client client = fixture_client();
   client.close(0s);
   check_same(client.try_send_unicast("server", "alice", "hello").error(),
              thrown_by([&] { (void)client.send_unicast("server", "alice", "hello"); }), Code::closed, "", "closed");
@@ -142,7 +142,7 @@ void a_duration_is_rounded_up_and_never_turns_into_forever() {
   CHECK_INT(Wait(-1ms).ms(), -2);
   CHECK_INT(Wait(-5s).ms(), -5000);
   CHECK_INT(rtcmsg::forever.ms(), -1);
-  Client client = lab_client();
+  Client client = fixture_client();
   CHECK_TEXT(client.try_poll(-1ms).error().field(), "timeout_ms");
   CHECK_TEXT(client.try_close(-1ms).error().field(), "timeout_ms");
   CHECK_TEXT(client.try_flush(-1ms).error().field(), "timeout_ms");
@@ -150,8 +150,8 @@ void a_duration_is_rounded_up_and_never_turns_into_forever() {
 
 /* In C, 0 means "not given". In C++ a remaining time that has reached 0 is refused: it must not become no limit. */
 void a_time_that_has_run_out_is_refused() {
-  lab_presence();
-  Client client = lab_client();
+  fixture_presence();
+  Client client = fixture_client();
   const auto refused = [&client](const rtcmsg::SendOptions &send, const rtcmsg::SubmitOptions &submit, const char *field) {
     const Message message = Message::send_unicast("server", "alice", "hello");
     const auto handler = [](const rtcmsg::Completion &) {};
@@ -171,14 +171,14 @@ void a_time_that_has_run_out_is_refused() {
   refused(rtcmsg::SendOptions().expires_in(rtcmsg::forever), rtcmsg::SubmitOptions().expires_in(rtcmsg::forever),
           "expires_in_ms");
   CHECK_SIZE(client.pending(), 0);
-  CHECK_SIZE(lab_arrived("volcengine", "alice"), 0);
+  CHECK_SIZE(fixture_arrived("volcengine", "alice"), 0);
   CHECK(client.send_unicast("server", "alice", "x", rtcmsg::SendOptions().timeout(rtcmsg::forever)).ok());
   CHECK(client.send_unicast("server", "alice", "x", rtcmsg::SendOptions().timeout(0s).timeout(60s)).ok());
   CHECK(client.send_unicast("server", "alice", "x", rtcmsg::SendOptions().expires_in(60s)).ok());
 }
 
 void the_value_of_a_result_that_is_kept_stays_in_it() {
-  Client client = lab_client();
+  Client client = fixture_client();
   rtcmsg::Result<rtcmsg::Report> sent = client.try_send_unicast("server", "alice", "hello");
   CHECK(sent.value().ok());
   CHECK_STRING(sent.value().recipients()[0].user(), "alice");
@@ -192,8 +192,8 @@ void the_value_of_a_result_that_is_kept_stays_in_it() {
 }
 
 void every_kind_of_text_list_and_payload_goes_in() {
-  lab_presence();
-  Client client = lab_client();
+  fixture_presence();
+  Client client = fixture_client();
   const std::string name = "alice";
   const std::vector<std::string> names{"alice", "bob"};
   const std::vector<rtcmsg::Text> texts(names.begin(), names.end());
@@ -209,15 +209,15 @@ void every_kind_of_text_list_and_payload_goes_in() {
   CHECK(client.batch_send_room_unicast("lobby", "server", rtcmsg::Users(texts.data(), 1), "text").ok());
   CHECK(client.p2p_send_message_to_users(7, 10008, 1, ids, "text").ok());
   CHECK(client.p2p_send_message_to_users(7, 10008, 1, {10001}, "text").ok());
-  CHECK_SIZE(lab_arrived("volcengine", "alice"), 7);
-  CHECK_SIZE(lab_arrived("im", "10001"), 4);
+  CHECK_SIZE(fixture_arrived("volcengine", "alice"), 7);
+  CHECK_SIZE(fixture_arrived("im", "10001"), 4);
   CHECK_TEXT(client.try_send_unicast("server", static_cast<const char *>(nullptr), "x").error().message(),
              client.try_send_unicast("server", "", "x").error().message());
 }
 
 void rows_past_the_end_are_empty() {
-  lab_presence();
-  Client client = lab_client();
+  fixture_presence();
+  Client client = fixture_client();
   const rtcmsg::Report report = client.p2p_send_message_to_users(7, 10008, 1, {10001, 10008}, "text");
   CHECK_STRING(report.recipients()[1].devices()[0].platform(), "Default");
   const rtcmsg::Recipient nobody = report.recipients()[2];
@@ -239,8 +239,8 @@ void rows_past_the_end_are_empty() {
 }
 
 void any_other_action_gives_its_raw_answer() {
-  lab_presence();
-  Client client = lab_client();
+  fixture_presence();
+  Client client = fixture_client();
   const char *action = "SendBroadcastMessage";
   const char *json = R"({"RoomId":"lobby","UserId":"server","MessageCategory":1,"MessageContent":"hello"})";
   const rtcmsg::Report report = client.call_action(rtcmsg::Vendor::zego, action, nullptr, json);
@@ -254,7 +254,7 @@ void any_other_action_gives_its_raw_answer() {
 
 /* The flags of rtcmsg.h, assigned in C++: a flag of the other struct is refused, and the error names it. */
 void a_flag_of_the_other_struct_is_refused_by_name() {
-  Client client = lab_client();
+  Client client = fixture_client();
   const rtcmsg_str to = rtcmsg_str_from("alice");
   rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
   message.action = RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST;
@@ -283,8 +283,8 @@ void a_flag_of_the_other_struct_is_refused_by_name() {
 }
 
 void new_credentials_are_taken_or_refused() {
-  lab_presence();
-  Client client = lab_client();
+  fixture_presence();
+  Client client = fixture_client();
   client.set_credentials(rtcmsg::Vendor::zego, {}, "a-wrong-secret-of-32-characters.");
   CHECK_IS(client.send_custom_command_to_room("lobby", "server", "hello").code(), Code::unauthenticated);
   client.set_credentials(rtcmsg::Vendor::zego, {}, std::getenv("RTCMSG_ZEGO_SERVER_SECRET"));
@@ -349,5 +349,5 @@ int main() {
   new_credentials_are_taken_or_refused();
   a_library_of_another_version_is_refused();
   every_code_and_delivery_has_its_enumerator();
-  return lab_summary();
+  return fixture_summary();
 }

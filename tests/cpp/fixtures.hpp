@@ -1,6 +1,6 @@
 /* Shared by the C++ tests: the parts that are written in C, and clients with the runner's settings. */
-#ifndef LAB_HPP
-#define LAB_HPP
+#ifndef FIXTURES_HPP
+#define FIXTURES_HPP
 
 #include <rtcmsg.hpp>
 
@@ -25,7 +25,7 @@ extern "C" {
 using Settings = std::initializer_list<std::pair<const char *, const char *>>;
 
 /* Makes a client from the environment and changes these settings. */
-inline rtcmsg::Client lab_client(Settings settings = {}) {
+inline rtcmsg::Client fixture_client(Settings settings = {}) {
   rtcmsg::Result<rtcmsg::Config> config = rtcmsg::Config::try_from_env();
   REQUIRE(config.ok());
   for (const auto &setting : settings) REQUIRE(config->try_set(setting.first, setting.second).ok());
@@ -36,7 +36,7 @@ inline rtcmsg::Client lab_client(Settings settings = {}) {
 }
 
 /* Alice is in the lobby of both vendors, and 10001 in conversation 7 of 10008. */
-inline void lab_presence() {
+inline void fixture_presence() {
   control_post("reset", "%s", "");
   control_post("volcengine/join", "%s", R"({"room_id":"lobby","user_id":"alice"})");
   control_post("zego/join", "%s", R"({"room_id":"lobby","user_id":"alice"})");
@@ -45,12 +45,12 @@ inline void lab_presence() {
 }
 
 /* The exit code of main. It waits for the threads of destroyed clients, which memcheck would otherwise report. */
-inline int lab_summary() {
+inline int fixture_summary() {
   tasks_wait_for_end_of("rtcmsg-");
   return check_summary();
 }
 
-inline std::size_t lab_arrived(const char *vendor, const char *user) {
+inline std::size_t fixture_arrived(const char *vendor, const char *user) {
   struct control_inbox inbox = control_inbox(vendor, user);
   const std::size_t count = inbox.count;
   control_inbox_free(&inbox);

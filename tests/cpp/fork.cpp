@@ -70,7 +70,7 @@ void the_parents_client_says_forked(Client &client) {
 }
 
 void one_of_its_own_works() {
-  Client own = lab_client();
+  Client own = fixture_client();
   int ran = 0;
   own.submit(to_alice(), [&ran](const Completion &done) { ran += done.ok(); });
   CHECK_SIZE(own.poll(60s), 1);
@@ -78,7 +78,7 @@ void one_of_its_own_works() {
 }
 
 void a_fork_while_another_thread_is_in_submit() {
-  Client client = lab_client();
+  Client client = fixture_client();
   auto held = std::make_shared<int>(0);
   client.submit(to_alice(), [held](const Completion &) { ++*held; });
   client.flush(60s);
@@ -110,7 +110,7 @@ void a_fork_while_another_thread_is_in_submit() {
 }  // namespace
 
 int main() {
-  lab_presence();
+  fixture_presence();
   a_fork_while_another_thread_is_in_submit();
-  return lab_summary();
+  return fixture_summary();
 }

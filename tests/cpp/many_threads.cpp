@@ -25,8 +25,8 @@ constexpr std::size_t senders = 2;
 std::size_t messages_per_thread() { return std::string_view(std::getenv("TEST_MODE")) == "memcheck" ? 50 : 400; }
 
 void every_lambda_runs_once() {
-  lab_presence();
-  rtcmsg::Client client = lab_client();
+  fixture_presence();
+  rtcmsg::Client client = fixture_client();
   const std::size_t each = messages_per_thread();
   const std::size_t all = submitters * each;
   std::vector<std::atomic<int>> ran(all);
@@ -63,14 +63,14 @@ void every_lambda_runs_once() {
   CHECK_SIZE(failures, 0);
   CHECK_SIZE(polled, all);
   for (const std::atomic<int> &count : ran) CHECK_INT(count, 1);
-  CHECK_SIZE(lab_arrived("volcengine", "alice"), all);
-  CHECK_SIZE(lab_arrived("zego", "alice"), senders * (each / 4));
+  CHECK_SIZE(fixture_arrived("volcengine", "alice"), all);
+  CHECK_SIZE(fixture_arrived("zego", "alice"), senders * (each / 4));
 }
 
 void close_from_another_thread_ends_each_send_with_a_report_or_an_error() {
-  lab_presence();
+  fixture_presence();
   control_post("faults", "%s", R"({"stall":true,"vendor":"volcengine"})");
-  rtcmsg::Client client = lab_client();
+  rtcmsg::Client client = fixture_client();
   std::atomic<int> ended{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; t++)
@@ -82,7 +82,7 @@ void close_from_another_thread_ends_each_send_with_a_report_or_an_error() {
   client.close(50ms);
   for (std::thread &thread : threads) thread.join();
   CHECK_INT(ended, 4);
-  lab_presence();
+  fixture_presence();
 }
 
 }  // namespace
@@ -90,5 +90,5 @@ void close_from_another_thread_ends_each_send_with_a_report_or_an_error() {
 int main() {
   every_lambda_runs_once();
   close_from_another_thread_ends_each_send_with_a_report_or_an_error();
-  return lab_summary();
+  return fixture_summary();
 }

@@ -59,7 +59,7 @@ void check_is_empty(Client &client) {
 }
 
 void a_client_that_was_moved_from_is_empty() {
-  Client client = lab_client();
+  Client client = fixture_client();
   Client other = std::move(client);
   check_is_empty(client);
   CHECK(other.send_unicast("server", "alice", "hello").ok());
@@ -71,7 +71,7 @@ void a_client_that_was_moved_from_is_empty() {
 }
 
 void a_client_that_is_assigned_to_itself_stays() {
-  Client client = lab_client();
+  Client client = fixture_client();
   Client &same = client;
   client = std::move(same);
   CHECK(client.send_unicast("server", "alice", "hello").ok());
@@ -106,7 +106,7 @@ void a_config_that_was_moved_from_is_empty() {
 }
 
 void a_report_that_was_moved_from_is_empty() {
-  Client client = lab_client();
+  Client client = fixture_client();
   rtcmsg::Report report = client.send_unicast("server", "alice", "hello");
   const rtcmsg::Report other = std::move(report);
   CHECK(!report.ok());
@@ -124,7 +124,7 @@ void a_report_that_was_moved_from_is_empty() {
 }
 
 void a_completion_gives_its_report_away_once() {
-  Client client = lab_client();
+  Client client = fixture_client();
   rtcmsg::Report kept;
   client.submit(Message::send_unicast("server", "alice", "hello"), [&kept](rtcmsg::Completion done) {
     kept = std::move(done).report();
@@ -138,12 +138,12 @@ void a_completion_gives_its_report_away_once() {
 }  // namespace
 
 int main() {
-  lab_presence();
+  fixture_presence();
   a_client_that_was_moved_from_is_empty();
   a_client_that_is_assigned_to_itself_stays();
   what_a_client_owns_moves_with_it();
   a_config_that_was_moved_from_is_empty();
   a_report_that_was_moved_from_is_empty();
   a_completion_gives_its_report_away_once();
-  return lab_summary();
+  return fixture_summary();
 }

@@ -15,7 +15,7 @@ using rtcmsg::Code;
 using rtcmsg::Message;
 
 static void everything_has_its_result() {
-  lab_presence();
+  fixture_presence();
   rtcmsg::Config config;
   CHECK(config.try_load_env().ok());
   int lines = 0;
@@ -46,5 +46,5 @@ static void everything_has_its_result() {
 
 int main() {
   everything_has_its_result();
-  return lab_summary();
+  return fixture_summary();
 }

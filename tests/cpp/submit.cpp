@@ -41,7 +41,7 @@ void wait_for_the_fault() {
 }
 
 void the_lambda_runs_in_poll_on_the_thread_that_polls() {
-  Client client = lab_client();
+  Client client = fixture_client();
   std::thread::id thread;
   std::uint64_t completed = 0;
   const std::uint64_t id = client.submit(to_alice(), [&](const Completion &done) {
@@ -63,7 +63,7 @@ void the_lambda_runs_in_poll_on_the_thread_that_polls() {
 }
 
 void what_goes_in_is_copied() {
-  Client client = lab_client();
+  Client client = fixture_client();
   std::string text = "first";
   std::vector<std::string> names{"alice"};
   {
@@ -77,7 +77,7 @@ void what_goes_in_is_copied() {
 }
 
 void a_lambda_may_hold_what_cannot_be_copied() {
-  Client client = lab_client();
+  Client client = fixture_client();
   auto held = std::make_unique<int>(7);
   int seen = 0;
   client.submit(to_alice(), [held = std::move(held), &seen](Completion) mutable { seen = std::exchange(*held, 0); });
@@ -89,7 +89,7 @@ void a_lambda_may_hold_what_cannot_be_copied() {
 }
 
 void poll_runs_no_more_than_it_is_told() {
-  Client client = lab_client();
+  Client client = fixture_client();
   int ran = 0;
   for (int i = 0; i < 5; i++) client.submit(to_alice(), [&ran](const Completion &) { ran++; });
   client.flush(generous);
@@ -102,7 +102,7 @@ void poll_runs_no_more_than_it_is_told() {
 }
 
 void what_a_lambda_throws_comes_out_of_poll_and_loses_no_other() {
-  Client client = lab_client();
+  Client client = fixture_client();
   int ran = 0;
   for (int i = 0; i < 3; i++)
     client.submit(to_alice(std::to_string(i).c_str()), [&ran](const Completion &) {
@@ -123,7 +123,7 @@ void what_a_lambda_throws_comes_out_of_poll_and_loses_no_other() {
 }
 
 void a_lambda_may_submit() {
-  Client client = lab_client();
+  Client client = fixture_client();
   int ran = 0;
   client.submit(to_alice(), [&](const Completion &) {
     ran++;
@@ -136,7 +136,7 @@ void a_lambda_may_submit() {
 void a_lambda_that_cannot_run_is_dropped() {
   auto held = std::make_shared<int>(0);
   {
-    Client client = lab_client();
+    Client client = fixture_client();
     const auto refused = client.try_submit(Message::send_unicast("", "alice", "x"), [held](const Completion &) { ++*held; });
     CHECK_TEXT(refused.error().field(), "from");
     CHECK_INT(held.use_count(), 1);
@@ -150,20 +150,20 @@ void a_lambda_that_cannot_run_is_dropped() {
 }
 
 void what_is_forgotten_is_sent_and_never_polled() {
-  lab_presence();
-  Client client = lab_client();
+  fixture_presence();
+  Client client = fixture_client();
   CHECK(client.submit_and_forget(to_alice(), SubmitOptions().urgent()) != 0);
   client.flush(generous);
   CHECK_SIZE(client.poll(), 0);
   CHECK_SIZE(client.pending(), 0);
-  CHECK_SIZE(lab_arrived("volcengine", "alice"), 1);
+  CHECK_SIZE(fixture_arrived("volcengine", "alice"), 1);
 }
 
 /* The only worker waits for the response to the first message, so that the second one is still queued. */
 void what_is_queued_can_be_cancelled() {
-  lab_presence();
+  fixture_presence();
   hold_answers();
-  Client client = lab_client({{"worker.threads", "1"}});
+  Client client = fixture_client({{"worker.threads", "1"}});
   Code first = Code::ok;
   Code second = Code::ok;
   client.submit(to_alice("first"), [&](const Completion &done) { first = done.code(); });
@@ -180,27 +180,27 @@ void what_is_queued_can_be_cancelled() {
   client.close(0s);
   while (client.pending() > 0) client.poll(generous);
   CHECK(first == Code::closed || first == Code::disconnected);
-  lab_presence();
+  fixture_presence();
 }
 
 void what_is_late_expires() {
-  lab_presence();
+  fixture_presence();
   hold_answers();
-  Client client = lab_client({{"worker.threads", "1"}, {"http.timeout_ms", "1000"}});
+  Client client = fixture_client({{"worker.threads", "1"}, {"http.timeout_ms", "1000"}});
   Code code = Code::ok;
   client.submit(to_alice("held"), [](const Completion &done) { CHECK_IS(done.code(), Code::timeout); });
   client.submit(to_alice("late"), [&](const Completion &done) { code = done.code(); }, SubmitOptions().expires_in(1ms));
   while (client.pending() > 0) client.poll(generous);
   CHECK_IS(code, Code::expired);
-  CHECK_SIZE(lab_arrived("volcengine", "alice"), 0);
-  lab_presence();
+  CHECK_SIZE(fixture_arrived("volcengine", "alice"), 0);
+  fixture_presence();
 }
 
 void a_full_queue_says_so_and_keeps_the_lambda_of_nobody() {
-  lab_presence();
+  fixture_presence();
   hold_answers();
   auto held = std::make_shared<int>(0);
-  Client client = lab_client({{"queue.capacity", "2"}});
+  Client client = fixture_client({{"queue.capacity", "2"}});
   const auto handler = [held](const Completion &) {};
   CHECK(client.try_submit(to_alice(), handler).ok());
   CHECK(client.try_submit(to_alice(), handler).ok());
@@ -210,14 +210,14 @@ void a_full_queue_says_so_and_keeps_the_lambda_of_nobody() {
   CHECK_SIZE(client.pending(), 2);
   CHECK_IS(client.try_flush(1ms).error().code(), Code::timeout);
   client.close(0s);
-  lab_presence();
+  fixture_presence();
 }
 
 /* The messages go to six users, and the first one is slow. Only the key makes the others wait for it. */
 void messages_of_one_key_leave_one_after_another() {
-  lab_presence();
+  fixture_presence();
   control_post("faults", "%s", R"({"latency_ms":200,"count":1,"vendor":"volcengine"})");
-  Client client = lab_client();
+  Client client = fixture_client();
   std::string order;
   const auto options = SubmitOptions().order_key(42);
   for (const char *user : {"a", "b", "c", "d", "e", "f"})
@@ -229,9 +229,9 @@ void messages_of_one_key_leave_one_after_another() {
 
 /* The first message to alice gets no response. The ordered message to her waits for it, the unordered one does not. */
 void what_is_unordered_passes_its_destination() {
-  lab_presence();
+  fixture_presence();
   control_post("faults", "%s", R"({"stall":true,"count":1,"vendor":"volcengine"})");
-  Client client = lab_client({{"worker.threads", "2"}});
+  Client client = fixture_client({{"worker.threads", "2"}});
   std::string order;
   const auto log = [&order](const char *text) { return [&order, text](const Completion &) { order += text; }; };
   client.submit(to_alice(), log("first "));
@@ -243,7 +243,7 @@ void what_is_unordered_passes_its_destination() {
   CHECK_SIZE(client.pending(), 2);
   client.close(0s);
   while (client.pending() > 0) client.poll(generous);
-  lab_presence();
+  fixture_presence();
 }
 
 bool is_readable(std::intptr_t handle) {
@@ -252,7 +252,7 @@ bool is_readable(std::intptr_t handle) {
 }
 
 void the_event_handle_is_readable_while_a_completion_waits() {
-  Client client = lab_client();
+  Client client = fixture_client();
   const std::intptr_t handle = client.event_handle();
   CHECK_INT(client.event_handle(), handle);
   CHECK(!is_readable(handle));
@@ -268,7 +268,7 @@ void the_event_handle_is_readable_while_a_completion_waits() {
 }
 
 void the_end_of_a_server_loses_nothing() {
-  Client client = lab_client();
+  Client client = fixture_client();
   int ran = 0;
   client.warm_up(2);
   for (int i = 0; i < 50; i++) client.submit(to_alice(), [&ran](const Completion &) { ran++; });
@@ -280,7 +280,7 @@ void the_end_of_a_server_loses_nothing() {
 }
 
 void stats_and_kept_log_lines_are_text() {
-  Client client = lab_client({{"log.buffer_level", "debug"}});
+  Client client = fixture_client({{"log.buffer_level", "debug"}});
   client.submit_and_forget(to_alice("a secret payload"));
   client.flush(generous);
   const std::string stats = client.stats();
@@ -302,7 +302,7 @@ void stats_and_kept_log_lines_are_text() {
 }  // namespace
 
 int main() {
-  lab_presence();
+  fixture_presence();
   the_lambda_runs_in_poll_on_the_thread_that_polls();
   what_goes_in_is_copied();
   a_lambda_may_hold_what_cannot_be_copied();
@@ -319,5 +319,5 @@ int main() {
   the_event_handle_is_readable_while_a_completion_waits();
   the_end_of_a_server_loses_nothing();
   stats_and_kept_log_lines_are_text();
-  return lab_summary();
+  return fixture_summary();
 }

@@ -15,7 +15,7 @@ static rtcmsg_client *waiting_client;
 static rtcmsg_report *report;
 
 static void *wait_forever(void *argument) {
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   (void)argument;
   options.timeout_ms = -1;
@@ -24,7 +24,7 @@ static void *wait_forever(void *argument) {
 }
 
 static void send_at_exit(void) {
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_report *last = NULL;
   if (rtcmsg_client_send(client, &message, NULL, &last, NULL) != RTCMSG_OK) _Exit(3);
   rtcmsg_report_free(last);
@@ -33,12 +33,12 @@ static void send_at_exit(void) {
 int main(void) {
   static struct listener listener;
   pthread_t thread;
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   REQUIRE(atexit(send_at_exit) == 0);
   listener = listener_open();
-  client = lab_client(NULL);
-  waiting_client = lab_client("volcengine.endpoint", listener.url, NULL);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  client = fixture_client(NULL);
+  waiting_client = fixture_client("volcengine.endpoint", listener.url, NULL);
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   REQUIRE(pthread_create(&thread, NULL, wait_forever, NULL) == 0);
   CHECK(listener_read_request(listener_accept(&listener)));
   return check_summary();

@@ -49,18 +49,18 @@ static void a_send_by_tls_that_fails_leaves_openssls_errors_alone(void) {
   struct listener_service service;
   char url[80];
   rtcmsg_client *client;
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   snprintf(url, sizeof url, "https%s", listener.url + strlen("http"));
-  client = lab_client("volcengine.endpoint", url, NULL);
+  client = fixture_client("volcengine.endpoint", url, NULL);
   listener_greet_once(&service, &listener, "this is no TLS\r\n\r\n");
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_ERR_TLS));
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_ERR_TLS));
   rtcmsg_client_free(client);
   listener_served(&service);
   listener_close(&listener);
 }
 
 int main(void) {
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_client *client;
   void *ssl = dlopen("libssl.so.3", RTLD_NOW | RTLD_GLOBAL);
   if (!ssl) printf("%s; Debian has it in libssl3\n", dlerror());
@@ -74,12 +74,12 @@ int main(void) {
   FIND(ssl, SSL_new);
   FIND(ssl, SSL_free);
   openssl_works();
-  client = lab_client(NULL);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  client = fixture_client(NULL);
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   openssl_works();
   a_send_by_tls_that_fails_leaves_openssls_errors_alone();
   openssl_works();
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   rtcmsg_client_free(client);
   openssl_works();
   return check_summary();

@@ -13,16 +13,16 @@ uint64_t second_sum(uint64_t n);
 uint32_t second_panics_and_catches(void);
 
 int main(void) {
-  rtcmsg_message message = lab_unicast();
+  rtcmsg_message message = fixture_unicast();
   rtcmsg_client *client;
   second_count_panics();
-  client = lab_client(NULL);
+  client = fixture_client(NULL);
   CHECK_SIZE(second_sum(1000), 499500);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   CHECK_SIZE(second_panics_and_catches(), 1);
   /* Our hook stands before the other's by now, and hands on what is not ours. */
   CHECK_SIZE(second_panics(), 1);
-  rtcmsg_report_free(lab_send(client, &message, RTCMSG_OK));
+  rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   CHECK_SIZE(second_sum(1000), 499500);
   rtcmsg_client_free(client);
   CHECK_SIZE(second_panics(), 1);
