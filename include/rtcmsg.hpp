@@ -1061,9 +1061,7 @@ class Rows {
    * @param index 0 to size() - 1.
    * @return The row; an empty one if the index is out of range.
    */
-  Row operator[](std::size_t index) const noexcept {
-    return Row(index < count_ ? report_ : nullptr, first_ + index);
-  }
+  Row operator[](std::size_t index) const noexcept { return Row(index < count_ ? report_ : nullptr, first_ + index); }
 
  private:
   const rtcmsg_report *report_;
@@ -1129,8 +1127,7 @@ class Request {
   }
   /** The attempts; empty if the request was not attempted. */
   Rows<Attempt> attempts() const noexcept {
-    return row_ ? Rows<Attempt>(report_, row_->first_attempt, row_->attempt_count)
-                : Rows<Attempt>(nullptr, 0, 0);
+    return row_ ? Rows<Attempt>(report_, row_->first_attempt, row_->attempt_count) : Rows<Attempt>(nullptr, 0, 0);
   }
 
  private:
@@ -1188,8 +1185,7 @@ class Recipient {
   Request request() const noexcept { return Request(row_ ? report_ : nullptr, row_ ? row_->request : 0); }
   /** Volcengine IM: the devices of the recipient. */
   Rows<Device> devices() const noexcept {
-    return row_ ? Rows<Device>(report_, row_->first_device, row_->device_count)
-                : Rows<Device>(nullptr, 0, 0);
+    return row_ ? Rows<Device>(report_, row_->first_device, row_->device_count) : Rows<Device>(nullptr, 0, 0);
   }
 
  private:
@@ -1254,9 +1250,7 @@ class [[nodiscard]] Report {
   /** Deleted: the rows would be destroyed together with this temporary report. */
   Rows<Recipient> recipients() const && = delete;
   /** The HTTP requests that the message needed. */
-  Rows<Request> requests() const & noexcept {
-    return Rows<Request>(raw(), 0, rtcmsg_report_request_count(raw()));
-  }
+  Rows<Request> requests() const & noexcept { return Rows<Request>(raw(), 0, rtcmsg_report_request_count(raw())); }
   /** Deleted: the rows would be destroyed together with this temporary report. */
   Rows<Request> requests() const && = delete;
 

@@ -21,10 +21,14 @@ static void ours(void *library, const char *url) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = CALL(rtcmsg_config_new)();
   const char *ca = strncmp(url, "https", 5) == 0 ? getenv("BENCH_CA") : "";
-  const char *settings[] = {"volcengine.endpoint", url, "volcengine.access_key", "AKLTdemo", "volcengine.secret_key",
-                            "demo-secret-key==", "volcengine.rtc_app_id", "661e000000000000000demo1", "tls.ca_file", ca};
+  const char *settings[] = {"volcengine.endpoint",   url,
+                            "volcengine.access_key", "AKLTdemo",
+                            "volcengine.secret_key", "demo-secret-key==",
+                            "volcengine.rtc_app_id", "661e000000000000000demo1",
+                            "tls.ca_file",           ca};
   for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i += 2) {
-    if (CALL(rtcmsg_config_set)(config, settings[i], settings[i + 1], &error) != RTCMSG_OK) bench_fail(settings[i], error.message);
+    if (CALL(rtcmsg_config_set)(config, settings[i], settings[i + 1], &error) != RTCMSG_OK)
+      bench_fail(settings[i], error.message);
   }
   rtcmsg_client *client = NULL;
   if (CALL(rtcmsg_client_new)(config, &client, &error) != RTCMSG_OK) bench_fail("client", error.message);

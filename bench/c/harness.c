@@ -39,7 +39,8 @@ struct bench bench_arguments(int argc, char **argv) {
   struct bench bench = {.name = argv[1], .url = argv[2], .threads = atoi(argv[3]), .count = atoi(argv[4])};
   char *host = bench_alloc(256);
   char scheme[8];
-  if (sscanf(bench.url, "%7[a-z]://%255[^:]:%d", scheme, host, &bench.port) != 3) bench_fail(bench.url, "no URL with a port");
+  if (sscanf(bench.url, "%7[a-z]://%255[^:]:%d", scheme, host, &bench.port) != 3)
+    bench_fail(bench.url, "no URL with a port");
   bench.host = host;
   bench.is_tls = strcmp(scheme, "https") == 0;
   bench.ca = bench.is_tls ? getenv("BENCH_CA") : NULL;
@@ -117,9 +118,11 @@ static long peak_kb(void) {
 void bench_print(uint64_t *nanoseconds, size_t count, struct bench_totals totals) {
   long peak = peak_kb();
   bench_sort(nanoseconds, count);
-  printf("{\"p50_ns\": %llu, \"p99_ns\": %llu, \"wall_ns\": %.1f, \"cpu_ns\": %.1f, \"peak_kb\": %ld, \"sends\": %zu}\n",
-         (unsigned long long)bench_quantile(nanoseconds, count, 0.5), (unsigned long long)bench_quantile(nanoseconds, count, 0.99),
-         (double)totals.wall_ns / (double)count, (double)totals.cpu_ns / (double)count, peak, count);
+  printf(
+      "{\"p50_ns\": %llu, \"p99_ns\": %llu, \"wall_ns\": %.1f, \"cpu_ns\": %.1f, \"peak_kb\": %ld, \"sends\": %zu}\n",
+      (unsigned long long)bench_quantile(nanoseconds, count, 0.5),
+      (unsigned long long)bench_quantile(nanoseconds, count, 0.99), (double)totals.wall_ns / (double)count,
+      (double)totals.cpu_ns / (double)count, peak, count);
 }
 
 struct sender {

@@ -21,7 +21,8 @@ static void send_many(long count) {
   for (long i = 0; i < count; i++) {
     rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
     rtcmsg_report *report = NULL;
-    if (rtcmsg_client_send(client, &messages[i % KINDS], NULL, &report, &error) != RTCMSG_OK) bench_fail("send", error.message);
+    if (rtcmsg_client_send(client, &messages[i % KINDS], NULL, &report, &error) != RTCMSG_OK)
+      bench_fail("send", error.message);
     rtcmsg_report_free(report);
   }
 }

@@ -17,7 +17,8 @@ static void submit(struct flight *flight, uint64_t number) {
   options.user_data = number;
   uint64_t id;
   flight->started[number] = bench_now_ns();
-  if (rtcmsg_client_submit(flight->client, &flight->message, &options, &id, &error) != RTCMSG_OK) bench_fail("submit", error.message);
+  if (rtcmsg_client_submit(flight->client, &flight->message, &options, &id, &error) != RTCMSG_OK)
+    bench_fail("submit", error.message);
 }
 
 /* Sends `count` messages and stores the time of each in `samples`, in the order of the submits. */
@@ -28,7 +29,8 @@ static void send_all(struct flight *flight, uint64_t window, uint64_t count, uin
   while (done < count) {
     rtcmsg_completion rows[64];
     size_t found;
-    if (rtcmsg_client_poll(flight->client, -1, rows, sizeof rows[0], 64, &found, &error) != RTCMSG_OK) bench_fail("poll", error.message);
+    if (rtcmsg_client_poll(flight->client, -1, rows, sizeof rows[0], 64, &found, &error) != RTCMSG_OK)
+      bench_fail("poll", error.message);
     uint64_t now = bench_now_ns();
     for (size_t i = 0; i < found; i++) {
       if (rows[i].code != RTCMSG_OK) bench_fail(rtcmsg_code_name(rows[i].code), rtcmsg_report_summary(rows[i].report));
@@ -47,7 +49,8 @@ int main(int argc, char **argv) {
   const char *settings[] = {"worker.threads", workers, NULL};
   uint64_t window = (uint64_t)bench.threads, count = (uint64_t)bench.count, warm_up = window * BENCH_WARM_UP;
   uint64_t most = count > warm_up ? count : warm_up;
-  struct flight flight = {client_for(&bench, settings), client_message(bench.name), bench_alloc(most * sizeof(uint64_t))};
+  struct flight flight = {client_for(&bench, settings), client_message(bench.name),
+                          bench_alloc(most * sizeof(uint64_t))};
   uint64_t *samples = bench_alloc(most * sizeof *samples);
   send_all(&flight, window, warm_up, samples);
   struct bench_totals start = bench_start();

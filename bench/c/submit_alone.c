@@ -15,7 +15,8 @@ static char *dead_url(void) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t len = sizeof address;
   int listener = socket(AF_INET, SOCK_STREAM, 0);
-  if (bind(listener, (struct sockaddr *)&address, len) != 0 || listen(listener, 64) != 0) bench_fail("dead", "no listener");
+  if (bind(listener, (struct sockaddr *)&address, len) != 0 || listen(listener, 64) != 0)
+    bench_fail("dead", "no listener");
   getsockname(listener, (struct sockaddr *)&address, &len);
   char *url = bench_alloc(64);
   snprintf(url, 64, "http://127.0.0.1:%d", ntohs(address.sin_port));
@@ -28,14 +29,16 @@ static void take_one(rtcmsg_client *client) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_completion row;
   size_t found;
-  if (rtcmsg_client_poll(client, -1, &row, sizeof row, 1, &found, &error) != RTCMSG_OK || found != 1) bench_fail("poll", error.message);
+  if (rtcmsg_client_poll(client, -1, &row, sizeof row, 1, &found, &error) != RTCMSG_OK || found != 1)
+    bench_fail("poll", error.message);
   if (row.code != RTCMSG_OK) bench_fail("completion", rtcmsg_report_summary(row.report));
   rtcmsg_report_free(row.report);
 }
 
 int main(int argc, char **argv) {
   if (argc != 4) bench_fail(argv[0], "takes MODE URL COUNT");
-  int is_idle = strcmp(argv[1], "idle") == 0, is_tick = strcmp(argv[1], "tick") == 0, is_dead = strcmp(argv[1], "dead") == 0;
+  int is_idle = strcmp(argv[1], "idle") == 0, is_tick = strcmp(argv[1], "tick") == 0,
+      is_dead = strcmp(argv[1], "dead") == 0;
   size_t count = (size_t)atoi(argv[3]);
   struct bench bench = {.name = "unicast-100", .url = is_dead ? dead_url() : argv[2]};
   const char *settings[] = {"queue.capacity", "1000000", NULL};
@@ -56,8 +59,10 @@ int main(int argc, char **argv) {
     }
   }
   bench_sort(samples, count);
-  printf("{\"p50_ns\": %llu, \"p99_ns\": %llu, \"p999_ns\": %llu}\n", (unsigned long long)bench_quantile(samples, count, 0.5),
-         (unsigned long long)bench_quantile(samples, count, 0.99), (unsigned long long)bench_quantile(samples, count, 0.999));
+  printf("{\"p50_ns\": %llu, \"p99_ns\": %llu, \"p999_ns\": %llu}\n",
+         (unsigned long long)bench_quantile(samples, count, 0.5),
+         (unsigned long long)bench_quantile(samples, count, 0.99),
+         (unsigned long long)bench_quantile(samples, count, 0.999));
   fflush(stdout);
   _Exit(0); /* what is still queued is of no interest */
 }

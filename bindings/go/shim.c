@@ -37,19 +37,19 @@ static rtcmsg_str str(const char *data, size_t len) {
   return text;
 }
 
-#define FILL(message)                                                                                                  \
-  message.action = action;                                                                                             \
-  message.flags = flags;                                                                                               \
-  message.room_id = str(room_id, room_id_len);                                                                         \
-  message.from = str(from, from_len);                                                                                  \
-  message.to = to_count ? gathered.list : NULL;                                                                        \
-  message.to_count = to_count;                                                                                         \
-  message.conversation_id = conversation_id;                                                                           \
-  message.sender_id = sender_id;                                                                                       \
-  message.user_ids = user_ids;                                                                                         \
-  message.user_id_count = user_id_count;                                                                               \
-  message.msg_type = msg_type;                                                                                         \
-  message.payload = payload;                                                                                           \
+#define FILL(message)                           \
+  message.action = action;                      \
+  message.flags = flags;                        \
+  message.room_id = str(room_id, room_id_len);  \
+  message.from = str(from, from_len);           \
+  message.to = to_count ? gathered.list : NULL; \
+  message.to_count = to_count;                  \
+  message.conversation_id = conversation_id;    \
+  message.sender_id = sender_id;                \
+  message.user_ids = user_ids;                  \
+  message.user_id_count = user_id_count;        \
+  message.msg_type = msg_type;                  \
+  message.payload = payload;                    \
   message.payload_len = payload_len
 
 rtcmsg_code rtcmsgo_check(rtcmsg_client *client, RTCMSGO_MESSAGE, rtcmsg_error *error) {
@@ -64,8 +64,8 @@ rtcmsg_code rtcmsgo_check(rtcmsg_client *client, RTCMSGO_MESSAGE, rtcmsg_error *
 }
 
 rtcmsg_code rtcmsgo_submit(rtcmsg_client *client, RTCMSGO_MESSAGE, int32_t timeout_ms, int32_t expires_in_ms,
-                           uint32_t priority, uint32_t submit_flags, uint64_t user_data, uint64_t order_key, uint64_t *id,
-                           rtcmsg_error *error) {
+                           uint32_t priority, uint32_t submit_flags, uint64_t user_data, uint64_t order_key,
+                           uint64_t *id, rtcmsg_error *error) {
   *id = 0;
   recipients gathered;
   rtcmsg_code code = gather(&gathered, to, to_lens, to_count, error);

@@ -12,16 +12,16 @@
 
 /* `to` is the text of all recipients without separators; to_lens has the length of each. The payload is a char pointer: with
  * a void pointer, cgo would check the whole Go object that contains the bytes, and panic if it has Go pointers. */
-#define RTCMSGO_MESSAGE                                                                                                \
-  uint32_t action, uint32_t flags, const char *room_id, size_t room_id_len, const char *from, size_t from_len,         \
-      const char *to, const size_t *to_lens, size_t to_count, int64_t conversation_id, int64_t sender_id,              \
+#define RTCMSGO_MESSAGE                                                                                        \
+  uint32_t action, uint32_t flags, const char *room_id, size_t room_id_len, const char *from, size_t from_len, \
+      const char *to, const size_t *to_lens, size_t to_count, int64_t conversation_id, int64_t sender_id,      \
       const int64_t *user_ids, size_t user_id_count, int32_t msg_type, const char *payload, size_t payload_len
 
 rtcmsg_code rtcmsgo_check(rtcmsg_client *client, RTCMSGO_MESSAGE, rtcmsg_error *error);
 
 rtcmsg_code rtcmsgo_submit(rtcmsg_client *client, RTCMSGO_MESSAGE, int32_t timeout_ms, int32_t expires_in_ms,
-                           uint32_t priority, uint32_t submit_flags, uint64_t user_data, uint64_t order_key, uint64_t *id,
-                           rtcmsg_error *error);
+                           uint32_t priority, uint32_t submit_flags, uint64_t user_data, uint64_t order_key,
+                           uint64_t *id, rtcmsg_error *error);
 
 rtcmsg_code rtcmsgo_call_action(rtcmsg_client *client, uint32_t vendor, const char *action, const char *version,
                                 const char *json, size_t json_len, int32_t timeout_ms, int32_t expires_in_ms,

@@ -82,18 +82,21 @@ class Match {
   void whisper(const std::string &player, int tick) {
     const std::string text = "whisper of tick " + std::to_string(tick);
     whispers_.submitted++;
-    client_.submit(Message::send_room_unicast("match", "server", player, text), [this, player](rtcmsg::Completion done) {
-      whispers_.count(done);
-      if (done.delivery() == Delivery::unknown) std::printf("%s may have got it or not\n", player.c_str());
-    });
+    client_.submit(Message::send_room_unicast("match", "server", player, text),
+                   [this, player](rtcmsg::Completion done) {
+                     whispers_.count(done);
+                     if (done.delivery() == Delivery::unknown)
+                       std::printf("%s may have got it or not\n", player.c_str());
+                   });
   }
 
   /* An old position of a player is useless, so it expires. Unordered: it does not wait for the announcements. */
   void signal(int tick) {
     const auto options = rtcmsg::SubmitOptions().expires_in(250ms).urgent().unordered();
     signals_.submitted++;
-    client_.submit(Message::send_broadcast("match", "server", "signal of tick " + std::to_string(tick)),
-                   [this](const rtcmsg::Completion &done) { signals_.count(done); }, options);
+    client_.submit(
+        Message::send_broadcast("match", "server", "signal of tick " + std::to_string(tick)),
+        [this](const rtcmsg::Completion &done) { signals_.count(done); }, options);
   }
 
   rtcmsg::Client &client_;

@@ -27,7 +27,11 @@ fuzz_target!(|input: &[u8]| {
     // An error inside HTTP 200 is an error.
     let has_error = !matches!(metadata["Error"], Value::Null);
     assert!(!has_error || report.code() != Code::Ok, "{}", report.summary());
-    assert!(metadata.is_object() || report.code() != Code::Ok, "{}", report.summary());
+    assert!(
+        metadata.is_object() || report.code() != Code::Ok,
+        "{}",
+        report.summary()
+    );
     // The answer of another action is not a result of this one.
     let sent = match answer.recipients {
         Recipients::One(_) => "SendUnicast",

@@ -81,7 +81,8 @@ static void submit_many(int count, int at_once) {
     }
     rtcmsg_completion rows[16];
     size_t found;
-    if (rtcmsg_client_poll(client, -1, rows, sizeof rows[0], 16, &found, &error) != RTCMSG_OK) fail("poll", error.message);
+    if (rtcmsg_client_poll(client, -1, rows, sizeof rows[0], 16, &found, &error) != RTCMSG_OK)
+      fail("poll", error.message);
     for (size_t i = 0; i < found; i++) {
       if (rows[i].code != RTCMSG_OK) fail("completion", rtcmsg_report_summary(rows[i].report));
       rtcmsg_report_free(rows[i].report);

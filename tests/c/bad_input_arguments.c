@@ -29,11 +29,11 @@ static void begin(const char *what) {
 }
 
 /* A row: what is done, the call, and what it must come to. */
-#define EXPECT(what, call, code, field, text)                \
-  do {                                                       \
-    begin(what);                                             \
+#define EXPECT(what, call, code, field, text)                 \
+  do {                                                        \
+    begin(what);                                              \
     row_check_error(&error, (call), (code), (field), (text)); \
-    row_check_quiet();                                       \
+    row_check_quiet();                                        \
   } while (0)
 
 /* The same for a call with an out-param, which must be set. */
@@ -92,14 +92,15 @@ static void null_in_every_place(void) {
                    "is NULL");
   EXPECT("send: report", rtcmsg_client_send(client, &good, NULL, NULL, &error), INVALID, "report", "is NULL");
   EXPECT_NO_REPORT("call: client",
-                   rtcmsg_client_call_action(NULL, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, &error), INVALID,
-                   "client", "is NULL");
+                   rtcmsg_client_call_action(NULL, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, &error),
+                   INVALID, "client", "is NULL");
   EXPECT_NO_REPORT("call: action", call_volcengine(NULL, VERSION, json), INVALID, "action", "is NULL");
   EXPECT_NO_REPORT("call: version", call_volcengine(ACTION, NULL, json), INVALID, "version", "2020-12-01");
   EXPECT_NO_REPORT("call: json", call_volcengine(ACTION, VERSION, rtcmsg_str_from(NULL)), INVALID, "json", "JSON");
   EXPECT_NO_REPORT("call: json of 2", call_volcengine(ACTION, VERSION, json_of(NULL, 2)), INVALID, "json",
                    "NULL with a length of 2");
-  EXPECT("call: report", rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, NULL, &error), INVALID,
+  EXPECT("call: report",
+         rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, NULL, &error), INVALID,
          "report", "is NULL");
   EXPECT("close: client", rtcmsg_client_close(NULL, 0, &error), INVALID, "client", "is NULL");
   row_end_group(client);
@@ -118,9 +119,12 @@ static void null_for_the_error(void) {
   EXPECT_CODE("check", rtcmsg_client_check(client, NULL, NULL), INVALID);
   EXPECT_CODE("check, well", rtcmsg_client_check(client, &good, NULL), RTCMSG_OK);
   EXPECT_CODE("send", rtcmsg_client_send(NULL, NULL, NULL, NULL, NULL), INVALID);
-  EXPECT_CODE("call", rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, NULL), INVALID);
+  EXPECT_CODE("call",
+              rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, NULL),
+              INVALID);
   CHECK(report == NULL);
-  EXPECT_CODE("call, all NULL", rtcmsg_client_call_action(NULL, 0, NULL, NULL, rtcmsg_str_from(NULL), NULL, NULL, NULL), INVALID);
+  EXPECT_CODE("call, all NULL", rtcmsg_client_call_action(NULL, 0, NULL, NULL, rtcmsg_str_from(NULL), NULL, NULL, NULL),
+              INVALID);
   EXPECT_CODE("close", rtcmsg_client_close(NULL, 0, NULL), INVALID);
   row_end_group(client);
 }
@@ -209,7 +213,8 @@ static void errors_of_other_sizes(void) {
     EXPECT_CODE("an error of a wrong size: send", rtcmsg_client_send(client, &good, NULL, &report, given), INVALID);
     CHECK(report == NULL);
     EXPECT_CODE("an error of a wrong size: call",
-                rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, given), INVALID);
+                rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, given),
+                INVALID);
     CHECK(report == NULL);
     EXPECT_CODE("an error of a wrong size: close", rtcmsg_client_close(client, 0, given), INVALID);
     check_untouched(&bad, wrong[i]);
@@ -235,7 +240,9 @@ static void an_error_without_its_start_is_logged(void) {
   CHECK_CODE(rtcmsg_config_load_env(logging, NULL), RTCMSG_OK);
   CHECK_CODE(rtcmsg_config_set_log(logging, keep_line, NULL, RTCMSG_LOG_ERROR, NULL), RTCMSG_OK);
   EXPECT_CODE("config_set", rtcmsg_config_set(logging, "zego.app_id", "1", &zero), INVALID);
-  CHECK_TEXT(logged, "rtcmsg_config_set: error.struct_size is 0, but must be at least 512: initialize the struct with RTCMSG_INIT");
+  CHECK_TEXT(
+      logged,
+      "rtcmsg_config_set: error.struct_size is 0, but must be at least 512: initialize the struct with RTCMSG_INIT");
   EXPECT_CODE("client_new", rtcmsg_client_new(logging, &made, &zero), INVALID);
   CHECK_CONTAINS(logged, "rtcmsg_client_new: error.struct_size is 0");
   CHECK_CODE(rtcmsg_client_new(logging, &other, NULL), RTCMSG_OK);
@@ -285,7 +292,8 @@ static void messages_of_a_newer_header(void) {
 /* Sends by rtcmsg_client_send() or rtcmsg_client_call_action(), with these options. */
 static rtcmsg_code with_options(int by_call, const rtcmsg_send_options *options) {
   if (!by_call) return rtcmsg_client_send(client, &good, options, &report, &error);
-  return rtcmsg_client_call_action(client, RTCMSG_VENDOR_VOLCENGINE, ACTION, VERSION, rtcmsg_str_from("{}"), options, &report, &error);
+  return rtcmsg_client_call_action(client, RTCMSG_VENDOR_VOLCENGINE, ACTION, VERSION, rtcmsg_str_from("{}"), options,
+                                   &report, &error);
 }
 
 static rtcmsg_code options(int by_call, size_t struct_size, int32_t timeout_ms, uint32_t priority) {
@@ -347,15 +355,17 @@ static void calls_of_no_vendor(void) {
   static const uint32_t vendors[] = {0, 3, UINT32_MAX};
   size_t i;
   for (i = 0; i < sizeof vendors / sizeof *vendors; i++)
-    EXPECT_NO_REPORT("vendor",
-                     rtcmsg_client_call_action(client, vendors[i], ACTION, VERSION, rtcmsg_str_from("{}"), NULL, &report, &error),
-                     INVALID, "vendor", "RTCMSG_VENDOR_VOLCENGINE or RTCMSG_VENDOR_ZEGO");
+    EXPECT_NO_REPORT(
+        "vendor",
+        rtcmsg_client_call_action(client, vendors[i], ACTION, VERSION, rtcmsg_str_from("{}"), NULL, &report, &error),
+        INVALID, "vendor", "RTCMSG_VENDOR_VOLCENGINE or RTCMSG_VENDOR_ZEGO");
   row_end_group(client);
 }
 
 static void actions_that_are_none(void) {
-  static const char *const none[] = {"", " ", "Send User", "Send&Version=1", "Send#", "Send/../x", "S\xC3\xA9nd",
-                                     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
+  static const char *const none[] = {
+      "",      " ",         "Send User",   "Send&Version=1",
+      "Send#", "Send/../x", "S\xC3\xA9nd", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
   static const char *const own[] = {"SendUnicast",   "SendRoomUnicast", "BatchSendRoomUnicast",
                                     "SendBroadcast", "P2PSendMessage",  "SendCustomCommand"};
   rtcmsg_str json = rtcmsg_str_from("{}");
@@ -373,7 +383,7 @@ static void actions_that_are_none(void) {
 }
 
 static void versions_that_are_none(void) {
-  static const char *const none[] = {"",           "2020-12-1",       "2020/12/01", "20201201",
+  static const char *const none[] = {"",           "2020-12-1",      "2020/12/01", "20201201",
                                      "2020-12-0x", "2020-12-01&X=1", " 2020-12-01"};
   rtcmsg_str json = rtcmsg_str_from("{}");
   size_t i;
@@ -386,10 +396,23 @@ static void versions_that_are_none(void) {
 }
 
 static void json_that_is_no_object(void) {
-  static const char *const none[] = {"",         " ",         "[]",          "1",           "\"{}\"",
-                                     "null",     "{",         "{\"a\":",     "{\"a\":1,}",  "{} {}",
-                                     "{\"a\":NaN}", "{'a':1}",  "{a:1}",       "{\"a\":01}",  "{\"a\":\"\n\"}",
-                                     "\xEF\xBB\xBF{}", "{\"a\":1,\"\\u0061\":2}"};
+  static const char *const none[] = {"",
+                                     " ",
+                                     "[]",
+                                     "1",
+                                     "\"{}\"",
+                                     "null",
+                                     "{",
+                                     "{\"a\":",
+                                     "{\"a\":1,}",
+                                     "{} {}",
+                                     "{\"a\":NaN}",
+                                     "{'a':1}",
+                                     "{a:1}",
+                                     "{\"a\":01}",
+                                     "{\"a\":\"\n\"}",
+                                     "\xEF\xBB\xBF{}",
+                                     "{\"a\":1,\"\\u0061\":2}"};
   size_t i;
   for (i = 0; i < sizeof none / sizeof *none; i++) {
     EXPECT_NO_REPORT(none[i], call_volcengine(ACTION, VERSION, rtcmsg_str_from(none[i])), INVALID, "json", "JSON");
@@ -423,13 +446,15 @@ static void json_that_no_query_can_say(void) {
   };
   size_t i;
   for (i = 0; i < sizeof none / sizeof *none; i++)
-    EXPECT_NO_REPORT(none[i][0], call_zego(ZEGO_ACTION, NULL, rtcmsg_str_from(none[i][0])), INVALID, "json", none[i][1]);
+    EXPECT_NO_REPORT(none[i][0], call_zego(ZEGO_ACTION, NULL, rtcmsg_str_from(none[i][0])), INVALID, "json",
+                     none[i][1]);
   row_end_group(client);
 }
 
 static rtcmsg_code credentials(rtcmsg_client *of, uint32_t vendor, const char *key_id, const char *secret,
                                const char *token) {
-  return rtcmsg_client_set_credentials(of, vendor, rtcmsg_str_from(key_id), rtcmsg_str_from(secret), rtcmsg_str_from(token), &error);
+  return rtcmsg_client_set_credentials(of, vendor, rtcmsg_str_from(key_id), rtcmsg_str_from(secret),
+                                       rtcmsg_str_from(token), &error);
 }
 
 static void credentials_that_cannot_be(void) {
@@ -443,16 +468,19 @@ static void credentials_that_cannot_be(void) {
   EXPECT("no secret", credentials(client, volcengine, "AKLT", NULL, NULL), INVALID, "secret", "must not be empty");
   EXPECT("line feed", credentials(client, volcengine, "AK\nLT", "s", NULL), INVALID, "key_id", "control character");
   EXPECT("not ASCII", credentials(client, volcengine, "AKLT", "s\xc3\xa9", NULL), INVALID, "secret", "ASCII");
-  EXPECT("token", credentials(client, volcengine, "AKLT", "s", "a\r\nb"), INVALID, "session_token", "control character");
-  EXPECT("ZEGO with a key", credentials(client, RTCMSG_VENDOR_ZEGO, "1", "s", NULL), INVALID, "key_id", "must be empty");
+  EXPECT("token", credentials(client, volcengine, "AKLT", "s", "a\r\nb"), INVALID, "session_token",
+         "control character");
+  EXPECT("ZEGO with a key", credentials(client, RTCMSG_VENDOR_ZEGO, "1", "s", NULL), INVALID, "key_id",
+         "must be empty");
   EXPECT("ZEGO's secret too short", credentials(client, RTCMSG_VENDOR_ZEGO, NULL, "s", NULL), INVALID, "secret",
          "1 characters, but it must have 32");
   EXPECT("exchanged", credentials(client, volcengine, "WkR0b2tlbg==", "AKLTYWJj", NULL), INVALID, "secret",
          "seem to be exchanged");
   CHECK_LACKS(error.message, "YWJj");
-  EXPECT("exchanged temporary keys", credentials(client, volcengine, "WkR0b2tlbg==", "AKTPYWJj", "STS2"), INVALID, "secret",
-         "seem to be exchanged");
-  EXPECT("ZEGO with a token", credentials(client, RTCMSG_VENDOR_ZEGO, NULL, "s", "t"), INVALID, "session_token", "must be empty");
+  EXPECT("exchanged temporary keys", credentials(client, volcengine, "WkR0b2tlbg==", "AKTPYWJj", "STS2"), INVALID,
+         "secret", "seem to be exchanged");
+  EXPECT("ZEGO with a token", credentials(client, RTCMSG_VENDOR_ZEGO, NULL, "s", "t"), INVALID, "session_token",
+         "must be empty");
   EXPECT("NULL with a length", rtcmsg_client_set_credentials(client, volcengine, key, nowhere, none, &error), INVALID,
          "secret", "is NULL with a length of 7");
   EXPECT("no UTF-8", credentials(client, volcengine, "AKLT", "s\xff", NULL), INVALID, "secret", "not UTF-8");
@@ -466,13 +494,16 @@ static void a_closed_client(void) {
   CHECK_CODE(rtcmsg_client_close(closed, 0, NULL), RTCMSG_OK);
   EXPECT("check", rtcmsg_client_check(closed, &good, &error), RTCMSG_ERR_CLOSED, "", "closed");
   EXPECT_NO_REPORT("send", rtcmsg_client_send(closed, &good, NULL, &report, &error), RTCMSG_ERR_CLOSED, "", "closed");
-  EXPECT_NO_REPORT("call of Volcengine",
-                   rtcmsg_client_call_action(closed, RTCMSG_VENDOR_VOLCENGINE, ACTION, VERSION, json, NULL, &report, &error),
-                   RTCMSG_ERR_CLOSED, "", "closed");
-  EXPECT_NO_REPORT("call of ZEGO",
-                   rtcmsg_client_call_action(closed, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, &error),
-                   RTCMSG_ERR_CLOSED, "", "closed");
-  EXPECT("set_credentials", credentials(closed, RTCMSG_VENDOR_VOLCENGINE, "AKLT", "secret", NULL), RTCMSG_ERR_CLOSED, "", "closed");
+  EXPECT_NO_REPORT(
+      "call of Volcengine",
+      rtcmsg_client_call_action(closed, RTCMSG_VENDOR_VOLCENGINE, ACTION, VERSION, json, NULL, &report, &error),
+      RTCMSG_ERR_CLOSED, "", "closed");
+  EXPECT_NO_REPORT(
+      "call of ZEGO",
+      rtcmsg_client_call_action(closed, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, &error),
+      RTCMSG_ERR_CLOSED, "", "closed");
+  EXPECT("set_credentials", credentials(closed, RTCMSG_VENDOR_VOLCENGINE, "AKLT", "secret", NULL), RTCMSG_ERR_CLOSED,
+         "", "closed");
   EXPECT("close", rtcmsg_client_close(closed, 0, &error), RTCMSG_OK, "", "");
   EXPECT("close without limit", rtcmsg_client_close(closed, -1, &error), RTCMSG_OK, "", "");
   EXPECT("close: -2", rtcmsg_client_close(closed, -2, &error), INVALID, "timeout_ms", "is -2");

@@ -21,8 +21,8 @@ static rtcmsg_client *client;
 enum {
   ROOM = 1,
   FROM = 2,
-  ONE = 4,   /* exactly one recipient */
-  MANY = 8,  /* a list of recipients */
+  ONE = 4,  /* exactly one recipient */
+  MANY = 8, /* a list of recipients */
   IM = 16,
   IDS = 32,
   BYTES = 64,
@@ -36,7 +36,8 @@ static const rtcmsg_str to_alice[] = {STR("alice")};
 static const rtcmsg_str to_two[] = {STR("alice"), STR("bob")};
 static const int64_t two_ids[] = {10008, 10009};
 
-#define GOOD(name) .struct_size = sizeof(rtcmsg_message), .action = RTCMSG_ACTION_##name, .payload = "hi", .payload_len = 2
+#define GOOD(name) \
+  .struct_size = sizeof(rtcmsg_message), .action = RTCMSG_ACTION_##name, .payload = "hi", .payload_len = 2
 #define SERVER .from = STR("server")
 #define SIGNAL .conversation_id = 1, .sender_id = 2, .msg_type = 3
 
@@ -333,7 +334,8 @@ static const struct spoilt spoilt[] = {
     {"20 KB of bytes and one", BATCH, 0, bytes_20k_1, INVALID, "payload", "accepts at most 20,480"},
     {"1 KB", ZEGO, 0, payload_1k, RTCMSG_OK, "", ""},
     {"1 KB and a byte", ZEGO, 0, payload_1k_1, INVALID, "payload", "message too long: 1,025 bytes"},
-    {"1 KB and a byte, the limit", ZEGO, 0, payload_1k_1, INVALID, "payload", "SendCustomCommand accepts at most 1,024"},
+    {"1 KB and a byte, the limit", ZEGO, 0, payload_1k_1, INVALID, "payload",
+     "SendCustomCommand accepts at most 1,024"},
     {"p2p_max_content", IM, 0, payload_64k, RTCMSG_OK, "", ""},
     {"p2p_max_content and a byte", IM, 0, payload_64k_1, INVALID, "payload", "65,536"},
 
@@ -355,7 +357,8 @@ static const struct spoilt spoilt[] = {
     {"Chinese in room_id", ROOM | ZEGO, 0, room_chinese, RTCMSG_OK, "", ""},
     {"every kind of allowed character", ROOM, 0, room_all_allowed, RTCMSG_OK, "", ""},
     {"room_id of 128", ROOM, 0, room_128, RTCMSG_OK, "", ""},
-    {"room_id of 129", ROOM | RTC, 0, room_129, INVALID, "room_id", "129 characters long; Volcengine ids have at most 128"},
+    {"room_id of 129", ROOM | RTC, 0, room_129, INVALID, "room_id",
+     "129 characters long; Volcengine ids have at most 128"},
     {"room_id of 129", ROOM | ZEGO, 0, room_129, INVALID, "room_id", "129 bytes long, zego.max_id_length is 128"},
     {"room_id of 130 bytes", ROOM | ZEGO, 0, room_130, INVALID, "room_id", "130 bytes"},
 
@@ -447,7 +450,8 @@ static const struct spoilt spoilt[] = {
     {"an id twice", IDS, 0, ids_twice, INVALID, "user_ids[1]", "twice"},
     {"p2p_max_users", IDS, 0, ids_500, RTCMSG_OK, "", ""},
     {"p2p_max_users and one", IDS, LEFT_OUT, ids_501, RTCMSG_OK, "", ""},
-    {"p2p_max_users and one left out", LEFT_OUT, 0, ids_501, INVALID, "user_ids", "501 recipients; P2PSendMessage accepts at most 500"},
+    {"p2p_max_users and one left out", LEFT_OUT, 0, ids_501, INVALID, "user_ids",
+     "501 recipients; P2PSendMessage accepts at most 500"},
 };
 
 static void messages_that_cannot_be(void) {
@@ -508,7 +512,8 @@ static const struct limited limited[] = {
     {"a lower p2p_max_content", "volcengine.p2p_max_content", "2", TO_USERS, nothing, RTCMSG_OK, "", ""},
     {"above a lower p2p_max_content", "volcengine.p2p_max_content", "2", TO_USERS, payload_3, INVALID, "payload", "3"},
     {"a lower p2p_max_users", "volcengine.p2p_max_users", "2", ALL_EXCEPT, nothing, RTCMSG_OK, "", ""},
-    {"above a lower p2p_max_users", "volcengine.p2p_max_users", "1", ALL_EXCEPT, nothing, INVALID, "user_ids", "accepts at most 1"},
+    {"above a lower p2p_max_users", "volcengine.p2p_max_users", "1", ALL_EXCEPT, nothing, INVALID, "user_ids",
+     "accepts at most 1"},
     {"a higher p2p_max_users", "volcengine.p2p_max_users", "501", ALL_EXCEPT, ids_501, RTCMSG_OK, "", ""},
     {"a lower max_id_length", "zego.max_id_length", "6", COMMAND, nothing, RTCMSG_OK, "", ""},
     {"above a lower max_id_length", "zego.max_id_length", "5", COMMAND, user_of_6, INVALID, "to[1]", "is 5"},

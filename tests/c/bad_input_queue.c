@@ -39,12 +39,12 @@ static void begin(const char *what) {
 }
 
 /* A row: what is done, the call, and what it must come to. Nothing is written into rows or text by what fails. */
-#define EXPECT(what, call, code, field, contains)                  \
-  do {                                                             \
-    begin(what);                                                   \
+#define EXPECT(what, call, code, field, contains)                 \
+  do {                                                            \
+    begin(what);                                                  \
     row_check_error(&error, (call), (code), (field), (contains)); \
-    CHECK_BYTES(rows, sizeof rows, untouched, sizeof untouched);   \
-    row_check_quiet();                                             \
+    CHECK_BYTES(rows, sizeof rows, untouched, sizeof untouched);  \
+    row_check_quiet();                                            \
   } while (0)
 
 #define EXPECT_NO_ID(what, call, code, field, contains) \
@@ -93,10 +93,11 @@ static void null_in_every_place(void) {
   EXPECT("stats: needed", rtcmsg_client_stats(client, text, sizeof text, NULL, &error), INVALID, "needed", "is NULL");
   EXPECT("stats: json", rtcmsg_client_stats(client, NULL, sizeof text, &needed, &error), INVALID, "json", "is NULL");
   CHECK(needed > 1 && needed <= 4096);
-  EXPECT_NO_TEXT("log: client", rtcmsg_client_next_log_line(NULL, &level, text, sizeof text, &needed, &error), INVALID, "client",
-                 "is NULL", 0);
+  EXPECT_NO_TEXT("log: client", rtcmsg_client_next_log_line(NULL, &level, text, sizeof text, &needed, &error), INVALID,
+                 "client", "is NULL", 0);
   CHECK_INT(level, 0);
-  EXPECT("log: level", rtcmsg_client_next_log_line(client, NULL, text, sizeof text, &needed, &error), INVALID, "level", "is NULL");
+  EXPECT("log: level", rtcmsg_client_next_log_line(client, NULL, text, sizeof text, &needed, &error), INVALID, "level",
+         "is NULL");
   EXPECT("log: needed", rtcmsg_client_next_log_line(client, &level, text, sizeof text, NULL, &error), INVALID, "needed",
          "is NULL");
   begin("pending");
@@ -158,14 +159,17 @@ static void errors_that_are_too_small(void) {
   row_end_group(client);
 }
 
-static rtcmsg_code submit_with(rtcmsg_send_options options) { return rtcmsg_client_submit(client, &good, &options, &id, &error); }
+static rtcmsg_code submit_with(rtcmsg_send_options options) {
+  return rtcmsg_client_submit(client, &good, &options, &id, &error);
+}
 
 static rtcmsg_code send_with(rtcmsg_send_options options, rtcmsg_report **report) {
   return rtcmsg_client_send(client, &good, &options, report, &error);
 }
 
 static rtcmsg_code call_with(rtcmsg_send_options options, rtcmsg_report **report) {
-  return rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, "SendBroadcastMessage", NULL, rtcmsg_str_from("{}"), &options, report, &error);
+  return rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, "SendBroadcastMessage", NULL, rtcmsg_str_from("{}"),
+                                   &options, report, &error);
 }
 
 #define MESSAGE_FLAG_IN_OPTIONS "RTCMSG_MESSAGE_BINARY is a flag of rtcmsg_message, not of rtcmsg_send_options"
@@ -186,8 +190,8 @@ static void options_that_cannot_be(void) {
   memset(&newer, 0, sizeof newer);
   newer.known.struct_size = sizeof newer;
   newer.tail[63] = 1;
-  EXPECT_NO_ID("a set tail", rtcmsg_client_submit(client, &good, &newer.known, &id, &error), RTCMSG_ERR_UNSUPPORTED, "options",
-               "after byte 40");
+  EXPECT_NO_ID("a set tail", rtcmsg_client_submit(client, &good, &newer.known, &id, &error), RTCMSG_ERR_UNSUPPORTED,
+               "options", "after byte 40");
   options = initial;
   options.timeout_ms = -2;
   EXPECT_NO_ID("timeout -2", submit_with(options), INVALID, "timeout_ms", "is -2; must be 0 or more");
@@ -348,7 +352,8 @@ static void log_lines_that_do_not_fit(void) {
   CHECK(needed > 1);
   line = needed;
   begin("log: a byte too few");
-  CHECK_CODE(rtcmsg_client_next_log_line(logging, &level, text, line - 1, &needed, &error), RTCMSG_ERR_BUFFER_TOO_SMALL);
+  CHECK_CODE(rtcmsg_client_next_log_line(logging, &level, text, line - 1, &needed, &error),
+             RTCMSG_ERR_BUFFER_TOO_SMALL);
   CHECK_SIZE(needed, line);
   CHECK_INT(text[0], 'x');
   begin("log: NULL with room");
@@ -373,7 +378,8 @@ static void a_closed_client(void) {
   CHECK_CODE(rtcmsg_client_close(closed, 0, &error), RTCMSG_OK);
   row_begin_group();
   EXPECT_NO_ID("submit", rtcmsg_client_submit(closed, &good, NULL, &id, &error), RTCMSG_ERR_CLOSED, "", "closed");
-  EXPECT_NO_HANDLE("event_handle", rtcmsg_client_event_handle(closed, &handle, &error), RTCMSG_ERR_CLOSED, "", "closed");
+  EXPECT_NO_HANDLE("event_handle", rtcmsg_client_event_handle(closed, &handle, &error), RTCMSG_ERR_CLOSED, "",
+                   "closed");
   EXPECT("cancel", rtcmsg_client_cancel(closed, 1, &error), RTCMSG_ERR_CLOSED, "", "closed");
   EXPECT("flush", rtcmsg_client_flush(closed, -1, &error), RTCMSG_ERR_CLOSED, "", "closed");
   EXPECT("warm_up", rtcmsg_client_warm_up(closed, 1, &error), RTCMSG_ERR_CLOSED, "", "closed");

@@ -180,9 +180,18 @@ struct made {
 
 #define ZEGO_KEYS {"zego.app_id", "1"}, {"zego.server_secret", "0123456789abcdef0123456789abcdef"}
 #define VOLCENGINE_KEYS {"volcengine.access_key", "a"}, {"volcengine.secret_key", "s"}
-#define CA(name) {ZEGO_KEYS, {"tls.ca_file", name}}
-#define PROXY(value) {ZEGO_KEYS, {"http.proxy", value}}
-#define ZEGO_AT(value) {ZEGO_KEYS, {"zego.endpoint", value}}
+#define CA(name)                       \
+  {                                    \
+    ZEGO_KEYS, { "tls.ca_file", name } \
+  }
+#define PROXY(value)                   \
+  {                                    \
+    ZEGO_KEYS, { "http.proxy", value } \
+  }
+#define ZEGO_AT(value)                    \
+  {                                       \
+    ZEGO_KEYS, { "zego.endpoint", value } \
+  }
 
 static const struct made made[] = {
     {"nothing", {{NULL, NULL}}, NOT_CONFIGURED, "", "no vendor is configured"},
@@ -193,13 +202,26 @@ static const struct made made[] = {
     {"RTC app alone", {{"volcengine.rtc_app_id", "x"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
     {"IM app alone", {{"volcengine.im_app_id", "1"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
     {"ZEGO app alone", {{"zego.app_id", "1"}}, NOT_CONFIGURED, "zego.server_secret", "not set"},
-    {"server secret alone", {{"zego.server_secret", "0123456789abcdef0123456789abcdef"}}, NOT_CONFIGURED, "zego.app_id", "not set"},
-    {"half a vendor beside a whole", {ZEGO_KEYS, {"volcengine.access_key", "a"}}, NOT_CONFIGURED,
-     "volcengine.secret_key", "not set"},
-    {"exchanged keys", {{"volcengine.access_key", "WkR0b2tlbg=="}, {"volcengine.secret_key", "AKLTYWJj"}}, INVALID,
-     "volcengine.secret_key", "seem to be exchanged"},
-    {"exchanged temporary keys", {{"volcengine.access_key", "WkR0b2tlbg=="}, {"volcengine.secret_key", "AKTPYWJj"}},
-     INVALID, "volcengine.secret_key", "seem to be exchanged"},
+    {"server secret alone",
+     {{"zego.server_secret", "0123456789abcdef0123456789abcdef"}},
+     NOT_CONFIGURED,
+     "zego.app_id",
+     "not set"},
+    {"half a vendor beside a whole",
+     {ZEGO_KEYS, {"volcengine.access_key", "a"}},
+     NOT_CONFIGURED,
+     "volcengine.secret_key",
+     "not set"},
+    {"exchanged keys",
+     {{"volcengine.access_key", "WkR0b2tlbg=="}, {"volcengine.secret_key", "AKLTYWJj"}},
+     INVALID,
+     "volcengine.secret_key",
+     "seem to be exchanged"},
+    {"exchanged temporary keys",
+     {{"volcengine.access_key", "WkR0b2tlbg=="}, {"volcengine.secret_key", "AKTPYWJj"}},
+     INVALID,
+     "volcengine.secret_key",
+     "seem to be exchanged"},
     {"ZEGO", {ZEGO_KEYS}, RTCMSG_OK, "", ""},
     {"Volcengine without apps", {VOLCENGINE_KEYS}, RTCMSG_OK, "", ""},
     {"plain HTTP by address", ZEGO_AT("http://192.0.2.1"), INVALID, "zego.endpoint", "not encrypted"},
@@ -209,10 +231,16 @@ static const struct made made[] = {
     {"a name that ends like loopback", ZEGO_AT("http://example.localhost.com"), INVALID, "zego.endpoint", "https://"},
     {"an address in a name", ZEGO_AT("http://127.0.0.1.example.com"), INVALID, "zego.endpoint", "https://"},
     {"plain HTTP by IPv6", ZEGO_AT("http://[2001:db8::1]"), INVALID, "zego.endpoint", "https://"},
-    {"plain HTTP of Volcengine", {VOLCENGINE_KEYS, {"volcengine.endpoint", "http://rtc.volcengineapi.com"}}, INVALID,
-     "volcengine.endpoint", "http.allow_plaintext"},
-    {"plain HTTP allowed", {ZEGO_KEYS, {"zego.endpoint", "http://192.0.2.1"}, {"http.allow_plaintext", "true"}},
-     RTCMSG_OK, "", ""},
+    {"plain HTTP of Volcengine",
+     {VOLCENGINE_KEYS, {"volcengine.endpoint", "http://rtc.volcengineapi.com"}},
+     INVALID,
+     "volcengine.endpoint",
+     "http.allow_plaintext"},
+    {"plain HTTP allowed",
+     {ZEGO_KEYS, {"zego.endpoint", "http://192.0.2.1"}, {"http.allow_plaintext", "true"}},
+     RTCMSG_OK,
+     "",
+     ""},
     {"loopback by address", ZEGO_AT("http://127.1.2.3:80"), RTCMSG_OK, "", ""},
     {"loopback by IPv6", ZEGO_AT("http://[::1]:80"), RTCMSG_OK, "", ""},
     {"loopback by name", ZEGO_AT("http://LocalHost"), RTCMSG_OK, "", ""},
@@ -225,7 +253,10 @@ static const struct made made[] = {
     {"CA file that ends early", CA("cut.pem"), INVALID, "tls.ca_file", "PEM"},
     {"CA file with a key alone", CA("key.pem"), INVALID, "tls.ca_file", "no certificate"},
     {"CA file whose certificate is none", CA("hollow.pem"), INVALID, "tls.ca_file", "hollow.pem"},
-    {"CA file for Volcengine", {VOLCENGINE_KEYS, {"tls.ca_file", "missing.pem"}}, INVALID, "tls.ca_file",
+    {"CA file for Volcengine",
+     {VOLCENGINE_KEYS, {"tls.ca_file", "missing.pem"}},
+     INVALID,
+     "tls.ca_file",
      "missing.pem"},
 };
 

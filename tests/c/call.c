@@ -64,9 +64,9 @@ static void send_broadcast_message_becomes_a_query(void) {
   check_case("SendBroadcastMessage");
   control_post("zego/join", "{\"room_id\":\"lobby\",\"user_id\":\"alice\"}");
   report = fixture_call(client, RTCMSG_VENDOR_ZEGO, "SendBroadcastMessage", NULL,
-                    "{\"RoomId\":\"lobby\",\"UserId\":\"server\",\"MessageCategory\":1,"
-                    "\"MessageContent\":\"a & b = \\\"c\\\" + \\u6f22\"}",
-                    RTCMSG_OK);
+                        "{\"RoomId\":\"lobby\",\"UserId\":\"server\",\"MessageCategory\":1,"
+                        "\"MessageContent\":\"a & b = \\\"c\\\" + \\u6f22\"}",
+                        RTCMSG_OK);
   check_taken(report);
   check_body_holds(report, "\"MessageId\":");
   inbox = control_inbox("zego", "alice");
@@ -93,7 +93,8 @@ static void a_refused_call_has_a_report_with_the_raw_answer(void) {
   rtcmsg_report_free(report);
 
   check_case("unknown version of Volcengine");
-  report = fixture_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "1999-12-31", "{}", RTCMSG_ERR_REJECTED);
+  report =
+      fixture_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "1999-12-31", "{}", RTCMSG_ERR_REJECTED);
   check_body_holds(report, "\"Code\":\"InvalidActionOrVersion\"");
   rtcmsg_report_free(report);
 
@@ -105,7 +106,8 @@ static void a_refused_call_has_a_report_with_the_raw_answer(void) {
   rtcmsg_report_free(report);
 
   check_case("a body that the vendor does not take");
-  report = fixture_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", "{}", RTCMSG_ERR_REJECTED);
+  report =
+      fixture_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", "{}", RTCMSG_ERR_REJECTED);
   CHECK_TEXT(rtcmsg_report_request(report, 0)->vendor_error, "InvalidParam");
   rtcmsg_report_free(report);
 }
@@ -113,10 +115,11 @@ static void a_refused_call_has_a_report_with_the_raw_answer(void) {
 static void a_list_becomes_a_repeated_parameter(void) {
   rtcmsg_report *report;
   check_case("ZEGO list");
-  report = fixture_call(client, RTCMSG_VENDOR_ZEGO, "SendBarrageMessage", NULL,
-                    "{\"RoomId\":\"lobby\",\"UserId\":\"server\",\"MessageCategory\":\"2\",\"MessageContent\":\"x\","
-                    "\"Extra\":[\"a b\",2,true],\"More[]\":[7221856821303361536]}",
-                    RTCMSG_OK);
+  report =
+      fixture_call(client, RTCMSG_VENDOR_ZEGO, "SendBarrageMessage", NULL,
+                   "{\"RoomId\":\"lobby\",\"UserId\":\"server\",\"MessageCategory\":\"2\",\"MessageContent\":\"x\","
+                   "\"Extra\":[\"a b\",2,true],\"More[]\":[7221856821303361536]}",
+                   RTCMSG_OK);
   rtcmsg_report_free(report);
   {
     char *requests = control_get("requests");
@@ -130,7 +133,8 @@ static void check_refused(uint32_t vendor, const char *action, const char *versi
                           const char *field) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_report *report = (rtcmsg_report *)&error;
-  rtcmsg_code code = rtcmsg_client_call_action(client, vendor, action, version, rtcmsg_str_from(json), NULL, &report, &error);
+  rtcmsg_code code =
+      rtcmsg_client_call_action(client, vendor, action, version, rtcmsg_str_from(json), NULL, &report, &error);
   CHECK_CODE(code, RTCMSG_ERR_INVALID_ARGUMENT);
   CHECK_CODE(error.code, RTCMSG_ERR_INVALID_ARGUMENT);
   CHECK_TEXT(error.field, field);
@@ -139,8 +143,8 @@ static void check_refused(uint32_t vendor, const char *action, const char *versi
 }
 
 static void actions_with_a_message_of_their_own_are_refused(void) {
-  static const char *const volcengine[] = {"SendUnicast", "SendRoomUnicast", "BatchSendRoomUnicast", "SendBroadcast",
-                                           "P2PSendMessage", "sendUnicast", "SENDBROADCAST"};
+  static const char *const volcengine[] = {"SendUnicast",    "SendRoomUnicast", "BatchSendRoomUnicast", "SendBroadcast",
+                                           "P2PSendMessage", "sendUnicast",     "SENDBROADCAST"};
   struct control_stats before = control_stats();
   struct control_stats after;
   size_t i;
@@ -159,8 +163,8 @@ static void what_is_no_version_or_json_is_refused(void) {
   static const char *const versions[] = {NULL, "", "2020-12-1", "2020/12/01", "20201201", "2020-12-01&X=1"};
   static const char *const json[] = {NULL, "", "[]", "1", "\"text\"", "{", "{}x", "{\"a\":1,\"a\":2}", "{\"a\":NaN}"};
   static const char *const zego_json[] = {
-      "{\"UserId\":[]}", "{\"UserId[]\":[]}", "{\"UserId\":null}", "{\"UserId\":{}}", "{\"UserId\":[[1]]}",
-      "{\"UserId\":[null]}", "{\"Signature\":\"x\"}", "{\"AppId\":1}", "{\"Action\":\"x\"}", "{\"action\":\"x\"}"};
+      "{\"UserId\":[]}",     "{\"UserId[]\":[]}",     "{\"UserId\":null}", "{\"UserId\":{}}",    "{\"UserId\":[[1]]}",
+      "{\"UserId\":[null]}", "{\"Signature\":\"x\"}", "{\"AppId\":1}",     "{\"Action\":\"x\"}", "{\"action\":\"x\"}"};
   struct control_stats before = control_stats();
   struct control_stats after;
   size_t i;

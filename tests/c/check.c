@@ -52,25 +52,23 @@ void check_require(const char *file, int line, const char *what, int holds) {
 }
 
 void check_int(const char *file, int line, const char *what, int64_t actual, int64_t expected) {
-  if (failed(file, line, actual == expected))
-    say("%s is %" PRId64 ", expected %" PRId64 "\n", what, actual, expected);
+  if (failed(file, line, actual == expected)) say("%s is %" PRId64 ", expected %" PRId64 "\n", what, actual, expected);
 }
 
 void check_size(const char *file, int line, const char *what, uint64_t actual, uint64_t expected) {
-  if (failed(file, line, actual == expected))
-    say("%s is %" PRIu64 ", expected %" PRIu64 "\n", what, actual, expected);
+  if (failed(file, line, actual == expected)) say("%s is %" PRIu64 ", expected %" PRIu64 "\n", what, actual, expected);
 }
 
 void check_code(const char *file, int line, const char *what, rtcmsg_code actual, rtcmsg_code expected) {
   if (failed(file, line, actual == expected))
     say("%s is %s (%" PRId32 "), expected %s (%" PRId32 ")\n", what, rtcmsg_code_name(actual), actual,
-           rtcmsg_code_name(expected), expected);
+        rtcmsg_code_name(expected), expected);
 }
 
 void check_delivery(const char *file, int line, const char *what, uint32_t actual, uint32_t expected) {
   if (failed(file, line, actual == expected))
     say("%s is %s (%" PRIu32 "), expected %s (%" PRIu32 ")\n", what, rtcmsg_delivery_name(actual), actual,
-           rtcmsg_delivery_name(expected), expected);
+        rtcmsg_delivery_name(expected), expected);
 }
 
 static const char *shown(const char *text) { return text ? text : "(NULL)"; }

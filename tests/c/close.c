@@ -145,8 +145,8 @@ static void with_a_backlog_that_is_full(void) {
   struct outcome outcome;
   check_case("full backlog");
   /* Such a thread ends when its connect does. */
-  client = fixture_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, "http.timeout_ms", "600000",
-                      "http.connect_timeout_ms", "5000", NULL);
+  client = fixture_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, "http.timeout_ms",
+                          "600000", "http.connect_timeout_ms", "5000", NULL);
   submit_all(client);
   wait_until_all_work(client);
   outcome = close_in_time(client);
@@ -207,7 +207,7 @@ static void with_a_vendor_that_asks_for_patience(void) {
   control_post("reset", "%s", "");
   control_post("faults", "{\"throttle\":true,\"retry_after_s\":300}");
   client = fixture_client("worker.threads", WORKERS_TEXT, "retry.max_attempts", "3", "retry.backoff_max_ms", "600000",
-                      "quota.mode", "wait", "quota.volcengine_scope", "close, throttled", ENDLESS, NULL);
+                          "quota.mode", "wait", "quota.volcengine_scope", "close, throttled", ENDLESS, NULL);
   submit_all(client);
   while (entries("ledger", "\"sequence\":") < 1) sched_yield();
   outcome = close_in_time(client);
@@ -227,7 +227,7 @@ static void with_a_quota_that_is_used_up(void) {
   check_case("used up quota");
   control_post("reset", "%s", "");
   client = fixture_client("worker.threads", WORKERS_TEXT, "quota.mode", "wait", "quota.rtc_per_second", "1",
-                      "quota.jitter_ms", "10000", "quota.volcengine_scope", "close, used up", ENDLESS, NULL);
+                          "quota.jitter_ms", "10000", "quota.volcengine_scope", "close, used up", ENDLESS, NULL);
   submit_all(client);
   while (!stats_contain(client, "\"completions\":1,")) sched_yield();
   outcome = close_in_time(client);

@@ -261,8 +261,8 @@ static void a_client_of_one_vendor_refuses_the_others_messages(void) {
   rtcmsg_report *report = NULL;
   check_case("Volcengine alone");
   check_not_configured(client, &zego, "zego.app_id");
-  CHECK_CODE(rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, "SendBroadcastMessage", NULL, rtcmsg_str_from("{}"), NULL, &report,
-                                &error),
+  CHECK_CODE(rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, "SendBroadcastMessage", NULL, rtcmsg_str_from("{}"),
+                                       NULL, &report, &error),
              RTCMSG_ERR_NOT_CONFIGURED);
   CHECK_TEXT(error.field, "zego.app_id");
   CHECK(report == NULL);
@@ -271,10 +271,10 @@ static void a_client_of_one_vendor_refuses_the_others_messages(void) {
 
   check_case("ZEGO alone");
   client = fixture_client("volcengine.access_key", "", "volcengine.secret_key", "", "volcengine.rtc_app_id", "",
-                      "volcengine.im_app_id", "", NULL);
+                          "volcengine.im_app_id", "", NULL);
   check_not_configured(client, &unicast, "volcengine.access_key");
-  CHECK_CODE(rtcmsg_client_call_action(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", rtcmsg_str_from("{}"), NULL,
-                                &report, &error),
+  CHECK_CODE(rtcmsg_client_call_action(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01",
+                                       rtcmsg_str_from("{}"), NULL, &report, &error),
              RTCMSG_ERR_NOT_CONFIGURED);
   CHECK_TEXT(error.field, "volcengine.access_key");
   CHECK(report == NULL);

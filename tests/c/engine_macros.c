@@ -1,8 +1,14 @@
 // standards: c99 c11 c17
 
 /* After the macros of engines, window systems and socket shims the C header compiles. */
-#define check(expr) do { if (!(expr)) __builtin_trap(); } while (0)
-#define verify(expr) do { if (!(expr)) __builtin_trap(); } while (0)
+#define check(expr)                \
+  do {                             \
+    if (!(expr)) __builtin_trap(); \
+  } while (0)
+#define verify(expr)               \
+  do {                             \
+    if (!(expr)) __builtin_trap(); \
+  } while (0)
 #define TEXT(x) L##x
 #define None 0L
 #define Success 0

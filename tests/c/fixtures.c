@@ -51,7 +51,8 @@ void fixture_check_agreement(const rtcmsg_report *report, const rtcmsg_error *er
   if (code == RTCMSG_OK)
     CHECK_TEXT(error->message, "");
   else
-    CHECK(error->message[0] != '\0' && strncmp(rtcmsg_report_summary(report), error->message, sizeof error->message - 4) == 0);
+    CHECK(error->message[0] != '\0' &&
+          strncmp(rtcmsg_report_summary(report), error->message, sizeof error->message - 4) == 0);
   CHECK(rtcmsg_report_summary(report)[0] != '\0');
   CHECK(strpbrk(rtcmsg_report_summary(report), "\r\n") == NULL);
   CHECK_SIZE(rtcmsg_report_request_count(report), 1);
@@ -75,7 +76,7 @@ rtcmsg_report *fixture_send(rtcmsg_client *client, const rtcmsg_message *message
 }
 
 rtcmsg_report *fixture_call(rtcmsg_client *client, uint32_t vendor, const char *action, const char *version,
-                        const char *json, rtcmsg_code expected) {
+                            const char *json, rtcmsg_code expected) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_report *report = NULL;
   rtcmsg_code code =

@@ -19,7 +19,7 @@ rtcmsg_report *fixture_send(rtcmsg_client *client, const rtcmsg_message *message
 
 /* The same for rtcmsg_client_call_action(). */
 rtcmsg_report *fixture_call(rtcmsg_client *client, uint32_t vendor, const char *action, const char *version,
-                        const char *json, rtcmsg_code expected);
+                            const char *json, rtcmsg_code expected);
 
 /* Checks that the report of one attempt, its error and its code agree. */
 void fixture_check_agreement(const rtcmsg_report *report, const rtcmsg_error *error, rtcmsg_code code);

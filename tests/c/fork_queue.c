@@ -145,7 +145,8 @@ static void a_fork_with_messages_done_in_flight_and_queued(void) {
   answers.count = MESSAGES - DONE;
   REQUIRE(pthread_create(&answers.thread, NULL, answer, &answers) == 0);
   while (polled < MESSAGES) {
-    CHECK_CODE(rtcmsg_client_poll(client, -1, &rows[polled], sizeof *rows, MESSAGES - polled, &count, &error), RTCMSG_OK);
+    CHECK_CODE(rtcmsg_client_poll(client, -1, &rows[polled], sizeof *rows, MESSAGES - polled, &count, &error),
+               RTCMSG_OK);
     REQUIRE(count > 0);
     polled += count;
   }

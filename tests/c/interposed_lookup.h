@@ -15,10 +15,10 @@
 static struct {
   pthread_mutex_t mutex;
   pthread_cond_t changed;
-  int lookups;   /* begun so far */
-  int is_held;   /* no lookup returns */
-  int waiting;   /* lookups that are held now */
-  int before;    /* how many addresses, from 127.0.0.2 on, come before 127.0.0.1 */
+  int lookups; /* begun so far */
+  int is_held; /* no lookup returns */
+  int waiting; /* lookups that are held now */
+  int before;  /* how many addresses, from 127.0.0.2 on, come before 127.0.0.1 */
 } lookup = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0};
 
 struct found_address {

@@ -81,7 +81,8 @@ static void numbers_and_names_stay(void) {
     check_case(codes[i].name);
     CHECK_INT(codes[i].value, codes[i].number);
     CHECK_TEXT(rtcmsg_code_name(codes[i].value), codes[i].name);
-    CHECK(strlen(rtcmsg_code_text(codes[i].value)) > 5 && strcmp(rtcmsg_code_text(codes[i].value), "unknown code") != 0);
+    CHECK(strlen(rtcmsg_code_text(codes[i].value)) > 5 &&
+          strcmp(rtcmsg_code_text(codes[i].value), "unknown code") != 0);
   }
   for (i = 0; i < sizeof deliveries / sizeof *deliveries; i++) {
     check_case(deliveries[i].name);

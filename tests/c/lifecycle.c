@@ -30,8 +30,8 @@ static void check_gives(rtcmsg_client *client, rtcmsg_code expected) {
   CHECK(error.message[0] != '\0');
   CHECK(report == NULL);
   report = (rtcmsg_report *)&error;
-  CHECK_CODE(rtcmsg_client_call_action(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", rtcmsg_str_from("{}"), NULL,
-                                &report, &error),
+  CHECK_CODE(rtcmsg_client_call_action(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01",
+                                       rtcmsg_str_from("{}"), NULL, &report, &error),
              expected);
   CHECK_CODE(error.code, expected);
   CHECK(report == NULL);

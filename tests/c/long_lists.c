@@ -72,14 +72,16 @@ static void right_wrong_right_credentials(void) {
   const rtcmsg_str secrets[] = {right, rtcmsg_str_from("another"), right};
   size_t i;
   for (i = 0; i < 3; i++) {
-    CHECK_CODE(rtcmsg_client_set_credentials(client, RTCMSG_VENDOR_VOLCENGINE, key, secrets[i], none, &error), RTCMSG_OK);
+    CHECK_CODE(rtcmsg_client_set_credentials(client, RTCMSG_VENDOR_VOLCENGINE, key, secrets[i], none, &error),
+               RTCMSG_OK);
     rtcmsg_report_free(fixture_send(client, &message, i == 1 ? RTCMSG_ERR_UNAUTHENTICATED : RTCMSG_OK));
   }
   rtcmsg_client_free(client);
 }
 
 static void a_used_up_quota_says_when(void) {
-  rtcmsg_client *client = fixture_client("quota.mode", "fail", "quota.rtc_per_second", "1", "quota.jitter_ms", "10000", NULL);
+  rtcmsg_client *client =
+      fixture_client("quota.mode", "fail", "quota.rtc_per_second", "1", "quota.jitter_ms", "10000", NULL);
   rtcmsg_message message = fixture_unicast();
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_send_options urgent = RTCMSG_INIT(rtcmsg_send_options);

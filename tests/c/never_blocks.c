@@ -141,7 +141,7 @@ static void a_queue_that_is_full(void) {
 
 static void a_quota_that_is_used_up(void) {
   rtcmsg_client *client = fixture_client("quota.mode", "wait", "quota.rtc_per_second", "1", "quota.jitter_ms", "10000",
-                                     "quota.volcengine_scope", "never blocks", ENDLESS, NULL);
+                                         "quota.volcengine_scope", "never blocks", ENDLESS, NULL);
   rtcmsg_message message = fixture_unicast();
   rtcmsg_report *report = fixture_send(client, &message, RTCMSG_OK);
   rtcmsg_report_free(report);

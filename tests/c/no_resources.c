@@ -22,7 +22,8 @@ static char named_url[100];
 
 /* A client that must look up the host of its endpoint. */
 static rtcmsg_client *named_client(const char *attempts) {
-  return fixture_client("volcengine.endpoint", named_url, "retry.max_attempts", attempts, "retry.backoff_ms", "1", NULL);
+  return fixture_client("volcengine.endpoint", named_url, "retry.max_attempts", attempts, "retry.backoff_ms", "1",
+                        NULL);
 }
 
 static size_t arrived(void) {

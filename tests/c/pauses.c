@@ -28,7 +28,8 @@ enum { THREADS = 300, LIMIT = 100, ROUNDS = 10 };
 enum { CAUGHT = LIMIT * 9 / 10, LATE = LIMIT / 2 };
 
 /* What delays may differ by where the machine has other work and every connection is new. */
-#define PACED "quota.mode", "wait", "quota.jitter_ms", "500", "http.timeout_ms", "60000", "http.max_idle_connections", "300"
+#define PACED \
+  "quota.mode", "wait", "quota.jitter_ms", "500", "http.timeout_ms", "60000", "http.max_idle_connections", "300"
 
 /* Three hundred connects at once, on a busy machine, take the judge some time. */
 #define MANY_CONNECTS "quota.jitter_ms", "2000"
@@ -220,7 +221,7 @@ static void send_behind_a_slow_name(void) {
   rtcmsg_client *client;
   named_emulator_url(url, sizeof url);
   client = fixture_client(PACED, "quota.rtc_per_second", "100", MANY_CONNECTS, "http.connect_timeout_ms", "30000",
-                      "volcengine.endpoint", url, NULL);
+                          "volcengine.endpoint", url, NULL);
   hold_lookups(1);
   start(senders, client, &message, 1);
   wait_for_held_lookup();

@@ -91,8 +91,8 @@ static void address(struct draft *draft, uint32_t random) {
   rtcmsg_message *message = &draft->message;
   size_t i;
   int is_im = message->action / 10 == 11;
-  int is_for_all =
-      message->action == RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST || message->action == RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM;
+  int is_for_all = message->action == RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST ||
+                   message->action == RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM;
   if (is_im) {
     message->conversation_id = 1 + random % 2;
     message->sender_id = 1;
@@ -168,7 +168,8 @@ static void *submit(void *argument) {
     if (number >= room) return NULL;
     compose(&draft, number);
     entry->without_completion = (draft.options.flags & RTCMSG_SUBMIT_NO_COMPLETION) != 0;
-    while ((code = rtcmsg_client_submit(client, &draft.message, &draft.options, &entry->id, NULL)) == RTCMSG_ERR_QUEUE_FULL)
+    while ((code = rtcmsg_client_submit(client, &draft.message, &draft.options, &entry->id, NULL)) ==
+           RTCMSG_ERR_QUEUE_FULL)
       rest(200);
     if (code != RTCMSG_OK) {
       if (code != RTCMSG_ERR_CLOSED) *wrong = code;
@@ -243,9 +244,10 @@ static void *change_credentials(void *argument) {
   rtcmsg_str none = rtcmsg_str_from(NULL);
   int turn;
   for (turn = 0; !__atomic_load_n(&is_over, __ATOMIC_SEQ_CST); turn++) {
-    rtcmsg_code code =
-        turn % 3 == 2 ? rtcmsg_client_set_credentials(client, RTCMSG_VENDOR_ZEGO, none, server_secret, none, NULL)
-                      : rtcmsg_client_set_credentials(client, RTCMSG_VENDOR_VOLCENGINE, key, secret, turn % 3 ? token : none, NULL);
+    rtcmsg_code code = turn % 3 == 2
+                           ? rtcmsg_client_set_credentials(client, RTCMSG_VENDOR_ZEGO, none, server_secret, none, NULL)
+                           : rtcmsg_client_set_credentials(client, RTCMSG_VENDOR_VOLCENGINE, key, secret,
+                                                           turn % 3 ? token : none, NULL);
     if (code != RTCMSG_OK && code != RTCMSG_ERR_CLOSED) *wrong = code;
     rest(700);
   }
@@ -257,8 +259,7 @@ static void fill_the_rooms(void) {
   for (i = 0; i < 12; i++) control_post("zego/join", "{\"room_id\":\"crowd\",\"user_id\":\"u%d\"}", i);
   for (i = 0; i < 8; i++)
     control_post("im/join", "{\"conversation_id\":%d,\"user_id\":%d,\"devices\":[\"Web\"]}", 1 + i / 4, 1 + i % 4);
-  for (i = 0; i < DESTINATIONS; i++)
-    control_post("zego/join", "{\"room_id\":\"room-%d\",\"user_id\":\"u0\"}", i);
+  for (i = 0; i < DESTINATIONS; i++) control_post("zego/join", "{\"room_id\":\"room-%d\",\"user_id\":\"u0\"}", i);
 }
 
 /* The one at accept comes last: it hits the control API as well. */
@@ -308,7 +309,8 @@ static void check_entries(void) {
   printf("accepted %" PRIu64 ", completed %" PRIu64 ", closed %" PRIu64 "; not sent %" PRIu64 ", not delivered %" PRIu64
          ", accepted %" PRIu64 ", delivered %" PRIu64 ", unknown %" PRIu64 "\n",
          accepted, completed, closed, by_delivery[RTCMSG_DELIVERY_NOT_SENT], by_delivery[RTCMSG_DELIVERY_NOT_DELIVERED],
-         by_delivery[RTCMSG_DELIVERY_ACCEPTED], by_delivery[RTCMSG_DELIVERY_DELIVERED], by_delivery[RTCMSG_DELIVERY_UNKNOWN]);
+         by_delivery[RTCMSG_DELIVERY_ACCEPTED], by_delivery[RTCMSG_DELIVERY_DELIVERED],
+         by_delivery[RTCMSG_DELIVERY_UNKNOWN]);
   CHECK(accepted >= wanted);
   CHECK_SIZE(accepted, taken_in);
   CHECK_SIZE(completed, with_completion);
@@ -317,8 +319,8 @@ static void check_entries(void) {
   CHECK_SIZE(twice_or_never, 0);
   CHECK_SIZE(wrong_cancel, 0);
   CHECK_SIZE(wrong_unsent, 0);
-  CHECK(by_delivery[RTCMSG_DELIVERY_ACCEPTED] > 0 && by_delivery[RTCMSG_DELIVERY_DELIVERED] > 0 && by_delivery[RTCMSG_DELIVERY_UNKNOWN] > 0 &&
-        by_delivery[RTCMSG_DELIVERY_NOT_SENT] > 0);
+  CHECK(by_delivery[RTCMSG_DELIVERY_ACCEPTED] > 0 && by_delivery[RTCMSG_DELIVERY_DELIVERED] > 0 &&
+        by_delivery[RTCMSG_DELIVERY_UNKNOWN] > 0 && by_delivery[RTCMSG_DELIVERY_NOT_SENT] > 0);
 }
 
 /* A line for each message that was taken in: its number, whether it had a completion, and its requests by delivery. */
@@ -362,8 +364,8 @@ int main(void) {
   REQUIRE(entries && cancelled);
   fill_the_rooms();
   add_faults();
-  client = fixture_client("queue.capacity", "2000", "retry.max_attempts", "3", "retry.backoff_ms", "1", "retry.backoff_max_ms", "4",
-                      NULL);
+  client = fixture_client("queue.capacity", "2000", "retry.max_attempts", "3", "retry.backoff_ms", "1",
+                          "retry.backoff_max_ms", "4", NULL);
   for (i = 0; i < POLLERS; i++) REQUIRE(pthread_create(&pollers[i], NULL, poll_all, &wrong[SUBMITTERS + i]) == 0);
   for (i = 0; i < SUBMITTERS; i++) REQUIRE(pthread_create(&submitters[i], NULL, submit, &wrong[i]) == 0);
   REQUIRE(pthread_create(&others[0], NULL, cancel_some, &wrong[SUBMITTERS + POLLERS]) == 0);

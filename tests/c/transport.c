@@ -90,7 +90,8 @@ static void where_nothing_listens_nothing_is_sent(void) {
 static int32_t deadline_for(rtcmsg_client *client, const rtcmsg_message *message) {
   rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   uint32_t delivery = RTCMSG_DELIVERY_NOT_SENT;
-  for (options.timeout_ms = 300; delivery == RTCMSG_DELIVERY_NOT_SENT && options.timeout_ms < GENEROUS_MS; options.timeout_ms *= 2) {
+  for (options.timeout_ms = 300; delivery == RTCMSG_DELIVERY_NOT_SENT && options.timeout_ms < GENEROUS_MS;
+       options.timeout_ms *= 2) {
     rtcmsg_report *report = NULL;
     CHECK_CODE(rtcmsg_client_send(client, message, &options, &report, NULL), RTCMSG_ERR_TIMEOUT);
     delivery = rtcmsg_report_delivery(report);

@@ -81,18 +81,23 @@ int main(void) {
   unreadable = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   REQUIRE(unreadable != MAP_FAILED);
   expect_refused_names(RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST, 2, "2 recipients; SendUnicast accepts at most 1");
-  expect_refused_names(RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST, 1000000, "1,000,000 recipients; SendRoomUnicast accepts at most 1");
-  expect_refused_names(RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST, 21, "21 recipients; BatchSendRoomUnicast accepts at most 20");
+  expect_refused_names(RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST, 1000000,
+                       "1,000,000 recipients; SendRoomUnicast accepts at most 1");
+  expect_refused_names(RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST, 21,
+                       "21 recipients; BatchSendRoomUnicast accepts at most 20");
   expect_refused_names(RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST, 1, "not allowed for");
   expect_refused_names(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS, 1000000, "accepts at most 20");
   expect_refused_names(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM, 1000000, "not allowed for");
   expect_refused_ids(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, 21, "accepts at most 20");
   expect_refused_ids(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL, 1, "not allowed for");
   expect_refused_ids(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT, 6, "accepts at most 5");
-  expect_refused_payload(RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST, 65537, "65,537 bytes; SendBroadcast accepts at most 65,536");
+  expect_refused_payload(RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST, 65537,
+                         "65,537 bytes; SendBroadcast accepts at most 65,536");
   expect_refused_payload(RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST, 20481, "accepts at most 20,480");
-  expect_refused_payload(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, size, "P2PSendMessage accepts at most 65,536");
-  expect_refused_payload(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS, 1025, "SendCustomCommand accepts at most 1,024");
+  expect_refused_payload(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, size,
+                         "P2PSendMessage accepts at most 65,536");
+  expect_refused_payload(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS, 1025,
+                         "SendCustomCommand accepts at most 1,024");
   munmap((void *)(uintptr_t)unreadable, size);
   rtcmsg_client_free(client);
   return check_summary();

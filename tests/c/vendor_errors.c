@@ -10,8 +10,8 @@ static const rtcmsg_str alice = {"alice", 5};
 static const int64_t member = 10008;
 
 /* The message was refused as a whole: one request, every named recipient has its outcome. */
-static void check_refused(rtcmsg_client *client, const rtcmsg_message *message, rtcmsg_code code,
-                          uint32_t http_status, const char *vendor_error, int32_t vendor_code) {
+static void check_refused(rtcmsg_client *client, const rtcmsg_message *message, rtcmsg_code code, uint32_t http_status,
+                          const char *vendor_error, int32_t vendor_code) {
   rtcmsg_report *report = fixture_send(client, message, code);
   const rtcmsg_request *request = rtcmsg_report_request(report, 0);
   size_t named = message->to_count + message->user_id_count;

@@ -43,18 +43,20 @@ int main() {
   CHECK(news_of([] { delete new int; }) == 1);
   CHECK_SIZE(news_of([&] { reached += client.send_unicast("server", "alice", "hello").ok(); }), 0);
   CHECK_SIZE(news_of([&] { reached += client.batch_send_room_unicast("lobby", "server", users, "hello").ok(); }), 0);
-  CHECK_SIZE(news_of([&] { reached += client.send_custom_command_to_users("lobby", "server", {"alice"}, "hi").ok(); }), 0);
+  CHECK_SIZE(news_of([&] { reached += client.send_custom_command_to_users("lobby", "server", {"alice"}, "hi").ok(); }),
+             0);
   CHECK_SIZE(news_of([&] { reached += client.p2p_send_message_to_users(7, 10008, 1, {10001}, "hello").ok(); }), 0);
   CHECK_SIZE(news_of([&] { reached += !client.try_send_unicast("", "alice", "hello").ok(); }), 0);
   CHECK_SIZE(news_of([&] {
                const rtcmsg::Report report = client.send_unicast("server", "alice", "hello");
-               for (const rtcmsg::Recipient recipient : report.recipients())
-                 reached += recipient.user() == "alice";
+               for (const rtcmsg::Recipient recipient : report.recipients()) reached += recipient.user() == "alice";
              }),
              0);
   CHECK_SIZE(reached, 6);
   const auto message = rtcmsg::Message::send_unicast("server", "alice", "hello");
-  CHECK_SIZE(news_of([&] { client.submit(message, [&reached](const rtcmsg::Completion &done) { reached += done.ok(); }); }), 1);
+  CHECK_SIZE(
+      news_of([&] { client.submit(message, [&reached](const rtcmsg::Completion &done) { reached += done.ok(); }); }),
+      1);
   CHECK_SIZE(news_of([&] { client.submit_and_forget(message); }), 0);
   const auto refused = rtcmsg::Message::send_unicast("", "alice", "hello");
   CHECK_SIZE(news_of([&] { reached += !client.try_submit(refused, [](const rtcmsg::Completion &) {}).ok(); }), 0);

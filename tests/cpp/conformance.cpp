@@ -30,7 +30,8 @@ struct Arguments {
         to(static_cast<const Text *>(m.to), m.to_count),
         user_ids(m.user_ids, m.user_id_count),
         content(std::string_view(static_cast<const char *>(m.payload), m.payload_len)),
-        payload((m.flags & RTCMSG_MESSAGE_BINARY) != 0 ? Payload::binary(m.payload, m.payload_len) : Payload(content)) {}
+        payload((m.flags & RTCMSG_MESSAGE_BINARY) != 0 ? Payload::binary(m.payload, m.payload_len) : Payload(content)) {
+  }
 
   Text one_user() const { return to.data()[0]; }
 
@@ -58,7 +59,8 @@ Result<Report> try_send(Client &client, const rtcmsg_message &m) {
     case RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL:
       return client.try_p2p_send_message_to_all(m.conversation_id, m.sender_id, m.msg_type, a.content);
     case RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT:
-      return client.try_p2p_send_message_to_all_except(m.conversation_id, m.sender_id, m.msg_type, a.user_ids, a.content);
+      return client.try_p2p_send_message_to_all_except(m.conversation_id, m.sender_id, m.msg_type, a.user_ids,
+                                                       a.content);
     case RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS:
       return client.try_send_custom_command_to_users(a.room_id, a.from, a.to, a.content);
     case RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM:

@@ -3,9 +3,18 @@
 // The header compiles and works after the macros of engines, window systems and sockets, and leaves them unchanged.
 
 /* Unreal Engine, and AssertMacros.h of Apple. */
-#define check(expr) do { if (!(expr)) __builtin_trap(); } while (0)
-#define verify(expr) do { if (!(expr)) __builtin_trap(); } while (0)
-#define require(expr) do { if (!(expr)) __builtin_trap(); } while (0)
+#define check(expr)                \
+  do {                             \
+    if (!(expr)) __builtin_trap(); \
+  } while (0)
+#define verify(expr)               \
+  do {                             \
+    if (!(expr)) __builtin_trap(); \
+  } while (0)
+#define require(expr)              \
+  do {                             \
+    if (!(expr)) __builtin_trap(); \
+  } while (0)
 #define ensure(expr) (!!(expr))
 #define TEXT(x) L##x
 /* Xlib. */
@@ -90,7 +99,7 @@ IS_STILL(GetMessage, "GetMessageW");
 IS_STILL(slots, "");
 IS_STILL(signals, "public");
 IS_STILL(emit, "");
-IS_STILL(foreach(x, y), "for (x : y)");
+IS_STILL(foreach (x, y), "for (x : y)");
 IS_STILL(forever, "for (;;)");
 IS_STILL(error(), "__builtin_trap()");
 IS_STILL(poll(), "__builtin_trap()");

@@ -25,7 +25,8 @@ static_assert(!std::is_copy_constructible_v<Client> && std::is_nothrow_move_cons
 static_assert(!std::is_copy_constructible_v<rtcmsg::Config> && !std::is_copy_constructible_v<rtcmsg::Report>);
 static_assert(!std::is_copy_constructible_v<rtcmsg::Completion>);
 static_assert(std::is_convertible_v<std::vector<rtcmsg::Text>, rtcmsg::Users>);
-static_assert(!std::is_convertible_v<std::vector<std::string>, rtcmsg::Users> && !std::is_convertible_v<int, rtcmsg::Users>);
+static_assert(!std::is_convertible_v<std::vector<std::string>, rtcmsg::Users> &&
+              !std::is_convertible_v<int, rtcmsg::Users>);
 
 template <class Function>
 rtcmsg::Error thrown_by(Function &&function) {
@@ -38,7 +39,8 @@ rtcmsg::Error thrown_by(Function &&function) {
   return rtcmsg::Error();
 }
 
-void check_same(const rtcmsg::Error &error, const rtcmsg::Error &thrown, Code code, const char *field, const char *text) {
+void check_same(const rtcmsg::Error &error, const rtcmsg::Error &thrown, Code code, const char *field,
+                const char *text) {
   CHECK_IS(error.code(), code);
   CHECK_TEXT(error.field(), field);
   CHECK_CONTAINS(error.message(), text);
@@ -61,9 +63,10 @@ void a_message_that_is_not_taken_in_is_an_error_in_both_styles() {
   check_same(client.try_check(Message::p2p_send_message_to_all(0, 1, 1, "x")).error(),
              thrown_by([&] { client.check(Message::p2p_send_message_to_all(0, 1, 1, "x")); }), Code::invalid_argument,
              "conversation_id", "is 0");
-  check_same(client.try_submit(Message::send_broadcast("", "server", "x"), [](const rtcmsg::Completion &) {}).error(),
-             thrown_by([&] { client.submit(Message::send_broadcast("", "server", "x"), [](const rtcmsg::Completion &) {}); }),
-             Code::invalid_argument, "room_id", "must not be empty");
+  check_same(
+      client.try_submit(Message::send_broadcast("", "server", "x"), [](const rtcmsg::Completion &) {}).error(),
+      thrown_by([&] { client.submit(Message::send_broadcast("", "server", "x"), [](const rtcmsg::Completion &) {}); }),
+      Code::invalid_argument, "room_id", "must not be empty");
   check_same(client.try_submit_and_forget(Message::send_broadcast("lobby", "", "x")).error(),
              thrown_by([&] { client.submit_and_forget(Message::send_broadcast("lobby", "", "x")); }),
              Code::invalid_argument, "from", "must not be empty");
@@ -105,10 +108,10 @@ void settings_are_checked_in_both_styles() {
              thrown_by([&] { config.set(std::string("a\0b", 3), "1"); }), Code::invalid_argument, "key",
              "contains a NUL character");
   const char *no_text = nullptr;
-  check_same(config.try_set(no_text, "1").error(), thrown_by([&] { config.set(no_text, "1"); }),
-             Code::invalid_argument, "key", "NULL");
-  check_same(Client::try_make(config).error(), thrown_by([&] { const Client client(config); }), Code::not_configured, "",
-             "");
+  check_same(config.try_set(no_text, "1").error(), thrown_by([&] { config.set(no_text, "1"); }), Code::invalid_argument,
+             "key", "NULL");
+  check_same(Client::try_make(config).error(), thrown_by([&] { const Client client(config); }), Code::not_configured,
+             "", "");
   CHECK(config.set("zego.app_id", "1").try_set("zego.server_secret", "0123456789abcdef0123456789abcdef").ok());
   CHECK(Client::try_make(config).ok());
 }
@@ -118,9 +121,11 @@ void a_closed_client_says_so() {
   client.close(0s);
   check_same(client.try_send_unicast("server", "alice", "hello").error(),
              thrown_by([&] { (void)client.send_unicast("server", "alice", "hello"); }), Code::closed, "", "closed");
-  check_same(client.try_submit(Message::send_unicast("server", "alice", "x"), [](const rtcmsg::Completion &) {}).error(),
-             thrown_by([&] { client.submit(Message::send_unicast("server", "alice", "x"), [](const rtcmsg::Completion &) {}); }),
-             Code::closed, "", "closed");
+  check_same(
+      client.try_submit(Message::send_unicast("server", "alice", "x"), [](const rtcmsg::Completion &) {}).error(),
+      thrown_by(
+          [&] { client.submit(Message::send_unicast("server", "alice", "x"), [](const rtcmsg::Completion &) {}); }),
+      Code::closed, "", "closed");
   check_same(client.try_flush(1s).error(), thrown_by([&] { client.flush(1s); }), Code::closed, "", "closed");
   check_same(client.try_cancel(1).error(), thrown_by([&] { client.cancel(1); }), Code::closed, "", "closed");
   check_same(client.try_warm_up().error(), thrown_by([&] { client.warm_up(); }), Code::closed, "", "closed");
@@ -152,17 +157,20 @@ void a_duration_is_rounded_up_and_never_turns_into_forever() {
 void a_time_that_has_run_out_is_refused() {
   fixture_presence();
   Client client = fixture_client();
-  const auto refused = [&client](const rtcmsg::SendOptions &send, const rtcmsg::SubmitOptions &submit, const char *field) {
+  const auto refused = [&client](const rtcmsg::SendOptions &send, const rtcmsg::SubmitOptions &submit,
+                                 const char *field) {
     const Message message = Message::send_unicast("server", "alice", "hello");
     const auto handler = [](const rtcmsg::Completion &) {};
     check_same(client.try_send(message, send).error(), thrown_by([&] { (void)client.send(message, send); }),
                Code::invalid_argument, field, "must be above 0");
-    check_same(client.try_submit(message, handler, submit).error(), thrown_by([&] { client.submit(message, handler, submit); }),
-               Code::invalid_argument, field, "must be above 0");
+    check_same(client.try_submit(message, handler, submit).error(),
+               thrown_by([&] { client.submit(message, handler, submit); }), Code::invalid_argument, field,
+               "must be above 0");
     check_same(client.try_submit_and_forget(message, submit).error(),
                thrown_by([&] { client.submit_and_forget(message, submit); }), Code::invalid_argument, field,
                "must be above 0");
-    CHECK_TEXT(client.try_call_action(rtcmsg::Vendor::zego, "DescribeUsers", nullptr, "{}", send).error().field(), field);
+    CHECK_TEXT(client.try_call_action(rtcmsg::Vendor::zego, "DescribeUsers", nullptr, "{}", send).error().field(),
+               field);
   };
   for (const Wait wait : {Wait(0s), Wait(-1ns), Wait(-5s), Wait(std::chrono::hours::min())}) {
     refused(rtcmsg::SendOptions().timeout(wait), rtcmsg::SubmitOptions().timeout(wait), "timeout_ms");
@@ -247,7 +255,9 @@ void any_other_action_gives_its_raw_answer() {
   CHECK(report.ok());
   CHECK_CONTAINS(std::string(report.body()).c_str(), "MessageId");
   check_same(client.try_call_action(rtcmsg::Vendor::volcengine, std::string("a\0b", 3), "2020-12-01", "{}").error(),
-             thrown_by([&] { (void)client.call_action(rtcmsg::Vendor::volcengine, std::string("a\0b", 3), "2020-12-01", "{}"); }),
+             thrown_by([&] {
+               (void)client.call_action(rtcmsg::Vendor::volcengine, std::string("a\0b", 3), "2020-12-01", "{}");
+             }),
              Code::invalid_argument, "action", "contains a NUL character");
   CHECK_TEXT(client.try_call_action(rtcmsg::Vendor::zego, action, nullptr, "[]").error().field(), "json");
 }
@@ -314,11 +324,12 @@ void a_library_of_another_version_is_refused() {
 /* A code that exists in the library and not in the header would be counted, but would not be in the list. */
 void every_code_and_delivery_has_its_enumerator() {
   const Code codes[] = {
-      Code::ok, Code::invalid_argument, Code::unsupported, Code::not_configured, Code::queue_full,
-      Code::rate_limited, Code::expired, Code::cancelled, Code::closed, Code::forked, Code::not_found,
-      Code::no_resources, Code::buffer_too_small, Code::resolve, Code::connect, Code::tls, Code::disconnected, Code::timeout,
-      Code::bad_response, Code::proxy, Code::rejected, Code::unauthenticated, Code::forbidden, Code::throttled,
-      Code::clock, Code::vendor_fault, Code::undelivered, Code::partial, Code::internal};
+      Code::ok,           Code::invalid_argument, Code::unsupported,      Code::not_configured, Code::queue_full,
+      Code::rate_limited, Code::expired,          Code::cancelled,        Code::closed,         Code::forked,
+      Code::not_found,    Code::no_resources,     Code::buffer_too_small, Code::resolve,        Code::connect,
+      Code::tls,          Code::disconnected,     Code::timeout,          Code::bad_response,   Code::proxy,
+      Code::rejected,     Code::unauthenticated,  Code::forbidden,        Code::throttled,      Code::clock,
+      Code::vendor_fault, Code::undelivered,      Code::partial,          Code::internal};
   std::size_t known = 0;
   for (int number = -1000; number <= 0; number++)
     known += std::strcmp(rtcmsg::name(static_cast<Code>(number)), "RTCMSG_?") != 0;

@@ -35,8 +35,10 @@ static void everything_has_its_result() {
   CHECK((*refused).recipients().empty());
 
   int ran = 0;
-  CHECK(client.try_submit(Message::send_broadcast("lobby", "server", "hello"),
-                          [&ran](const rtcmsg::Completion &done) { ran += done.ok(); }).ok());
+  CHECK(client
+            .try_submit(Message::send_broadcast("lobby", "server", "hello"),
+                        [&ran](const rtcmsg::Completion &done) { ran += done.ok(); })
+            .ok());
   CHECK(client.try_flush(60s).ok());
   CHECK_SIZE(*client.try_poll(), 1);
   CHECK_INT(ran, 1);

@@ -137,7 +137,8 @@ void a_lambda_that_cannot_run_is_dropped() {
   auto held = std::make_shared<int>(0);
   {
     Client client = fixture_client();
-    const auto refused = client.try_submit(Message::send_unicast("", "alice", "x"), [held](const Completion &) { ++*held; });
+    const auto refused =
+        client.try_submit(Message::send_unicast("", "alice", "x"), [held](const Completion &) { ++*held; });
     CHECK_TEXT(refused.error().field(), "from");
     CHECK_INT(held.use_count(), 1);
     for (int i = 0; i < 3; i++) client.submit(to_alice(), [held](const Completion &) { ++*held; });
@@ -221,8 +222,8 @@ void messages_of_one_key_leave_one_after_another() {
   std::string order;
   const auto options = SubmitOptions().order_key(42);
   for (const char *user : {"a", "b", "c", "d", "e", "f"})
-    client.submit(Message::send_unicast("server", user, "hello"), [&order, user](const Completion &) { order += user; },
-                  options);
+    client.submit(
+        Message::send_unicast("server", user, "hello"), [&order, user](const Completion &) { order += user; }, options);
   while (client.pending() > 0) client.poll(generous);
   CHECK_STRING(order, "abcdef");
 }

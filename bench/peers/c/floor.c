@@ -33,7 +33,8 @@ static void *open_connection(const struct bench *bench) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)bench->port)};
   inet_pton(AF_INET, bench->host, &address.sin_addr);
   connection->socket = socket(AF_INET, SOCK_STREAM, 0);
-  if (connect(connection->socket, (struct sockaddr *)&address, sizeof address) != 0) bench_fail(bench->url, "no connection");
+  if (connect(connection->socket, (struct sockaddr *)&address, sizeof address) != 0)
+    bench_fail(bench->url, "no connection");
   int on = 1;
   setsockopt(connection->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (bench->is_tls) {
