@@ -334,7 +334,7 @@ format: need need-go venv
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 	$(VENV)/bin/clang-format -i $(C_FILES)
 	$(VENV)/bin/ruff format --quiet $(PY_FILES)
-	gofmt -w $(GO_MODULES) bench/go
+	gofmt -w $(GO_MODULES) bench/go tools
 
 check-python: venv
 	$(PYTHON) tools/readme.py README.md README.zh-CN.md
@@ -343,6 +343,7 @@ check-python: venv
 	MYPYPATH=bindings/python/src $(VENV)/bin/mypy --no-error-summary bindings/python/src bindings/python/tests examples/python/*.py
 	MYPYPATH=bench $(VENV)/bin/mypy --no-error-summary bench/*.py
 	MYPYPATH=tools $(VENV)/bin/mypy --no-error-summary tools/*.py tests/vendor_sdk
+	$(PYTHON) tools/mutation_test.py --check
 
 # The links and excerpts of the pages; and phrases that are hard to read, counted in pages and comments. PROSE=--list shows each
 # place.

@@ -171,11 +171,11 @@ typedef enum rtcmsg_code_values {
    */
   RTCMSG_ERR_RESOLVE = -20,
   /**
-   * No connection to the vendor could be opened. Nothing was sent.
+   * No connection to the vendor could be opened, or it ended during the TLS handshake or before the first byte of the request. Nothing was sent.
    */
   RTCMSG_ERR_CONNECT = -21,
   /**
-   * The TLS handshake failed: certificate, host name or protocol. Nothing was sent.
+   * The TLS handshake failed: certificate, host name or protocol. Nothing was sent. A connection that ended meanwhile is RTCMSG_ERR_CONNECT.
    */
   RTCMSG_ERR_TLS = -22,
   /**
@@ -229,7 +229,7 @@ typedef enum rtcmsg_code_values {
    */
   RTCMSG_ERR_PARTIAL = -47,
   /**
-   * A defect of this library. Please report it.
+   * A defect of this library. Please report it. Every function that can fail may return it.
    */
   RTCMSG_ERR_INTERNAL = -99,
 } rtcmsg_code_values;
@@ -377,7 +377,7 @@ typedef enum rtcmsg_log_level_values {
    */
   RTCMSG_LOG_WARN = 2,
   /**
-   * A client was made or closed.
+   * For example: a client was made, or credentials were replaced.
    */
   RTCMSG_LOG_INFO = 3,
   /**
@@ -660,7 +660,7 @@ typedef struct rtcmsg_request {
    */
   rtcmsg_delivery delivery;
   /**
-   * HTTP status of the last response, 0 if no response was received.
+   * HTTP status of the attempt that decided the result, 0 if it had no response.
    */
   uint32_t http_status;
   /**
@@ -673,7 +673,7 @@ typedef struct rtcmsg_request {
    */
   uint32_t first_attempt;
   /**
-   * Number of attempts; 0 if the request was not attempted.
+   * Number of attempts; 0 if the request was not attempted. Each endpoint that is tried counts, so with a list of endpoints there can be more than retry.max_attempts.
    */
   uint32_t attempt_count;
   /**
@@ -888,7 +888,7 @@ rtcmsg_code rtcmsg_config_load_env(struct rtcmsg_config *config,
                                    struct rtcmsg_error *error);
 
 /**
- * Sets the function that receives the log lines of clients made from this configuration. Without it, nothing is logged.
+ * Sets the function that receives the log lines of clients made from this configuration. Without it, lines are only kept for rtcmsg_client_next_log_line(), if log.buffer_level is set.
  *
  * @param config The configuration.
  * @param fn The function, or NULL to log nothing.
@@ -919,6 +919,7 @@ rtcmsg_code rtcmsg_config_set_log(struct rtcmsg_config *config,
  * @return
  * - RTCMSG_OK
  * - RTCMSG_ERR_NOT_CONFIGURED: the credentials of every vendor are missing, or those of one vendor are incomplete.
+ * - RTCMSG_ERR_NO_RESOURCES: the operating system refused the memory for a fork handler.
  * - RTCMSG_ERR_INVALID_ARGUMENT: a setting is not allowed; the error names it. Also if a Volcengine secret key begins with
  *   AKLT or AKTP, as access keys do, and the access key does not: the two are probably exchanged.
  * @par Thread safety
@@ -1015,7 +1016,7 @@ rtcmsg_code rtcmsg_client_call_action(struct rtcmsg_client *client,
  * @param error Receives the code, the field and the message; set on every path. May be NULL.
  * @return
  * - RTCMSG_OK
- * - RTCMSG_ERR_INVALID_ARGUMENT: `key_id`, `secret` or `session_token` is missing or not allowed; the error names it. A
+ * - RTCMSG_ERR_INVALID_ARGUMENT: the vendor is unknown, or `key_id`, `secret` or `session_token` is missing or not allowed; the error names it. A
  *   Volcengine secret or token that begins with AKLT or AKTP is refused if `key_id` does not.
  * - RTCMSG_ERR_NOT_CONFIGURED: the client was not made for this vendor.
  * - RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED
@@ -1044,7 +1045,7 @@ rtcmsg_code rtcmsg_client_set_credentials(struct rtcmsg_client *client,
  * @param error Receives the code, the field and the message; set on every path. May be NULL.
  * @return
  * - RTCMSG_OK: also if messages were aborted; their completions have RTCMSG_ERR_CLOSED.
- * - RTCMSG_ERR_INVALID_ARGUMENT: `timeout_ms` is below -1.
+ * - RTCMSG_ERR_INVALID_ARGUMENT: `client` is NULL, or `timeout_ms` is below -1.
  * - RTCMSG_ERR_FORKED
  * @par Thread safety
  * Any thread.
@@ -1097,8 +1098,8 @@ rtcmsg_code rtcmsg_client_submit(struct rtcmsg_client *client,
  * @param timeout_ms How long to wait for the first completion, in milliseconds. 0: do not wait, as in a game tick. -1: no
  *   limit.
  * @param rows Array that receives up to `capacity` completions. Each owns its report, which the caller frees.
- * @param row_size sizeof(rtcmsg_completion).
- * @param capacity Number of rows that `rows` can hold.
+ * @param row_size sizeof(rtcmsg_completion) of the caller's header.
+ * @param capacity Number of rows that `rows` can hold, 1 or more.
  * @param count Receives the number of completions. Must not be NULL.
  * @param error Receives the code, the field and the message; set on every path. May be NULL.
  * @return

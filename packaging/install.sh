@@ -18,7 +18,7 @@ headers='rtcmsg.h rtcmsg.hpp rtcmsg_macros_push.h rtcmsg_macros_pop.h'
 # What `make release` has written, beside our own licences.
 licenses='THIRD-PARTY-LICENSES.md THIRD-PARTY-LICENSES-emulator.md COPYRIGHT-library.html'
 # The pages and the examples, at the same paths as here, so that their links work and error messages name them.
-pages=$(cd "$house" && find README.md CHANGELOG.md emulator/README.md bindings/*/README.md docs examples -type f \
+pages=$(cd "$root" && find README.md CHANGELOG.md emulator/README.md bindings/*/README.md docs examples -type f \
   \( -name '*.md' -o -name '*.svg' -o -path 'examples/*.[ch]' -o -name '*.cpp' -o -name '*.py' -o -name '*.go' -o -name go.mod \))
 # As `cargo rustc --lib -- --print native-static-libs` names them, without -lgcc_s: the compiler adds the unwinder that fits,
 # which is libgcc_eh in a static program, where there is no libgcc_s.
@@ -83,7 +83,7 @@ install_all() {
   put 644 "$root/LICENSE-MIT" "$DOCDIR"
   put 644 "$root/LICENSE-APACHE" "$DOCDIR"
   for file in $licenses; do put 644 "$LICENSES/$file" "$DOCDIR"; done
-  for file in $pages; do put 644 "$house/$file" "$DOCDIR/$(dirname "$file")"; done
+  for file in $pages; do put 644 "$root/$file" "$DOCDIR/$(dirname "$file")"; done
 }
 
 uninstall_all() {

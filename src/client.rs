@@ -61,7 +61,7 @@ impl Client {
     /// # Errors
     /// `InvalidArgument` for an invalid action, version or JSON object, and for the actions that have a [`Message`]:
     /// [`send`](Client::send) checks those.
-    pub fn call(
+    pub fn call_action(
         &self,
         vendor: Vendor,
         action: &str,
@@ -69,7 +69,7 @@ impl Client {
         json: &str,
         options: &SendOptions,
     ) -> Result<Report, Error> {
-        self.engine().call(vendor, action, version, json, options)
+        self.engine().call_action(vendor, action, version, json, options)
     }
 
     /// Enqueues a copy of the message and returns its id. Never waits for the network, DNS, quota or a thread. Exactly one
@@ -114,7 +114,7 @@ impl Client {
         Err(Error::new(
             Code::NotFound,
             "id",
-            format!("{id} is no message in the queue: it is on its way, or done"),
+            format!("no queued message has the id {id}: it is in flight or completed"),
         ))
     }
 

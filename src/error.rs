@@ -111,7 +111,7 @@ codes! {
     Undelivered = -46, c"RTCMSG_ERR_UNDELIVERED", c"no recipient got the message";
     /// Some recipients got the message or may have got it, and the others did not. Never send the whole message again: send it
     /// only to the recipients that are not sent or not delivered.
-    Partial = -47, c"RTCMSG_ERR_PARTIAL", c"some recipients got the message and others did not";
+    Partial = -47, c"RTCMSG_ERR_PARTIAL", c"recipients differ: some got the message or may have got it, others did not";
     /// A defect of this library. Please report it.
     Internal = -99, c"RTCMSG_ERR_INTERNAL", c"a defect of this library";
 }

@@ -143,3 +143,50 @@ fn an_overseas_host_with_the_default_region_logs_a_warning() {
         );
     }
 }
+
+/// Runs in a child process, whose home folder has the vendor's key files.
+#[test]
+#[ignore = "the_keys_come_from_the_vendors_file runs it in a process of its own"]
+fn child_with_key_files() {
+    let mut config = rtcmsg::Config::new();
+    for (key, value) in [
+        ("volcengine.credentials_source", "file"),
+        ("volcengine.rtc_app_id", "661e000000000000000demo1"),
+        ("volcengine.endpoint", &std::env::var("TEST_ENDPOINT").unwrap()),
+        ("retry.max_attempts", "1"),
+    ] {
+        config.set(key, value).unwrap();
+    }
+    match Client::new(&config) {
+        Err(error) => println!("refused {}: {}", error.field, error.message),
+        Ok(client) => println!("sent {}", send(&client, &UNICAST).summary()),
+    }
+}
+
+#[test]
+fn the_keys_come_from_the_vendors_file() {
+    let emulator = emulator();
+    let run = |home: &std::path::Path| {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_with_key_files", "--ignored", "--nocapture"])
+            .env("TEST_ENDPOINT", emulator.url())
+            .env("HOME", home)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let home = tempfile::tempdir().unwrap();
+    let said = run(home.path());
+    assert!(said.contains("refused volcengine.credentials_source"), "{said}");
+    std::fs::create_dir(home.path().join(".volc")).unwrap();
+    let write = |secret: &str| {
+        let text = format!("[default]\naccess_key_id = AKLTdemo\nsecret_access_key = {secret}\n");
+        std::fs::write(home.path().join(".volc/credentials"), text).unwrap();
+    };
+    write("wrong");
+    let said = run(home.path());
+    assert!(said.contains("RTCMSG_ERR_UNAUTHENTICATED"), "{said}");
+    write(SECRET);
+    let said = run(home.path());
+    assert!(said.contains("sent SendUnicast: accepted"), "{said}");
+}

@@ -202,7 +202,7 @@ fn quota_mode_off_limits_nothing() {
 /// The code of a raw call. The emulator does not serve these actions, and its refusal shows that the request was sent.
 fn call(client: &Client, vendor: Vendor, action: &str, json: &str) -> Code {
     let version = if vendor == Vendor::Volcengine { "2020-12-01" } else { "" };
-    let report = client.call(vendor, action, version, json, &SendOptions::default());
+    let report = client.call_action(vendor, action, version, json, &SendOptions::default());
     report.expect("sent").code()
 }
 

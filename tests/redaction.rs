@@ -179,7 +179,7 @@ fn the_texts_of_a_raw_call_are_also_cleaned_but_not_its_body() {
         };
         let report = told
             .client
-            .call(vendor, "SomeAction", version, &json, &SendOptions::default())
+            .call_action(vendor, "SomeAction", version, &json, &SendOptions::default())
             .expect("enqueued");
         peer.join();
         assert_eq!(report.code(), code);
@@ -235,7 +235,7 @@ fn a_raw_call_with_half_a_surrogate_pair_also_hides_its_texts() {
     });
     let told = told(&peer.url);
     let json = r#"{"AppId": "\ud800", "Message": "hunter22"}"#;
-    let report = told.client.call(
+    let report = told.client.call_action(
         Vendor::Volcengine,
         "SomeAction",
         "2020-12-01",

@@ -280,7 +280,7 @@ fn call_sends_other_actions_and_returns_the_raw_answer() {
     let options = SendOptions::default();
     let json = r#"{"AppId":666675,"MsgType":1,"Sender":10008,"Receivers":[10001],"Content":"hi"}"#;
     let report = client
-        .call(Vendor::Volcengine, "P2PSendUserMessage", "2020-12-01", json, &options)
+        .call_action(Vendor::Volcengine, "P2PSendUserMessage", "2020-12-01", json, &options)
         .unwrap();
     assert_eq!(outcome(&report), (Code::Ok, Delivery::Accepted), "{}", report.summary());
     let body: serde_json::Value = serde_json::from_slice(report.body()).unwrap();
@@ -288,13 +288,13 @@ fn call_sends_other_actions_and_returns_the_raw_answer() {
 
     let json = r#"{"RoomId":"lobby","UserId":"server","MessageCategory":1,"MessageContent":"hi"}"#;
     let report = client
-        .call(Vendor::Zego, "SendBroadcastMessage", "", json, &options)
+        .call_action(Vendor::Zego, "SendBroadcastMessage", "", json, &options)
         .unwrap();
     assert_eq!(report.code(), Code::Ok, "{}", report.summary());
     assert!(!report.requests()[0].request_id.is_empty());
 
     let report = client
-        .call(Vendor::Volcengine, "NoSuchAction", "2020-12-01", "{}", &options)
+        .call_action(Vendor::Volcengine, "NoSuchAction", "2020-12-01", "{}", &options)
         .unwrap();
     assert_eq!(outcome(&report), (Code::Rejected, Delivery::NotDelivered));
     let sent = get(emulator.url(), "stats")["requests"].clone();
@@ -306,7 +306,9 @@ fn call_sends_other_actions_and_returns_the_raw_answer() {
         (Vendor::Zego, "Other", "2020-12-01", "{}", "version"),
         (Vendor::Zego, "Other", "", r#"{"UserId":[]}"#, "json"),
     ] {
-        let error = client.call(vendor, action, version, json, &options).expect_err(action);
+        let error = client
+            .call_action(vendor, action, version, json, &options)
+            .expect_err(action);
         assert_eq!((error.code, error.field.as_ref()), (Code::InvalidArgument, field));
     }
     assert_eq!(get(emulator.url(), "stats")["requests"], sent);

@@ -47,13 +47,17 @@ SECRET = (
     'format!("client made: {}", engine.vendors().names().join(" and "))',
     'format!("client made: {} {}", engine.vendors().names().join(" and "), config.text(&config::ZEGO_SERVER_SECRET))',
 )
-EXPIRY = """/// In milliseconds from the call to the first byte of a request, waiting for quota included: what has not left by then
-    /// is not sent, RTCMSG_ERR_EXPIRED. 0: it does not expire."""
-STRUCT = (
-    "src/ffi/client.rs",
-    f"pub timeout_ms: i32,\n    {EXPIRY}\n    pub expires_in_ms: i32,",
-    f"pub expires_in_ms: i32,\n    {EXPIRY}\n    pub timeout_ms: i32,",
-)
+
+
+def exchanged(file: str, first: str, second: str) -> tuple[str, str, str]:
+    """Exchanges two fields of a struct, whatever their comments say."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    found = re.search(rf"pub {first}: i32,\n(?: +///.*\n)+ +pub {second}: i32,", text)
+    old = found[0] if found else f"{first} and {second} of {file}"
+    return file, old, old.replace(first, "\0").replace(second, first).replace("\0", second)
+
+
+STRUCT = exchanged("src/ffi/client.rs", "timeout_ms", "expires_in_ms")
 NO_LEADER = ("src/quota/waitlist/mod.rs", "            self.wake(waiter_id);\n", "")
 OLD_SLOT = (
     "src/quota/bucket/mod.rs",
@@ -82,6 +86,10 @@ DEFECTS = [
 
 def main() -> int:
     wanted = sys.argv[1:]
+    if wanted == ["--check"]:
+        unfit = [d.name for d in DEFECTS if (ROOT / d.file).read_text(encoding="utf-8").count(d.old) != 1]
+        print(f"{len(DEFECTS)} defects, {len(unfit)} do not fit", *unfit, sep="\n  ")
+        return 1 if unfit else 0
     defects = [defect for defect in DEFECTS if not wanted or any(part in defect.name for part in wanted)]
     missed = 0
     with tempfile.TemporaryDirectory(prefix="rtcmsg-mutation-") as directory:

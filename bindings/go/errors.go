@@ -97,7 +97,7 @@ var (
 	ErrClock           = errors.New("rtcmsg: this machine's clock differs too much from the vendor's")
 	ErrVendorFault     = errors.New("rtcmsg: the vendor's service failed")
 	ErrUndelivered     = errors.New("rtcmsg: no recipient got the message")
-	ErrPartial         = errors.New("rtcmsg: some recipients got the message and others did not")
+	ErrPartial         = errors.New("rtcmsg: recipients differ: some got the message or may have got it, others did not")
 	ErrInternal        = errors.New("rtcmsg: a defect of this library")
 	ErrAbandoned       = errors.New("rtcmsg: the context ended while the message was in flight")
 )

@@ -37,7 +37,7 @@ fuzz_target!(|input: &[u8]| {
     };
     let (action, version) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let value = serde_json::from_str::<Value>(json).ok();
-    match CLIENT.call(vendor, action, version, json, &OVER) {
+    match CLIENT.call_action(vendor, action, version, json, &OVER) {
         Ok(report) => {
             assert_eq!(
                 (report.code(), report.delivery()),

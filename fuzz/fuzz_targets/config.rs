@@ -52,10 +52,8 @@ fuzz_target!(|input: &[u8]| {
                 }
             }
             // No text contains a secret. The marker is not a word that the library's own texts contain.
-            if let Ok(value) = value.to_str()
-                && setting.is_some_and(Setting::is_secret)
-                && value.contains(MARKER)
-            {
+            let is_secret = setting.is_some_and(Setting::is_secret);
+            if let Some(value) = value.to_str().ok().filter(|value| is_secret && value.contains(MARKER)) {
                 assert!(!text.contains(value), "{text}");
                 secrets.push(value.to_owned());
             }

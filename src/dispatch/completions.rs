@@ -171,7 +171,7 @@ impl<T> Completions<T> {
                 Error::new(
                     Code::NoResources,
                     "",
-                    format!("the system gives no event handle: {error}"),
+                    format!("the system has no event handle: {error}"),
                 )
             })?;
             self.event.get_or_init(|| event);

@@ -165,7 +165,7 @@ impl Dispatcher {
         Err(Error::new(
             Code::Timeout,
             "",
-            format!("{} are still queued or on their way", grouped(outstanding)),
+            format!("{} messages and connections have not ended", grouped(outstanding)),
         ))
     }
 
@@ -232,7 +232,7 @@ impl Dispatcher {
         let _guard = lock(&shared.starting);
         if !shared.has_timer_thread.load(Ordering::Acquire) {
             Shared::start_timer_thread(shared).map_err(|error| {
-                let text = format!("the system gives no thread for the queue: {error}");
+                let text = format!("the system has no thread for the queue: {error}");
                 Error::new(Code::NoResources, "", text)
             })?;
             shared.has_timer_thread.store(true, Ordering::Release);

@@ -232,7 +232,7 @@ impl Shared {
 
     fn complete_closed(&self, removed: Removed) {
         let text = match removed.stage {
-            Stage::InFlight(_) => "the client was closed while it was on its way",
+            Stage::InFlight(_) => "the client was closed while the message was in flight",
             _ => "the client was closed before it was sent",
         };
         self.complete(removed, Code::Closed, text);

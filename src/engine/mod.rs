@@ -102,7 +102,7 @@ impl Engine {
     }
 
     /// Sends an action that has no [`Message`], signed, and waits for its report.
-    pub fn call(
+    pub fn call_action(
         &self,
         vendor: Vendor,
         action: &str,
@@ -240,7 +240,9 @@ impl Engine {
     pub fn prewarm(&self) {
         for endpoint in self.vendors().endpoints() {
             if let Err(why) = self.sender.agent.prewarm(&endpoint) {
-                self.logger().log(Level::Warn, || format!("no connection ahead: {why}"));
+                self.logger().log(Level::Warn, || {
+                    format!("a connection could not be opened in advance: {why}")
+                });
             }
         }
     }
@@ -316,7 +318,7 @@ impl Engine {
 
     pub fn log_cut_calls(&self) {
         self.logger().log(Level::Warn, || {
-            "client closed with calls under way; their connections were cut".to_owned()
+            "the client was closed while calls were in progress; their connections were closed".to_owned()
         });
     }
 }

@@ -238,7 +238,7 @@ impl Sender {
         let mut outcome = match unexpected_coding(&answer) {
             None => api_request.read(status, answer.body()),
             Some(coding) => {
-                let what = format!("it is compressed ({coding}), although it was asked for as it is");
+                let what = format!("it is compressed ({coding}), although the request does not accept that");
                 Outcome::unreadable(api_request.recipients(), status, &what)
             }
         };

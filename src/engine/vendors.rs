@@ -182,7 +182,10 @@ impl Vendors {
             Vendor::Zego => {
                 self.zego()?;
                 if !version.is_empty() {
-                    return Err(Error::invalid("version", "ZEGO's actions have none: leave it out"));
+                    return Err(Error::invalid(
+                        "version",
+                        "must be empty for ZEGO, whose actions have no version",
+                    ));
                 }
                 Ok(ApiRequest::ZegoCall {
                     action,
@@ -442,7 +445,7 @@ fn check_action(action: &str) -> Result<(), Error> {
     if let Some(known) = Action::named(action).map(Action::name) {
         return Err(Error::invalid(
             "action",
-            format!("{known} has a message of its own: send it with that"),
+            format!("use a message for {known}; this function sends the other actions"),
         ));
     }
     let is_name = (1..=64).contains(&action.len()) && action.bytes().all(|b| b.is_ascii_alphanumeric());

@@ -69,6 +69,7 @@ pub struct rtcmsg_send_options {
 /// @return
 /// - RTCMSG_OK
 /// - RTCMSG_ERR_NOT_CONFIGURED: the credentials of every vendor are missing, or those of one vendor are incomplete.
+/// - RTCMSG_ERR_NO_RESOURCES: the operating system refused the memory for a fork handler.
 /// - RTCMSG_ERR_INVALID_ARGUMENT: a setting is not allowed; the error names it. Also if a Volcengine secret key begins with
 ///   AKLT or AKTP, as access keys do, and the access key does not: the two are probably exchanged.
 /// @par Thread safety
@@ -203,7 +204,7 @@ pub unsafe extern "C" fn rtcmsg_client_call_action(
                 input::c_text(version, "version")?
             };
             let json = input::text(json, || "json".to_owned())?;
-            let answered = client.call(vendor, action, version, json, &blocking_options(options)?)?;
+            let answered = client.call_action(vendor, action, version, json, &blocking_options(options)?)?;
             hand_over(client, answered, report)
         }
     })
@@ -220,7 +221,7 @@ pub unsafe extern "C" fn rtcmsg_client_call_action(
 /// @param error Receives the code, the field and the message; set on every path. May be NULL.
 /// @return
 /// - RTCMSG_OK
-/// - RTCMSG_ERR_INVALID_ARGUMENT: `key_id`, `secret` or `session_token` is missing or not allowed; the error names it. A
+/// - RTCMSG_ERR_INVALID_ARGUMENT: the vendor is unknown, or `key_id`, `secret` or `session_token` is missing or not allowed; the error names it. A
 ///   Volcengine secret or token that begins with AKLT or AKTP is refused if `key_id` does not.
 /// - RTCMSG_ERR_NOT_CONFIGURED: the client was not made for this vendor.
 /// - RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED
@@ -264,7 +265,7 @@ pub unsafe extern "C" fn rtcmsg_client_set_credentials(
 /// @param error Receives the code, the field and the message; set on every path. May be NULL.
 /// @return
 /// - RTCMSG_OK: also if messages were aborted; their completions have RTCMSG_ERR_CLOSED.
-/// - RTCMSG_ERR_INVALID_ARGUMENT: `timeout_ms` is below -1.
+/// - RTCMSG_ERR_INVALID_ARGUMENT: `client` is NULL, or `timeout_ms` is below -1.
 /// - RTCMSG_ERR_FORKED
 /// @par Thread safety
 /// Any thread.

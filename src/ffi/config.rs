@@ -119,7 +119,7 @@ pub unsafe extern "C" fn rtcmsg_config_load_env(config: *mut rtcmsg_config, erro
     })
 }
 
-/// Sets the function that receives the log lines of clients made from this configuration. Without it, nothing is logged.
+/// Sets the function that receives the log lines of clients made from this configuration. Without it, lines are only kept for rtcmsg_client_next_log_line(), if log.buffer_level is set.
 ///
 /// @param config The configuration.
 /// @param fn The function, or NULL to log nothing.
@@ -150,7 +150,7 @@ pub unsafe extern "C" fn rtcmsg_config_set_log(
         let max_level = Level::from_i32(max_level).ok_or_else(|| {
             Error::invalid(
                 "max_level",
-                format!("is {max_level}; it takes RTCMSG_LOG_ERROR (1) to RTCMSG_LOG_DEBUG (4)"),
+                format!("is {max_level}; it must be from RTCMSG_LOG_ERROR (1) to RTCMSG_LOG_DEBUG (4)"),
             )
         })?;
         let user_data = HostPointer(user_data);

@@ -74,9 +74,9 @@ pub enum rtcmsg_code_values {
     RTCMSG_ERR_NO_RESOURCES = -12,
     /// The vendor's host name could not be resolved. Nothing was sent.
     RTCMSG_ERR_RESOLVE = -20,
-    /// No connection to the vendor could be opened. Nothing was sent.
+    /// No connection to the vendor could be opened, or it ended during the TLS handshake or before the first byte of the request. Nothing was sent.
     RTCMSG_ERR_CONNECT = -21,
-    /// The TLS handshake failed: certificate, host name or protocol. Nothing was sent.
+    /// The TLS handshake failed: certificate, host name or protocol. Nothing was sent. A connection that ended meanwhile is RTCMSG_ERR_CONNECT.
     RTCMSG_ERR_TLS = -22,
     /// The connection ended before the response was complete.
     RTCMSG_ERR_DISCONNECTED = -23,
@@ -104,7 +104,7 @@ pub enum rtcmsg_code_values {
     /// Recipients differ: some got the message or may have got it, others did not. Never send the whole message
     /// again; send only to the recipients that are not sent or not delivered.
     RTCMSG_ERR_PARTIAL = -47,
-    /// A defect of this library. Please report it.
+    /// A defect of this library. Please report it. Every function that can fail may return it.
     RTCMSG_ERR_INTERNAL = -99,
 }
 
@@ -197,7 +197,7 @@ pub enum rtcmsg_log_level_values {
     RTCMSG_LOG_ERROR = 1,
     /// For example: a message failed, a DNS lookup failed, or a region does not fit its endpoint.
     RTCMSG_LOG_WARN = 2,
-    /// A client was made or closed.
+    /// For example: a client was made, or credentials were replaced.
     RTCMSG_LOG_INFO = 3,
     /// Every message.
     RTCMSG_LOG_DEBUG = 4,

@@ -78,8 +78,8 @@ pub unsafe extern "C" fn rtcmsg_client_submit(
 /// @param timeout_ms How long to wait for the first completion, in milliseconds. 0: do not wait, as in a game tick. -1: no
 ///   limit.
 /// @param rows Array that receives up to `capacity` completions. Each owns its report, which the caller frees.
-/// @param row_size sizeof(rtcmsg_completion).
-/// @param capacity Number of rows that `rows` can hold.
+/// @param row_size sizeof(rtcmsg_completion) of the caller's header.
+/// @param capacity Number of rows that `rows` can hold, 1 or more.
 /// @param count Receives the number of completions. Must not be NULL.
 /// @param error Receives the code, the field and the message; set on every path. May be NULL.
 /// @return
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn rtcmsg_client_poll(
         };
         let known_size = size_of::<rtcmsg_completion>();
         if !(known_size..=4096).contains(&row_size) || row_size % align_of::<rtcmsg_completion>() != 0 {
-            let text = format!("is {row_size}; it takes sizeof(rtcmsg_completion), here {known_size}");
+            let text = format!("is {row_size}; it must be sizeof(rtcmsg_completion), here {known_size}");
             return Err(Error::invalid("row_size", text));
         }
         if capacity == 0 {
@@ -346,7 +346,7 @@ unsafe fn write_text(
         return Err(Error::new(
             Code::BufferTooSmall,
             name,
-            format!("has room for {capacity} bytes, {needed} are needed"),
+            format!("is {capacity}; {needed} bytes are needed"),
         ));
     }
     if to.is_null() {

@@ -54,14 +54,14 @@ pub struct rtcmsg_request {
     pub code: rtcmsg_code,
     /// Delivery of the request.
     pub delivery: rtcmsg_delivery,
-    /// HTTP status of the last response, 0 if no response was received.
+    /// HTTP status of the attempt that decided the result, 0 if it had no response.
     pub http_status: u32,
     /// Earliest time to retry, in milliseconds from the end of the request: the vendor's Retry-After, or the time at
     /// which the rate limit would admit it. 0 if unknown.
     pub retry_after_ms: u32,
     /// Index of the first attempt.
     pub first_attempt: u32,
-    /// Number of attempts; 0 if the request was not attempted.
+    /// Number of attempts; 0 if the request was not attempted. Each endpoint that is tried counts, so with a list of endpoints there can be more than retry.max_attempts.
     pub attempt_count: u32,
     /// Reserved, 0.
     pub reserved: u32,

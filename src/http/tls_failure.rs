@@ -13,14 +13,14 @@ pub(super) fn known_cause(error: &ureq::Error) -> Option<String> {
     Some(format!("the TLS handshake failed: {why}"))
 }
 
-/// Whether the connection ended during the handshake. This says nothing about the certificate, so another attempt may succeed.
+/// Whether the connection failed during the handshake, by an error of the network. This says nothing about the certificate, so
+/// another attempt may succeed.
 pub(super) fn is_disconnect(error: &ureq::Error) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     let kind = match error {
         ureq::Error::Io(error) => error.kind(),
         _ => return false,
     };
-    rustls_error(error).is_none() && matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+    rustls_error(error).is_none() && kind != std::io::ErrorKind::InvalidData
 }
 
 /// The error of rustls inside an I/O error.
@@ -74,3 +74,31 @@ fn certificate(error: &CertificateError) -> Option<String> {
 
 /// webpki's name of this error, which has no variant in rustls.
 const CA_USED_AS_END_ENTITY: &str = "CaUsedAsEndEntity";
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_network_is_a_disconnect_and_an_error_of_tls_is_not() {
+        for kind in [
+            ErrorKind::BrokenPipe,
+            ErrorKind::ConnectionReset,
+            ErrorKind::HostUnreachable,
+            ErrorKind::NetworkUnreachable,
+            ErrorKind::UnexpectedEof,
+        ] {
+            assert!(is_disconnect(&ureq::Error::Io(io::Error::from(kind))), "{kind}");
+        }
+        let certificate = Error::InvalidCertificate(CertificateError::Expired);
+        for error in [
+            ureq::Error::Io(io::Error::new(ErrorKind::InvalidData, certificate)),
+            ureq::Error::Io(io::Error::from(ErrorKind::InvalidData)),
+            ureq::Error::HostNotFound,
+        ] {
+            assert!(!is_disconnect(&error), "{error}");
+        }
+    }
+}

@@ -270,8 +270,10 @@ impl Fields<'_> {
                 each(to, |field, id| {
                     text_id(spec.api, field, id, limits)?;
                     if id == self.from && !spec.reaches_sender {
-                        let text =
-                            "the sender cannot be among the recipients: ZEGO does not deliver a command to its sender";
+                        let text = format!(
+                            "the sender cannot be among the recipients: {} does not deliver to it",
+                            spec.name
+                        );
                         return Err(Error::invalid(field.to_owned(), text));
                     }
                     Ok(())

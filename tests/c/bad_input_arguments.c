@@ -375,8 +375,8 @@ static void actions_that_are_none(void) {
     EXPECT_NO_REPORT("no action", call_zego(none[i], NULL, json), INVALID, "action", "1 to 64 letters");
   }
   for (i = 0; i < sizeof own / sizeof *own; i++) {
-    EXPECT_NO_REPORT(own[i], call_volcengine(own[i], VERSION, json), INVALID, "action", "a message of its own");
-    EXPECT_NO_REPORT(own[i], call_zego(own[i], NULL, json), INVALID, "action", "a message of its own");
+    EXPECT_NO_REPORT(own[i], call_volcengine(own[i], VERSION, json), INVALID, "action", "use a message for");
+    EXPECT_NO_REPORT(own[i], call_zego(own[i], NULL, json), INVALID, "action", "use a message for");
   }
   EXPECT_NO_REPORT("no UTF-8", call_zego("Send\xFF", NULL, json), INVALID, "action", "not UTF-8 at byte 4");
   row_end_group(client);
@@ -391,7 +391,7 @@ static void versions_that_are_none(void) {
     EXPECT_NO_REPORT(none[i], call_volcengine(ACTION, none[i], json), INVALID, "version", "as 2020-12-01");
   EXPECT_NO_REPORT("no UTF-8", call_volcengine(ACTION, "2020-12-0\xFF", json), INVALID, "version",
                    "not UTF-8 at byte 9");
-  EXPECT_NO_REPORT("for ZEGO", call_zego(ZEGO_ACTION, VERSION, json), INVALID, "version", "leave it out");
+  EXPECT_NO_REPORT("for ZEGO", call_zego(ZEGO_ACTION, VERSION, json), INVALID, "version", "must be empty for ZEGO");
   row_end_group(client);
 }
 

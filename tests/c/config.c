@@ -386,6 +386,15 @@ static void make_noise(void) {
   CHECK_CODE(rtcmsg_config_set_log(config, log_line, &everything, RTCMSG_LOG_DEBUG, &error), RTCMSG_OK);
   for (i = 0; i < sizeof refused / sizeof *refused; i++)
     CHECK_CODE(set(config, refused[i][0], refused[i][1], &error), RTCMSG_ERR_INVALID_ARGUMENT);
+  /* A configuration that holds secrets, and that only rtcmsg_client_new() refuses. */
+  CHECK_CODE(set(config, "volcengine.access_key", "AKLThunter2", &error), RTCMSG_OK);
+  CHECK_CODE(set(config, "volcengine.secret_key", "hunter2-secret", &error), RTCMSG_OK);
+  CHECK_CODE(set(config, "http.proxy", "http://user:hunter2-proxy@127.0.0.1:1", &error), RTCMSG_OK);
+  CHECK_CODE(set(config, "tls.ca_file", "/nonexistent/ca.pem", &error), RTCMSG_OK);
+  CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_ERR_INVALID_ARGUMENT);
+  CHECK_TEXT(error.field, "tls.ca_file");
+  CHECK(client == NULL);
+  keep(error.message);
   rtcmsg_config_free(config);
 
   for (i = 0; i < sizeof changes / sizeof *changes; i++) {
