@@ -2,7 +2,7 @@
 //! event loop or coroutines.
 //!
 //! The path of a message: [`Dispatcher::submit`] copies it ([`owned_message`]) and puts it into an inbox. The [`scheduler`]
-//! moves it from there into the [`queue`], where it waits for earlier messages of its key, for its rate limit and for a
+//! moves it from there into the [`backlog`], where it waits for earlier messages of its key, for its rate limit and for a
 //! worker. A worker ([`workers`], [`work_queue`]) sends it with the same [`Engine`] that the synchronous sends use
 //! ([`run`]), and adds its completion ([`completions`]).
 //!
@@ -10,11 +10,11 @@
 //! for submits ([`waker`]), schedules them and sends the first one itself. The timer thread schedules what is due later, and
 //! listens while all workers are busy. It sends messages only if the system has no thread for a worker.
 //!
-//! Locks: inbox and completions are lock-free. One lock guards the queue; no thread holds it during I/O or a wait.
+//! Locks: inbox and completions are lock-free. One lock guards the backlog; no thread holds it during I/O or a wait.
 
+mod backlog;
 mod completions;
 mod owned_message;
-mod queue;
 mod run;
 mod scheduler;
 mod shared;
@@ -27,9 +27,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use self::backlog::{Key, Submission};
 pub use self::completions::Completion;
 use self::owned_message::OwnedMessage;
-use self::queue::{Key, Submission};
 use self::shared::Shared;
 use crate::config::Config;
 use crate::engine::{Engine, SendOptions};
@@ -184,10 +184,10 @@ impl Dispatcher {
             return Err(error);
         }
         let too_many = {
-            let mut queue = shared.queue();
-            let all = queue.warm_ups + connections;
-            queue.warm_ups = all.min(shared.engine.max_connections());
-            all - queue.warm_ups
+            let mut backlog = shared.backlog();
+            let all = backlog.warm_ups + connections;
+            backlog.warm_ups = all.min(shared.engine.max_connections());
+            all - backlog.warm_ups
         };
         (0..too_many).for_each(|_| shared.finish_one());
         shared.workers.jobs.wake();

@@ -1,4 +1,4 @@
-//! The scheduler: moves submitted messages into the queue, ends those that have expired, and gives the others to workers as
+//! The scheduler: moves submitted messages into the backlog, ends those that have expired, and gives the others to workers as
 //! their rate limits and the workers allow.
 //!
 //! [`Shared::schedule`] does all of this in one pass. The listening worker runs it when a submit wakes it. The timer thread
@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::queue::{Queue, Removed};
+use super::backlog::{Backlog, Removed};
 use super::shared::{PER_LOCK, Shared};
 use super::workers::Job;
 use crate::action::QuotaClass;
@@ -135,24 +135,24 @@ impl Shared {
         self.enqueue_submitted();
         self.remove_expired();
         let rate_limited = self.place_unscheduled();
-        let mut queue = self.queue();
-        self.assign_ready(&mut queue);
-        let next_admission = self.admit_rate_limited(&mut queue);
-        self.assign_warm_ups(&mut queue);
+        let mut backlog = self.backlog();
+        self.assign_ready(&mut backlog);
+        let next_admission = self.admit_rate_limited(&mut backlog);
+        self.assign_warm_ups(&mut backlog);
         // An earlier wake-up that is no longer needed is kept: to cancel it and to set it again costs more than one pass.
-        let planned = queue.next_wakeup.filter(|at| *at > Instant::now());
-        let next = [queue.next_expiry(), next_admission, planned]
+        let planned = backlog.next_wakeup.filter(|at| *at > Instant::now());
+        let next = [backlog.next_expiry(), next_admission, planned]
             .into_iter()
             .flatten()
             .min();
-        queue.next_wakeup = next;
+        backlog.next_wakeup = next;
         let expired = if is_timer_thread {
-            std::mem::take(&mut queue.expired)
+            std::mem::take(&mut backlog.expired)
         } else {
             Vec::new()
         };
-        let needs_timer_thread = !is_timer_thread && (next != planned || !queue.expired.is_empty());
-        drop(queue);
+        let needs_timer_thread = !is_timer_thread && (next != planned || !backlog.expired.is_empty());
+        drop(backlog);
         if needs_timer_thread {
             self.workers.jobs.wake_timer();
         }
@@ -169,15 +169,15 @@ impl Shared {
 
     fn schedule_after_panic(&self) -> Option<Instant> {
         let soon = Some(Instant::now() + RESTART_DELAY);
-        self.queue().next_wakeup = soon;
+        self.backlog().next_wakeup = soon;
         soon
     }
 
-    /// Moves every message that was submitted before this call from the inbox to the queue.
+    /// Moves every message that was submitted before this call from the inbox to the backlog.
     fn enqueue_submitted(&self) {
         let mut in_inbox = self.inbox.len();
         while in_inbox > 0 {
-            match self.enqueue(&mut self.queue(), PER_LOCK.min(in_inbox)) {
+            match self.enqueue(&mut self.backlog(), PER_LOCK.min(in_inbox)) {
                 0 => return,
                 enqueued => in_inbox -= enqueued,
             }
@@ -190,20 +190,20 @@ impl Shared {
         let mut is_more = true;
         while is_more {
             let mut expired: Vec<Removed> = Vec::new();
-            let mut queue = self.queue();
+            let mut backlog = self.backlog();
             for _ in 0..PER_LOCK {
-                let Some(id) = queue.next_expired(now) else {
+                let Some(id) = backlog.next_expired(now) else {
                     is_more = false;
                     break;
                 };
-                match self.remove_if_queued(&mut queue, id) {
+                match self.remove_if_queued(&mut backlog, id) {
                     Some(removed) => expired.push(removed),
                     // A worker has it, and checks the time before it sends.
-                    None => queue.forget_expiry(id),
+                    None => backlog.forget_expiry(id),
                 }
             }
             if !expired.is_empty() {
-                queue.expired.push(expired);
+                backlog.expired.push(expired);
             }
         }
     }
@@ -214,13 +214,13 @@ impl Shared {
         let mut rate_limited = Vec::new();
         let mut is_more = true;
         while is_more {
-            // Grows here, because growing copies it, and the queue must not be locked for that.
+            // Grows here, because growing copies it, and the backlog must not be locked for that.
             if !rate_limited.is_empty() {
                 rate_limited.reserve(PER_LOCK);
             }
-            let mut queue = self.queue();
+            let mut backlog = self.backlog();
             for _ in 0..PER_LOCK {
-                let Some(submission) = queue.next_unscheduled() else {
+                let Some(submission) = backlog.next_unscheduled() else {
                     is_more = false;
                     break;
                 };
@@ -228,10 +228,10 @@ impl Shared {
                 match demand.and_then(|(class, demand)| Some((*class, demand, self.engine.bucket(*class)?))) {
                     Some((class, demand, bucket)) => {
                         let ticket = bucket.enqueue(demand, &self.waiters[class as usize], submission.id);
-                        queue.set_rate_limited(submission.id, class, ticket);
+                        backlog.set_rate_limited(submission.id, class, ticket);
                         rate_limited.push((class, ticket));
                     }
-                    None => queue.set_ready(&submission),
+                    None => backlog.set_ready(&submission),
                 }
             }
         }
@@ -239,19 +239,19 @@ impl Shared {
     }
 
     /// Gives the messages that wait only for a worker to free workers.
-    fn assign_ready(&self, queue: &mut Queue) {
-        while queue.has_ready() && self.workers.claim() {
-            if let Some(id) = queue.assign() {
+    fn assign_ready(&self, backlog: &mut Backlog) {
+        while backlog.has_ready() && self.workers.claim() {
+            if let Some(id) = backlog.assign() {
                 self.workers.jobs.push(Job::Send(id, None));
             }
         }
     }
 
     /// Lets the buckets give the messages that they admit to free workers. Returns when a bucket must be asked again.
-    fn admit_rate_limited(&self, queue: &mut Queue) -> Option<Instant> {
+    fn admit_rate_limited(&self, backlog: &mut Backlog) -> Option<Instant> {
         let mut next = None;
-        for class in self.class_order(queue) {
-            let Some(bucket) = self.engine.bucket(class).filter(|_| queue.is_rate_limited(class)) else {
+        for class in self.class_order(backlog) {
+            let Some(bucket) = self.engine.bucket(class).filter(|_| backlog.is_rate_limited(class)) else {
                 continue;
             };
             let wait = bucket.schedule(&self.waiters[class as usize]);
@@ -263,11 +263,11 @@ impl Shared {
 
     /// Each pass asks another class first, so that no class gets every worker. Classes with urgent messages come before the
     /// others, except in one pass of nine.
-    fn class_order(&self, queue: &mut Queue) -> [QuotaClass; QuotaClass::ALL.len()] {
-        let (mut classes, ignores_urgency) = queue.rotate_classes();
+    fn class_order(&self, backlog: &mut Backlog) -> [QuotaClass; QuotaClass::ALL.len()] {
+        let (mut classes, ignores_urgency) = backlog.rotate_classes();
         if !ignores_urgency {
             classes.sort_by_key(|class| {
-                let bucket = self.engine.bucket(*class).filter(|_| queue.is_rate_limited(*class));
+                let bucket = self.engine.bucket(*class).filter(|_| backlog.is_rate_limited(*class));
                 !bucket.is_some_and(|bucket| bucket.has_urgent(&self.waiters[*class as usize]))
             });
         }
@@ -275,10 +275,10 @@ impl Shared {
     }
 
     /// Starts warm-ups after the messages, and only while another worker stays free for a message.
-    fn assign_warm_ups(&self, queue: &mut Queue) {
+    fn assign_warm_ups(&self, backlog: &mut Backlog) {
         let needed = self.workers.limit.min(2);
-        while queue.warm_ups > 0 && self.workers.free() >= needed && self.workers.claim() {
-            queue.warm_ups -= 1;
+        while backlog.warm_ups > 0 && self.workers.free() >= needed && self.workers.claim() {
+            backlog.warm_ups -= 1;
             self.workers.jobs.push(Job::WarmUp);
         }
     }

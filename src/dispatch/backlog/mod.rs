@@ -63,7 +63,7 @@ pub(super) enum Stage {
     InFlight(SharedArc<InFlight>),
 }
 
-/// A message that was removed from the queue, and the stage that it had.
+/// A message that was removed from the backlog, and the stage that it had.
 #[derive(Debug)]
 pub(super) struct Removed {
     pub submission: Arc<Submission>,
@@ -71,7 +71,7 @@ pub(super) struct Removed {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct Backlog {
     entries: BTreeMap<u64, Entry>,
     groups: HashMap<Key, OrderGroup>,
     unscheduled: VecDeque<u64>,
@@ -81,7 +81,7 @@ pub(super) struct Queue {
     /// The number of rate-limited messages of each class.
     rate_limited: [usize; QuotaClass::ALL.len()],
     gauges: Arc<Gauges>,
-    /// The messages that can still expire in the queue, soonest first.
+    /// The messages that can still expire in the backlog, soonest first.
     expiries: BTreeSet<(Instant, u64)>,
     /// When the timer thread schedules without being woken. A worker that finds an earlier time stores it here and wakes the
     /// timer thread.
@@ -94,7 +94,7 @@ pub(super) struct Queue {
     schedule_count: u32,
 }
 
-/// Figures of a queue that can be read without its lock.
+/// Figures of a backlog that can be read without its lock.
 #[derive(Debug)]
 pub(super) struct Gauges {
     start: Instant,
@@ -147,7 +147,7 @@ struct OrderGroup {
     blocked: BTreeSet<u64>,
 }
 
-impl Queue {
+impl Backlog {
     pub fn gauges(&self) -> Arc<Gauges> {
         self.gauges.clone()
     }
@@ -325,7 +325,7 @@ impl Queue {
         Some(*id)
     }
 
-    /// The message no longer expires in the queue: the worker that has it checks the time before it sends.
+    /// The message no longer expires in the backlog: the worker that has it checks the time before it sends.
     pub fn forget_expiry(&mut self, id: u64) {
         if let Some(at) = self.entries.get(&id).and_then(|entry| entry.submission.expires.at()) {
             self.expiries.remove(&(at, id));
