@@ -105,10 +105,10 @@ impl Dispatcher {
             submitted,
         };
         let bytes = submission.bytes();
-        shared.reserve(bytes)?;
+        shared.reserve_room(bytes)?;
         // Checked again after the message is counted: a close either sees the message, or is seen here.
         if let Err(error) = shared.engine.check_usable().and_then(|()| self.start()) {
-            shared.release(bytes);
+            shared.free_room(bytes);
             shared.finish_one();
             return Err(error);
         }
@@ -133,7 +133,7 @@ impl Dispatcher {
             .completions
             .take(Deadline::after(timeout), || shared.has_outstanding());
         taken.map(|(completion, bytes)| {
-            shared.release(bytes);
+            shared.free_room(bytes);
             completion
         })
     }

@@ -1,7 +1,5 @@
 //! What a worker does with one job.
 
-use std::sync::Arc;
-
 use super::backlog::Submission;
 use super::shared::Shared;
 use super::workers::{Admitted, Job};
@@ -9,7 +7,7 @@ use crate::engine::LOST;
 use crate::error::Code;
 use crate::message::Message;
 use crate::report::Report;
-use crate::util::sync::Arc as SharedArc;
+use crate::util::sync::Arc;
 
 const DEFECT: &str = "a defect of the library ended it; please report what the log says";
 
@@ -60,9 +58,9 @@ impl Shared {
     }
 
     /// Sends the message and completes it, unless another thread has ended it. `admitted` stays if it is not used.
-    fn send_message(&self, submission: &Arc<Submission>, message: &Message, admitted: &mut Option<Admitted>) {
+    fn send_message(&self, submission: &Submission, message: &Message, admitted: &mut Option<Admitted>) {
         let plan = self.engine.plan(message);
-        let in_flight = SharedArc::new(plan.in_flight());
+        let in_flight = Arc::new(plan.in_flight());
         if !self.backlog().start(submission.id, &in_flight) {
             return;
         }

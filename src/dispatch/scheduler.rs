@@ -132,12 +132,12 @@ impl Shared {
 
     /// One pass of the scheduler. Returns when the next pass is due if no wake-up comes first.
     fn schedule(self: &Arc<Shared>, is_timer_thread: bool) -> Option<Instant> {
-        self.enqueue_submitted();
+        self.drain_inbox();
         self.remove_expired();
-        let rate_limited = self.place_unscheduled();
+        let waiting = self.route_unscheduled();
         let mut backlog = self.backlog();
         self.assign_ready(&mut backlog);
-        let next_admission = self.admit_rate_limited(&mut backlog);
+        let next_admission = self.admit_waiting(&mut backlog);
         self.assign_warm_ups(&mut backlog);
         // An earlier wake-up that is no longer needed is kept: to cancel it and to set it again costs more than one pass.
         let planned = backlog.next_wakeup.filter(|at| *at > Instant::now());
@@ -156,7 +156,7 @@ impl Shared {
         if needs_timer_thread {
             self.workers.jobs.wake_timer();
         }
-        self.count_quota_waits(&rate_limited);
+        self.count_quota_waits(&waiting);
         self.start_workers();
         if expired.is_empty() {
             return next;
@@ -174,12 +174,12 @@ impl Shared {
     }
 
     /// Moves every message that was submitted before this call from the inbox to the backlog.
-    fn enqueue_submitted(&self) {
+    fn drain_inbox(&self) {
         let mut in_inbox = self.inbox.len();
         while in_inbox > 0 {
-            match self.enqueue(&mut self.backlog(), PER_LOCK.min(in_inbox)) {
+            match self.take_from_inbox(&mut self.backlog(), PER_LOCK.min(in_inbox)) {
                 0 => return,
-                enqueued => in_inbox -= enqueued,
+                taken => in_inbox -= taken,
             }
         }
     }
@@ -210,13 +210,13 @@ impl Shared {
 
     /// Makes every unscheduled message wait for its quota, or only for a worker. Returns the tickets of those that wait for
     /// a quota.
-    fn place_unscheduled(&self) -> Vec<(QuotaClass, Ticket)> {
-        let mut rate_limited = Vec::new();
+    fn route_unscheduled(&self) -> Vec<(QuotaClass, Ticket)> {
+        let mut waiting = Vec::new();
         let mut is_more = true;
         while is_more {
             // Grows here, because growing copies it, and the backlog must not be locked for that.
-            if !rate_limited.is_empty() {
-                rate_limited.reserve(PER_LOCK);
+            if !waiting.is_empty() {
+                waiting.reserve(PER_LOCK);
             }
             let mut backlog = self.backlog();
             for _ in 0..PER_LOCK {
@@ -228,14 +228,14 @@ impl Shared {
                 match demand.and_then(|(class, demand)| Some((*class, demand, self.engine.bucket(*class)?))) {
                     Some((class, demand, bucket)) => {
                         let ticket = bucket.enqueue(demand, &self.waiters[class as usize], submission.id);
-                        backlog.set_rate_limited(submission.id, class, ticket);
-                        rate_limited.push((class, ticket));
+                        backlog.set_waits_for_quota(submission.id, class, ticket);
+                        waiting.push((class, ticket));
                     }
                     None => backlog.set_ready(&submission),
                 }
             }
         }
-        rate_limited
+        waiting
     }
 
     /// Gives the messages that wait only for a worker to free workers.
@@ -248,10 +248,10 @@ impl Shared {
     }
 
     /// Lets the buckets give the messages that they admit to free workers. Returns when a bucket must be asked again.
-    fn admit_rate_limited(&self, backlog: &mut Backlog) -> Option<Instant> {
+    fn admit_waiting(&self, backlog: &mut Backlog) -> Option<Instant> {
         let mut next = None;
         for class in self.class_order(backlog) {
-            let Some(bucket) = self.engine.bucket(class).filter(|_| backlog.is_rate_limited(class)) else {
+            let Some(bucket) = self.engine.bucket(class).filter(|_| backlog.any_waits_for_quota(class)) else {
                 continue;
             };
             let wait = bucket.schedule(&self.waiters[class as usize]);
@@ -267,7 +267,10 @@ impl Shared {
         let (mut classes, ignores_urgency) = backlog.rotate_classes();
         if !ignores_urgency {
             classes.sort_by_key(|class| {
-                let bucket = self.engine.bucket(*class).filter(|_| backlog.is_rate_limited(*class));
+                let bucket = self
+                    .engine
+                    .bucket(*class)
+                    .filter(|_| backlog.any_waits_for_quota(*class));
                 !bucket.is_some_and(|bucket| bucket.has_urgent(&self.waiters[*class as usize]))
             });
         }
@@ -284,13 +287,13 @@ impl Shared {
     }
 
     /// Counts the messages that their buckets did not admit at once, unless they wait for a worker.
-    fn count_quota_waits(&self, rate_limited: &[(QuotaClass, Ticket)]) {
+    fn count_quota_waits(&self, waiting: &[(QuotaClass, Ticket)]) {
         if self.workers.has_free() {
             let waits = |(class, ticket): &&(QuotaClass, Ticket)| {
                 let bucket = self.engine.bucket(*class);
                 bucket.is_some_and(|bucket| bucket.is_waiting(*ticket))
             };
-            let count = rate_limited.iter().filter(waits).count();
+            let count = waiting.iter().filter(waits).count();
             self.engine.counters().quota_waits.add(count as u64);
         }
     }

@@ -100,7 +100,7 @@ impl Shared {
     }
 
     /// Counts one more message, if the queue has room for it.
-    pub fn reserve(&self, bytes: u64) -> Result<(), Error> {
+    pub fn reserve_room(&self, bytes: u64) -> Result<(), Error> {
         let full = |key: &'static str, text: String| {
             self.rejected.add(1);
             Err(Error::new(Code::QueueFull, key, text))
@@ -136,7 +136,7 @@ impl Shared {
     }
 
     /// Frees the room of a message, which was polled or needs no completion.
-    pub fn release(&self, bytes: u64) {
+    pub fn free_room(&self, bytes: u64) {
         self.bytes.fetch_sub(bytes, Ordering::SeqCst);
         self.pending.fetch_sub(1, Ordering::SeqCst);
     }
@@ -153,7 +153,7 @@ impl Shared {
     }
 
     /// Moves up to `limit` messages from the inbox to the backlog. Returns how many there were.
-    pub fn enqueue(&self, backlog: &mut Backlog, limit: usize) -> usize {
+    pub fn take_from_inbox(&self, backlog: &mut Backlog, limit: usize) -> usize {
         let submissions = std::iter::from_fn(|| self.inbox.pop()).take(limit);
         submissions.map(|submission| backlog.insert(submission)).count()
     }
@@ -166,8 +166,8 @@ impl Shared {
             let mut backlog = self.backlog();
             let removed = self.remove_if_queued(&mut backlog, id);
             if removed.is_none() && !backlog.contains(id) && in_inbox > 0 {
-                let enqueued = self.enqueue(&mut backlog, PER_LOCK.min(in_inbox));
-                in_inbox = if enqueued == 0 { 0 } else { in_inbox - enqueued };
+                let taken = self.take_from_inbox(&mut backlog, PER_LOCK.min(in_inbox));
+                in_inbox = if taken == 0 { 0 } else { in_inbox - taken };
                 continue;
             }
             let has_unscheduled = backlog.has_unscheduled();
@@ -185,7 +185,7 @@ impl Shared {
     pub fn remove_if_queued(&self, backlog: &mut Backlog, id: u64) -> Option<Removed> {
         match backlog.stage(id)? {
             Stage::Assigned | Stage::InFlight(_) => return None,
-            Stage::RateLimited(class, ticket) => {
+            Stage::WaitsForQuota(class, ticket) => {
                 let bucket = self.engine.bucket(*class)?;
                 // If the bucket has admitted the message, a worker is about to start it.
                 if !bucket.leave(*ticket) {
@@ -202,10 +202,10 @@ impl Shared {
         loop {
             let mut removed = Vec::with_capacity(PER_LOCK);
             let mut backlog = self.backlog();
-            let mut is_empty = self.enqueue(&mut backlog, PER_LOCK) == 0;
+            let mut is_empty = self.take_from_inbox(&mut backlog, PER_LOCK) == 0;
             while let Some(id) = backlog.first_id().filter(|_| removed.len() < PER_LOCK) {
                 is_empty = false;
-                if let Some(Stage::RateLimited(class, ticket)) = backlog.stage(id) {
+                if let Some(Stage::WaitsForQuota(class, ticket)) = backlog.stage(id) {
                     if let Some(bucket) = self.engine.bucket(*class) {
                         bucket.leave(*ticket);
                     }
@@ -264,7 +264,7 @@ impl Shared {
             };
             self.completions.push((completion, bytes));
         } else {
-            self.release(bytes);
+            self.free_room(bytes);
         }
         self.finish_one();
     }

@@ -1,17 +1,17 @@
 //! Jobs for the workers, and the workers that are parked because no job waits.
 //!
-//! One idle worker is the listener ([`Waker`]): a submit wakes it, it schedules what was submitted, and it runs the first
+//! One idle worker is the listener ([`ThreadWaker`]): a submit wakes it, it schedules what was submitted, and it runs the first
 //! job itself. Before it does so it hands the role over to another parked worker, or to the timer thread.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::waker::{TIMER, Waker};
+use super::waker::{TIMER, ThreadWaker};
 use crate::util::sync::{Mutex, MutexGuard, lock};
 
 #[derive(Debug)]
 pub(super) struct WorkQueue<T> {
-    waker: Waker,
+    waker: ThreadWaker,
     state: Mutex<State<T>>,
 }
 
@@ -29,7 +29,7 @@ impl<T> WorkQueue<T> {
     /// The workers have the numbers from 1.
     pub fn new(workers: usize) -> WorkQueue<T> {
         WorkQueue {
-            waker: Waker::new(workers),
+            waker: ThreadWaker::new(workers),
             state: Mutex::new(State {
                 jobs: VecDeque::new(),
                 parked: VecDeque::new(),

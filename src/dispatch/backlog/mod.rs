@@ -12,7 +12,7 @@ use crate::action::QuotaClass;
 use crate::engine::{InFlight, SendOptions};
 use crate::quota::{Demand, Ticket, URGENT_IN_A_ROW};
 use crate::util::deadline::Deadline;
-use crate::util::sync::Arc as SharedArc;
+use crate::util::sync;
 
 /// The memory that a message needs in addition to its texts.
 const MESSAGE_OVERHEAD: u64 = 256;
@@ -56,11 +56,11 @@ pub(super) enum Stage {
     /// Waits only for a worker.
     Ready,
     /// Waits for its quota, with this ticket.
-    RateLimited(QuotaClass, Ticket),
+    WaitsForQuota(QuotaClass, Ticket),
     /// A worker will run it.
     Assigned,
     /// A worker runs it.
-    InFlight(SharedArc<InFlight>),
+    InFlight(sync::Arc<InFlight>),
 }
 
 /// A message that was removed from the backlog, and the stage that it had.
@@ -78,8 +78,8 @@ pub(super) struct Backlog {
     /// The ready messages: urgent ones, normal ones.
     ready: [BTreeSet<u64>; 2],
     urgent_in_a_row: u32,
-    /// The number of rate-limited messages of each class.
-    rate_limited: [usize; QuotaClass::ALL.len()],
+    /// The number of messages of each class that wait for their quota.
+    waiting_for_quota: [usize; QuotaClass::ALL.len()],
     gauges: Arc<Gauges>,
     /// The messages that can still expire in the backlog, soonest first.
     expiries: BTreeSet<(Instant, u64)>,
@@ -184,11 +184,13 @@ impl Backlog {
         if first.is_some_and(|(first, _)| *first < id) {
             return;
         }
-        let age = |(_, entry): (&u64, &Entry)| {
+        let submitted_at = |(_, entry): (&u64, &Entry)| {
             let submitted = entry.submission.submitted;
             submitted.saturating_duration_since(self.gauges.start).as_micros() as u64
         };
-        self.gauges.oldest.store(first.map_or(NONE, age), Ordering::SeqCst);
+        self.gauges
+            .oldest
+            .store(first.map_or(NONE, submitted_at), Ordering::SeqCst);
     }
 
     /// Takes a message that the scheduler has not placed.
@@ -212,15 +214,15 @@ impl Backlog {
         }
     }
 
-    pub fn set_rate_limited(&mut self, id: u64, class: QuotaClass, ticket: Ticket) {
+    pub fn set_waits_for_quota(&mut self, id: u64, class: QuotaClass, ticket: Ticket) {
         if let Some(entry) = self.entries.get_mut(&id) {
-            entry.stage = Stage::RateLimited(class, ticket);
-            self.rate_limited[class as usize] += 1;
+            entry.stage = Stage::WaitsForQuota(class, ticket);
+            self.waiting_for_quota[class as usize] += 1;
         }
     }
 
-    pub fn is_rate_limited(&self, class: QuotaClass) -> bool {
-        self.rate_limited[class as usize] > 0
+    pub fn any_waits_for_quota(&self, class: QuotaClass) -> bool {
+        self.waiting_for_quota[class as usize] > 0
     }
 
     /// All classes, starting with another one in each call, and whether this call is one in nine that ignores urgency.
@@ -257,7 +259,7 @@ impl Backlog {
     }
 
     /// Marks a message as in flight. Returns false if it has ended.
-    pub fn start(&mut self, id: u64, in_flight: &SharedArc<InFlight>) -> bool {
+    pub fn start(&mut self, id: u64, in_flight: &sync::Arc<InFlight>) -> bool {
         let Some(entry) = self.entries.get_mut(&id) else {
             return false;
         };
@@ -266,8 +268,8 @@ impl Backlog {
             self.expiries.remove(&(at, id));
         }
         self.gauges.in_flight.fetch_add(1, Ordering::SeqCst);
-        if let Stage::RateLimited(class, _) = before {
-            self.rate_limited[class as usize] -= 1;
+        if let Stage::WaitsForQuota(class, _) = before {
+            self.waiting_for_quota[class as usize] -= 1;
         }
         true
     }
@@ -286,7 +288,7 @@ impl Backlog {
             Stage::Ready => {
                 self.ready[rank(&submission)].remove(&id);
             }
-            Stage::RateLimited(class, _) => self.rate_limited[class as usize] -= 1,
+            Stage::WaitsForQuota(class, _) => self.waiting_for_quota[class as usize] -= 1,
             Stage::InFlight(_) => {
                 self.gauges.in_flight.fetch_sub(1, Ordering::SeqCst);
             }

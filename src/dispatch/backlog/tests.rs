@@ -32,14 +32,14 @@ fn never() -> Deadline {
 }
 
 /// Makes every unscheduled message ready.
-fn place(backlog: &mut Backlog) {
+fn make_ready(backlog: &mut Backlog) {
     while let Some(submission) = backlog.next_unscheduled() {
         backlog.set_ready(&submission);
     }
 }
 
 fn assigned(backlog: &mut Backlog) -> Vec<u64> {
-    place(backlog);
+    make_ready(backlog);
     std::iter::from_fn(|| backlog.assign()).collect()
 }
 
@@ -128,7 +128,7 @@ proptest! {
                     next_id += 1;
                 }
                 2 => {
-                    place(&mut backlog);
+                    make_ready(&mut backlog);
                     let Some(id) = backlog.assign() else { continue };
                     let key = backlog.submission(id).and_then(|submission| submission.key);
                     if let Some(key) = key {
@@ -152,7 +152,7 @@ proptest! {
             }
         }
         loop {
-            place(&mut backlog);
+            make_ready(&mut backlog);
             out.extend(std::iter::from_fn(|| backlog.assign()));
             if out.is_empty() {
                 break;
