@@ -1,5 +1,7 @@
 //! What a worker does with one job.
 
+use std::sync::Arc;
+
 use super::backlog::Submission;
 use super::shared::Shared;
 use super::workers::{Admitted, Job};
@@ -7,7 +9,6 @@ use crate::engine::LOST;
 use crate::error::Code;
 use crate::message::Message;
 use crate::report::Report;
-use crate::util::sync::Arc;
 
 const DEFECT: &str = "a defect of the library ended it; please report what the log says";
 
@@ -69,6 +70,7 @@ impl Shared {
         let sent = self.catch_panic(|| self.engine.run(&plan, &options, &in_flight, admitted));
         let removed = self.backlog().remove(submission.id);
         if removed.is_some() {
+            // Every part has its outcome now. The code and the text apply only to a part that a defect left without one.
             let text = if sent.is_some() { LOST } else { DEFECT };
             let report = || self.engine.report(&plan, &in_flight, Code::Internal, text);
             let report = self.catch_panic(report).unwrap_or_else(Report::lost);

@@ -1,9 +1,10 @@
-//! The scheduler: moves submitted messages into the backlog, ends those that have expired, and gives the others to workers as
-//! their rate limits and the workers allow.
+//! The scheduler: moves submitted messages into the backlog, ends those that have expired, and gives the others to
+//! workers as their rate limits and the workers allow.
 //!
-//! [`Shared::schedule`] does all of this in one pass. The listening worker runs it when a submit wakes it. The timer thread
-//! (`rtcmsg-dispatch`) runs it when the next message expires or is admitted, and when all workers are busy. The timer thread
-//! also completes expired messages, because that calls the host's log function, which may be slow.
+//! [`Shared::schedule`] does all of this in one pass. The listening worker runs it when a submit wakes it, and every
+//! worker runs it when it becomes free. The timer thread runs it when the next message expires or is admitted, and for a
+//! submit while all workers are busy. The timer thread also completes expired messages, because that calls the host's log
+//! function, which may be slow.
 
 use std::io;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::util::sync::{MutexGuard, lock};
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 
 impl Shared {
-    /// Starts the timer thread.
+    /// Starts the timer thread. The operating system shows it as `rtcmsg-dispatch`, a documented name that stays the same.
     pub fn start_timer_thread(shared: &Arc<Shared>) -> io::Result<()> {
         let own = shared.clone();
         let thread = os::spawn("rtcmsg-dispatch", move || {
@@ -208,8 +209,8 @@ impl Shared {
         }
     }
 
-    /// Makes every unscheduled message wait for its quota, or only for a worker. Returns the tickets of those that wait for
-    /// a quota.
+    /// Puts every unscheduled message into the bucket of its quota, or makes it ready if it need not wait for quota.
+    /// Returns the tickets of those in a bucket.
     fn route_unscheduled(&self) -> Vec<(QuotaClass, Ticket)> {
         let mut waiting = Vec::new();
         let mut is_more = true;
@@ -262,7 +263,7 @@ impl Shared {
     }
 
     /// Each pass asks another class first, so that no class gets every worker. Classes with urgent messages come before the
-    /// others, except in one pass of nine.
+    /// others, except in one pass of [`ROUND`](super::backlog::ROUND).
     fn class_order(&self, backlog: &mut Backlog) -> [QuotaClass; QuotaClass::ALL.len()] {
         let (mut classes, ignores_urgency) = backlog.rotate_classes();
         if !ignores_urgency {

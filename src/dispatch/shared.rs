@@ -1,7 +1,13 @@
 //! The state that the handle, the timer thread and the workers share.
 //!
-//! Every message that is accepted leaves here exactly once, through [`Shared::complete`]: whichever thread removes it from
-//! the backlog completes it.
+//! Every enqueued message leaves exactly once, through [`Shared::complete_with`]: the thread that removes it from the
+//! backlog completes it, and only one thread can remove it.
+//!
+//! Three counts of messages:
+//! - `pending`: enqueued and not polled. `queue.capacity` limits it.
+//! - `outstanding`: enqueued and not completed, and in addition the connections of warm-ups. A flush waits until it is
+//!   zero.
+//! - in flight ([`Gauges::in_flight`]): a worker sends it.
 
 use std::hash::RandomState;
 use std::panic::{self, AssertUnwindSafe};
@@ -33,13 +39,14 @@ pub(super) struct Shared {
     pub stack_bytes: usize,
     pub hasher: RandomState,
     pub next_id: AtomicU64,
-    /// Messages that were accepted and not polled.
+    /// Messages that were enqueued and not polled; without a completion, those that have not ended.
     pub pending: AtomicUsize,
     /// The bytes of those messages.
     pub bytes: AtomicU64,
-    /// Messages and warm-ups that have not ended.
+    /// Messages and warm-up connections that have not ended.
     pub outstanding: AtomicUsize,
-    /// Submitted messages that are not in the backlog yet. `capacity` bounds it.
+    /// Submitted messages that are not in the backlog yet. `capacity` bounds it. A thread takes them only while it has the
+    /// backlog locked, so that a message is always in one of the two, for every thread that has the lock.
     pub inbox: SegQueue<Arc<Submission>>,
     backlog: Mutex<Backlog>,
     pub gauges: Arc<Gauges>,
@@ -99,7 +106,7 @@ impl Shared {
         lock(&self.backlog)
     }
 
-    /// Counts one more message, if the queue has room for it.
+    /// Counts one more message as pending and outstanding, if the queue has room for it.
     pub fn reserve_room(&self, bytes: u64) -> Result<(), Error> {
         let full = |key: &'static str, text: String| {
             self.rejected.add(1);
@@ -135,13 +142,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Frees the room of a message, which was polled or needs no completion.
+    /// Frees what [`reserve_room`](Shared::reserve_room) reserved, for a message that was polled, needs no completion, or
+    /// was not enqueued.
     pub fn free_room(&self, bytes: u64) {
         self.bytes.fetch_sub(bytes, Ordering::SeqCst);
         self.pending.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Counts one outstanding message or warm-up less, and wakes a flush if it was the last.
+    /// Counts one outstanding message or warm-up connection less, and wakes a flush if it was the last.
     pub fn finish_one(&self) {
         if self.outstanding.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.completions.notify_idle();
@@ -160,7 +168,7 @@ impl Shared {
 
     /// Cancels a message that no worker has. Returns false if there is no such message.
     pub fn cancel(&self, id: u64) -> bool {
-        // A message that was submitted before this call is in the backlog or in the inbox.
+        // A message that was submitted before this call is in the backlog or among these.
         let mut in_inbox = self.inbox.len();
         loop {
             let mut backlog = self.backlog();
@@ -232,7 +240,7 @@ impl Shared {
 
     fn complete_closed(&self, removed: Removed) {
         let text = match removed.stage {
-            Stage::InFlight(_) => "the client was closed while it was on its way",
+            Stage::InFlight(_) => "the client was closed while it was in flight",
             _ => "the client was closed before it was sent",
         };
         self.complete(removed, Code::Closed, text);

@@ -14,21 +14,23 @@ use crate::util::sync::thread::{self, Thread};
 /// The timer thread has this number. The workers have the numbers from 1.
 pub(super) const TIMER: usize = 0;
 
-/// The listener is parked, or about to park: the next wake-up must unpark it.
+/// The listener may be parked: the next wake-up must unpark it.
 const PARKED: usize = 1;
 /// A wake-up arrived, and the listener has not looked for work since.
 const NOTIFIED: usize = 2;
 
+/// Parks the timer thread and the workers, and unparks the one that listens.
 #[derive(Debug)]
 pub(super) struct ThreadWaker {
-    /// The number of the listener, with the bits [`PARKED`] and [`NOTIFIED`].
+    /// Bit 0 is [`PARKED`], bit 1 is [`NOTIFIED`], and the bits from 2 are the number of the listener.
     state: AtomicUsize,
-    /// Set by [`wake_timer`](ThreadWaker::wake_timer). The timer thread's unpark token is not enough: the host's log function may
-    /// consume it.
+    /// Set by [`wake_timer`](ThreadWaker::wake_timer). The timer thread's unpark token is not enough: the host's log
+    /// function, which that thread calls, may consume it.
     timer_notified: AtomicBool,
     threads: Box<[OnceLock<Thread>]>,
 }
 
+/// The state in which this thread listens, with neither bit set.
 fn with_listener(number: usize) -> usize {
     number << 2
 }
@@ -88,7 +90,8 @@ impl ThreadWaker {
     }
 
     /// Parks the current thread, at most for this time. The listener does not park if it was woken since
-    /// [`clear`](ThreadWaker::clear), and the timer thread does not if [`wake_timer`](ThreadWaker::wake_timer) was called since then.
+    /// [`clear`](ThreadWaker::clear), and the timer thread does not if [`wake_timer`](ThreadWaker::wake_timer) was called
+    /// since then.
     /// Spurious wake-ups are possible.
     pub fn park(&self, number: usize, timeout: Option<Duration>) {
         let parked = |state: usize| (state == with_listener(number)).then_some(state | PARKED);
@@ -100,7 +103,8 @@ impl ThreadWaker {
         }
     }
 
-    /// Makes a worker the listener if the timer thread listens, is parked and was not woken. Returns whether it did.
+    /// Makes a worker the listener if the timer thread listens, its state is `PARKED`, and it was not woken. Returns
+    /// whether it did.
     pub fn become_listener(&self, number: usize) -> bool {
         let timer_parked = with_listener(TIMER) | PARKED;
         self.state
@@ -108,7 +112,10 @@ impl ThreadWaker {
             .is_ok()
     }
 
-    /// Makes another thread, which is parked, the listener. A wake-up since [`clear`](ThreadWaker::clear) is passed on to it.
+    /// Makes another thread the listener. A wake-up since [`clear`](ThreadWaker::clear) is passed on to it.
+    ///
+    /// `to` is a parked worker, or the timer thread, which may be running. `PARKED` is set also for a running one: the next
+    /// wake-up then leaves it an unpark token, and [`park`](ThreadWaker::park) sees `NOTIFIED`.
     pub fn hand_over(&self, number: usize, to: usize) {
         let handed_over =
             |state: usize| (listener_of(state) == number).then_some(with_listener(to) | PARKED | state & NOTIFIED);

@@ -12,10 +12,15 @@ use crate::action::QuotaClass;
 use crate::engine::{InFlight, SendOptions};
 use crate::quota::{Demand, Ticket, URGENT_IN_A_ROW};
 use crate::util::deadline::Deadline;
-use crate::util::sync;
 
-/// The memory that a message needs in addition to its texts.
+/// The memory that a message counts for in addition to its texts: a round estimate. A [`Submission`] has about this size;
+/// the entries in the maps of the backlog and of the bucket, and later the report, are not counted.
 const MESSAGE_OVERHEAD: u64 = 256;
+
+/// The scheduler prefers urgent messages, except in one step of this many, so that normal ones do not starve. A step is the
+/// assignment of a ready message ([`Backlog::assign`]), or one pass over the classes ([`Backlog::rotate_classes`]). The
+/// buckets count their admissions in the same way.
+pub(super) const ROUND: u32 = URGENT_IN_A_ROW + 1;
 
 /// A submitted message, until its completion.
 #[derive(Debug)]
@@ -51,16 +56,16 @@ impl Submission {
 pub(super) enum Stage {
     /// Waits until the message before it with the same key has ended.
     Blocked,
-    /// May be sent. The scheduler has not placed it yet.
+    /// Not blocked, or not any more. The next pass of the scheduler handles it.
     Unscheduled,
     /// Waits only for a worker.
     Ready,
-    /// Waits for its quota, with this ticket.
+    /// Waits for its quota, with this ticket; or its bucket has admitted it, and its worker has not started it yet.
     WaitsForQuota(QuotaClass, Ticket),
-    /// A worker will run it.
+    /// It was ready and has a worker, which has not started it yet.
     Assigned,
-    /// A worker runs it.
-    InFlight(sync::Arc<InFlight>),
+    /// A worker sends it.
+    InFlight(Arc<InFlight>),
 }
 
 /// A message that was removed from the backlog, and the stage that it had.
@@ -78,13 +83,13 @@ pub(super) struct Backlog {
     /// The ready messages: urgent ones, normal ones.
     ready: [BTreeSet<u64>; 2],
     urgent_in_a_row: u32,
-    /// The number of messages of each class that wait for their quota.
+    /// The number of messages of each class in the stage `WaitsForQuota`.
     waiting_for_quota: [usize; QuotaClass::ALL.len()],
     gauges: Arc<Gauges>,
     /// The messages that can still expire in the backlog, soonest first.
     expiries: BTreeSet<(Instant, u64)>,
-    /// When the timer thread schedules without being woken. A worker that finds an earlier time stores it here and wakes the
-    /// timer thread.
+    /// When the timer thread schedules without being woken. A worker that finds an earlier time stores it here and wakes
+    /// the timer thread.
     pub next_wakeup: Option<Instant>,
     /// Expired messages without a completion, in batches. The timer thread completes them, because the host's log function
     /// may be slow.
@@ -193,7 +198,7 @@ impl Backlog {
             .store(first.map_or(NONE, submitted_at), Ordering::SeqCst);
     }
 
-    /// Takes a message that the scheduler has not placed.
+    /// Takes an unscheduled message.
     pub fn next_unscheduled(&mut self) -> Option<Arc<Submission>> {
         while let Some(id) = self.unscheduled.pop_front() {
             if let Some(entry) = self.entries.get(&id) {
@@ -225,19 +230,21 @@ impl Backlog {
         self.waiting_for_quota[class as usize] > 0
     }
 
-    /// All classes, starting with another one in each call, and whether this call is one in nine that ignores urgency.
+    /// All classes, starting with another one in each call, and whether this call is the one in [`ROUND`] that ignores
+    /// urgency.
     pub fn rotate_classes(&mut self) -> ([QuotaClass; QuotaClass::ALL.len()], bool) {
         let mut classes = QuotaClass::ALL;
         self.schedule_count = self.schedule_count.wrapping_add(1);
         classes.rotate_left(self.schedule_count as usize % QuotaClass::ALL.len());
-        (classes, self.schedule_count % (URGENT_IN_A_ROW + 1) == 0)
+        (classes, self.schedule_count % ROUND == 0)
     }
 
     pub fn has_ready(&self) -> bool {
         self.ready.iter().any(|ready| !ready.is_empty())
     }
 
-    /// Assigns the next ready message to a worker: urgent ones first, but at least one in nine is a normal one.
+    /// Assigns the next ready message to a worker. Urgent ones come first; but while normal ones wait, at least one of
+    /// [`ROUND`] assigned messages is a normal one.
     pub fn assign(&mut self) -> Option<u64> {
         let [urgent, normal] = &self.ready;
         let is_turn_of_normal = self.urgent_in_a_row >= URGENT_IN_A_ROW && !normal.is_empty();
@@ -259,7 +266,7 @@ impl Backlog {
     }
 
     /// Marks a message as in flight. Returns false if it has ended.
-    pub fn start(&mut self, id: u64, in_flight: &sync::Arc<InFlight>) -> bool {
+    pub fn start(&mut self, id: u64, in_flight: &Arc<InFlight>) -> bool {
         let Some(entry) = self.entries.get_mut(&id) else {
             return false;
         };

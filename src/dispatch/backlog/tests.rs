@@ -111,8 +111,8 @@ fn the_messages_that_expire_soonest_come_first() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Messages are inserted, assigned and removed in any order: each is removed once, those with one key are assigned in the
-    /// order of their ids and never two at a time, and no entry remains.
+    /// Messages are inserted, assigned and removed in any order: each is removed once, those with one key are assigned in
+    /// the order of their ids and never two at a time, and no entry remains.
     #[test]
     fn order_holds_and_nothing_is_lost_whatever_happens(
         steps in prop::collection::vec((0..4u8, 0..4u64, any::<bool>(), any::<prop::sample::Index>()), 1..300),
