@@ -1,7 +1,8 @@
 //! The completions that have not been polled, and the threads that wait for one.
 //!
-//! Adding and taking a completion uses no lock. Only a thread that has to wait takes the lock, and a system call is made
-//! only if a thread waits or an event loop uses the event handle.
+//! The rows themselves are lock-free. The lock is only for waiting: a thread locks it before it waits, and a thread that
+//! wakes another one locks and unlocks it first, so that the notification is not lost. As long as no thread waits and the
+//! program uses no event handle, adding and taking a row needs neither the lock nor a system call.
 
 use std::sync::OnceLock;
 
@@ -35,6 +36,8 @@ pub(super) struct Completions<T> {
     /// which would cost a system call.
     pollers: AtomicUsize,
     flushers: AtomicUsize,
+    /// Guards no data: it makes "check, then wait" one step for the threads that notify. It also guards the creation of the
+    /// event.
     lock: Mutex<()>,
     /// Notified when a row is added, and when no more rows can follow.
     arrived: Condvar,
@@ -63,6 +66,7 @@ impl<T> Completions<T> {
             self.update_event();
         }
         if has_waiters(&self.pollers) {
+            // As in `notify`.
             drop(lock(&self.lock));
             self.arrived.notify_one();
         }

@@ -1,20 +1,32 @@
 //! The queue: `submit` never waits, and `poll` returns one completion for each message. It is for programs with a tick, an
 //! event loop or coroutines.
 //!
+//! "The queue" is what the program sees, from submit to poll: the whole [`Dispatcher`]. Its parts have names of their own.
+//!
 //! The path of a message: [`Dispatcher::submit`] copies it ([`owned_message`]) and puts it into an inbox. The [`scheduler`]
-//! moves it from there into the [`queue`], where it waits for earlier messages of its key, for its rate limit and for a
-//! worker. A worker ([`workers`], [`work_queue`]) sends it with the same [`Engine`] that the synchronous sends use
-//! ([`run`]), and adds its completion ([`completions`]).
+//! moves it from there into the [`backlog`], where it waits for earlier messages of its key, for its quota and for a
+//! worker. A worker ([`workers`]) gets it as a job ([`work_queue`]), sends it with the same [`Engine`] that the synchronous
+//! sends use ([`run`]), and adds its completion ([`completions`]).
 //!
-//! Threads: up to `worker.threads` workers and one timer thread, started when they are first needed. An idle worker listens
-//! for submits ([`waker`]), schedules them and sends the first one itself. The timer thread schedules what is due later, and
-//! listens while all workers are busy. It sends messages only if the system has no thread for a worker.
+//! Threads: up to `worker.threads` workers and one timer thread, started when they are first needed. An idle worker
+//! listens for submits ([`waker`]), schedules them and sends the first one itself. The timer thread schedules what is due
+//! later, and listens while all workers are busy. It sends messages only if the system has no thread for a worker.
 //!
-//! Locks: inbox and completions are lock-free. One lock guards the queue; no thread holds it during I/O or a wait.
+//! Locks: the inbox is lock-free. One lock guards the backlog; no thread holds it during I/O or a wait. Completions are
+//! added and taken without a lock if no thread waits for one.
+//!
+//! Words of the quota ([`quota`](crate::quota)):
+//! - class: the requests that count in one limit of the vendor ([`QuotaClass`](crate::action::QuotaClass));
+//! - bucket: one class of one account, shared by all clients of the process. It admits requests as the limit allows;
+//! - waiter: a thread or a queue that waits in a bucket. One of them is the leader: it wakes up for the next admission;
+//! - demand: what a request needs of its bucket;
+//! - ticket: identifies a message that waits in a bucket;
+//! - slot: the permits of an admitted request, which it uses or gives back;
+//! - place: where a request is in the order of its bucket. A retry keeps the place.
 
+mod backlog;
 mod completions;
 mod owned_message;
-mod queue;
 mod run;
 mod scheduler;
 mod shared;
@@ -27,9 +39,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use self::backlog::{Key, Submission};
 pub use self::completions::Completion;
 use self::owned_message::OwnedMessage;
-use self::queue::{Key, Submission};
 use self::shared::Shared;
 use crate::config::Config;
 use crate::engine::{Engine, SendOptions};
@@ -61,10 +73,11 @@ pub enum Order {
     Unordered,
 }
 
-/// After an abort, how long a close waits for the workers to add the completions of the messages that had just ended.
+/// After an abort, a close waits at most this time for what [`Shared::end_all`] cannot end: messages that another thread
+/// has removed from the backlog and is about to complete, and connections that warm-ups are opening.
 const COMPLETION_GRACE: Duration = Duration::from_secs(1);
 
-/// The queue of a client.
+/// The queue of a client, as the program sees it.
 ///
 /// [`Client`](crate::Client) checks that it is neither closed nor used in a forked child before it calls a method.
 #[derive(Debug)]
@@ -105,10 +118,10 @@ impl Dispatcher {
             submitted,
         };
         let bytes = submission.bytes();
-        shared.reserve(bytes)?;
+        shared.reserve_room(bytes)?;
         // Checked again after the message is counted: a close either sees the message, or is seen here.
         if let Err(error) = shared.engine.check_usable().and_then(|()| self.start()) {
-            shared.release(bytes);
+            shared.free_room(bytes);
             shared.finish_one();
             return Err(error);
         }
@@ -118,7 +131,7 @@ impl Dispatcher {
         shared.submitted.add(1);
         shared.inbox.push(Arc::new(submission));
         if shared.workers.is_aborted() {
-            // The client was closed meanwhile, and no scheduler would find the message.
+            // The client was closed meanwhile, and no scheduler starts the message any more.
             shared.end_all();
         } else {
             shared.workers.jobs.wake();
@@ -133,7 +146,7 @@ impl Dispatcher {
             .completions
             .take(Deadline::after(timeout), || shared.has_outstanding());
         taken.map(|(completion, bytes)| {
-            shared.release(bytes);
+            shared.free_room(bytes);
             completion
         })
     }
@@ -152,7 +165,7 @@ impl Dispatcher {
         self.shared.pending.load(Ordering::SeqCst)
     }
 
-    /// Returns whether every message and warm-up ended before the deadline.
+    /// Returns whether every message and every warm-up connection ended before the deadline.
     pub fn wait_until_idle(&self, deadline: Deadline) -> bool {
         self.shared.wait_until_idle(deadline)
     }
@@ -165,7 +178,10 @@ impl Dispatcher {
         Err(Error::new(
             Code::Timeout,
             "",
-            format!("{} messages and connections have not ended", grouped(outstanding)),
+            format!(
+                "messages and warm-up connections that are still queued or in flight: {}",
+                grouped(outstanding)
+            ),
         ))
     }
 
@@ -184,10 +200,10 @@ impl Dispatcher {
             return Err(error);
         }
         let too_many = {
-            let mut queue = shared.queue();
-            let all = queue.warm_ups + connections;
-            queue.warm_ups = all.min(shared.engine.max_connections());
-            all - queue.warm_ups
+            let mut backlog = shared.backlog();
+            let all = backlog.warm_ups + connections;
+            backlog.warm_ups = all.min(shared.engine.max_connections());
+            all - backlog.warm_ups
         };
         (0..too_many).for_each(|_| shared.finish_one());
         shared.workers.jobs.wake();
@@ -203,13 +219,19 @@ impl Dispatcher {
     }
 
     /// Ends every message with what is known of it: a queued one is not sent, one in flight is not sent or unknown. No job
-    /// starts after this.
+    /// starts after this. Synchronous sends end as soon as their connections are closed.
     pub fn abort(&self) {
+        // This is first, so that a worker that becomes free in the next steps does not start another message.
         self.shared.workers.abort();
+        // No attempt starts after this. The next step may take long, because it calls the host's log function. And a send
+        // that fails because its connection is closed must report `Closed` and not try again.
         self.shared.engine.abort();
+        // The messages end before the connections do. Otherwise a report would depend on whether the worker sees that first.
         self.shared.end_all();
         self.shared.engine.cut_connections();
+        // A cut call is a send whose connection was closed while it ran.
         self.shared.engine.log_cut_calls();
+        // Now nothing holds the workers up any more.
         self.wait_until_idle(Deadline::after(Some(COMPLETION_GRACE)));
     }
 

@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use crate::action::{Action, Audience, OrderKey};
 use crate::message::{Fields, Message, Payload, Recipients};
 
-/// The buffer holds the room, the sender, the payload and then the users that the message lists: a name as its length and its text, an id as
-/// 8 bytes.
+/// The buffer holds the room, the sender, the payload and then the users that the message lists: a name as its length and
+/// its text, an id as 8 bytes.
 #[derive(Debug)]
 pub(super) struct OwnedMessage {
     action: Action,

@@ -1,9 +1,10 @@
-//! The scheduler: moves submitted messages into the queue, ends those that have expired, and gives the others to workers as
-//! their rate limits and the workers allow.
+//! The scheduler: moves submitted messages into the backlog, ends those that have expired, and gives the others to
+//! workers as their rate limits and the workers allow.
 //!
-//! [`Shared::schedule`] does all of this in one pass. The listening worker runs it when a submit wakes it. The timer thread
-//! (`rtcmsg-dispatch`) runs it when the next message expires or is admitted, and when all workers are busy. The timer thread
-//! also completes expired messages, because that calls the host's log function, which may be slow.
+//! [`Shared::schedule`] does all of this in one pass. The listening worker runs it when a submit wakes it, and every
+//! worker runs it when it becomes free. The timer thread runs it when the next message expires or is admitted, and for a
+//! submit while all workers are busy. The timer thread also completes expired messages, because that calls the host's log
+//! function, which may be slow.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::queue::{Queue, Removed};
+use super::backlog::{Backlog, Removed};
 use super::shared::{PER_LOCK, Shared};
 use super::workers::Job;
 use crate::action::QuotaClass;
@@ -24,7 +25,7 @@ use crate::util::sync::{MutexGuard, lock};
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 
 impl Shared {
-    /// Starts the timer thread.
+    /// Starts the timer thread. The operating system shows it as `rtcmsg-dispatch`, a documented name that stays the same.
     pub fn start_timer_thread(shared: &Arc<Shared>) -> io::Result<()> {
         let own = shared.clone();
         let thread = os::spawn("rtcmsg-dispatch", move || {
@@ -132,31 +133,31 @@ impl Shared {
 
     /// One pass of the scheduler. Returns when the next pass is due if no wake-up comes first.
     fn schedule(self: &Arc<Shared>, is_timer_thread: bool) -> Option<Instant> {
-        self.enqueue_submitted();
+        self.drain_inbox();
         self.remove_expired();
-        let rate_limited = self.place_unscheduled();
-        let mut queue = self.queue();
-        self.assign_ready(&mut queue);
-        let next_admission = self.admit_rate_limited(&mut queue);
-        self.assign_warm_ups(&mut queue);
+        let waiting = self.route_unscheduled();
+        let mut backlog = self.backlog();
+        self.assign_ready(&mut backlog);
+        let next_admission = self.admit_waiting(&mut backlog);
+        self.assign_warm_ups(&mut backlog);
         // An earlier wake-up that is no longer needed is kept: to cancel it and to set it again costs more than one pass.
-        let planned = queue.next_wakeup.filter(|at| *at > Instant::now());
-        let next = [queue.next_expiry(), next_admission, planned]
+        let planned = backlog.next_wakeup.filter(|at| *at > Instant::now());
+        let next = [backlog.next_expiry(), next_admission, planned]
             .into_iter()
             .flatten()
             .min();
-        queue.next_wakeup = next;
+        backlog.next_wakeup = next;
         let expired = if is_timer_thread {
-            std::mem::take(&mut queue.expired)
+            std::mem::take(&mut backlog.expired)
         } else {
             Vec::new()
         };
-        let needs_timer_thread = !is_timer_thread && (next != planned || !queue.expired.is_empty());
-        drop(queue);
+        let needs_timer_thread = !is_timer_thread && (next != planned || !backlog.expired.is_empty());
+        drop(backlog);
         if needs_timer_thread {
             self.workers.jobs.wake_timer();
         }
-        self.count_quota_waits(&rate_limited);
+        self.count_quota_waits(&waiting);
         self.start_workers();
         if expired.is_empty() {
             return next;
@@ -169,17 +170,17 @@ impl Shared {
 
     fn schedule_after_panic(&self) -> Option<Instant> {
         let soon = Some(Instant::now() + RESTART_DELAY);
-        self.queue().next_wakeup = soon;
+        self.backlog().next_wakeup = soon;
         soon
     }
 
-    /// Moves every message that was submitted before this call from the inbox to the queue.
-    fn enqueue_submitted(&self) {
+    /// Moves every message that was submitted before this call from the inbox to the backlog.
+    fn drain_inbox(&self) {
         let mut in_inbox = self.inbox.len();
         while in_inbox > 0 {
-            match self.enqueue(&mut self.queue(), PER_LOCK.min(in_inbox)) {
+            match self.take_from_inbox(&mut self.backlog(), PER_LOCK.min(in_inbox)) {
                 0 => return,
-                enqueued => in_inbox -= enqueued,
+                taken => in_inbox -= taken,
             }
         }
     }
@@ -190,37 +191,37 @@ impl Shared {
         let mut is_more = true;
         while is_more {
             let mut expired: Vec<Removed> = Vec::new();
-            let mut queue = self.queue();
+            let mut backlog = self.backlog();
             for _ in 0..PER_LOCK {
-                let Some(id) = queue.next_expired(now) else {
+                let Some(id) = backlog.next_expired(now) else {
                     is_more = false;
                     break;
                 };
-                match self.remove_if_queued(&mut queue, id) {
+                match self.remove_if_queued(&mut backlog, id) {
                     Some(removed) => expired.push(removed),
                     // A worker has it, and checks the time before it sends.
-                    None => queue.forget_expiry(id),
+                    None => backlog.forget_expiry(id),
                 }
             }
             if !expired.is_empty() {
-                queue.expired.push(expired);
+                backlog.expired.push(expired);
             }
         }
     }
 
-    /// Makes every unscheduled message wait for its quota, or only for a worker. Returns the tickets of those that wait for
-    /// a quota.
-    fn place_unscheduled(&self) -> Vec<(QuotaClass, Ticket)> {
-        let mut rate_limited = Vec::new();
+    /// Puts every unscheduled message into the bucket of its quota, or makes it ready if it need not wait for quota.
+    /// Returns the tickets of those in a bucket.
+    fn route_unscheduled(&self) -> Vec<(QuotaClass, Ticket)> {
+        let mut waiting = Vec::new();
         let mut is_more = true;
         while is_more {
-            // Grows here, because growing copies it, and the queue must not be locked for that.
-            if !rate_limited.is_empty() {
-                rate_limited.reserve(PER_LOCK);
+            // Grows here, because growing copies it, and the backlog must not be locked for that.
+            if !waiting.is_empty() {
+                waiting.reserve(PER_LOCK);
             }
-            let mut queue = self.queue();
+            let mut backlog = self.backlog();
             for _ in 0..PER_LOCK {
-                let Some(submission) = queue.next_unscheduled() else {
+                let Some(submission) = backlog.next_unscheduled() else {
                     is_more = false;
                     break;
                 };
@@ -228,30 +229,30 @@ impl Shared {
                 match demand.and_then(|(class, demand)| Some((*class, demand, self.engine.bucket(*class)?))) {
                     Some((class, demand, bucket)) => {
                         let ticket = bucket.enqueue(demand, &self.waiters[class as usize], submission.id);
-                        queue.set_rate_limited(submission.id, class, ticket);
-                        rate_limited.push((class, ticket));
+                        backlog.set_waits_for_quota(submission.id, class, ticket);
+                        waiting.push((class, ticket));
                     }
-                    None => queue.set_ready(&submission),
+                    None => backlog.set_ready(&submission),
                 }
             }
         }
-        rate_limited
+        waiting
     }
 
     /// Gives the messages that wait only for a worker to free workers.
-    fn assign_ready(&self, queue: &mut Queue) {
-        while queue.has_ready() && self.workers.claim() {
-            if let Some(id) = queue.assign() {
+    fn assign_ready(&self, backlog: &mut Backlog) {
+        while backlog.has_ready() && self.workers.claim() {
+            if let Some(id) = backlog.assign() {
                 self.workers.jobs.push(Job::Send(id, None));
             }
         }
     }
 
     /// Lets the buckets give the messages that they admit to free workers. Returns when a bucket must be asked again.
-    fn admit_rate_limited(&self, queue: &mut Queue) -> Option<Instant> {
+    fn admit_waiting(&self, backlog: &mut Backlog) -> Option<Instant> {
         let mut next = None;
-        for class in self.class_order(queue) {
-            let Some(bucket) = self.engine.bucket(class).filter(|_| queue.is_rate_limited(class)) else {
+        for class in self.class_order(backlog) {
+            let Some(bucket) = self.engine.bucket(class).filter(|_| backlog.any_waits_for_quota(class)) else {
                 continue;
             };
             let wait = bucket.schedule(&self.waiters[class as usize]);
@@ -262,12 +263,15 @@ impl Shared {
     }
 
     /// Each pass asks another class first, so that no class gets every worker. Classes with urgent messages come before the
-    /// others, except in one pass of nine.
-    fn class_order(&self, queue: &mut Queue) -> [QuotaClass; QuotaClass::ALL.len()] {
-        let (mut classes, ignores_urgency) = queue.rotate_classes();
+    /// others, except in one pass of [`ROUND`](super::backlog::ROUND).
+    fn class_order(&self, backlog: &mut Backlog) -> [QuotaClass; QuotaClass::ALL.len()] {
+        let (mut classes, ignores_urgency) = backlog.rotate_classes();
         if !ignores_urgency {
             classes.sort_by_key(|class| {
-                let bucket = self.engine.bucket(*class).filter(|_| queue.is_rate_limited(*class));
+                let bucket = self
+                    .engine
+                    .bucket(*class)
+                    .filter(|_| backlog.any_waits_for_quota(*class));
                 !bucket.is_some_and(|bucket| bucket.has_urgent(&self.waiters[*class as usize]))
             });
         }
@@ -275,22 +279,22 @@ impl Shared {
     }
 
     /// Starts warm-ups after the messages, and only while another worker stays free for a message.
-    fn assign_warm_ups(&self, queue: &mut Queue) {
+    fn assign_warm_ups(&self, backlog: &mut Backlog) {
         let needed = self.workers.limit.min(2);
-        while queue.warm_ups > 0 && self.workers.free() >= needed && self.workers.claim() {
-            queue.warm_ups -= 1;
+        while backlog.warm_ups > 0 && self.workers.free() >= needed && self.workers.claim() {
+            backlog.warm_ups -= 1;
             self.workers.jobs.push(Job::WarmUp);
         }
     }
 
     /// Counts the messages that their buckets did not admit at once, unless they wait for a worker.
-    fn count_quota_waits(&self, rate_limited: &[(QuotaClass, Ticket)]) {
+    fn count_quota_waits(&self, waiting: &[(QuotaClass, Ticket)]) {
         if self.workers.has_free() {
             let waits = |(class, ticket): &&(QuotaClass, Ticket)| {
                 let bucket = self.engine.bucket(*class);
                 bucket.is_some_and(|bucket| bucket.is_waiting(*ticket))
             };
-            let count = rate_limited.iter().filter(waits).count();
+            let count = waiting.iter().filter(waits).count();
             self.engine.counters().quota_waits.add(count as u64);
         }
     }

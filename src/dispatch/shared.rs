@@ -1,7 +1,13 @@
 //! The state that the handle, the timer thread and the workers share.
 //!
-//! Every message that is accepted leaves here exactly once, through [`Shared::complete`]: whichever thread removes it from
-//! the queue completes it.
+//! Every enqueued message leaves exactly once, through [`Shared::complete_with`]: the thread that removes it from the
+//! backlog completes it, and only one thread can remove it.
+//!
+//! Three counts of messages:
+//! - `pending`: enqueued and not polled. `queue.capacity` limits it.
+//! - `outstanding`: enqueued and not completed, and in addition the connections of warm-ups. A flush waits until it is
+//!   zero.
+//! - in flight ([`Gauges::in_flight`]): a worker sends it.
 
 use std::hash::RandomState;
 use std::panic::{self, AssertUnwindSafe};
@@ -9,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
+use super::backlog::{Backlog, Gauges, Removed, Stage, Submission};
 use super::completions::{Completion, Completions};
-use super::queue::{Gauges, Queue, Removed, Stage, Submission};
 use super::workers::{Admitted, Workers, class_waiter};
 use crate::action::QuotaClass;
 use crate::config::{self, Config};
@@ -23,7 +29,7 @@ use crate::report::Report;
 use crate::util::deadline::Deadline;
 use crate::util::sync::{Mutex, MutexGuard, SegQueue, lock};
 
-/// How many messages a thread handles before it unlocks the queue, so that other threads can lock it in between.
+/// How many messages a thread handles before it unlocks the backlog, so that other threads can lock it in between.
 pub(super) const PER_LOCK: usize = 64;
 
 pub(super) struct Shared {
@@ -33,15 +39,16 @@ pub(super) struct Shared {
     pub stack_bytes: usize,
     pub hasher: RandomState,
     pub next_id: AtomicU64,
-    /// Messages that were accepted and not polled.
+    /// Messages that were enqueued and not polled; without a completion, those that have not ended.
     pub pending: AtomicUsize,
     /// The bytes of those messages.
     pub bytes: AtomicU64,
-    /// Messages and warm-ups that have not ended.
+    /// Messages and warm-up connections that have not ended.
     pub outstanding: AtomicUsize,
-    /// Submitted messages that are not in the queue yet. `capacity` bounds it.
+    /// Submitted messages that are not in the backlog yet. `capacity` bounds it. A thread takes them only while it has the
+    /// backlog locked, so that a message is always in one of the two, for every thread that has the lock.
     pub inbox: SegQueue<Arc<Submission>>,
-    queue: Mutex<Queue>,
+    backlog: Mutex<Backlog>,
     pub gauges: Arc<Gauges>,
     pub workers: Arc<Workers>,
     /// This queue as a waiter in the bucket of each class.
@@ -64,8 +71,8 @@ pub(super) struct Shared {
 
 impl Shared {
     pub fn new(engine: Engine, config: &Config) -> Shared {
-        let queue = Queue::default();
-        let gauges = queue.gauges();
+        let backlog = Backlog::default();
+        let gauges = backlog.gauges();
         let workers = Arc::new(Workers::new(config.integer(&config::WORKER_THREADS) as usize));
         Shared {
             engine,
@@ -78,7 +85,7 @@ impl Shared {
             bytes: AtomicU64::new(0),
             outstanding: AtomicUsize::new(0),
             inbox: SegQueue::new(),
-            queue: Mutex::new(queue),
+            backlog: Mutex::new(backlog),
             gauges,
             waiters: QuotaClass::ALL.map(|class| class_waiter(&workers, class)),
             workers,
@@ -94,13 +101,13 @@ impl Shared {
         }
     }
 
-    /// Locks the queue. No thread holds this lock while it waits or does I/O.
-    pub fn queue(&self) -> MutexGuard<'_, Queue> {
-        lock(&self.queue)
+    /// Locks the backlog. No thread holds this lock while it waits or does I/O.
+    pub fn backlog(&self) -> MutexGuard<'_, Backlog> {
+        lock(&self.backlog)
     }
 
-    /// Counts one more message, if the queue has room for it.
-    pub fn reserve(&self, bytes: u64) -> Result<(), Error> {
+    /// Counts one more message as pending and outstanding, if the queue has room for it.
+    pub fn reserve_room(&self, bytes: u64) -> Result<(), Error> {
         let full = |key: &'static str, text: String| {
             self.rejected.add(1);
             Err(Error::new(Code::QueueFull, key, text))
@@ -135,13 +142,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Frees the room of a message, which was polled or needs no completion.
-    pub fn release(&self, bytes: u64) {
+    /// Frees what [`reserve_room`](Shared::reserve_room) reserved, for a message that was polled, needs no completion, or
+    /// was not enqueued.
+    pub fn free_room(&self, bytes: u64) {
         self.bytes.fetch_sub(bytes, Ordering::SeqCst);
         self.pending.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Counts one outstanding message or warm-up less, and wakes a flush if it was the last.
+    /// Counts one outstanding message or warm-up connection less, and wakes a flush if it was the last.
     pub fn finish_one(&self) {
         if self.outstanding.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.completions.notify_idle();
@@ -152,26 +160,26 @@ impl Shared {
         self.outstanding.load(Ordering::SeqCst) > 0
     }
 
-    /// Moves up to `limit` messages from the inbox to the queue. Returns how many there were.
-    pub fn enqueue(&self, queue: &mut Queue, limit: usize) -> usize {
+    /// Moves up to `limit` messages from the inbox to the backlog. Returns how many there were.
+    pub fn take_from_inbox(&self, backlog: &mut Backlog, limit: usize) -> usize {
         let submissions = std::iter::from_fn(|| self.inbox.pop()).take(limit);
-        submissions.map(|submission| queue.insert(submission)).count()
+        submissions.map(|submission| backlog.insert(submission)).count()
     }
 
     /// Cancels a message that no worker has. Returns false if there is no such message.
     pub fn cancel(&self, id: u64) -> bool {
-        // A message that was submitted before this call is in the queue or in the inbox.
+        // A message that was submitted before this call is in the backlog or among these.
         let mut in_inbox = self.inbox.len();
         loop {
-            let mut queue = self.queue();
-            let removed = self.remove_if_queued(&mut queue, id);
-            if removed.is_none() && !queue.contains(id) && in_inbox > 0 {
-                let enqueued = self.enqueue(&mut queue, PER_LOCK.min(in_inbox));
-                in_inbox = if enqueued == 0 { 0 } else { in_inbox - enqueued };
+            let mut backlog = self.backlog();
+            let removed = self.remove_if_queued(&mut backlog, id);
+            if removed.is_none() && !backlog.contains(id) && in_inbox > 0 {
+                let taken = self.take_from_inbox(&mut backlog, PER_LOCK.min(in_inbox));
+                in_inbox = if taken == 0 { 0 } else { in_inbox - taken };
                 continue;
             }
-            let has_unscheduled = queue.has_unscheduled();
-            drop(queue);
+            let has_unscheduled = backlog.has_unscheduled();
+            drop(backlog);
             if has_unscheduled {
                 self.workers.jobs.wake();
             }
@@ -182,10 +190,10 @@ impl Shared {
     }
 
     /// Removes a message that no worker has.
-    pub fn remove_if_queued(&self, queue: &mut Queue, id: u64) -> Option<Removed> {
-        match queue.stage(id)? {
+    pub fn remove_if_queued(&self, backlog: &mut Backlog, id: u64) -> Option<Removed> {
+        match backlog.stage(id)? {
             Stage::Assigned | Stage::InFlight(_) => return None,
-            Stage::RateLimited(class, ticket) => {
+            Stage::WaitsForQuota(class, ticket) => {
                 let bucket = self.engine.bucket(*class)?;
                 // If the bucket has admitted the message, a worker is about to start it.
                 if !bucket.leave(*ticket) {
@@ -194,27 +202,27 @@ impl Shared {
             }
             Stage::Blocked | Stage::Unscheduled | Stage::Ready => {}
         }
-        queue.remove(id)
+        backlog.remove(id)
     }
 
     /// Ends every message after an abort, with what is known of it.
     pub fn end_all(&self) {
         loop {
             let mut removed = Vec::with_capacity(PER_LOCK);
-            let mut queue = self.queue();
-            let mut is_empty = self.enqueue(&mut queue, PER_LOCK) == 0;
-            while let Some(id) = queue.first_id().filter(|_| removed.len() < PER_LOCK) {
+            let mut backlog = self.backlog();
+            let mut is_empty = self.take_from_inbox(&mut backlog, PER_LOCK) == 0;
+            while let Some(id) = backlog.first_id().filter(|_| removed.len() < PER_LOCK) {
                 is_empty = false;
-                if let Some(Stage::RateLimited(class, ticket)) = queue.stage(id) {
+                if let Some(Stage::WaitsForQuota(class, ticket)) = backlog.stage(id) {
                     if let Some(bucket) = self.engine.bucket(*class) {
                         bucket.leave(*ticket);
                     }
                 }
-                removed.extend(queue.remove(id));
+                removed.extend(backlog.remove(id));
             }
-            let warm_ups = std::mem::take(&mut queue.warm_ups);
-            let expired = std::mem::take(&mut queue.expired);
-            drop(queue);
+            let warm_ups = std::mem::take(&mut backlog.warm_ups);
+            let expired = std::mem::take(&mut backlog.expired);
+            drop(backlog);
             self.complete_expired(expired);
             removed.into_iter().for_each(|removed| self.complete_closed(removed));
             (0..warm_ups).for_each(|_| self.finish_one());
@@ -238,7 +246,7 @@ impl Shared {
         self.complete(removed, Code::Closed, text);
     }
 
-    /// Completes a message that was removed from the queue. A message in flight ends here, for this reason.
+    /// Completes a message that was removed from the backlog. A message in flight ends here, for this reason.
     pub fn complete(&self, removed: Removed, why: Code, text: &str) {
         let Removed { submission, stage } = removed;
         let report = || {
@@ -264,7 +272,7 @@ impl Shared {
             };
             self.completions.push((completion, bytes));
         } else {
-            self.release(bytes);
+            self.free_room(bytes);
         }
         self.finish_one();
     }

@@ -44,6 +44,8 @@ pub(super) fn snapshot(shared: &Shared) -> String {
         "retries": counters.retries.get(),
         "quota": {
             "waits": counters.quota_waits.get(),
+            // The two further quotas of P2PSendUserMessage, for its receivers and for its sends to all users, have no figures:
+            // all its requests also count in `volcengine_im_user`, and the receivers are counted per minute.
             "volcengine_rtc": quota(shared, QuotaClass::VolcengineRtc),
             "volcengine_im": quota(shared, QuotaClass::VolcengineIm),
             "volcengine_im_user": quota(shared, QuotaClass::VolcengineImUser),

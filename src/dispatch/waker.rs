@@ -14,33 +14,35 @@ use crate::util::sync::thread::{self, Thread};
 /// The timer thread has this number. The workers have the numbers from 1.
 pub(super) const TIMER: usize = 0;
 
-/// The listener is parked, or about to park: the next wake-up must unpark it.
+/// The listener may be parked: the next wake-up must unpark it.
 const PARKED: usize = 1;
 /// A wake-up arrived, and the listener has not looked for work since.
 const NOTIFIED: usize = 2;
 
+/// Parks the timer thread and the workers, and unparks the one that listens.
 #[derive(Debug)]
-pub(super) struct Waker {
-    /// The number of the listener, with the bits [`PARKED`] and [`NOTIFIED`].
+pub(super) struct ThreadWaker {
+    /// Bit 0 is [`PARKED`], bit 1 is [`NOTIFIED`], and the bits from 2 are the number of the listener.
     state: AtomicUsize,
-    /// Set by [`wake_timer`](Waker::wake_timer). The timer thread's unpark token is not enough: the host's log function may
-    /// consume it.
+    /// Set by [`wake_timer`](ThreadWaker::wake_timer). The timer thread's unpark token is not enough: the host's log
+    /// function, which that thread calls, may consume it.
     timer_notified: AtomicBool,
     threads: Box<[OnceLock<Thread>]>,
 }
 
-fn running(number: usize) -> usize {
+/// The state in which this thread listens, with neither bit set.
+fn with_listener(number: usize) -> usize {
     number << 2
 }
 
-fn listener(state: usize) -> usize {
+fn listener_of(state: usize) -> usize {
     state >> 2
 }
 
-impl Waker {
-    pub fn new(workers: usize) -> Waker {
-        Waker {
-            state: AtomicUsize::new(running(TIMER) | PARKED),
+impl ThreadWaker {
+    pub fn new(workers: usize) -> ThreadWaker {
+        ThreadWaker {
+            state: AtomicUsize::new(with_listener(TIMER) | PARKED),
             timer_notified: AtomicBool::new(false),
             threads: (0..=workers).map(|_| OnceLock::new()).collect(),
         }
@@ -50,7 +52,7 @@ impl Waker {
     pub fn wake(&self) {
         let before = self.state.fetch_or(NOTIFIED, Ordering::SeqCst);
         if before & (PARKED | NOTIFIED) == PARKED {
-            self.unpark(listener(before));
+            self.unpark(listener_of(before));
         }
     }
 
@@ -68,13 +70,13 @@ impl Waker {
         }
     }
 
-    /// Gives the current thread this number. A thread calls this before its first [`park`](Waker::park).
+    /// Gives the current thread this number. A thread calls this before its first [`park`](ThreadWaker::park).
     pub fn register(&self, number: usize) {
         self.threads[number].get_or_init(thread::current);
     }
 
     pub fn is_listening(&self, number: usize) -> bool {
-        listener(self.state.load(Ordering::SeqCst)) == number
+        listener_of(self.state.load(Ordering::SeqCst)) == number
     }
 
     /// The listener and the timer thread call this before they look for work, so that a wake-up that arrives during the
@@ -83,34 +85,40 @@ impl Waker {
         if number == TIMER {
             self.timer_notified.swap(false, Ordering::SeqCst);
         }
-        let cleared = |state: usize| (listener(state) == number).then_some(running(number));
+        let cleared = |state: usize| (listener_of(state) == number).then_some(with_listener(number));
         let _ = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, cleared);
     }
 
     /// Parks the current thread, at most for this time. The listener does not park if it was woken since
-    /// [`clear`](Waker::clear), and the timer thread does not if [`wake_timer`](Waker::wake_timer) was called since then.
+    /// [`clear`](ThreadWaker::clear), and the timer thread does not if [`wake_timer`](ThreadWaker::wake_timer) was called
+    /// since then.
     /// Spurious wake-ups are possible.
     pub fn park(&self, number: usize, timeout: Option<Duration>) {
-        let parked = |state: usize| (state == running(number)).then_some(state | PARKED);
+        let parked = |state: usize| (state == with_listener(number)).then_some(state | PARKED);
         let before = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, parked);
-        let is_notified = before.is_err_and(|state| listener(state) == number && state & NOTIFIED != 0);
+        let is_notified = before.is_err_and(|state| listener_of(state) == number && state & NOTIFIED != 0);
         let timer_notified = number == TIMER && self.timer_notified.load(Ordering::SeqCst);
         if !is_notified && !timer_notified {
             park(timeout);
         }
     }
 
-    /// Makes a worker the listener if the timer thread listens, is parked and was not woken. Returns whether it did.
+    /// Makes a worker the listener if the timer thread listens, its state is `PARKED`, and it was not woken. Returns
+    /// whether it did.
     pub fn become_listener(&self, number: usize) -> bool {
-        let timer_parked = running(TIMER) | PARKED;
+        let timer_parked = with_listener(TIMER) | PARKED;
         self.state
-            .compare_exchange(timer_parked, running(number), Ordering::SeqCst, Ordering::SeqCst)
+            .compare_exchange(timer_parked, with_listener(number), Ordering::SeqCst, Ordering::SeqCst)
             .is_ok()
     }
 
-    /// Makes another thread, which is parked, the listener. A wake-up since [`clear`](Waker::clear) is passed on to it.
+    /// Makes another thread the listener. A wake-up since [`clear`](ThreadWaker::clear) is passed on to it.
+    ///
+    /// `to` is a parked worker, or the timer thread, which may be running. `PARKED` is set also for a running one: the next
+    /// wake-up then leaves it an unpark token, and [`park`](ThreadWaker::park) sees `NOTIFIED`.
     pub fn hand_over(&self, number: usize, to: usize) {
-        let handed_over = |state: usize| (listener(state) == number).then_some(running(to) | PARKED | state & NOTIFIED);
+        let handed_over =
+            |state: usize| (listener_of(state) == number).then_some(with_listener(to) | PARKED | state & NOTIFIED);
         let before = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, handed_over);
         if before.is_ok_and(|state| state & NOTIFIED != 0) {
             self.unpark(to);
@@ -132,18 +140,18 @@ mod tests {
 
     #[test]
     fn a_listener_that_wakes_the_timer_thread_may_park() {
-        let waker = Waker::new(1);
+        let waker = ThreadWaker::new(1);
         waker.register(1);
         assert!(waker.become_listener(1));
         waker.clear(1);
         waker.wake_timer();
         waker.park(1, Some(Duration::ZERO));
-        assert_eq!(waker.state.load(Ordering::SeqCst), running(1) | PARKED);
+        assert_eq!(waker.state.load(Ordering::SeqCst), with_listener(1) | PARKED);
     }
 
     #[test]
     fn a_woken_timer_thread_does_not_park_even_if_its_unpark_was_consumed() {
-        let waker = Waker::new(1);
+        let waker = ThreadWaker::new(1);
         waker.register(TIMER);
         waker.clear(TIMER);
         waker.wake_timer();
@@ -163,7 +171,7 @@ mod models {
         let mut model = loom::model::Builder::new();
         model.preemption_bound = Some(3);
         model.check(|| {
-            let waker = Arc::new(Waker::new(0));
+            let waker = Arc::new(ThreadWaker::new(0));
             let work = Arc::new(AtomicUsize::new(0));
             let submitters: Vec<_> = (0..2)
                 .map(|_| {

@@ -1,17 +1,17 @@
 //! Jobs for the workers, and the workers that are parked because no job waits.
 //!
-//! One idle worker is the listener ([`Waker`]): a submit wakes it, it schedules what was submitted, and it runs the first
-//! job itself. Before it does so it hands the role over to another parked worker, or to the timer thread.
+//! One idle worker is the listener ([`ThreadWaker`]): a submit wakes it, it schedules what was submitted, and it runs the
+//! first job itself. Before it does so it hands the role over to another parked worker, or to the timer thread.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::waker::{TIMER, Waker};
+use super::waker::{TIMER, ThreadWaker};
 use crate::util::sync::{Mutex, MutexGuard, lock};
 
 #[derive(Debug)]
 pub(super) struct WorkQueue<T> {
-    waker: Waker,
+    waker: ThreadWaker,
     state: Mutex<State<T>>,
 }
 
@@ -29,7 +29,7 @@ impl<T> WorkQueue<T> {
     /// The workers have the numbers from 1.
     pub fn new(workers: usize) -> WorkQueue<T> {
         WorkQueue {
-            waker: Waker::new(workers),
+            waker: ThreadWaker::new(workers),
             state: Mutex::new(State {
                 jobs: VecDeque::new(),
                 parked: VecDeque::new(),
@@ -78,8 +78,9 @@ impl<T> WorkQueue<T> {
         }
     }
 
-    /// Waits for the next job of a worker. While it waits it may be the listener: it then calls `schedule`, which may push
-    /// jobs here and must not panic.
+    /// Waits for the next job of a worker. It calls `schedule`, which may push jobs here and must not panic: at first,
+    /// because the worker has just become free and a message may have waited only for that; and after every wake-up while
+    /// this worker is the listener.
     pub fn next_job(&self, number: usize, mut schedule: impl FnMut()) -> T {
         self.waker.register(number);
         let mut has_scheduled = false;
@@ -207,10 +208,27 @@ mod models {
         }
     }
 
-    /// A job that no thread wakes up for would be a deadlock or an endless wait. loom reports both.
-    fn check(workers: usize, submitted: usize, pushed: usize, at_once: usize, preemptions: usize) {
+    #[derive(Clone, Copy)]
+    struct Case {
+        workers: usize,
+        /// Jobs that go through the inbox, so that a thread must schedule them.
+        submitted: usize,
+        /// Jobs that are pushed directly, as a bucket does.
+        pushed: usize,
+        /// No job ends before this many have started.
+        at_once: usize,
+    }
+
+    /// A job for which no thread wakes up would be a deadlock or an endless wait. loom reports both.
+    fn check(case: Case) {
+        let Case {
+            workers,
+            submitted,
+            pushed,
+            at_once,
+        } = case;
         let mut model = loom::model::Builder::new();
-        model.preemption_bound = Some(preemptions);
+        model.preemption_bound = Some(2);
         model.check(move || {
             let model = Arc::new(Model {
                 queue: WorkQueue::new(workers),
@@ -219,14 +237,17 @@ mod models {
                 done: AtomicUsize::new(0),
                 is_over: AtomicBool::new(false),
             });
-            // With more threads, one of them waits for a lock while it is unparked, which loom takes for the lock's wake-up.
+            // With two workers, a thread can be unparked while it waits for a lock. loom takes such an unpark for the
+            // lock's wake-up, and reports an error that the program does not have. `wake_timer` is therefore only in the
+            // model with one worker.
             let wakes_timer = workers == 1;
             let own = model.clone();
             let submitter = thread::spawn(move || {
                 (0..submitted).for_each(|_| own.submit());
                 (0..pushed).for_each(|_| own.queue.push(1));
             });
-            // A thread that loom joins must not be unparked: loom would take that for its end.
+            // The timer thread starts the workers and returns their handles, and only then are they joined. A thread must
+            // not be unparked while it waits in `join`: loom would take the unpark for the end of the joined thread.
             let timer = thread::spawn(move || {
                 let mut started = Vec::new();
                 let schedule = || {
@@ -253,16 +274,31 @@ mod models {
 
     #[test]
     fn the_timer_thread_and_a_worker_never_park_while_a_submitted_job_waits() {
-        check(1, 2, 0, 0, 2);
+        check(Case {
+            workers: 1,
+            submitted: 2,
+            pushed: 0,
+            at_once: 0,
+        });
     }
 
     #[test]
     fn two_workers_never_park_while_a_submitted_or_pushed_job_waits() {
-        check(2, 1, 1, 0, 2);
+        check(Case {
+            workers: 2,
+            submitted: 1,
+            pushed: 1,
+            at_once: 0,
+        });
     }
 
     #[test]
     fn no_worker_is_parked_while_another_one_is_busy_and_a_job_waits() {
-        check(2, 2, 0, 2, 2);
+        check(Case {
+            workers: 2,
+            submitted: 2,
+            pushed: 0,
+            at_once: 2,
+        });
     }
 }

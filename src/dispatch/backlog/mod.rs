@@ -12,10 +12,15 @@ use crate::action::QuotaClass;
 use crate::engine::{InFlight, SendOptions};
 use crate::quota::{Demand, Ticket, URGENT_IN_A_ROW};
 use crate::util::deadline::Deadline;
-use crate::util::sync::Arc as SharedArc;
 
-/// The memory that a message needs in addition to its texts.
+/// The memory that a message counts for in addition to its texts: a round estimate. A [`Submission`] has about this size;
+/// the entries in the maps of the backlog and of the bucket, and later the report, are not counted.
 const MESSAGE_OVERHEAD: u64 = 256;
+
+/// The scheduler prefers urgent messages, except in one step of this many, so that normal ones do not starve. A step is the
+/// assignment of a ready message ([`Backlog::assign`]), or one pass over the classes ([`Backlog::rotate_classes`]). The
+/// buckets count their admissions in the same way.
+pub(super) const ROUND: u32 = URGENT_IN_A_ROW + 1;
 
 /// A submitted message, until its completion.
 #[derive(Debug)]
@@ -51,19 +56,19 @@ impl Submission {
 pub(super) enum Stage {
     /// Waits until the message before it with the same key has ended.
     Blocked,
-    /// May be sent. The scheduler has not placed it yet.
+    /// Not blocked, or not any more. The next pass of the scheduler handles it.
     Unscheduled,
     /// Waits only for a worker.
     Ready,
-    /// Waits for its quota, with this ticket.
-    RateLimited(QuotaClass, Ticket),
-    /// A worker will run it.
+    /// Waits for its quota, with this ticket; or its bucket has admitted it, and its worker has not started it yet.
+    WaitsForQuota(QuotaClass, Ticket),
+    /// It was ready and has a worker, which has not started it yet.
     Assigned,
-    /// A worker runs it.
-    InFlight(SharedArc<InFlight>),
+    /// A worker sends it.
+    InFlight(Arc<InFlight>),
 }
 
-/// A message that was removed from the queue, and the stage that it had.
+/// A message that was removed from the backlog, and the stage that it had.
 #[derive(Debug)]
 pub(super) struct Removed {
     pub submission: Arc<Submission>,
@@ -71,20 +76,20 @@ pub(super) struct Removed {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct Backlog {
     entries: BTreeMap<u64, Entry>,
     groups: HashMap<Key, OrderGroup>,
     unscheduled: VecDeque<u64>,
     /// The ready messages: urgent ones, normal ones.
     ready: [BTreeSet<u64>; 2],
     urgent_in_a_row: u32,
-    /// The number of rate-limited messages of each class.
-    rate_limited: [usize; QuotaClass::ALL.len()],
+    /// The number of messages of each class in the stage `WaitsForQuota`.
+    waiting_for_quota: [usize; QuotaClass::ALL.len()],
     gauges: Arc<Gauges>,
-    /// The messages that can still expire in the queue, soonest first.
+    /// The messages that can still expire in the backlog, soonest first.
     expiries: BTreeSet<(Instant, u64)>,
-    /// When the timer thread schedules without being woken. A worker that finds an earlier time stores it here and wakes the
-    /// timer thread.
+    /// When the timer thread schedules without being woken. A worker that finds an earlier time stores it here and wakes
+    /// the timer thread.
     pub next_wakeup: Option<Instant>,
     /// Expired messages without a completion, in batches. The timer thread completes them, because the host's log function
     /// may be slow.
@@ -94,7 +99,7 @@ pub(super) struct Queue {
     schedule_count: u32,
 }
 
-/// Figures of a queue that can be read without its lock.
+/// Figures of a backlog that can be read without its lock.
 #[derive(Debug)]
 pub(super) struct Gauges {
     start: Instant,
@@ -147,7 +152,7 @@ struct OrderGroup {
     blocked: BTreeSet<u64>,
 }
 
-impl Queue {
+impl Backlog {
     pub fn gauges(&self) -> Arc<Gauges> {
         self.gauges.clone()
     }
@@ -184,14 +189,16 @@ impl Queue {
         if first.is_some_and(|(first, _)| *first < id) {
             return;
         }
-        let age = |(_, entry): (&u64, &Entry)| {
+        let submitted_at = |(_, entry): (&u64, &Entry)| {
             let submitted = entry.submission.submitted;
             submitted.saturating_duration_since(self.gauges.start).as_micros() as u64
         };
-        self.gauges.oldest.store(first.map_or(NONE, age), Ordering::SeqCst);
+        self.gauges
+            .oldest
+            .store(first.map_or(NONE, submitted_at), Ordering::SeqCst);
     }
 
-    /// Takes a message that the scheduler has not placed.
+    /// Takes an unscheduled message.
     pub fn next_unscheduled(&mut self) -> Option<Arc<Submission>> {
         while let Some(id) = self.unscheduled.pop_front() {
             if let Some(entry) = self.entries.get(&id) {
@@ -212,30 +219,32 @@ impl Queue {
         }
     }
 
-    pub fn set_rate_limited(&mut self, id: u64, class: QuotaClass, ticket: Ticket) {
+    pub fn set_waits_for_quota(&mut self, id: u64, class: QuotaClass, ticket: Ticket) {
         if let Some(entry) = self.entries.get_mut(&id) {
-            entry.stage = Stage::RateLimited(class, ticket);
-            self.rate_limited[class as usize] += 1;
+            entry.stage = Stage::WaitsForQuota(class, ticket);
+            self.waiting_for_quota[class as usize] += 1;
         }
     }
 
-    pub fn is_rate_limited(&self, class: QuotaClass) -> bool {
-        self.rate_limited[class as usize] > 0
+    pub fn any_waits_for_quota(&self, class: QuotaClass) -> bool {
+        self.waiting_for_quota[class as usize] > 0
     }
 
-    /// All classes, starting with another one in each call, and whether this call is one in nine that ignores urgency.
+    /// All classes, starting with another one in each call, and whether this call is the one in [`ROUND`] that ignores
+    /// urgency.
     pub fn rotate_classes(&mut self) -> ([QuotaClass; QuotaClass::ALL.len()], bool) {
         let mut classes = QuotaClass::ALL;
         self.schedule_count = self.schedule_count.wrapping_add(1);
         classes.rotate_left(self.schedule_count as usize % QuotaClass::ALL.len());
-        (classes, self.schedule_count % (URGENT_IN_A_ROW + 1) == 0)
+        (classes, self.schedule_count % ROUND == 0)
     }
 
     pub fn has_ready(&self) -> bool {
         self.ready.iter().any(|ready| !ready.is_empty())
     }
 
-    /// Assigns the next ready message to a worker: urgent ones first, but at least one in nine is a normal one.
+    /// Assigns the next ready message to a worker. Urgent ones come first; but while normal ones wait, at least one of
+    /// [`ROUND`] assigned messages is a normal one.
     pub fn assign(&mut self) -> Option<u64> {
         let [urgent, normal] = &self.ready;
         let is_turn_of_normal = self.urgent_in_a_row >= URGENT_IN_A_ROW && !normal.is_empty();
@@ -257,7 +266,7 @@ impl Queue {
     }
 
     /// Marks a message as in flight. Returns false if it has ended.
-    pub fn start(&mut self, id: u64, in_flight: &SharedArc<InFlight>) -> bool {
+    pub fn start(&mut self, id: u64, in_flight: &Arc<InFlight>) -> bool {
         let Some(entry) = self.entries.get_mut(&id) else {
             return false;
         };
@@ -266,8 +275,8 @@ impl Queue {
             self.expiries.remove(&(at, id));
         }
         self.gauges.in_flight.fetch_add(1, Ordering::SeqCst);
-        if let Stage::RateLimited(class, _) = before {
-            self.rate_limited[class as usize] -= 1;
+        if let Stage::WaitsForQuota(class, _) = before {
+            self.waiting_for_quota[class as usize] -= 1;
         }
         true
     }
@@ -286,7 +295,7 @@ impl Queue {
             Stage::Ready => {
                 self.ready[rank(&submission)].remove(&id);
             }
-            Stage::RateLimited(class, _) => self.rate_limited[class as usize] -= 1,
+            Stage::WaitsForQuota(class, _) => self.waiting_for_quota[class as usize] -= 1,
             Stage::InFlight(_) => {
                 self.gauges.in_flight.fetch_sub(1, Ordering::SeqCst);
             }
@@ -325,7 +334,7 @@ impl Queue {
         Some(*id)
     }
 
-    /// The message no longer expires in the queue: the worker that has it checks the time before it sends.
+    /// The message no longer expires in the backlog: the worker that has it checks the time before it sends.
     pub fn forget_expiry(&mut self, id: u64) {
         if let Some(at) = self.entries.get(&id).and_then(|entry| entry.submission.expires.at()) {
             self.expiries.remove(&(at, id));
