@@ -13,7 +13,7 @@ int main() {
     // From a thread that must not wait: the lambda runs in poll(), which a game calls once a tick.
     client.submit(rtcmsg::Message::send_broadcast("lobby", "server", "round 2 begins"),
                   [](const rtcmsg::Completion &done) { std::clog << done.report().summary() << "\n"; });
-    client.poll(rtcmsg::forever);
+    client.poll(rtcmsg::forever);  // Waits until the broadcast has its report.
   } catch (const rtcmsg::Exception &exception) {
     std::cerr << exception.what() << "\n";
     return 1;

@@ -94,9 +94,9 @@ settings! {
     ZEGO_MAX_ID_LENGTH: "zego.max_id_length", Kind::Integer { min: 1, max: 1024, unit: "bytes" }, "128",
         "Longest room or user id, in UTF-8 bytes. The vendor's page of SendCustomCommand states no limit.";
     HTTP_TIMEOUT_MS: "http.timeout_ms", Kind::Integer { min: 1, max: 86_400_000, unit: "ms" }, "10000",
-        "Timeout of one message: wait for quota, DNS, connect, TLS, answers, retries and all parts of a long list together. For a submitted message it starts with the first attempt, after the first wait for quota. A send can set its own.";
+        "Timeout of one message: wait for quota, DNS, connect, TLS, responses, retries and all parts of a long list together. For a submitted message it starts with the first attempt, after the queue and the first wait for quota, which only `expires_in_ms` limits. Each send and submit can set its own timeout.";
     HTTP_CONNECT_TIMEOUT_MS: "http.connect_timeout_ms", Kind::Integer { min: 1, max: 86_400_000, unit: "ms" }, "3000",
-        "Time limit of one attempt for DNS, and the same again for connect (to all addresses), the answer of a proxy and TLS together. It leaves time for another attempt within `http.timeout_ms`.";
+        "Time limit of one attempt for DNS, and the same again for connect (to all addresses), the response of a proxy and TLS together. It leaves time for another attempt within `http.timeout_ms`.";
     HTTP_MAX_IDLE_CONNECTIONS: "http.max_idle_connections", Kind::Integer { min: 1, max: 10_000, unit: "connections" }, "64",
         "Idle connections kept per host. Set it to the number of threads that send at the same time; more threads still work, but reconnect.";
     HTTP_IDLE_TIMEOUT_MS: "http.idle_timeout_ms", Kind::Integer { min: 0, max: 3_600_000, unit: "ms" }, "30000",
@@ -110,7 +110,7 @@ settings! {
     HTTP_PROXY: "http.proxy", Kind::Proxy, "",
         "`http://[user:password@]host[:port]` of a CONNECT proxy, or `env`: see [Proxies](#proxies). If not set, no proxy is used, whatever the environment says.";
     RETRY_MAX_ATTEMPTS: "retry.max_attempts", Kind::Integer { min: 1, max: 100, unit: "attempts" }, "3",
-        "Maximum number of attempts of a request, within its timeout; 1 disables retries. Only safe failures are retried: nothing was sent, the vendor throttled, or the vendor answered that it did not process the request.";
+        "Maximum number of attempts of a request, within its timeout; 1 disables retries. Only safe failures are retried: nothing was sent, the vendor throttled, or the vendor reported that it did not process the request.";
     RETRY_ON_UNKNOWN: "retry.on_unknown", BOOL, "false",
         "Also retries requests that may have arrived. A recipient can then get the message twice.";
     RETRY_BACKOFF_MS: "retry.backoff_ms", Kind::Integer { min: 0, max: 60_000, unit: "ms" }, "100",
@@ -124,7 +124,7 @@ settings! {
     SPLIT_MAX_RECIPIENTS: "split.max_recipients", Kind::Integer { min: 1, max: 1_000_000, unit: "recipients" }, "100000",
         "Longest list of one message.";
     QUOTA_MODE: "quota.mode", Kind::Choice(&["wait", "fail", "off"]), "wait",
-        "What happens to a message when the vendor's quota has no room: it waits, within its timeout (`wait`); it fails immediately with `RTCMSG_ERR_RATE_LIMITED` (`fail`); or requests are not paced (`off`).";
+        "What happens to a message when the vendor's quota has no room. `wait`: a send waits within its timeout, a submitted message until it expires. `fail`: the message fails immediately with `RTCMSG_ERR_RATE_LIMITED`. `off`: requests are not paced.";
     QUOTA_JITTER_MS: "quota.jitter_ms", Kind::Integer { min: 0, max: 10_000, unit: "ms" }, "30",
         "Margin for network jitter: the window of the rate limit is one second plus this, so that late packets cannot push more than the limit into one second. 30 ms cost 3 % of the throughput.";
     QUOTA_RTC_PER_SECOND: "quota.rtc_per_second", Kind::Integer { min: 1, max: 1_000_000, unit: "requests" }, "500",
@@ -144,13 +144,13 @@ settings! {
     QUOTA_BATCH_COST: "quota.batch_cost", Kind::Choice(&["request", "recipient"]), "request",
         "What a BatchSendRoomUnicast counts in the quota: one request, or one per recipient, as an old page of the vendor says. With `recipient` its parts are at most as long as the quota of one second.";
     QUOTA_VOLCENGINE_SCOPE: "quota.volcengine_scope", Kind::Text, "",
-        "Clients of a process with the same scope share the quota. If not set, the scope is the access key, which identifies the account. If the vendor counts your quota by app, set the app's id.";
+        "Clients of a process with the same scope share the quota; each applies its own `quota.*` limits to the common count. If not set, the scope is the access key, which identifies the account. If the vendor counts your quota by app, set the app's id.";
     QUOTA_ZEGO_SCOPE: "quota.zego_scope", Kind::Text, "",
         "The same for ZEGO. If not set, the scope is the AppId.";
     QUEUE_CAPACITY: "queue.capacity", Kind::Integer { min: 1, max: 1_000_000, unit: "messages" }, "10000",
         "How many messages a client holds at a time, from submit until their completion is polled; submit refuses more with `RTCMSG_ERR_QUEUE_FULL`.";
     QUEUE_MAX_BYTES: "queue.max_bytes", Kind::Integer { min: 1_024, max: 17_179_869_184, unit: "bytes" }, "67108864",
-        "Total size of the messages that a client holds, ids and payloads, from submit until their completion is polled.";
+        "Total size of the messages that a client holds, from submit until their completion is polled: ids, payloads and 256 bytes for each message; submit refuses more with `RTCMSG_ERR_QUEUE_FULL`.";
     WORKER_THREADS: "worker.threads", Kind::Integer { min: 1, max: 1_024, unit: "threads" }, "8",
         "How many submitted messages are in flight at a time, each on a thread of the library. The threads start when there is work.";
     WORKER_STACK_BYTES: "worker.stack_bytes", Kind::Integer { min: 262_144, max: 67_108_864, unit: "bytes" }, "1048576",

@@ -138,7 +138,7 @@ impl ErrorClass {
 
     /// The class by HTTP status, for the answer of a gateway and for an error code that is in no table. Most statuses of 3xx
     /// and 4xx refuse the request, but a gateway may also send these after it forwarded the request: 408 and 499 when it
-    /// stopped waiting, 409 when the same request seems to be in progress. docs/DELIVERY.md, Answers of a gateway.
+    /// stopped waiting, 409 when the same request seems to be in progress. docs/DELIVERY.md, Responses of a gateway.
     pub fn by_status(status: u16) -> ErrorClass {
         match status {
             408 | 409 | 499 => ErrorClass::OutcomeUnknown,
