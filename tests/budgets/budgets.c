@@ -13,7 +13,7 @@
 
 static rtcmsg_client *client;
 static rtcmsg_message message;
-static pthread_barrier_t gate;
+static pthread_barrier_t barrier;
 static int each;
 static long most_threads;
 
@@ -51,7 +51,7 @@ static void send_many(int count) {
 static void *sender(void *first) {
   send_many(WARM_UP);
   /* All are connected at once, so that each has its connection, and none comes later. */
-  pthread_barrier_wait(&gate);
+  pthread_barrier_wait(&barrier);
   send_many(each);
   if (first != NULL) count_threads();
   return NULL;
@@ -60,7 +60,7 @@ static void *sender(void *first) {
 static void send_from(int threads) {
   pthread_t *running = calloc((size_t)threads, sizeof *running);
   if (running == NULL) fail("memory", "none left");
-  pthread_barrier_init(&gate, NULL, (unsigned)threads);
+  pthread_barrier_init(&barrier, NULL, (unsigned)threads);
   for (int i = 0; i < threads; i++) {
     if (pthread_create(&running[i], NULL, sender, i == 0 ? &client : NULL) != 0) fail("thread", "cannot be started");
   }

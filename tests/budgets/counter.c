@@ -52,7 +52,7 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
   return real(host, service, hints, found);
 }
 
-__attribute__((destructor)) static void write_down(void) {
+__attribute__((destructor)) static void write_counts(void) {
   char text[64];
   int len = snprintf(text, sizeof text, "%lu %lu\n", allocations, lookups);
   const char *path = getenv("BUDGETS_COUNT");

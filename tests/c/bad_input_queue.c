@@ -44,7 +44,7 @@ static void begin(const char *what) {
     begin(what);                                                  \
     row_check_error(&error, (call), (code), (field), (contains)); \
     CHECK_BYTES(rows, sizeof rows, untouched, sizeof untouched);  \
-    row_check_quiet();                                            \
+    row_check_no_traffic();                                       \
   } while (0)
 
 #define EXPECT_NO_ID(what, call, code, field, contains) \
@@ -72,7 +72,7 @@ static void begin(const char *what) {
     CHECK_SIZE((unsigned char)text[0], 'x');                    \
   } while (0)
 
-static void null_in_every_place(void) {
+static void null_for_every_argument(void) {
   check_case("NULL");
   EXPECT_NO_ID("submit: client", rtcmsg_client_submit(NULL, &good, NULL, &id, &error), INVALID, "client", "is NULL");
   EXPECT_NO_ID("submit: message", rtcmsg_client_submit(client, NULL, NULL, &id, &error), INVALID, "message", "is NULL");
@@ -123,7 +123,7 @@ static void null_for_the_error(void) {
   CHECK_CODE(rtcmsg_client_stats(NULL, NULL, 0, NULL, NULL), INVALID);
   CHECK_CODE(rtcmsg_client_next_log_line(NULL, NULL, NULL, 0, NULL, NULL), INVALID);
   CHECK_CODE(rtcmsg_client_next_log_line(client, &level, text, sizeof text, &needed, NULL), RTCMSG_ERR_NOT_FOUND);
-  row_check_quiet();
+  row_check_no_traffic();
   row_end_group(client);
 }
 
@@ -155,7 +155,7 @@ static void errors_that_are_too_small(void) {
   CHECK_SIZE(given->struct_size, 16);
   CHECK_INT(given->field[0], 'x');
   CHECK_SIZE(rtcmsg_client_pending(client), 0);
-  row_check_quiet();
+  row_check_no_traffic();
   row_end_group(client);
 }
 
@@ -174,7 +174,7 @@ static rtcmsg_code call_with(rtcmsg_send_options options, rtcmsg_report **report
 
 #define MESSAGE_FLAG_IN_OPTIONS "RTCMSG_MESSAGE_BINARY is a flag of rtcmsg_message, not of rtcmsg_send_options"
 
-static void options_that_cannot_be(void) {
+static void invalid_options(void) {
   static const rtcmsg_send_options initial = RTCMSG_INIT(rtcmsg_send_options);
   struct newer_call {
     rtcmsg_send_options known;
@@ -217,7 +217,7 @@ static void options_that_cannot_be(void) {
 }
 
 /* What submit alone has a use for is refused by the others: it would do nothing there. */
-static void options_of_submit_given_to_others(void) {
+static void options_of_submit_are_refused_by_other_functions(void) {
   static const rtcmsg_send_options initial = RTCMSG_INIT(rtcmsg_send_options);
   rtcmsg_send_options given[4];
   static const char *const field[] = {"flags", "flags", "user_data", "order_key"};
@@ -252,7 +252,7 @@ static void options_of_submit_given_to_others(void) {
   row_end_group(client);
 }
 
-static void messages_that_cannot_be(void) {
+static void invalid_messages(void) {
   rtcmsg_message bad = good;
   bad.action = 0;
   EXPECT_NO_ID("no action", rtcmsg_client_submit(client, &bad, NULL, &id, &error), INVALID, "action", "");
@@ -270,7 +270,7 @@ static void messages_that_cannot_be(void) {
   row_end_group(client);
 }
 
-static void polls_that_cannot_be(void) {
+static void invalid_polls(void) {
   static const size_t sizes[] = {0, 1, sizeof(rtcmsg_completion) - 1, sizeof(rtcmsg_completion) + 1, 4104, SIZE_MAX};
   size_t i;
   for (i = 0; i < sizeof sizes / sizeof *sizes; i++)
@@ -313,7 +313,7 @@ static void rows_of_a_newer_header(void) {
   row_begin_group();
 }
 
-static void other_arguments_that_cannot_be(void) {
+static void other_invalid_arguments(void) {
   EXPECT("flush: -2", rtcmsg_client_flush(client, -2, &error), INVALID, "timeout_ms", "is -2");
   EXPECT("flush: INT32_MIN", rtcmsg_client_flush(client, INT32_MIN, &error), INVALID, "timeout_ms", "-1 for no limit");
   EXPECT("warm_up: too many", rtcmsg_client_warm_up(client, 65, &error), INVALID, "connections", "65 connections");
@@ -325,7 +325,7 @@ static void other_arguments_that_cannot_be(void) {
   row_end_group(client);
 }
 
-static void rooms_that_are_too_small(void) {
+static void buffers_that_are_too_small(void) {
   size_t size;
   check_case("stats");
   CHECK_CODE(rtcmsg_client_stats(client, NULL, 0, &size, &error), RTCMSG_ERR_BUFFER_TOO_SMALL);
@@ -396,7 +396,7 @@ static void a_closed_client(void) {
 }
 
 /* Whatever was wrong before, a submit is taken in and completed. */
-static void a_good_submit_at_the_end(void) {
+static void a_valid_submit_still_succeeds(void) {
   begin("a good submit");
   CHECK_CODE(rtcmsg_client_submit(client, &good, NULL, &id, &error), RTCMSG_OK);
   CHECK(id >= 1 && id != UNTOUCHED_ID);
@@ -413,19 +413,19 @@ int main(void) {
   client = fixture_client(NULL);
   good = fixture_unicast();
   row_begin_group();
-  null_in_every_place();
+  null_for_every_argument();
   null_for_the_error();
   errors_that_are_too_small();
-  options_that_cannot_be();
-  options_of_submit_given_to_others();
-  messages_that_cannot_be();
-  polls_that_cannot_be();
+  invalid_options();
+  options_of_submit_are_refused_by_other_functions();
+  invalid_messages();
+  invalid_polls();
   rows_of_a_newer_header();
-  other_arguments_that_cannot_be();
-  rooms_that_are_too_small();
+  other_invalid_arguments();
+  buffers_that_are_too_small();
   log_lines_that_do_not_fit();
   a_closed_client();
-  a_good_submit_at_the_end();
+  a_valid_submit_still_succeeds();
   rtcmsg_client_free(client);
   tasks_wait_for_end_of("rtcmsg-");
   return row_summary();

@@ -121,7 +121,7 @@ static const struct setting settings[] = {
     PROXY_URL("http://localhost:9#rest@proxy:3128", "percent-encoded"),
 };
 
-static void settings_that_cannot_be(rtcmsg_client *client) {
+static void invalid_settings(rtcmsg_client *client) {
   size_t i;
   for (i = 0; i < COUNT(settings); i++) {
     const struct setting *row = &settings[i];
@@ -131,7 +131,7 @@ static void settings_that_cannot_be(rtcmsg_client *client) {
     snprintf(what, sizeof what, "%.60s = %.60s", row->key, row->value);
     row_begin(what);
     row_check_error(&error, rtcmsg_config_set(config, row->key, row->value, &error), row->code, row->field, row->text);
-    row_check_quiet();
+    row_check_no_traffic();
     rtcmsg_config_free(config);
   }
   row_end_group(client);
@@ -147,7 +147,7 @@ static const struct setting variables[] = {
     {"VOLC_SECRETKEY", "a\nb", INVALID, "volcengine.secret_key", "control character"},
 };
 
-static void variables_that_cannot_be(rtcmsg_client *client) {
+static void invalid_variables(rtcmsg_client *client) {
   size_t i;
   for (i = 0; i < COUNT(variables); i++) {
     const struct setting *row = &variables[i];
@@ -163,14 +163,14 @@ static void variables_that_cannot_be(rtcmsg_client *client) {
       setenv(row->key, kept, 1);
     else
       unsetenv(row->key);
-    row_check_quiet();
+    row_check_no_traffic();
     rtcmsg_config_free(config);
   }
   row_end_group(client);
 }
 
 /* A client made from these settings alone. */
-struct made {
+struct candidates {
   const char *what;
   const char *pairs[6][2];
   rtcmsg_code code;
@@ -193,7 +193,7 @@ struct made {
     ZEGO_KEYS, { "zego.endpoint", value } \
   }
 
-static const struct made made[] = {
+static const struct candidates candidates[] = {
     {"nothing", {{NULL, NULL}}, NOT_CONFIGURED, "", "no vendor is configured"},
     {"no credentials", {{"http.timeout_ms", "5"}}, NOT_CONFIGURED, "", "zego.app_id and zego.server_secret"},
     {"access key alone", {{"volcengine.access_key", "a"}}, NOT_CONFIGURED, "volcengine.secret_key", "not set"},
@@ -276,21 +276,21 @@ static void write_ca_files(void) {
   write_file("hollow.pem", "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n");
 }
 
-static void clients_that_cannot_be(rtcmsg_client *client) {
+static void invalid_configurations(rtcmsg_client *client) {
   size_t i;
   size_t k;
-  for (i = 0; i < COUNT(made); i++) {
-    const struct made *row = &made[i];
+  for (i = 0; i < COUNT(candidates); i++) {
+    const struct candidates *row = &candidates[i];
     rtcmsg_config *config = rtcmsg_config_new();
     rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-    rtcmsg_client *unmade = row_untouched;
+    rtcmsg_client *made = row_untouched;
     row_begin(row->what);
     for (k = 0; row->pairs[k][0]; k++)
       CHECK_CODE(rtcmsg_config_set(config, row->pairs[k][0], row->pairs[k][1], NULL), RTCMSG_OK);
-    row_check_error(&error, rtcmsg_client_new(config, &unmade, &error), row->code, row->field, row->text);
-    CHECK_INT(unmade != NULL, row->code == RTCMSG_OK);
-    row_check_quiet();
-    rtcmsg_client_free(unmade);
+    row_check_error(&error, rtcmsg_client_new(config, &made, &error), row->code, row->field, row->text);
+    CHECK_INT(made != NULL, row->code == RTCMSG_OK);
+    row_check_no_traffic();
+    rtcmsg_client_free(made);
     rtcmsg_config_free(config);
   }
   row_end_group(client);
@@ -301,9 +301,9 @@ int main(void) {
   fill_the_texts();
   write_ca_files();
   row_begin_group();
-  settings_that_cannot_be(client);
-  variables_that_cannot_be(client);
-  clients_that_cannot_be(client);
+  invalid_settings(client);
+  invalid_variables(client);
+  invalid_configurations(client);
   rtcmsg_client_free(client);
   return row_summary();
 }

@@ -55,7 +55,7 @@ static int stats_contain(rtcmsg_client *client, const char *part) {
   return strstr(json, part) != NULL;
 }
 
-static void wait_until_all_work(rtcmsg_client *client) {
+static void wait_until_all_workers_are_busy(rtcmsg_client *client) {
   while (!stats_contain(client, "\"in_flight\":" WORKERS_TEXT)) sched_yield();
 }
 
@@ -92,7 +92,7 @@ static struct outcome poll_all(rtcmsg_client *client) {
 }
 
 /* Closes, and gives what was left. */
-static struct outcome close_in_time(rtcmsg_client *client) {
+static struct outcome close_before_deadline(rtcmsg_client *client) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   struct outcome outcome;
   double before = now();
@@ -114,7 +114,7 @@ static size_t entries(const char *list, const char *part) {
   return count;
 }
 
-static void with_a_lookup_that_never_returns(void) {
+static void a_close_keeps_its_deadline_while_a_dns_lookup_hangs(void) {
   char url[128];
   rtcmsg_client *client;
   struct outcome outcome;
@@ -124,8 +124,8 @@ static void with_a_lookup_that_never_returns(void) {
   hold_lookups(1);
   submit_all(client);
   wait_for_held_lookup();
-  wait_until_all_work(client);
-  outcome = close_in_time(client);
+  wait_until_all_workers_are_busy(client);
+  outcome = close_before_deadline(client);
   CHECK_SIZE(outcome.not_sent, MESSAGES);
   CHECK_SIZE(outcome.closed, MESSAGES);
   rtcmsg_client_free(client);
@@ -138,9 +138,9 @@ static void with_a_lookup_that_never_returns(void) {
   CHECK_SIZE(control_stats().connections, 0);
 }
 
-static void with_a_backlog_that_is_full(void) {
+static void a_close_keeps_its_deadline_while_connects_hang(void) {
   struct listener listener = listener_open();
-  struct listener_crowd crowd = listener_fill(&listener);
+  struct listener_backlog backlog = listener_fill_backlog(&listener);
   rtcmsg_client *client;
   struct outcome outcome;
   check_case("full backlog");
@@ -148,16 +148,16 @@ static void with_a_backlog_that_is_full(void) {
   client = fixture_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, "http.timeout_ms",
                           "600000", "http.connect_timeout_ms", "5000", NULL);
   submit_all(client);
-  wait_until_all_work(client);
-  outcome = close_in_time(client);
+  wait_until_all_workers_are_busy(client);
+  outcome = close_before_deadline(client);
   CHECK_SIZE(outcome.not_sent, MESSAGES);
   rtcmsg_client_free(client);
-  listener_disperse(&crowd);
+  listener_empty_backlog(&backlog);
   listener_close(&listener);
   tasks_wait_for_end_of("rtcmsg-");
 }
 
-static void with_a_vendor_that_never_answers(void) {
+static void a_close_keeps_its_deadline_while_no_answer_comes(void) {
   struct listener listener = listener_open();
   int connections[WORKERS];
   rtcmsg_client *client;
@@ -170,7 +170,7 @@ static void with_a_vendor_that_never_answers(void) {
     connections[i] = listener_accept(&listener);
     CHECK(listener_read_request(connections[i]));
   }
-  outcome = close_in_time(client);
+  outcome = close_before_deadline(client);
   CHECK_SIZE(outcome.unknown, WORKERS);
   CHECK_SIZE(outcome.not_sent, MESSAGES - WORKERS);
   CHECK_SIZE(outcome.closed, MESSAGES);
@@ -180,7 +180,7 @@ static void with_a_vendor_that_never_answers(void) {
   tasks_wait_for_end_of("rtcmsg-");
 }
 
-static void with_answers_that_stall(void) {
+static void a_close_reports_requests_with_stalled_answers_as_unknown(void) {
   rtcmsg_client *client;
   struct outcome outcome;
   check_case("stalled answers");
@@ -190,7 +190,7 @@ static void with_answers_that_stall(void) {
   submit_all(client);
   /* All that is sent is processed, and none of it is answered. */
   while (entries("ledger", "\"sequence\":") < WORKERS) sched_yield();
-  outcome = close_in_time(client);
+  outcome = close_before_deadline(client);
   CHECK_SIZE(entries("ledger", "\"accepted\":true"), WORKERS);
   CHECK_SIZE(outcome.unknown, WORKERS);
   CHECK_SIZE(outcome.not_sent, MESSAGES - WORKERS);
@@ -199,7 +199,7 @@ static void with_answers_that_stall(void) {
   tasks_wait_for_end_of("rtcmsg-");
 }
 
-static void with_a_vendor_that_asks_for_patience(void) {
+static void a_close_ends_the_wait_before_a_retry(void) {
   rtcmsg_client *client;
   struct outcome outcome;
   size_t refused;
@@ -210,7 +210,7 @@ static void with_a_vendor_that_asks_for_patience(void) {
                           "quota.mode", "wait", "quota.volcengine_scope", "close, throttled", ENDLESS, NULL);
   submit_all(client);
   while (entries("ledger", "\"sequence\":") < 1) sched_yield();
-  outcome = close_in_time(client);
+  outcome = close_before_deadline(client);
   refused = entries("ledger", "\"accepted\":false");
   CHECK_SIZE(entries("ledger", "\"sequence\":"), refused);
   /* A refusal that was on its way when the connections were cut is one that nobody heard of. */
@@ -221,7 +221,7 @@ static void with_a_vendor_that_asks_for_patience(void) {
   tasks_wait_for_end_of("rtcmsg-");
 }
 
-static void with_a_quota_that_is_used_up(void) {
+static void a_close_ends_the_wait_for_quota(void) {
   rtcmsg_client *client;
   struct outcome outcome;
   check_case("used up quota");
@@ -230,7 +230,7 @@ static void with_a_quota_that_is_used_up(void) {
                           "quota.jitter_ms", "10000", "quota.volcengine_scope", "close, used up", ENDLESS, NULL);
   submit_all(client);
   while (!stats_contain(client, "\"completions\":1,")) sched_yield();
-  outcome = close_in_time(client);
+  outcome = close_before_deadline(client);
   CHECK_SIZE(entries("ledger", "\"accepted\":true"), outcome.done);
   CHECK_SIZE(entries("ledger", "\"sequence\":"), outcome.done);
   CHECK(outcome.done >= 1);
@@ -254,26 +254,26 @@ static void *run_closer(void *argument) {
   return NULL;
 }
 
-static void twice_at_once_and_the_shorter_one_ends_both(void) {
+static void of_two_concurrent_closes_the_shorter_timeout_ends_both(void) {
   struct listener listener = listener_open();
-  struct closer patient = {NULL, -1, RTCMSG_ERR_INTERNAL, 0};
-  struct closer hasty = {NULL, 0, RTCMSG_ERR_INTERNAL, 0};
+  struct closer without_timeout = {NULL, -1, RTCMSG_ERR_INTERNAL, 0};
+  struct closer immediate = {NULL, 0, RTCMSG_ERR_INTERNAL, 0};
   rtcmsg_message message = fixture_unicast();
   struct outcome outcome;
   check_case("two closes");
-  patient.client = hasty.client =
+  without_timeout.client = immediate.client =
       fixture_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, ENDLESS, NULL);
-  submit_all(patient.client);
-  REQUIRE(pthread_create(&patient.thread, NULL, run_closer, &patient) == 0);
-  while (rtcmsg_client_check(patient.client, &message, NULL) != RTCMSG_ERR_CLOSED) sched_yield();
-  REQUIRE(pthread_create(&hasty.thread, NULL, run_closer, &hasty) == 0);
-  CHECK(pthread_join(hasty.thread, NULL) == 0);
-  CHECK(pthread_join(patient.thread, NULL) == 0);
-  CHECK_CODE(hasty.code, RTCMSG_OK);
-  CHECK_CODE(patient.code, RTCMSG_OK);
-  outcome = poll_all(patient.client);
+  submit_all(without_timeout.client);
+  REQUIRE(pthread_create(&without_timeout.thread, NULL, run_closer, &without_timeout) == 0);
+  while (rtcmsg_client_check(without_timeout.client, &message, NULL) != RTCMSG_ERR_CLOSED) sched_yield();
+  REQUIRE(pthread_create(&immediate.thread, NULL, run_closer, &immediate) == 0);
+  CHECK(pthread_join(immediate.thread, NULL) == 0);
+  CHECK(pthread_join(without_timeout.thread, NULL) == 0);
+  CHECK_CODE(immediate.code, RTCMSG_OK);
+  CHECK_CODE(without_timeout.code, RTCMSG_OK);
+  outcome = poll_all(without_timeout.client);
   CHECK_SIZE(outcome.closed, MESSAGES);
-  rtcmsg_client_free(patient.client);
+  rtcmsg_client_free(without_timeout.client);
   listener_close(&listener);
   tasks_wait_for_end_of("rtcmsg-");
 }
@@ -295,7 +295,7 @@ static void *poll_without_limit(void *argument) {
   return NULL;
 }
 
-static void it_wakes_a_poll_without_limit(void) {
+static void a_close_wakes_polls_without_a_timeout(void) {
   struct poller pollers[2];
   rtcmsg_client *client = fixture_client(NULL);
   int i;
@@ -319,7 +319,7 @@ static void it_wakes_a_poll_without_limit(void) {
   tasks_wait_for_end_of("rtcmsg-");
 }
 
-static void a_free_without_a_close_drops_what_is_queued_and_what_was_not_polled(void) {
+static void a_free_without_a_close_drops_queued_messages_and_completions(void) {
   rtcmsg_client *client;
   size_t arrived;
   check_case("free alone");
@@ -336,7 +336,7 @@ static void a_free_without_a_close_drops_what_is_queued_and_what_was_not_polled(
   CHECK_SIZE(arrived, 5);
 }
 
-static void a_free_of_a_client_whose_messages_all_wait_for_polls(void) {
+static void a_free_drops_completions_that_were_not_polled(void) {
   rtcmsg_client *client = fixture_client(NULL);
   ptrdiff_t handle;
   check_case("free with completions");
@@ -350,15 +350,15 @@ static void a_free_of_a_client_whose_messages_all_wait_for_polls(void) {
 }
 
 int main(void) {
-  with_a_lookup_that_never_returns();
-  with_a_backlog_that_is_full();
-  with_a_vendor_that_never_answers();
-  with_answers_that_stall();
-  with_a_vendor_that_asks_for_patience();
-  with_a_quota_that_is_used_up();
-  twice_at_once_and_the_shorter_one_ends_both();
-  it_wakes_a_poll_without_limit();
-  a_free_without_a_close_drops_what_is_queued_and_what_was_not_polled();
-  a_free_of_a_client_whose_messages_all_wait_for_polls();
+  a_close_keeps_its_deadline_while_a_dns_lookup_hangs();
+  a_close_keeps_its_deadline_while_connects_hang();
+  a_close_keeps_its_deadline_while_no_answer_comes();
+  a_close_reports_requests_with_stalled_answers_as_unknown();
+  a_close_ends_the_wait_before_a_retry();
+  a_close_ends_the_wait_for_quota();
+  of_two_concurrent_closes_the_shorter_timeout_ends_both();
+  a_close_wakes_polls_without_a_timeout();
+  a_free_without_a_close_drops_queued_messages_and_completions();
+  a_free_drops_completions_that_were_not_polled();
   return check_summary();
 }

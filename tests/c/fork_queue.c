@@ -24,7 +24,7 @@ static void check_forked(rtcmsg_code code, rtcmsg_error *error) {
   CHECK_CONTAINS(error->message, "fork");
 }
 
-static void the_parents_client_says_forked(rtcmsg_client *parents) {
+static void the_parents_client_returns_forked(rtcmsg_client *parents) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_message message = fixture_unicast();
   rtcmsg_completion row;
@@ -53,7 +53,7 @@ static void the_parents_client_says_forked(rtcmsg_client *parents) {
   CHECK_SIZE(rtcmsg_client_pending(parents), 0);
 }
 
-static void one_of_its_own_submits_and_polls(void) {
+static void a_new_client_submits_and_polls(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_message message = fixture_unicast();
   rtcmsg_client *own = fixture_client(NULL);
@@ -78,9 +78,9 @@ static void run_child(rtcmsg_client *parents) {
   REQUIRE(child >= 0);
   if (child == 0) {
     size_t failures_before = check_failures();
-    the_parents_client_says_forked(parents);
+    the_parents_client_returns_forked(parents);
     rtcmsg_client_free(parents);
-    one_of_its_own_submits_and_polls();
+    a_new_client_submits_and_polls();
     fflush(stdout);
     /* As another program, without a leak check: what the parent's other threads held has no owner here. */
     if (check_failures() == failures_before) execlp("true", "true", (char *)NULL);

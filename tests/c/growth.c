@@ -21,7 +21,7 @@ enum { THREADS = 8, WARM_UP_SENDS = 250, SENDS = 12500 };
 
 /* How many connections the pool holds at the two moments is chance, up to one for each thread, and each may have its
  * buffers of 16 KiB in and out. The smallest block leaked by each send is twelve times that. */
-enum { CONNECTIONS_OF_CHANCE = THREADS * 2 * 16 * 1024 };
+enum { CONNECTION_BUFFERS = THREADS * 2 * 16 * 1024 };
 
 static const char success[] =
     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 41\r\n\r\n"
@@ -100,7 +100,7 @@ static void a_hundred_thousand_sends_leave_no_memory_behind(void) {
   grown = heap() - warm;
   printf("heap: %lld bytes after the warm-up, %+lld after %d more sends\n", (long long)warm, (long long)grown,
          THREADS * SENDS);
-  CHECK(grown <= CONNECTIONS_OF_CHANCE);
+  CHECK(grown <= CONNECTION_BUFFERS);
   rtcmsg_client_free(client);
   kill(vendor, SIGKILL);
   waitpid(vendor, NULL, 0);

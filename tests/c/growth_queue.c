@@ -20,7 +20,7 @@ enum { THREADS = 4, WARM_UP = 1000, MESSAGES = 5000, ROWS = 16 };
 /* Connections, of which there are as many as workers, may have their buffers of 16 KiB in and out at one moment and not
  * at the other. The smallest block leaked by each message is more than
  * that. */
-enum { CHANCE = 8 * 2 * 16 * 1024 };
+enum { CONNECTION_BUFFERS = 8 * 2 * 16 * 1024 };
 
 static const char success[] =
     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 41\r\n\r\n"
@@ -128,7 +128,7 @@ static void twenty_thousand_messages_leave_no_memory_behind(void) {
   grown = heap() - warm;
   printf("heap: %lld bytes after the warm-up, %+lld after %d more messages\n", (long long)warm, (long long)grown,
          THREADS * MESSAGES);
-  CHECK(grown <= CHANCE);
+  CHECK(grown <= CONNECTION_BUFFERS);
   rtcmsg_client_free(client);
   kill(vendor, SIGKILL);
   waitpid(vendor, NULL, 0);

@@ -17,7 +17,7 @@ static void give_up(const char *what) {
   exit(2);
 }
 
-struct listener listener_deaf(void) {
+struct listener listener_refusing(void) {
   struct listener listener;
   struct sockaddr_in address;
   socklen_t size = sizeof address;
@@ -33,7 +33,7 @@ struct listener listener_deaf(void) {
 }
 
 struct listener listener_open(void) {
-  struct listener listener = listener_deaf();
+  struct listener listener = listener_refusing();
   if (listen(listener.fd, 16) != 0) give_up("listen");
   return listener;
 }
@@ -52,23 +52,23 @@ static int connects(int fd, const struct sockaddr_in *address) {
   return getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) == 0 && failure == 0;
 }
 
-struct listener_crowd listener_fill(const struct listener *listener) {
-  struct listener_crowd crowd;
+struct listener_backlog listener_fill_backlog(const struct listener *listener) {
+  struct listener_backlog backlog;
   struct sockaddr_in address;
   socklen_t size = sizeof address;
   int came = 1;
   if (getsockname(listener->fd, (struct sockaddr *)&address, &size) != 0) give_up("getsockname");
-  for (crowd.count = 0; came; crowd.count++) {
-    if (crowd.count == LISTENER_CROWD) give_up("the backlog has no end");
-    crowd.fds[crowd.count] = socket(AF_INET, SOCK_STREAM, 0);
-    if (crowd.fds[crowd.count] < 0) give_up("socket");
-    came = connects(crowd.fds[crowd.count], &address);
+  for (backlog.count = 0; came; backlog.count++) {
+    if (backlog.count == LISTENER_MAX_BACKLOG) give_up("the backlog has no end");
+    backlog.fds[backlog.count] = socket(AF_INET, SOCK_STREAM, 0);
+    if (backlog.fds[backlog.count] < 0) give_up("socket");
+    came = connects(backlog.fds[backlog.count], &address);
   }
-  return crowd;
+  return backlog;
 }
 
-void listener_disperse(struct listener_crowd *crowd) {
-  while (crowd->count > 0) close(crowd->fds[--crowd->count]);
+void listener_empty_backlog(struct listener_backlog *backlog) {
+  while (backlog->count > 0) close(backlog->fds[--backlog->count]);
 }
 
 void listener_close(struct listener *listener) {
@@ -152,7 +152,7 @@ void listener_greet_once(struct listener_service *service, const struct listener
   start(service, listener, greeting, NULL);
 }
 
-int listener_served(struct listener_service *service) {
+int listener_join(struct listener_service *service) {
   pthread_join(service->thread, NULL);
   return service->got_request;
 }

@@ -13,19 +13,19 @@ struct listener {
 struct listener listener_open(void);
 
 /* A port that is taken, and on which nothing listens: it refuses connections as long as it is open. */
-struct listener listener_deaf(void);
+struct listener listener_refusing(void);
 
-enum { LISTENER_CROWD = 64 };
+enum { LISTENER_MAX_BACKLOG = 64 };
 
 /* Connections that fill a backlog. */
-struct listener_crowd {
-  int fds[LISTENER_CROWD];
+struct listener_backlog {
+  int fds[LISTENER_MAX_BACKLOG];
   int count;
 };
 
 /* Connects until nobody gets through any more: from then on no connect comes to an end. */
-struct listener_crowd listener_fill(const struct listener *listener);
-void listener_disperse(struct listener_crowd *crowd);
+struct listener_backlog listener_fill_backlog(const struct listener *listener);
+void listener_empty_backlog(struct listener_backlog *crowd);
 
 void listener_close(struct listener *listener);
 
@@ -53,6 +53,6 @@ void listener_serve_once(struct listener_service *service, const struct listener
 void listener_greet_once(struct listener_service *service, const struct listener *listener, const char *greeting);
 
 /* Waits for the service's end. Whether it got a whole request. */
-int listener_served(struct listener_service *service);
+int listener_join(struct listener_service *service);
 
 #endif

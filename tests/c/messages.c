@@ -13,7 +13,7 @@ static const int64_t SENDER = INT64_C(7221856821303361537);
 static const int64_t TWO_DEVICES = INT64_C(7221856821303361538);
 static const int64_t OFFLINE = INT64_C(9007199254740993); /* 2^53 + 1: the first that a double cannot hold */
 static const int64_t LARGEST = INT64_MAX;
-static const int64_t NOBODY = 404;
+static const int64_t UNKNOWN_USER = 404;
 
 /* Whatever a quoting rule on the way could break. */
 static const char awkward[] = "\"quotes\" \\ / \n\t\r</b> &amp;+%20%00?#=  é 漢字 \xF0\x9F\x98\x80 \x7F\x01 ";
@@ -194,7 +194,7 @@ static void a_room_unicast_carries_text_and_bytes(void) {
   }
 }
 
-static void a_batch_says_accepted_for_each_and_reaches_those_in_the_room(void) {
+static void a_batch_reports_each_user_accepted_and_reaches_the_users_in_the_room(void) {
   rtcmsg_str to[3];
   rtcmsg_message message = message_of(RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST);
   rtcmsg_report *report;
@@ -229,7 +229,7 @@ static void a_batch_says_accepted_for_each_and_reaches_those_in_the_room(void) {
   rtcmsg_report_free(report);
 }
 
-static void a_batch_takes_600_users(void) {
+static void a_batch_accepts_600_users(void) {
   static char names[600][8];
   static rtcmsg_str to[600];
   rtcmsg_message message = message_of(RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST);
@@ -256,7 +256,7 @@ static void a_batch_takes_600_users(void) {
   rtcmsg_report_free(report);
 }
 
-static void a_broadcast_reaches_the_room_and_names_nobody(void) {
+static void a_broadcast_reaches_the_room_and_lists_no_recipient(void) {
   rtcmsg_message message = message_of(RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST);
   rtcmsg_report *report;
   check_case("SendBroadcast");
@@ -300,8 +300,8 @@ static rtcmsg_message signal_of(uint32_t action, const char *text) {
   return message;
 }
 
-static void a_signal_to_users_tells_each_device(void) {
-  const int64_t users[] = {OFFLINE, TWO_DEVICES, NOBODY, LARGEST};
+static void a_signal_to_users_reports_each_device(void) {
+  const int64_t users[] = {OFFLINE, TWO_DEVICES, UNKNOWN_USER, LARGEST};
   rtcmsg_message message = signal_of(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, awkward);
   const rtcmsg_recipient *recipient;
   rtcmsg_report *report;
@@ -318,7 +318,7 @@ static void a_signal_to_users_tells_each_device(void) {
   recipient = check_member(report, 1, TWO_DEVICES, RTCMSG_DELIVERY_DELIVERED, RTCMSG_OK, "SUCCESS", 2);
   check_device(report, recipient->first_device, "Android", "SUCCESS", RTCMSG_DELIVERY_DELIVERED);
   check_device(report, recipient->first_device + 1, "IOS", "SUCCESS", RTCMSG_DELIVERY_DELIVERED);
-  check_member(report, 2, NOBODY, RTCMSG_DELIVERY_ACCEPTED, RTCMSG_OK, "", 0);
+  check_member(report, 2, UNKNOWN_USER, RTCMSG_DELIVERY_ACCEPTED, RTCMSG_OK, "", 0);
   recipient = check_member(report, 3, LARGEST, RTCMSG_DELIVERY_DELIVERED, RTCMSG_OK, "SUCCESS", 1);
   check_device(report, recipient->first_device, "Web", "SUCCESS", RTCMSG_DELIVERY_DELIVERED);
   CHECK(rtcmsg_report_device(report, 4) == NULL);
@@ -326,12 +326,12 @@ static void a_signal_to_users_tells_each_device(void) {
   check_arrival(control_inbox_of_id(TWO_DEVICES), 2, "P2PSendMessage", report, &message);
   check_arrival(control_inbox_of_id(LARGEST), 1, "P2PSendMessage", report, &message);
   check_empty(control_inbox_of_id(OFFLINE));
-  check_empty(control_inbox_of_id(NOBODY));
+  check_empty(control_inbox_of_id(UNKNOWN_USER));
   check_empty(control_inbox_of_id(SENDER));
   rtcmsg_report_free(report);
 }
 
-static void a_signal_that_nobody_got_is_undelivered(void) {
+static void a_signal_that_reached_no_user_is_undelivered(void) {
   rtcmsg_message message = signal_of(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, "anyone?");
   rtcmsg_report *report;
   check_case("P2PSendMessage to the offline");
@@ -353,7 +353,7 @@ static const rtcmsg_recipient *row_of(const rtcmsg_report *report, int64_t user_
   return NULL;
 }
 
-static void a_signal_to_all_tells_those_the_vendor_spoke_of(void) {
+static void a_signal_to_all_lists_the_users_of_the_vendors_answer(void) {
   rtcmsg_message message = signal_of(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL, "everybody");
   rtcmsg_report *report = fixture_send(client, &message, RTCMSG_ERR_PARTIAL);
   check_case("P2PSendMessage to all");
@@ -371,7 +371,7 @@ static void a_signal_to_all_tells_those_the_vendor_spoke_of(void) {
   rtcmsg_report_free(report);
 }
 
-static void a_signal_to_all_except_leaves_those_out(void) {
+static void a_signal_to_all_except_skips_the_excluded_users(void) {
   const int64_t left_out[] = {OFFLINE, TWO_DEVICES};
   rtcmsg_message message = signal_of(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT, "the others");
   rtcmsg_report *report;
@@ -414,7 +414,7 @@ static void set_up_the_lobby(void) {
   control_post("zego/known", "{\"user_id\":\"offline\"}");
 }
 
-static void a_command_to_users_tells_who_failed(void) {
+static void a_command_to_users_reports_the_users_that_failed(void) {
   rtcmsg_str to[4];
   rtcmsg_message message = message_of(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS);
   rtcmsg_report *report;
@@ -468,7 +468,8 @@ static void a_command_to_the_room_reaches_all_but_its_sender(void) {
 }
 
 /* A payload of `len` bytes goes through whole; the inbox's owner is in place already. */
-static void send_whole(rtcmsg_message message, const char *name, const char *vendor, const char *user, size_t len) {
+static void check_arrives_complete(rtcmsg_message message, const char *name, const char *vendor, const char *user,
+                                   size_t len) {
   char *payload = malloc(len);
   struct control_inbox before = control_inbox(vendor, user);
   rtcmsg_report *report;
@@ -483,28 +484,28 @@ static void send_whole(rtcmsg_message message, const char *name, const char *ven
   free(payload);
 }
 
-static void the_longest_payloads_go_through(void) {
+static void the_longest_payloads_arrive_complete(void) {
   rtcmsg_str to = rtcmsg_str_from("erin");
   rtcmsg_str zego_user = rtcmsg_str_from("小明");
   rtcmsg_message message = fixture_unicast();
   check_case("the longest payloads");
-  send_whole(message, "SendUnicast", "volcengine", "alice", 64 * KB);
+  check_arrives_complete(message, "SendUnicast", "volcengine", "alice", 64 * KB);
   message.flags = RTCMSG_MESSAGE_BINARY;
-  send_whole(message, "SendUnicast", "volcengine", "alice", 64 * KB);
+  check_arrives_complete(message, "SendUnicast", "volcengine", "alice", 64 * KB);
   message = message_of(RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST);
   message.room_id = rtcmsg_str_from("hall");
   message.from = rtcmsg_str_from("server");
   message.to = &to;
   message.to_count = 1;
-  send_whole(message, "BatchSendRoomUnicast", "volcengine", "erin", 20 * KB);
+  check_arrives_complete(message, "BatchSendRoomUnicast", "volcengine", "erin", 20 * KB);
   message.flags = RTCMSG_MESSAGE_BINARY;
-  send_whole(message, "BatchSendRoomUnicast", "volcengine", "erin", 20 * KB);
+  check_arrives_complete(message, "BatchSendRoomUnicast", "volcengine", "erin", 20 * KB);
   message = message_of(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS);
   message.room_id = rtcmsg_str_from("the lobby/大厅");
   message.from = rtcmsg_str_from("server");
   message.to = &zego_user;
   message.to_count = 1;
-  send_whole(message, "SendCustomCommand", "zego", "小明", KB);
+  check_arrives_complete(message, "SendCustomCommand", "zego", "小明", KB);
 }
 
 static void a_nul_within_a_text_arrives(void) {
@@ -534,7 +535,7 @@ static void a_nul_within_a_text_arrives(void) {
   rtcmsg_report_free(report);
 }
 
-static void the_newer_version_of_the_rtc_sends_says_the_same(void) {
+static void the_newer_version_of_the_rtc_sends_gives_the_same_report(void) {
   rtcmsg_client *newer = fixture_client("volcengine.rtc_version", "2023-07-20", NULL);
   rtcmsg_message message = fixture_unicast();
   rtcmsg_report *report = fixture_send(newer, &message, RTCMSG_OK);
@@ -551,21 +552,21 @@ int main(void) {
   a_unicast_reaches_a_user_who_is_logged_in();
   a_unicast_to_a_user_who_is_offline_or_does_not_exist_is_accepted();
   a_room_unicast_carries_text_and_bytes();
-  a_batch_says_accepted_for_each_and_reaches_those_in_the_room();
-  a_batch_takes_600_users();
-  a_broadcast_reaches_the_room_and_names_nobody();
+  a_batch_reports_each_user_accepted_and_reaches_the_users_in_the_room();
+  a_batch_accepts_600_users();
+  a_broadcast_reaches_the_room_and_lists_no_recipient();
   set_up_the_conversation();
-  a_signal_to_users_tells_each_device();
-  a_signal_that_nobody_got_is_undelivered();
-  a_signal_to_all_tells_those_the_vendor_spoke_of();
-  a_signal_to_all_except_leaves_those_out();
+  a_signal_to_users_reports_each_device();
+  a_signal_that_reached_no_user_is_undelivered();
+  a_signal_to_all_lists_the_users_of_the_vendors_answer();
+  a_signal_to_all_except_skips_the_excluded_users();
   a_conversation_id_of_int64_max_is_exact();
   set_up_the_lobby();
-  a_command_to_users_tells_who_failed();
+  a_command_to_users_reports_the_users_that_failed();
   a_command_to_the_room_reaches_all_but_its_sender();
-  the_longest_payloads_go_through();
+  the_longest_payloads_arrive_complete();
   a_nul_within_a_text_arrives();
-  the_newer_version_of_the_rtc_sends_says_the_same();
+  the_newer_version_of_the_rtc_sends_gives_the_same_report();
   rtcmsg_client_free(client);
   return check_summary();
 }

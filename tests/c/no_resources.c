@@ -197,7 +197,7 @@ static void use_up_descriptors(void) {
   CHECK_INT(errno, EMFILE);
 }
 
-static void give_descriptors_back(void) {
+static void release_descriptors(void) {
   while (descriptor_count > 0) close(descriptors[--descriptor_count]);
 }
 
@@ -219,7 +219,7 @@ static void no_descriptor(void) {
   CHECK_CODE(rtcmsg_client_event_handle(client, &handle, &error), RTCMSG_ERR_NO_RESOURCES);
   CHECK_INT(handle, -1);
   CHECK_CONTAINS(error.message, "no event handle");
-  give_descriptors_back();
+  release_descriptors();
   check_unsent(report, 2, "cannot open a socket");
   check_sends(client);
   CHECK_CODE(rtcmsg_client_event_handle(client, &handle, &error), RTCMSG_OK);

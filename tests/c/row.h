@@ -15,7 +15,7 @@ void row_check_error(const rtcmsg_error *error, rtcmsg_code actual, rtcmsg_code 
                      const char *text);
 
 /* No connection and no request has reached the emulator since the group began. */
-void row_check_quiet(void);
+void row_check_no_traffic(void);
 
 /* Check says what it must; send says the same, and gives no report. A message that is RTCMSG_OK is not sent. */
 void row_check_message(rtcmsg_client *client, const rtcmsg_message *message, rtcmsg_code code, const char *field,

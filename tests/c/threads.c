@@ -62,7 +62,7 @@ static void sends_to_an_address_start_no_thread(void) {
   rtcmsg_client_free(client);
 }
 
-static int is_left_open(int signal) {
+static int must_stay_unblocked(int signal) {
   static const int open[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF};
   size_t i;
   for (i = 0; i < sizeof open / sizeof *open; i++)
@@ -78,11 +78,11 @@ static void check_mask(const struct task *task) {
     if (number == SIGKILL || number == SIGSTOP || number == 32 || number == 33) continue;
     snprintf(name, sizeof name, "signal %d", number);
     check_case(name);
-    CHECK_INT(task->blocked >> (number - 1) & 1, !is_left_open(number));
+    CHECK_INT(task->blocked >> (number - 1) & 1, !must_stay_unblocked(number));
   }
 }
 
-static void a_thread_of_ours_is_named_and_takes_no_signal_of_the_hosts(void) {
+static void library_threads_are_named_and_block_the_hosts_signals(void) {
   char url[128];
   struct task list[MOST];
   struct caller callers[CALLERS];
@@ -126,7 +126,7 @@ static void a_thread_of_ours_is_named_and_takes_no_signal_of_the_hosts(void) {
 }
 
 /* The caller that starts a lookup has the mask it had. */
-static void a_callers_mask_is_its_own(void) {
+static void the_signal_mask_of_a_caller_is_unchanged(void) {
   char url[128];
   rtcmsg_message message = fixture_unicast();
   rtcmsg_client *client;
@@ -175,7 +175,7 @@ static void a_send_needs_no_more_stack_than_the_header_says(void) {
     REQUIRE(pthread_create(&secured.thread, &attributes, send_one, &secured) == 0);
     CHECK(pthread_join(secured.thread, NULL) == 0);
     CHECK_CODE(secured.code, RTCMSG_ERR_TLS);
-    listener_served(&service);
+    listener_join(&service);
     listener_close(&listener);
     rtcmsg_client_free(secured.client);
   }
@@ -185,8 +185,8 @@ static void a_send_needs_no_more_stack_than_the_header_says(void) {
 
 int main(void) {
   sends_to_an_address_start_no_thread();
-  a_thread_of_ours_is_named_and_takes_no_signal_of_the_hosts();
-  a_callers_mask_is_its_own();
+  library_threads_are_named_and_block_the_hosts_signals();
+  the_signal_mask_of_a_caller_is_unchanged();
   a_send_needs_no_more_stack_than_the_header_says();
   return check_summary();
 }

@@ -44,7 +44,7 @@ static void openssl_works(void) {
   CHECK_SIZE(ERR_peek_error(), 0);
 }
 
-static void a_send_by_tls_that_fails_leaves_openssls_errors_alone(void) {
+static void a_failed_tls_send_leaves_openssls_error_queue_empty(void) {
   struct listener listener = listener_open();
   struct listener_service service;
   char url[80];
@@ -55,7 +55,7 @@ static void a_send_by_tls_that_fails_leaves_openssls_errors_alone(void) {
   listener_greet_once(&service, &listener, "this is no TLS\r\n\r\n");
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_ERR_TLS));
   rtcmsg_client_free(client);
-  listener_served(&service);
+  listener_join(&service);
   listener_close(&listener);
 }
 
@@ -77,7 +77,7 @@ int main(void) {
   client = fixture_client(NULL);
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   openssl_works();
-  a_send_by_tls_that_fails_leaves_openssls_errors_alone();
+  a_failed_tls_send_leaves_openssls_error_queue_empty();
   openssl_works();
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   rtcmsg_client_free(client);
