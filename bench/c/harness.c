@@ -14,7 +14,7 @@ _Noreturn void bench_fail(const char *what, const char *why) {
 
 void *bench_alloc(size_t size) {
   void *memory = calloc(1, size);
-  if (memory == NULL) bench_fail("memory", "none left");
+  if (memory == NULL) bench_fail("memory", "malloc failed");
   return memory;
 }
 
@@ -103,7 +103,7 @@ struct bench_totals bench_since(struct bench_totals start) {
   return (struct bench_totals){bench_now_ns() - start.wall_ns, cpu_ns() - start.cpu_ns};
 }
 
-/* ru_maxrss would show that of the program which started this one. */
+/* ru_maxrss may be the value of the program that started this one. */
 static long peak_kb(void) {
   char line[256];
   long kb = 0;

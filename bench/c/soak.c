@@ -1,5 +1,5 @@
-/* What a long run leaves behind: `soak URL COUNT` sends COUNT messages of all cases but the longest from 16 threads, and
- * prints heap, threads and descriptors of the process before and after. */
+/* The growth of a process in a long run: `soak URL COUNT` sends COUNT messages of all cases except the longest from 16
+ * threads, and prints the heap, threads and descriptors of the process before and after. */
 #include <dirent.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -30,10 +30,10 @@ static void send_many(long count) {
 static void *work(void *nothing) {
   send_many(1000);
   pthread_barrier_wait(&barrier); /* warm */
-  pthread_barrier_wait(&barrier); /* looked at */
+  pthread_barrier_wait(&barrier); /* counted */
   send_many(each);
   pthread_barrier_wait(&barrier); /* done */
-  pthread_barrier_wait(&barrier); /* looked at */
+  pthread_barrier_wait(&barrier); /* counted */
   return nothing;
 }
 
