@@ -1,6 +1,6 @@
 // emulator: --no-quota
 
-/* A host name with several addresses, of which the last one alone is the emulator's. */
+/* A host name with several addresses. Only the last one is the emulator's. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -15,7 +15,7 @@
 #include "fixtures.h"
 #include "listener.h"
 
-/* More than ureq keeps. */
+/* More addresses than ureq keeps. */
 #define MANY 20
 
 static void an_address_that_answers_is_found_behind_addresses_that_refuse(void) {
@@ -74,7 +74,7 @@ static void an_address_that_did_not_answer_is_not_tried_first_again(void) {
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   listener_empty_backlog(&backlog);
   while (has_connection(&silent)) close(listener_accept(&silent));
-  /* It would take a connection now, and answer nothing. */
+  /* The first address would now accept a connection, but send no answer. */
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   CHECK(!has_connection(&silent));
   rtcmsg_client_free(client);

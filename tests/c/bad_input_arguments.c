@@ -1,4 +1,4 @@
-/* Arguments that must not get past the boundary: NULL in every place, structs of other sizes, handles at their end. */
+/* Invalid arguments are refused: NULL for every argument, structs of other sizes, handles of closed clients. */
 #include <rtcmsg.h>
 
 #include "check.h"
@@ -16,7 +16,7 @@ static rtcmsg_config *config;
 static rtcmsg_message good;
 static rtcmsg_error error;
 
-/* What a row's call leaves in its out-params. */
+/* The out-params of the calls. */
 static rtcmsg_client *made;
 static rtcmsg_report *report;
 
@@ -28,7 +28,7 @@ static void begin(const char *what) {
   row_begin(what);
 }
 
-/* A row: what is done, the call, and what it must come to. */
+/* A row: its name, the call and the expected error. */
 #define EXPECT(what, call, code, field, text)                 \
   do {                                                        \
     begin(what);                                              \
@@ -36,7 +36,7 @@ static void begin(const char *what) {
     row_check_no_traffic();                                   \
   } while (0)
 
-/* The same for a call with an out-param, which must be set. */
+/* The same for a call with an out-param, which must be set to NULL. */
 #define EXPECT_NO_REPORT(what, call, code, field, text) \
   do {                                                  \
     EXPECT(what, call, code, field, text);              \
@@ -49,7 +49,7 @@ static void begin(const char *what) {
     CHECK(made == NULL);                                \
   } while (0)
 
-/* The same for a call without an error to look at. */
+/* The same for a call that writes no error. */
 #define EXPECT_CODE(what, call, code) \
   do {                                \
     begin(what);                      \
@@ -109,15 +109,15 @@ static void null_for_every_argument(void) {
 static void null_for_the_error(void) {
   rtcmsg_str json = rtcmsg_str_from("[]");
   EXPECT_CODE("config_set", rtcmsg_config_set(config, "no such key", "1", NULL), INVALID);
-  EXPECT_CODE("config_set, well", rtcmsg_config_set(config, "zego.app_id", "1", NULL), RTCMSG_OK);
+  EXPECT_CODE("config_set, valid", rtcmsg_config_set(config, "zego.app_id", "1", NULL), RTCMSG_OK);
   EXPECT_CODE("config_set, all NULL", rtcmsg_config_set(NULL, NULL, NULL, NULL), INVALID);
   EXPECT_CODE("load_env", rtcmsg_config_load_env(NULL, NULL), INVALID);
-  EXPECT_CODE("load_env, well", rtcmsg_config_load_env(config, NULL), RTCMSG_OK);
+  EXPECT_CODE("load_env, valid", rtcmsg_config_load_env(config, NULL), RTCMSG_OK);
   EXPECT_CODE("set_log", rtcmsg_config_set_log(NULL, NULL, NULL, 0, NULL), INVALID);
-  EXPECT_CODE("set_log, well", rtcmsg_config_set_log(config, NULL, NULL, 0, NULL), RTCMSG_OK);
+  EXPECT_CODE("set_log, valid", rtcmsg_config_set_log(config, NULL, NULL, 0, NULL), RTCMSG_OK);
   EXPECT_CODE("client_new", rtcmsg_client_new(NULL, NULL, NULL), INVALID);
   EXPECT_CODE("check", rtcmsg_client_check(client, NULL, NULL), INVALID);
-  EXPECT_CODE("check, well", rtcmsg_client_check(client, &good, NULL), RTCMSG_OK);
+  EXPECT_CODE("check, valid", rtcmsg_client_check(client, &good, NULL), RTCMSG_OK);
   EXPECT_CODE("send", rtcmsg_client_send(NULL, NULL, NULL, NULL, NULL), INVALID);
   EXPECT_CODE("call",
               rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, NULL),
@@ -166,7 +166,7 @@ static void indexes_past_the_end_of_a_report(void) {
   rtcmsg_report_free(sent);
 }
 
-/* As a newer header might have it, filled with something that must not be touched. */
+/* An error struct as a newer header may define it, filled with bytes that must not change. */
 struct newer_error {
   rtcmsg_error known;
   unsigned char tail[64];
@@ -194,7 +194,7 @@ static void errors_of_other_sizes(void) {
   CHECK_TEXT(newer.known.field, "no such key");
   CHECK_SIZE(newer.known.struct_size, sizeof newer);
   CHECK_BYTES(newer.tail, sizeof newer.tail, tail, sizeof tail);
-  EXPECT_CODE("a larger error, well", rtcmsg_config_set(config, "zego.app_id", "1", &newer.known), RTCMSG_OK);
+  EXPECT_CODE("a larger error, valid", rtcmsg_config_set(config, "zego.app_id", "1", &newer.known), RTCMSG_OK);
   CHECK_CODE(newer.known.code, RTCMSG_OK);
   CHECK_TEXT(newer.known.field, "");
   CHECK_TEXT(newer.known.message, "");
@@ -231,7 +231,7 @@ static void keep_line(void *user_data, int32_t level, const char *text) {
   strncpy(logged, text, sizeof logged - 1);
 }
 
-/* Nothing can be written to it, so the log says it. */
+/* The library cannot write to such an error, so it logs the reason. */
 static void an_error_without_struct_size_is_logged(void) {
   rtcmsg_error zero;
   rtcmsg_config *logging = rtcmsg_config_new();
@@ -289,7 +289,7 @@ static void messages_of_a_newer_header(void) {
   row_end_group(client);
 }
 
-/* Sends by rtcmsg_client_send() or rtcmsg_client_call_action(), with these options. */
+/* Calls rtcmsg_client_send() or rtcmsg_client_call_action() with these options. */
 static rtcmsg_code send_or_call_with(int by_call, const rtcmsg_send_options *options) {
   if (!by_call) return rtcmsg_client_send(client, &good, options, &report, &error);
   return rtcmsg_client_call_action(client, RTCMSG_VENDOR_VOLCENGINE, ACTION, VERSION, rtcmsg_str_from("{}"), options,
@@ -372,14 +372,15 @@ static void invalid_actions(void) {
   rtcmsg_str json = rtcmsg_str_from("{}");
   size_t i;
   for (i = 0; i < sizeof invalid / sizeof *invalid; i++) {
-    EXPECT_NO_REPORT("no action", call_volcengine(invalid[i], VERSION, json), INVALID, "action", "1 to 64 letters");
-    EXPECT_NO_REPORT("no action", call_zego(invalid[i], NULL, json), INVALID, "action", "1 to 64 letters");
+    EXPECT_NO_REPORT("not an action name", call_volcengine(invalid[i], VERSION, json), INVALID, "action",
+                     "1 to 64 letters");
+    EXPECT_NO_REPORT("not an action name", call_zego(invalid[i], NULL, json), INVALID, "action", "1 to 64 letters");
   }
   for (i = 0; i < sizeof own / sizeof *own; i++) {
     EXPECT_NO_REPORT(own[i], call_volcengine(own[i], VERSION, json), INVALID, "action", "a message of its own");
     EXPECT_NO_REPORT(own[i], call_zego(own[i], NULL, json), INVALID, "action", "a message of its own");
   }
-  EXPECT_NO_REPORT("no UTF-8", call_zego("Send\xFF", NULL, json), INVALID, "action", "not UTF-8 at byte 4");
+  EXPECT_NO_REPORT("not UTF-8", call_zego("Send\xFF", NULL, json), INVALID, "action", "not UTF-8 at byte 4");
   row_end_group(client);
 }
 
@@ -390,7 +391,7 @@ static void invalid_versions(void) {
   size_t i;
   for (i = 0; i < sizeof invalid / sizeof *invalid; i++)
     EXPECT_NO_REPORT(invalid[i], call_volcengine(ACTION, invalid[i], json), INVALID, "version", "as 2020-12-01");
-  EXPECT_NO_REPORT("no UTF-8", call_volcengine(ACTION, "2020-12-0\xFF", json), INVALID, "version",
+  EXPECT_NO_REPORT("not UTF-8", call_volcengine(ACTION, "2020-12-0\xFF", json), INVALID, "version",
                    "not UTF-8 at byte 9");
   EXPECT_NO_REPORT("for ZEGO", call_zego(ZEGO_ACTION, VERSION, json), INVALID, "version", "leave it out");
   row_end_group(client);
@@ -420,9 +421,9 @@ static void json_that_is_not_an_object(void) {
                      "JSON");
     EXPECT_NO_REPORT(invalid[i], call_zego(ZEGO_ACTION, NULL, rtcmsg_str_from(invalid[i])), INVALID, "json", "JSON");
   }
-  EXPECT_NO_REPORT("no UTF-8", call_volcengine(ACTION, VERSION, rtcmsg_str_from("{\"a\":\"\xFF\"}")), INVALID, "json",
+  EXPECT_NO_REPORT("not UTF-8", call_volcengine(ACTION, VERSION, rtcmsg_str_from("{\"a\":\"\xFF\"}")), INVALID, "json",
                    "not UTF-8 at byte 6");
-  EXPECT_NO_REPORT("NUL behind it", call_volcengine(ACTION, VERSION, json_of("{}", 3)), INVALID, "json", "JSON");
+  EXPECT_NO_REPORT("NUL after the object", call_volcengine(ACTION, VERSION, json_of("{}", 3)), INVALID, "json", "JSON");
   EXPECT_NO_REPORT("SIZE_MAX", call_volcengine(ACTION, VERSION, json_of("{}", SIZE_MAX)), INVALID, "json",
                    "18446744073709551615");
   row_end_group(client);
@@ -485,7 +486,7 @@ static void invalid_credentials(void) {
          "must be empty");
   EXPECT("NULL with a length", rtcmsg_client_set_credentials(client, volcengine, key, nowhere, none, &error), INVALID,
          "secret", "is NULL with a length of 7");
-  EXPECT("no UTF-8", credentials(client, volcengine, "AKLT", "s\xff", NULL), INVALID, "secret", "not UTF-8");
+  EXPECT("not UTF-8", credentials(client, volcengine, "AKLT", "s\xff", NULL), INVALID, "secret", "not UTF-8");
   CHECK_LACKS(error.message, "AKLT");
   row_end_group(client);
 }

@@ -1,5 +1,5 @@
-/* Messages that must not get past the boundary. Each row answers before any I/O, names the field and the limit, and
- * leaves the client usable. Rows that are RTCMSG_OK stand at a limit, on its good side. */
+/* Invalid messages are refused before any I/O. The error names the field and the limit, and the client can still be
+ * used. Rows with RTCMSG_OK are at a limit and within it. */
 #include <rtcmsg.h>
 #include <stdio.h>
 
@@ -7,7 +7,7 @@
 #include "fixtures.h"
 #include "row.h"
 
-/* Rows of the tables give the good value first and the bad one behind it. */
+/* A row of a table may set a field twice; the second value counts. */
 #pragma GCC diagnostic ignored "-Woverride-init"
 
 #define KB 1024
@@ -17,7 +17,7 @@
 
 static rtcmsg_client *client;
 
-/* What an action has. */
+/* The fields and rules of an action. */
 enum {
   ROOM = 1,
   FROM = 2,
@@ -29,7 +29,7 @@ enum {
   RTC = 128, /* Volcengine's rule for ids */
   ZEGO = 256,
   BATCH = 512,
-  EXCLUDES = 1024, /* its list names those to leave out, and is never split */
+  EXCLUDES = 1024, /* its list contains the users to leave out, and is never split */
 };
 
 static const rtcmsg_str to_alice[] = {STR("alice")};
@@ -145,7 +145,7 @@ static void set_payload(rtcmsg_message *m, const void *payload, size_t len) {
   m->payload_len = len;
 }
 
-/* As many bytes, with the flag for bytes. */
+/* Sets a binary payload of this length. */
 static void set_bytes(rtcmsg_message *m, size_t len) {
   m->flags = RTCMSG_MESSAGE_BINARY;
   set_payload(m, large, len);
@@ -284,7 +284,8 @@ CHANGE(ids_twice, set_second_id(m, 10008))
 CHANGE(ids_500, set_ids(m, ids, 500))
 CHANGE(ids_501, set_ids(m, ids, 501))
 
-/* Goes for every action that has all of `has` and nothing of `lacks`. */
+/* A valid message with one change, and the expected error. It applies to each action that has all of `has` and none of
+ * `lacks`. */
 struct changed {
   const char *what;
   unsigned has;
@@ -296,10 +297,10 @@ struct changed {
 };
 
 static const struct changed changed[] = {
-    {"as it should be", 0, 0, unchanged, RTCMSG_OK, "", ""},
+    {"unchanged", 0, 0, unchanged, RTCMSG_OK, "", ""},
     {"struct_size 0", 0, 0, size_0, INVALID, "struct_size", "struct_size is 0, but must be at least"},
     {"struct_size 8", 0, 0, size_8, INVALID, "struct_size", "initialize the struct with RTCMSG_INIT"},
-    {"struct_size one short", 0, 0, size_short, INVALID, "struct_size", "at least"},
+    {"struct_size one byte too small", 0, 0, size_short, INVALID, "struct_size", "at least"},
     {"struct_size 4097", 0, 0, size_huge, INVALID, "struct_size", "at most 4096"},
     {"struct_size SIZE_MAX", 0, 0, size_max, INVALID, "struct_size", "at most 4096"},
     {"action 0", 0, 0, action_0, INVALID, "action", "unknown action 0"},
@@ -320,9 +321,9 @@ static const struct changed changed[] = {
     {"payload NULL with a length", 0, 0, payload_null_of_5, INVALID, "payload", "NULL with a length of 5"},
     {"payload of SIZE_MAX", 0, 0, payload_of_size_max, INVALID, "payload", "18446744073709551615"},
     {"payload is not UTF-8", 0, 0, payload_no_utf8, INVALID, "payload", "not UTF-8 at byte 2"},
-    {"payload ends in a character", 0, 0, payload_cut, INVALID, "payload", "not UTF-8 at byte 1"},
-    {"payload holds a surrogate", 0, 0, payload_surrogate, INVALID, "payload", "not UTF-8 at byte 0"},
-    {"payload holds NUL", 0, 0, payload_nul, RTCMSG_OK, "", ""},
+    {"payload ends within a character", 0, 0, payload_cut, INVALID, "payload", "not UTF-8 at byte 1"},
+    {"payload contains a surrogate", 0, 0, payload_surrogate, INVALID, "payload", "not UTF-8 at byte 0"},
+    {"payload contains NUL", 0, 0, payload_nul, RTCMSG_OK, "", ""},
     {"any bytes", BYTES, 0, payload_any_bytes, RTCMSG_OK, "", ""},
     {"64 KB", RTC, BATCH, payload_64k, RTCMSG_OK, "", ""},
     {"64 KB and a byte", RTC, BATCH, payload_64k_1, INVALID, "payload", "65,537 bytes"},
@@ -339,7 +340,7 @@ static const struct changed changed[] = {
     {"p2p_max_content", IM, 0, payload_64k, RTCMSG_OK, "", ""},
     {"p2p_max_content and a byte", IM, 0, payload_64k_1, INVALID, "payload", "65,536"},
 
-    {"room_id without use", 0, ROOM, room_given, INVALID, "room_id", "not allowed for"},
+    {"room_id for an action without it", 0, ROOM, room_given, INVALID, "room_id", "not allowed for"},
     {"no room_id", ROOM, 0, room_none, INVALID, "room_id", "must not be empty"},
     {"empty room_id", ROOM, 0, room_empty, INVALID, "room_id", "must not be empty"},
     {"room_id NULL with a length", 0, 0, room_null_of_4, INVALID, "room_id", "NULL with a length of 4"},
@@ -362,7 +363,7 @@ static const struct changed changed[] = {
     {"room_id of 129", ROOM | ZEGO, 0, room_129, INVALID, "room_id", "129 bytes long, zego.max_id_length is 128"},
     {"room_id of 130 bytes", ROOM | ZEGO, 0, room_130, INVALID, "room_id", "130 bytes"},
 
-    {"from without use", 0, FROM, from_given, INVALID, "from", "not allowed for"},
+    {"from for an action without it", 0, FROM, from_given, INVALID, "from", "not allowed for"},
     {"no from", FROM, 0, from_none, INVALID, "from", "must not be empty"},
     {"empty from", FROM, 0, from_empty, INVALID, "from", "must not be empty"},
     {"from NULL with a length", 0, 0, from_null_of_4, INVALID, "from", "NULL with a length of 4"},
@@ -381,14 +382,14 @@ static const struct changed changed[] = {
     {"from of 129", FROM | ZEGO, 0, from_129, INVALID, "from", "is 128"},
     {"from of 130 bytes", FROM | ZEGO, 0, from_130, INVALID, "from", "130 bytes"},
 
-    {"to without use", 0, ONE | MANY, to_given, INVALID, "to", "not allowed for"},
+    {"to for an action without it", 0, ONE | MANY, to_given, INVALID, "to", "not allowed for"},
     {"to NULL with a count", ONE | MANY, 0, to_null_of_1, INVALID, "to", "NULL with a length of 1"},
     {"to of SIZE_MAX", ONE, 0, to_of_size_max, INVALID, "to", "18,446,744,073,709,551,615 recipients"},
     {"to of SIZE_MAX", MANY, 0, to_of_size_max, INVALID, "to", "accepts at most 100,000"},
     {"to is not aligned", ONE | MANY, 0, to_misaligned, INVALID, "to", "not aligned"},
     {"no to", ONE, 0, to_none, INVALID, "to", "0 recipients"},
     {"empty to", ONE, 0, to_empty, INVALID, "to", "needs exactly 1"},
-    {"two where one goes", ONE, 0, to_2, INVALID, "to", "2 recipients"},
+    {"two recipients for an action that takes one", ONE, 0, to_2, INVALID, "to", "2 recipients"},
     {"empty recipient", ONE, 0, to_first_empty, INVALID, "to", "must not be empty"},
     {"recipient with a space", ONE, 0, to_first_space, INVALID, "to", "' '"},
     {"recipient of 128", ONE, 0, to_first_128, RTCMSG_OK, "", ""},
@@ -422,22 +423,23 @@ static const struct changed changed[] = {
     {"10 recipients", MANY | ZEGO, 0, to_10, RTCMSG_OK, "", ""},
     {"11 recipients", MANY | ZEGO, 0, to_11, RTCMSG_OK, "", ""},
 
-    {"conversation_id without use", 0, IM, conversation_given, INVALID, "conversation_id", "not allowed for"},
+    {"conversation_id for an action without it", 0, IM, conversation_given, INVALID, "conversation_id",
+     "not allowed for"},
     {"conversation_id 0", IM, 0, conversation_0, INVALID, "conversation_id", "must be 1 or more"},
     {"conversation_id -1", IM, 0, conversation_negative, INVALID, "conversation_id", "is -1"},
     {"conversation_id INT64_MIN", IM, 0, conversation_min, INVALID, "conversation_id", "-9223372036854775808"},
     {"conversation_id INT64_MAX", IM, 0, conversation_max, RTCMSG_OK, "", ""},
-    {"sender_id without use", 0, IM, sender_given, INVALID, "sender_id", "not allowed for"},
+    {"sender_id for an action without it", 0, IM, sender_given, INVALID, "sender_id", "not allowed for"},
     {"sender_id 0", IM, 0, sender_0, INVALID, "sender_id", "must be 1 or more"},
     {"sender_id -1", IM, 0, sender_negative, INVALID, "sender_id", "is -1"},
     {"sender_id INT64_MIN", IM, 0, sender_min, INVALID, "sender_id", "-9223372036854775808"},
     {"sender_id INT64_MAX", IM, 0, sender_max, RTCMSG_OK, "", ""},
-    {"msg_type without use", 0, IM, type_given, INVALID, "msg_type", "not allowed for"},
+    {"msg_type for an action without it", 0, IM, type_given, INVALID, "msg_type", "not allowed for"},
     {"msg_type 0", IM, 0, type_0, INVALID, "msg_type", "must be 1 or more"},
     {"msg_type -1", IM, 0, type_negative, INVALID, "msg_type", "is -1"},
     {"msg_type INT32_MIN", IM, 0, type_min, INVALID, "msg_type", "-2147483648"},
     {"msg_type INT32_MAX", IM, 0, type_max, RTCMSG_OK, "", ""},
-    {"user_ids without use", 0, IDS, ids_given, INVALID, "user_ids", "not allowed for"},
+    {"user_ids for an action without it", 0, IDS, ids_given, INVALID, "user_ids", "not allowed for"},
     {"user_ids NULL with a count", IDS, 0, ids_null_of_1, INVALID, "user_ids", "NULL with a length of 1"},
     {"user_ids of SIZE_MAX", IDS, 0, ids_of_size_max, INVALID, "user_ids", "18,446,744,073,709,551,615 recipients"},
     {"user_ids not aligned", IDS, 0, ids_misaligned, INVALID, "user_ids", "not aligned"},
@@ -472,7 +474,7 @@ static void invalid_messages(void) {
   }
 }
 
-/* A limit that is a setting. */
+/* A message at a limit that a setting changes. */
 struct limited {
   const char *what;
   const char *key;

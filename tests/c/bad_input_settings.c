@@ -1,4 +1,4 @@
-/* Settings that must not get past the boundary: refused when they are set, loaded, or when the client is made. */
+/* Invalid settings are refused when they are set or loaded, or when the client is made. */
 #include <rtcmsg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,7 +169,7 @@ static void invalid_variables(rtcmsg_client *client) {
   row_end_group(client);
 }
 
-/* A client made from these settings alone. */
+/* A client that is made with only these settings. */
 struct candidates {
   const char *what;
   const char *pairs[6][2];
@@ -194,20 +194,20 @@ struct candidates {
   }
 
 static const struct candidates candidates[] = {
-    {"nothing", {{NULL, NULL}}, NOT_CONFIGURED, "", "no vendor is configured"},
+    {"no setting", {{NULL, NULL}}, NOT_CONFIGURED, "", "no vendor is configured"},
     {"no credentials", {{"http.timeout_ms", "5"}}, NOT_CONFIGURED, "", "zego.app_id and zego.server_secret"},
-    {"access key alone", {{"volcengine.access_key", "a"}}, NOT_CONFIGURED, "volcengine.secret_key", "not set"},
-    {"secret key alone", {{"volcengine.secret_key", "s"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
-    {"token alone", {{"volcengine.session_token", "t"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
-    {"RTC app alone", {{"volcengine.rtc_app_id", "x"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
-    {"IM app alone", {{"volcengine.im_app_id", "1"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
-    {"ZEGO app alone", {{"zego.app_id", "1"}}, NOT_CONFIGURED, "zego.server_secret", "not set"},
-    {"server secret alone",
+    {"only the access key", {{"volcengine.access_key", "a"}}, NOT_CONFIGURED, "volcengine.secret_key", "not set"},
+    {"only the secret key", {{"volcengine.secret_key", "s"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
+    {"only the token", {{"volcengine.session_token", "t"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
+    {"only the RTC app", {{"volcengine.rtc_app_id", "x"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
+    {"only the IM app", {{"volcengine.im_app_id", "1"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
+    {"only the ZEGO app", {{"zego.app_id", "1"}}, NOT_CONFIGURED, "zego.server_secret", "not set"},
+    {"only the server secret",
      {{"zego.server_secret", "0123456789abcdef0123456789abcdef"}},
      NOT_CONFIGURED,
      "zego.app_id",
      "not set"},
-    {"half a vendor beside a whole",
+    {"one vendor complete and one incomplete",
      {ZEGO_KEYS, {"volcengine.access_key", "a"}},
      NOT_CONFIGURED,
      "volcengine.secret_key",
@@ -231,7 +231,7 @@ static const struct candidates candidates[] = {
     {"a name that ends like loopback", ZEGO_AT("http://example.localhost.com"), INVALID, "zego.endpoint", "https://"},
     {"an address in a name", ZEGO_AT("http://127.0.0.1.example.com"), INVALID, "zego.endpoint", "https://"},
     {"plain HTTP by IPv6", ZEGO_AT("http://[2001:db8::1]"), INVALID, "zego.endpoint", "https://"},
-    {"plain HTTP of Volcengine",
+    {"plain HTTP for Volcengine",
      {VOLCENGINE_KEYS, {"volcengine.endpoint", "http://rtc.volcengineapi.com"}},
      INVALID,
      "volcengine.endpoint",
@@ -249,10 +249,10 @@ static const struct candidates candidates[] = {
     {"CA file that is a directory", CA("."), INVALID, "tls.ca_file", ".: "},
     {"CA file that is empty", CA("empty.pem"), INVALID, "tls.ca_file", "no certificate"},
     {"CA file that is text", CA("text.pem"), INVALID, "tls.ca_file", "no certificate"},
-    {"CA file that is no base64", CA("broken.pem"), INVALID, "tls.ca_file", "PEM"},
+    {"CA file that is not base64", CA("broken.pem"), INVALID, "tls.ca_file", "PEM"},
     {"CA file that ends early", CA("cut.pem"), INVALID, "tls.ca_file", "PEM"},
-    {"CA file with a key alone", CA("key.pem"), INVALID, "tls.ca_file", "no certificate"},
-    {"CA file whose certificate is none", CA("hollow.pem"), INVALID, "tls.ca_file", "hollow.pem"},
+    {"CA file with only a key", CA("key.pem"), INVALID, "tls.ca_file", "no certificate"},
+    {"CA file with an invalid certificate", CA("hollow.pem"), INVALID, "tls.ca_file", "hollow.pem"},
     {"CA file for Volcengine",
      {VOLCENGINE_KEYS, {"tls.ca_file", "missing.pem"}},
      INVALID,

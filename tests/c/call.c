@@ -1,4 +1,4 @@
-/* rtcmsg_client_call_action(): the vendors' other actions, signed, with the raw answer; and what it does not let through. */
+/* rtcmsg_client_call_action() signs the vendors' other actions and returns the raw answer. It refuses invalid calls. */
 #include <rtcmsg.h>
 #include <stdlib.h>
 
@@ -29,7 +29,7 @@ static void check_accepted(const rtcmsg_report *report) {
 }
 
 static void p2p_send_user_message_is_sent_byte_for_byte(void) {
-  /* Spaces, order and number are kept: what is signed is what the caller wrote. */
+  /* Spaces, order and numbers are unchanged: the request has the bytes that the caller wrote. */
   static const char json[] =
       "{ \"Sender\": 1,  \"AppId\": 666675, \"MsgType\": 10013,\n \"Receivers\": [7221856821303361536, 404],"
       " \"Content\": \"caf\xC3\xA9 \\u00e9\" }";
@@ -105,7 +105,7 @@ static void a_call_that_the_vendor_refuses_has_a_report_with_the_raw_answer(void
   check_body_holds(report, "\"Code\":100000007");
   rtcmsg_report_free(report);
 
-  check_case("a body that the vendor does not take");
+  check_case("a body that the vendor refuses");
   report =
       fixture_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", "{}", RTCMSG_ERR_REJECTED);
   CHECK_TEXT(rtcmsg_report_request(report, 0)->vendor_error, "InvalidParam");
@@ -128,7 +128,7 @@ static void a_list_becomes_a_repeated_parameter(void) {
   }
 }
 
-/* A call that must not be taken in: no report, the named field, and not a byte to the emulator. */
+/* Checks that a call is refused: the error names the field, and there is no report. */
 static void check_refused(uint32_t vendor, const char *action, const char *version, const char *json,
                           const char *field) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);

@@ -1,7 +1,7 @@
 // emulator: --no-quota
 
-/* A close with a deadline keeps it, whatever the vendor does, and every message that is left has a completion that says
- * what is true. A free afterwards, or instead, leaves nothing behind. */
+/* A close keeps its deadline whatever the vendor does, and every remaining message gets a completion with its true
+ * outcome. A free after the close, or without one, leaves no threads and no memory behind. */
 #include <pthread.h>
 #include <rtcmsg.h>
 #include <sched.h>
@@ -20,19 +20,19 @@
 enum { WORKERS = 3, MESSAGES = 12, CLOSE_MS = 100, GENEROUS_S = 60 };
 
 #define WORKERS_TEXT "3"
-/* Nothing here ends by itself. */
+/* With these settings nothing times out during the test. */
 #define ENDLESS "http.timeout_ms", "600000", "http.connect_timeout_ms", "600000"
 
-/* Messages by what became of them. */
+/* The number of messages with each outcome. */
 struct outcome {
   size_t not_sent;
   size_t not_delivered;
   size_t unknown;
   size_t done;
-  size_t closed; /* with that code */
+  size_t closed; /* their code is RTCMSG_ERR_CLOSED */
 };
 
-/* Each to a user of its own, so that all workers have something to do. Their ids are 1 to MESSAGES. */
+/* Submits each message to another user, so that all workers are busy. The ids are 1 to MESSAGES. */
 static void submit_all(rtcmsg_client *client) {
   rtcmsg_message message = fixture_unicast();
   int i;
@@ -65,7 +65,7 @@ static double now(void) {
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* Polls until there is nothing any more, and adds up. Each id comes once. */
+/* Polls until nothing is left, and counts the outcomes. Each id must be polled once. */
 static struct outcome poll_all(rtcmsg_client *client) {
   struct outcome outcome = {0, 0, 0, 0, 0};
   int seen[MESSAGES + 1] = {0};
@@ -91,7 +91,7 @@ static struct outcome poll_all(rtcmsg_client *client) {
   return outcome;
 }
 
-/* Closes, and gives what was left. */
+/* Closes, and returns the outcomes of all messages. */
 static struct outcome close_before_deadline(rtcmsg_client *client) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   struct outcome outcome;
@@ -104,7 +104,7 @@ static struct outcome close_before_deadline(rtcmsg_client *client) {
   return outcome;
 }
 
-/* What the emulator has in its lists, by the beginning of an entry. */
+/* The number of times that `part` occurs in a list of the emulator. */
 static size_t entries(const char *list, const char *part) {
   char *json = control_get(list);
   const char *at = json;
@@ -118,7 +118,7 @@ static void a_close_keeps_its_deadline_while_a_dns_lookup_hangs(void) {
   char url[128];
   rtcmsg_client *client;
   struct outcome outcome;
-  check_case("stuck DNS");
+  check_case("DNS lookup hangs");
   named_emulator_url(url, sizeof url);
   client = fixture_client("volcengine.endpoint", url, "worker.threads", WORKERS_TEXT, ENDLESS, NULL);
   hold_lookups(1);
@@ -129,7 +129,7 @@ static void a_close_keeps_its_deadline_while_a_dns_lookup_hangs(void) {
   CHECK_SIZE(outcome.not_sent, MESSAGES);
   CHECK_SIZE(outcome.closed, MESSAGES);
   rtcmsg_client_free(client);
-  /* The one thread that nobody can end has a name that says so. */
+  /* A DNS lookup cannot be aborted, so its thread is the only one that is left. */
   while (tasks_named("rtcmsg-") > 1) sched_yield();
   CHECK_SIZE(tasks_named("rtcmsg-dns"), 1);
   CHECK_INT(lookups(), 1);
@@ -143,8 +143,8 @@ static void a_close_keeps_its_deadline_while_connects_hang(void) {
   struct listener_backlog backlog = listener_fill_backlog(&listener);
   rtcmsg_client *client;
   struct outcome outcome;
-  check_case("full backlog");
-  /* Such a thread ends when its connect does. */
+  check_case("connects hang");
+  /* A thread ends only when its connect ends, so the connects time out. */
   client = fixture_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, "http.timeout_ms",
                           "600000", "http.connect_timeout_ms", "5000", NULL);
   submit_all(client);
@@ -163,7 +163,7 @@ static void a_close_keeps_its_deadline_while_no_answer_comes(void) {
   rtcmsg_client *client;
   struct outcome outcome;
   int i;
-  check_case("silent vendor");
+  check_case("no answer");
   client = fixture_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, ENDLESS, NULL);
   submit_all(client);
   for (i = 0; i < WORKERS; i++) {
@@ -188,7 +188,7 @@ static void a_close_reports_requests_with_stalled_answers_as_unknown(void) {
   control_post("faults", "{\"stall\":true,\"processed\":true}");
   client = fixture_client("worker.threads", WORKERS_TEXT, ENDLESS, NULL);
   submit_all(client);
-  /* All that is sent is processed, and none of it is answered. */
+  /* The emulator processes every request and answers none. */
   while (entries("ledger", "\"sequence\":") < WORKERS) sched_yield();
   outcome = close_before_deadline(client);
   CHECK_SIZE(entries("ledger", "\"accepted\":true"), WORKERS);
@@ -213,7 +213,7 @@ static void a_close_ends_the_wait_before_a_retry(void) {
   outcome = close_before_deadline(client);
   refused = entries("ledger", "\"accepted\":false");
   CHECK_SIZE(entries("ledger", "\"sequence\":"), refused);
-  /* A refusal that was on its way when the connections were cut is one that nobody heard of. */
+  /* The client may close a connection while a refusal is in transit. The delivery of that message is unknown. */
   CHECK(outcome.not_delivered >= 1 && outcome.not_delivered + outcome.unknown >= refused);
   CHECK(outcome.not_delivered <= refused);
   CHECK_SIZE(outcome.done, 0);
@@ -224,7 +224,7 @@ static void a_close_ends_the_wait_before_a_retry(void) {
 static void a_close_ends_the_wait_for_quota(void) {
   rtcmsg_client *client;
   struct outcome outcome;
-  check_case("used up quota");
+  check_case("quota used up");
   control_post("reset", "%s", "");
   client = fixture_client("worker.threads", WORKERS_TEXT, "quota.mode", "wait", "quota.rtc_per_second", "1",
                           "quota.jitter_ms", "10000", "quota.volcengine_scope", "close, used up", ENDLESS, NULL);
@@ -260,7 +260,7 @@ static void of_two_concurrent_closes_the_shorter_timeout_ends_both(void) {
   struct closer immediate = {NULL, 0, RTCMSG_ERR_INTERNAL, 0};
   rtcmsg_message message = fixture_unicast();
   struct outcome outcome;
-  check_case("two closes");
+  check_case("two concurrent closes");
   without_timeout.client = immediate.client =
       fixture_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, ENDLESS, NULL);
   submit_all(without_timeout.client);
@@ -322,7 +322,7 @@ static void a_close_wakes_polls_without_a_timeout(void) {
 static void a_free_without_a_close_drops_queued_messages_and_completions(void) {
   rtcmsg_client *client;
   size_t arrived;
-  check_case("free alone");
+  check_case("free without close");
   control_post("reset", "%s", "");
   control_post("faults", "{\"stall\":true,\"skip\":5}");
   client = fixture_client("worker.threads", WORKERS_TEXT, ENDLESS, NULL);

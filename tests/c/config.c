@@ -1,4 +1,5 @@
-/* Settings: from the program, from the environment; what the log is told; and that no secret is told to anybody. */
+/* Settings from the program and from the environment, the lines of the log, and that no secret is in a log line or an
+ * error. */
 #include <rtcmsg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 #include "fixtures.h"
 #include "listener.h"
 
-/* All lines of a log, in order, with what each was logged as. */
+/* All lines of a log, in order, and the most verbose level among them. */
 struct log {
   char text[256 * 1024];
   size_t len;
@@ -31,7 +32,7 @@ static void log_line(void *user_data, int32_t level, const char *text) {
   log->text[log->len] = '\0';
 }
 
-/* Whatever a user might see ends up here too, to be searched with the log. */
+/* Adds a text that a user can see to the log, so that both are searched for secrets. */
 static void collect(const char *text) {
   size_t len = strlen(text);
   if (everything.len + len + 2 > sizeof everything.text) return;
@@ -71,7 +72,7 @@ static void an_unknown_key_is_refused_with_the_nearest_one(void) {
     CHECK_TEXT(error.field, slips[i][0]);
     CHECK_CONTAINS(error.message, slips[i][1]);
   }
-  check_case("nothing like it");
+  check_case("no similar key");
   CHECK_CODE(set(config, "!", "1", &error), RTCMSG_ERR_INVALID_ARGUMENT);
   CHECK_CONTAINS(error.message, "docs/CONFIGURATION.md");
   rtcmsg_config_free(config);
@@ -81,7 +82,7 @@ static void an_empty_value_resets_a_key(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = fixture_config();
   rtcmsg_client *client = NULL;
-  check_case("set back");
+  check_case("reset to the default");
   CHECK_CODE(set(config, "zego.server_secret", "", &error), RTCMSG_OK);
   fixture_check_no_error(&error);
   CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_ERR_NOT_CONFIGURED);
@@ -121,7 +122,7 @@ static void a_later_set_overrides_the_environment(void) {
   rtcmsg_client_free(client);
 }
 
-/* Moves a variable out of the way; put_back() restores it. */
+/* Unsets a variable and returns a copy of its value, for restore(). */
 static char *save_and_unset(const char *variable) {
   const char *value = getenv(variable);
   char *kept = malloc(strlen(value) + 1);
@@ -148,7 +149,7 @@ static void our_variables_override_the_vendors_own(void) {
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   rtcmsg_client_free(client);
 
-  check_case("VOLC_ alone");
+  check_case("only VOLC_");
   access_key = save_and_unset("RTCMSG_VOLCENGINE_ACCESS_KEY");
   secret_key = save_and_unset("RTCMSG_VOLCENGINE_SECRET_KEY");
   client = fixture_client(NULL);
@@ -166,7 +167,7 @@ static void our_variables_override_the_vendors_own(void) {
   unsetenv("VOLC_SECRETKEY");
 }
 
-/* Loads with one more variable set: it must be refused, and nothing be taken. */
+/* Loads with one more variable, which must be refused. No setting may be loaded then. */
 static void check_refused_variable(const char *variable, const char *value, const char *field, const char *part) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = rtcmsg_config_new();
@@ -188,7 +189,7 @@ static void an_invalid_variable_is_refused_and_no_setting_is_loaded(void) {
   check_refused_variable("RTCMSG_HTTP_MAX_IDLE_CONNECTIONS", "\xFF", "http.max_idle_connections", "UTF-8");
 }
 
-/* What Kubernetes sets in every pod of a namespace for the Services rtcmsg-worker, rtcmsg-tls and rtcmsg. */
+/* Kubernetes sets these in every pod of a namespace with the Services rtcmsg-worker, rtcmsg-tls and rtcmsg. */
 static void kubernetes_service_links_are_ignored_and_misspelled_settings_are_not(void) {
   static const char *const links[][2] = {
       {"RTCMSG_WORKER_SERVICE_HOST", "10.0.0.7"},
@@ -218,7 +219,7 @@ static void kubernetes_service_links_are_ignored_and_misspelled_settings_are_not
 static void other_programs_variables_and_empty_ones_are_ignored(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = rtcmsg_config_new();
-  check_case("variables of others");
+  check_case("variables of other programs");
   setenv("RTCMSG_LIBRARY", "somewhere", 1);
   setenv("RTCMSG_HTTP_TIMEOUT_MS", "", 1);
   setenv("ZEGO_APP_ID", "not ours", 1);
@@ -259,7 +260,7 @@ static void a_client_of_one_vendor_refuses_messages_of_the_other(void) {
   rtcmsg_message zego = command();
   rtcmsg_message unicast = fixture_unicast();
   rtcmsg_report *report = NULL;
-  check_case("Volcengine alone");
+  check_case("only Volcengine");
   check_not_configured(client, &zego, "zego.app_id");
   CHECK_CODE(rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, "SendBroadcastMessage", NULL, rtcmsg_str_from("{}"),
                                        NULL, &report, &error),
@@ -269,7 +270,7 @@ static void a_client_of_one_vendor_refuses_messages_of_the_other(void) {
   rtcmsg_report_free(fixture_send(client, &unicast, RTCMSG_OK));
   rtcmsg_client_free(client);
 
-  check_case("ZEGO alone");
+  check_case("only ZEGO");
   client = fixture_client("volcengine.access_key", "", "volcengine.secret_key", "", "volcengine.rtc_app_id", "",
                           "volcengine.im_app_id", "", NULL);
   check_not_configured(client, &unicast, "volcengine.access_key");
@@ -333,7 +334,7 @@ static void a_log_function_can_be_removed(void) {
   rtcmsg_config *config = fixture_config();
   rtcmsg_client *client;
   rtcmsg_message message = fixture_unicast();
-  check_case("log ended");
+  check_case("log function removed");
   CHECK_CODE(rtcmsg_config_set_log(config, log_line, &log, RTCMSG_LOG_DEBUG, &error), RTCMSG_OK);
   CHECK_CODE(rtcmsg_config_set_log(config, NULL, NULL, 0, &error), RTCMSG_OK);
   fixture_check_no_error(&error);
@@ -357,7 +358,7 @@ static void send_and_collect(rtcmsg_client *client, const rtcmsg_message *messag
   rtcmsg_report_free(report);
 }
 
-/* Everything that can go wrong with a secret in hand, as loud as can be. */
+/* Causes every kind of error while secrets are configured, with the most verbose log level. */
 static void cause_every_error(void) {
   static const char *const refused[][2] = {
       {"volcengine.endpoint", "https://user:hunter2-endpoint@example.com"},

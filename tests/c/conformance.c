@@ -1,4 +1,5 @@
-/* Every case of tests/conformance.json, through rtcmsg_client_send() and through submit and poll: the same answers. */
+/* Runs every case of tests/conformance.json through rtcmsg_client_send(), and through submit and poll. Both must give
+ * the same results. */
 #include "conformance_table.h"
 
 #include <stdio.h>
@@ -146,7 +147,7 @@ int main(void) {
   }
   check_case(NULL);
   printf("rows: %zu\n", sizeof conformance_cases / sizeof *conformance_cases);
-  /* A client that is gone leaves threads behind that are ending: memcheck is to see them ended. */
+  /* Threads of a freed client may still be ending. Memcheck would report them. */
   tasks_wait_for_end_of("rtcmsg-");
   return check_summary();
 }

@@ -1,6 +1,6 @@
 // emulator: --no-quota
 
-/* Host names: looked up once, and never waited for beyond the deadline. */
+/* A host name is looked up once, and no send waits for the lookup beyond its deadline. */
 #include <rtcmsg.h>
 #include <stdio.h>
 
@@ -72,7 +72,7 @@ static void a_send_keeps_its_deadline_while_a_lookup_hangs(void) {
   wait_for_held_lookup();
   /* The later sends waited for the first one's lookup. */
   CHECK_INT(lookups() - lookups_before, 1);
-  /* Nor does the lookup hold a close or a free. */
+  /* Close and free do not wait for the lookup either. */
   CHECK_CODE(rtcmsg_client_close(client, -1, &error), RTCMSG_OK);
   rtcmsg_client_free(client);
   CHECK_SIZE(control_stats().connections, before.connections);

@@ -1,5 +1,5 @@
-/* A fork with messages done, in flight and queued: the parent goes on as if nothing were, and the child needs a client of
- * its own. */
+/* A fork while messages are completed, in flight and queued: the parent continues unchanged, and the child needs a new
+ * client. */
 #include <poll.h>
 #include <pthread.h>
 #include <rtcmsg.h>
@@ -82,7 +82,8 @@ static void run_child(rtcmsg_client *parents) {
     rtcmsg_client_free(parents);
     a_new_client_submits_and_polls();
     fflush(stdout);
-    /* As another program, without a leak check: what the parent's other threads held has no owner here. */
+    /* Ends the child as another program, without a leak check: memory of the parent's other threads has no owner
+     * here. */
     if (check_failures() == failures_before) execlp("true", "true", (char *)NULL);
     _exit(1);
   }
@@ -97,7 +98,7 @@ static int is_readable(ptrdiff_t handle) {
   return poll(&fd, 1, 0) == 1;
 }
 
-/* Reads a request where one was not read yet, and answers it and all that follow. */
+/* Answers `count` requests of a connection. The first one has already been read. */
 struct answers {
   int connection;
   int count;
@@ -135,7 +136,7 @@ static void a_fork_with_messages_done_in_flight_and_queued(void) {
     CHECK(listener_read_request(answers.connection));
     listener_write(answers.connection, success);
   }
-  /* One is on its way, and the others wait behind it. */
+  /* One message is in flight, and the others wait for it. */
   CHECK(listener_read_request(answers.connection));
   CHECK(is_readable(handle));
   run_child(client);
@@ -159,7 +160,7 @@ static void a_fork_with_messages_done_in_flight_and_queued(void) {
   }
   CHECK(!is_readable(handle));
   CHECK_SIZE(rtcmsg_client_pending(client), 0);
-  /* A fork of a client that rests, and then its end. */
+  /* A fork while the client is idle, and then the close. */
   run_child(client);
   CHECK_CODE(rtcmsg_client_close(client, -1, &error), RTCMSG_OK);
   rtcmsg_client_free(client);

@@ -1,6 +1,7 @@
 // modes: plain (a sanitizer's and memcheck's heaps are not the one that mallinfo2 counts)
 
-/* A hundred thousand sends leave no memory behind that a leak check would not see, because it is still reachable.
+/* A hundred thousand sends do not make the heap grow by memory that is still reachable, which a leak check does not
+ * report.
  *
  * The vendor is a child process that answers with a fixed text, so that no other heap is counted. */
 #include <malloc.h>
@@ -19,8 +20,9 @@
 
 enum { THREADS = 8, WARM_UP_SENDS = 250, SENDS = 12500 };
 
-/* How many connections the pool holds at the two moments is chance, up to one for each thread, and each may have its
- * buffers of 16 KiB in and out. The smallest block leaked by each send is twelve times that. */
+/* The number of connections in the pool may differ between the two measurements by one for each thread, and each
+ * connection may have input and output buffers of 16 KiB. A leak of the smallest block in each send is twelve times as
+ * large. */
 enum { CONNECTION_BUFFERS = THREADS * 2 * 16 * 1024 };
 
 static const char success[] =

@@ -1,6 +1,7 @@
 // standards: c99 c11 c17
 
-/* The binary interface: numbers and layouts that programs already built rely on. They are added to, never changed. */
+/* The binary interface: existing programs depend on these numbers and layouts. New ones may be added, but none may
+ * change. */
 #include <rtcmsg.h>
 
 #include <stdio.h>
@@ -96,7 +97,7 @@ static void numbers_and_names_are_unchanged(void) {
 }
 
 static void an_unknown_number_has_a_name(void) {
-  check_case("no such number");
+  check_case("unknown number");
   CHECK_TEXT(rtcmsg_code_name(1), "RTCMSG_?");
   CHECK_TEXT(rtcmsg_code_name(-1000), "RTCMSG_?");
   CHECK_TEXT(rtcmsg_code_name(INT32_MIN), "RTCMSG_?");

@@ -1,4 +1,4 @@
-/* Closed, freed, forked, shared by threads: a client at its edges. */
+/* A client that is closed, freed, used after a fork, and shared by threads. */
 #include <pthread.h>
 #include <rtcmsg.h>
 #include <sched.h>
@@ -16,7 +16,7 @@
 static const char success[] =
     "HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n{\"ResponseMetadata\":{\"RequestId\":\"id-1\"}}";
 
-/* Every call that sends or asks gives this code, and no report. */
+/* Checks that the functions that check and send return this code and no report. */
 static void check_returns(rtcmsg_client *client, rtcmsg_code expected) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_message message = fixture_unicast();
@@ -108,7 +108,8 @@ static void *send_on_thread(void *argument) {
   return NULL;
 }
 
-/* A send whose request has arrived at the listener, and which waits for an answer on the connection given back. */
+/* Starts a send and waits until its request has arrived at the listener. Returns the connection, on which it waits for
+ * an answer. */
 static int begin_send(struct send *send, const struct listener *listener) {
   int connection;
   REQUIRE(pthread_create(&send->thread, NULL, send_on_thread, send) == 0);
@@ -122,7 +123,7 @@ static void close_aborts_a_send_that_waits_for_its_answer(void) {
   struct send send = {NULL, RTCMSG_OK, NULL, 0};
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   int connection;
-  check_case("close with a call under way");
+  check_case("close during a send");
   send.client = fixture_client("volcengine.endpoint", listener.url, NULL);
   connection = begin_send(&send, &listener);
   CHECK_CODE(rtcmsg_client_close(send.client, 0, &error), RTCMSG_OK);
@@ -155,7 +156,7 @@ static void close_without_timeout_waits_for_a_send(void) {
   closing.client = send.client = fixture_client("volcengine.endpoint", listener.url, NULL);
   connection = begin_send(&send, &listener);
   REQUIRE(pthread_create(&closing.thread, NULL, close_without_timeout, &closing) == 0);
-  /* Once intake has ended the close waits, and then alone may the answer come. */
+  /* When the client accepts no more messages, the close is waiting. Only then the answer is sent. */
   while (rtcmsg_client_check(send.client, &message, NULL) != RTCMSG_ERR_CLOSED) sched_yield();
   listener_write(connection, success);
   CHECK(pthread_join(send.thread, NULL) == 0);
@@ -169,7 +170,7 @@ static void close_without_timeout_waits_for_a_send(void) {
   listener_close(&listener);
 }
 
-/* Whether the child finds what it should. */
+/* Runs the checks of the child. Returns whether they passed. */
 static int child_passes(rtcmsg_client *parents) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   size_t failures_before = check_failures();
@@ -196,8 +197,8 @@ static void run_child(rtcmsg_client *parents) {
   if (child == 0) {
     int passed = child_passes(parents);
     fflush(stdout);
-    /* Ends as another program, without exit handlers, which are the parent's, and without a leak check: what the
-     * parent's other threads held at the fork has no owner in the child. */
+    /* Ends the child as another program, without the parent's exit handlers and without a leak check: memory of the
+     * parent's other threads has no owner in the child. */
     if (passed) execlp("true", "true", (char *)NULL);
     _exit(1);
   }
@@ -211,7 +212,7 @@ static void a_forked_child_needs_a_client_of_its_own(void) {
   check_case("fork");
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   run_child(client);
-  /* The parent's connection is still the parent's. */
+  /* The parent can still use its connection. */
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   run_child(client);
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
@@ -222,7 +223,7 @@ static void a_fork_during_a_send_affects_neither_process(void) {
   struct listener listener = listener_open();
   struct send send = {NULL, RTCMSG_ERR_INTERNAL, NULL, 0};
   int connection;
-  check_case("fork with a call under way");
+  check_case("fork during a send");
   send.client = fixture_client("volcengine.endpoint", listener.url, NULL);
   connection = begin_send(&send, &listener);
   run_child(send.client);

@@ -38,7 +38,7 @@ struct listener listener_open(void) {
   return listener;
 }
 
-/* Whether a connection came about; `fd` is the caller's all the same. */
+/* Returns whether the connect succeeded. The caller closes `fd` in both cases. */
 static int connects(int fd, const struct sockaddr_in *address) {
   struct pollfd waiting;
   int failure = 0;
@@ -59,7 +59,7 @@ struct listener_backlog listener_fill_backlog(const struct listener *listener) {
   int came = 1;
   if (getsockname(listener->fd, (struct sockaddr *)&address, &size) != 0) give_up("getsockname");
   for (backlog.count = 0; came; backlog.count++) {
-    if (backlog.count == LISTENER_MAX_BACKLOG) give_up("the backlog has no end");
+    if (backlog.count == LISTENER_MAX_BACKLOG) give_up("the backlog does not fill up");
     backlog.fds[backlog.count] = socket(AF_INET, SOCK_STREAM, 0);
     if (backlog.fds[backlog.count] < 0) give_up("socket");
     came = connects(backlog.fds[backlog.count], &address);
@@ -84,7 +84,7 @@ int listener_accept(const struct listener *listener) {
   return connection;
 }
 
-/* The length of the whole request, as far as its head says; 0 while the head is not complete. */
+/* The length of the whole request, from its head; 0 while the head is incomplete. */
 static size_t request_length(const char *data) {
   static const char name[] = "\r\ncontent-length:";
   const char *end = strstr(data, "\r\n\r\n");
@@ -118,7 +118,7 @@ void listener_write(int connection, const char *text) {
   while (len > 0) {
     ssize_t sent = send(connection, text, len, MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return; /* The client has gone: it will say what became of it. */
+    if (sent <= 0) return; /* The client closed the connection; the test checks its report. */
     text += sent;
     len -= (size_t)sent;
   }

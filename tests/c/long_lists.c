@@ -1,4 +1,4 @@
-/* Lists longer than the vendor takes, attempts that are repeated, and credentials that change, seen from C. */
+/* Through the C interface: lists longer than the vendor's limit, retries, changed credentials, and a used up quota. */
 #include <rtcmsg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* Every action, end to end: what the library says became of each recipient, and what the recipients really hold. */
+/* Every action, end to end: the report of the library for each recipient, and the messages that the recipients
+ * received. */
 #include <rtcmsg.h>
 #include <stdlib.h>
 
@@ -15,7 +16,7 @@ static const int64_t OFFLINE = INT64_C(9007199254740993); /* 2^53 + 1: the first
 static const int64_t LARGEST = INT64_MAX;
 static const int64_t UNKNOWN_USER = 404;
 
-/* Whatever a quoting rule on the way could break. */
+/* Characters that wrong quoting or escaping would change. */
 static const char awkward[] = "\"quotes\" \\ / \n\t\r</b> &amp;+%20%00?#=  é 漢字 \xF0\x9F\x98\x80 \x7F\x01 ";
 
 static rtcmsg_client *client;
@@ -26,7 +27,7 @@ static rtcmsg_message message_of(uint32_t action) {
   return message;
 }
 
-/* The one request of a message that the vendor took. */
+/* Checks the only request of a message that the vendor accepted. */
 static void check_request(const rtcmsg_report *report, const char *action) {
   const rtcmsg_request *request = rtcmsg_report_request(report, 0);
   CHECK_CODE(request->code, RTCMSG_OK);
@@ -85,7 +86,7 @@ static void check_device(const rtcmsg_report *report, size_t index, const char *
   CHECK_SIZE(device->reserved, 0);
 }
 
-/* The counts by delivery: they must add up, so one that is not named here is 0. */
+/* Checks the counts by delivery. Those that are not arguments must be 0. */
 static void check_counts(const rtcmsg_report *report, size_t all, size_t delivered, size_t accepted,
                          size_t not_delivered) {
   CHECK_SIZE(rtcmsg_report_recipient_count(report), all);
@@ -97,7 +98,7 @@ static void check_counts(const rtcmsg_report *report, size_t all, size_t deliver
   CHECK(rtcmsg_report_recipient(report, all) == NULL);
 }
 
-/* The last message of an inbox is this one; `count` is how many there are by now. */
+/* Checks that the inbox has `count` messages and that this one is the last. */
 static void check_arrival(struct control_inbox inbox, size_t count, const char *action, const rtcmsg_report *report,
                           const rtcmsg_message *message) {
   const struct control_arrival *last;
@@ -145,7 +146,7 @@ static void a_unicast_reaches_a_user_who_is_logged_in(void) {
 static void a_unicast_to_a_user_who_is_offline_or_does_not_exist_is_accepted(void) {
   static const char *const users[] = {"offline", "nobody"};
   size_t i;
-  check_case("SendUnicast to the absent");
+  check_case("SendUnicast to users who are offline or unknown");
   control_post("volcengine/login", "{\"user_id\":\"offline\"}");
   control_post("volcengine/logout", "{\"user_id\":\"offline\"}");
   for (i = 0; i < 2; i++) {
@@ -334,7 +335,7 @@ static void a_signal_to_users_reports_each_device(void) {
 static void a_signal_that_reached_no_user_is_undelivered(void) {
   rtcmsg_message message = signal_of(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, "anyone?");
   rtcmsg_report *report;
-  check_case("P2PSendMessage to the offline");
+  check_case("P2PSendMessage to offline users");
   message.user_ids = &OFFLINE;
   message.user_id_count = 1;
   report = fixture_send(client, &message, RTCMSG_ERR_UNDELIVERED);
@@ -379,7 +380,7 @@ static void a_signal_to_all_except_skips_the_excluded_users(void) {
   message.user_ids = left_out;
   message.user_id_count = 2;
   report = fixture_send(client, &message, RTCMSG_OK);
-  // There may be members without a row: the vendor accepted it for them.
+  // A member without a row in the answer counts as accepted.
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
   check_request(report, "P2PSendMessage");
   check_counts(report, 2, 2, 0, 0);
@@ -467,7 +468,7 @@ static void a_command_to_the_room_reaches_all_but_its_sender(void) {
   rtcmsg_report_free(report);
 }
 
-/* A payload of `len` bytes goes through whole; the inbox's owner is in place already. */
+/* Checks that a payload of `len` bytes arrives complete. The recipient must be online already. */
 static void check_arrives_complete(rtcmsg_message message, const char *name, const char *vendor, const char *user,
                                    size_t len) {
   char *payload = malloc(len);

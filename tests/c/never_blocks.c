@@ -1,9 +1,9 @@
-// modes: plain (memcheck and AddressSanitizer have system calls of their own)
+// modes: plain (memcheck and AddressSanitizer make system calls of their own)
 // emulator: --no-quota
 // traced: yes
 
-/* A tick never blocks: not on DNS, a connect, a vendor, a full queue or a quota. What is between two marks is held to by
- * the runner, which sees each system call of this thread (tools/never_blocks.py). */
+/* A game's tick never blocks: not on DNS, a connect, a vendor, a full queue or a quota. The runner traces the system
+ * calls of this thread and checks those between two marks (tools/never_blocks.py). */
 #include <fcntl.h>
 #include <rtcmsg.h>
 #include <sched.h>
@@ -24,7 +24,7 @@ enum { MESSAGES = 300, ROWS = 4 };
 
 static int dev_null;
 
-/* A system call that the library has no use for. */
+/* Marks a place in the trace of system calls. */
 static void mark(const char *text) { REQUIRE(write(dev_null, text, strlen(text)) == (ssize_t)strlen(text)); }
 
 static int stats_contain(rtcmsg_client *client, const char *part) {
@@ -34,7 +34,7 @@ static int stats_contain(rtcmsg_client *client, const char *part) {
   return strstr(json, part) != NULL;
 }
 
-/* What a game does in its ticks. Gives how many were taken in. */
+/* Submits and polls as a game does in its tick. Returns the number of accepted messages. */
 static size_t tick(rtcmsg_client *client, const char *what) {
   rtcmsg_message message = fixture_unicast();
   rtcmsg_completion rows[ROWS];
@@ -69,7 +69,7 @@ static size_t tick(rtcmsg_client *client, const char *what) {
   return submitted;
 }
 
-/* Once while the library's threads begin, and once when all of them are stuck. */
+/* Ticks once while the library starts its threads, and once when all of them wait. */
 static void tick_twice(rtcmsg_client *client, const char *what, const char *stuck) {
   check_case(what);
   CHECK_SIZE(tick(client, what), MESSAGES);
@@ -77,7 +77,7 @@ static void tick_twice(rtcmsg_client *client, const char *what, const char *stuc
   CHECK_SIZE(tick(client, what), MESSAGES);
 }
 
-/* Each message that was taken in has its completion. */
+/* Closes the client, and checks that each accepted message has a completion. */
 static void close_and_poll(rtcmsg_client *client, size_t submitted) {
   rtcmsg_completion rows[ROWS];
   size_t polled = 0;

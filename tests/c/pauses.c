@@ -1,8 +1,9 @@
 // emulator: --no-quota
-// modes: plain (it is about time, which the checkers stretch)
+// modes: plain (it measures time, and the other modes are slower)
 
-/* More than the quota never leaves in a second, also when something holds up what has its permits already: a process that
- * is stopped, a CPU limit, a slow host name, an endpoint that does not answer. The emulator's clock is the judge. */
+/* No more requests than the quota arrive in a second, even if something delays requests that already have their
+ * permits: a stopped process, a CPU limit, a slow DNS lookup, an endpoint that does not answer. The emulator's clock is
+ * used. */
 #define _DEFAULT_SOURCE /* nice() */
 #include <pthread.h>
 #include <rtcmsg.h>
@@ -22,16 +23,16 @@
 #include "listener.h"
 
 enum { THREADS = 300, LIMIT = 100, ROUNDS = 10 };
-/* Requests that a stop catches between the last look at the quota and the write, one for a thread at most: on a busy machine
- * many, but never all that have a slot. Nothing catches them where they wait for a name or a connection; there it is what the
- * judge is late with. That the quota itself is exact is shown with a clock of its own, in src/quota. */
+/* STOP_TOLERANCE is for requests that are stopped between the last check of the quota and the write. Each thread has at
+ * most one; on a busy machine there can be many, but never all that have a slot. CLOCK_TOLERANCE is for requests that
+ * the emulator reads late. The tests in src/quota show with a simulated clock that the quota itself is exact. */
 enum { STOP_TOLERANCE = LIMIT * 9 / 10, CLOCK_TOLERANCE = LIMIT / 2 };
 
-/* What delays may differ by where the machine has other work and every connection is new. */
+/* On a busy machine, and with new connections, delays differ by up to this jitter. */
 #define PACED \
   "quota.mode", "wait", "quota.jitter_ms", "500", "http.timeout_ms", "60000", "http.max_idle_connections", "300"
 
-/* Three hundred connects at once, on a busy machine, take the judge some time. */
+/* On a busy machine the emulator needs some time to accept three hundred connections. */
 #define MANY_CONNECTS "quota.jitter_ms", "2000"
 
 struct sender {
@@ -80,7 +81,7 @@ static int by_time(const void *left, const void *right) {
   return a < b ? -1 : a > b;
 }
 
-/* The most requests of the ledger within a second, by the emulator's clock. */
+/* The largest number of requests within a second, by the times in the emulator's ledger. */
 static size_t most_in_a_second(void) {
   static const char key[] = "\"received_at_ns\":";
   char *ledger = control_get("ledger");
@@ -126,8 +127,8 @@ static void sleep_s(int seconds) {
   while (nanosleep(&time, &time) != 0) continue;
 }
 
-/* What sends is a process of its own, which can be stopped, and which lets the judge go first: a request that the emulator
- * is late with would count in the wrong second. */
+/* Runs `body` in a child process, which can be stopped. The child has a low priority, because a request that the
+ * emulator reads late would count in the wrong second. */
 static pid_t in_child(void (*body)(void)) {
   pid_t child;
   fflush(stdout);
@@ -171,7 +172,7 @@ static void a_process_that_was_stopped_keeps_the_quota_when_it_continues(void) {
     control_post("reset", "%s", "");
     before = control_stats();
     child = in_child(send_until_killed);
-    /* A window has just opened when its first request arrives. */
+    /* The process is stopped soon after the first request of a new window. */
     wait_for_requests(before.requests + LIMIT + 1 + (uint64_t)round * 3);
     kill(child, SIGSTOP);
     sleep_s(2);
@@ -182,7 +183,7 @@ static void a_process_that_was_stopped_keeps_the_quota_when_it_continues(void) {
   }
 }
 
-/* Whether a file took a text. */
+/* Returns whether the text was written. */
 static int write_file(const char *path, const char *text) {
   FILE *file = fopen(path, "w");
   int is_written = file && fputs(text, file) >= 0;
@@ -198,7 +199,7 @@ static void a_process_with_a_cpu_limit_of_5_percent_keeps_the_quota(void) {
   pid_t child;
   check_case("CPU limit");
   if (mkdir(group, 0755) != 0) {
-    printf("CPU limit: not tested, no cgroup can be made here\n");
+    printf("CPU limit: not tested, because a cgroup cannot be created here\n");
     return;
   }
   control_post("reset", "%s", "");

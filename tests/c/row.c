@@ -54,7 +54,7 @@ void row_begin_group(void) { traffic_before = control_stats(); }
 
 void row_end_group(rtcmsg_client *client) {
   rtcmsg_message good = fixture_unicast();
-  check_case("a good message after bad ones");
+  check_case("a valid message after invalid ones");
   rtcmsg_report_free(fixture_send(client, &good, RTCMSG_OK));
   row_begin_group();
 }

@@ -1,12 +1,12 @@
 // emulator: --no-quota
 // ledger: completions.txt
 
-/* Everything at once: four threads that submit all nine actions, two that poll, one that cancels, one that changes the
- * credentials, an emulator with random faults from fixed seeds, and a close in the middle.
+/* Four threads submit all nine actions, two poll, one cancels and one changes the credentials, while the emulator
+ * causes random faults from fixed seeds. The client is closed in the middle of this.
  *
- * STRESS_MESSAGES is how many are taken in before the close; without it as many as an unoptimized library does in a
- * short time. Each message has a number, which is its payload and its user_data. What became of it goes to a file, which the runner
- * holds against the emulator's ledger. */
+ * STRESS_MESSAGES is the number of messages that are accepted before the close; the default is what an unoptimized
+ * library handles in a short time. Each message has a number, which is in its payload and is its user_data. The outcome
+ * of each one is written to a file, which the runner compares with the emulator's ledger. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <rtcmsg.h>
@@ -22,15 +22,15 @@
 
 enum { SUBMITTERS = 4, POLLERS = 2, ROWS = 64, CLOSE_MS = 5, DESTINATIONS = 200 };
 
-/* What one submitter knows of a message, and what the pollers were told. */
+/* A message as its submitter and the pollers see it. */
 struct entry {
-  uint64_t id; /* 0: not taken in */
+  uint64_t id; /* 0 if the message was not accepted */
   uint64_t completed_id;
   unsigned completions;
   int without_completion;
   rtcmsg_code code;
   uint32_t delivery;
-  /* Requests by delivery. */
+  /* The number of its requests with each delivery. */
   unsigned done;
   unsigned unknown;
   unsigned refused;
@@ -38,13 +38,13 @@ struct entry {
 
 static rtcmsg_client *client;
 static struct entry *entries;
-static unsigned char *cancelled; /* by id */
-static size_t wanted;            /* as many are taken in before the close */
+static unsigned char *cancelled; /* indexed by id */
+static size_t wanted;            /* the number of messages accepted before the close */
 static size_t room;
 static size_t next_number;
 static uint64_t submitted_count;
 static uint64_t latest_id;
-static uint64_t unexpected_completions; /* completions that nobody submitted */
+static uint64_t unexpected_completions; /* completions without a message, repeated ones, and wrong ones */
 static int is_over;
 
 static uint64_t load(const uint64_t *from) { return __atomic_load_n(from, __ATOMIC_SEQ_CST); }
@@ -63,7 +63,7 @@ static void sleep_us(long microseconds) {
   nanosleep(&time, NULL);
 }
 
-/* A message of any action, by its number alone. What it points to is the caller's. */
+/* A message of any action, which depends only on its number. The message points into this struct. */
 struct draft {
   char room_id[32];
   char user[32];
@@ -118,7 +118,7 @@ static void set_recipients(struct draft *draft, uint32_t random) {
     message->to_count = 2;
   }
   if (message->action == RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS) {
-    /* One room that has them all; now and then more than one request takes. */
+    /* All users are in one room. Some lists are longer than the limit of one request. */
     message->room_id = rtcmsg_str_from("crowd");
     message->to_count = random % 16 == 0 ? 12 : 1;
     for (i = 0; i < message->to_count; i++) draft->to[i] = rtcmsg_str_from(crowd[(random / 16 + i) % 12]);
@@ -157,7 +157,7 @@ static void compose(struct draft *draft, size_t number) {
   if (next_random(&random) % 32 == 0) draft->options.flags |= RTCMSG_SUBMIT_NO_COMPLETION;
 }
 
-/* Submits until the client is closed, or there are no numbers left. Gives the first code that should not be. */
+/* Submits until the client is closed or all numbers are used. Stores a code that is not expected in *argument. */
 static void *submit(void *argument) {
   rtcmsg_code *wrong = argument;
   struct draft draft;
@@ -200,7 +200,7 @@ static void record(const rtcmsg_completion *row) {
   }
 }
 
-/* Polls until there is nothing any more. */
+/* Polls until the client is closed and no completions are left. */
 static void *poll_all(void *argument) {
   rtcmsg_code *wrong = argument;
   rtcmsg_completion rows[ROWS];
@@ -234,7 +234,7 @@ static void *cancel_some(void *argument) {
   return NULL;
 }
 
-/* The emulator takes the keys with the session token and without it. */
+/* The emulator accepts the keys with and without the session token. */
 static void *change_credentials(void *argument) {
   rtcmsg_code *wrong = argument;
   rtcmsg_str key = rtcmsg_str_from(getenv("RTCMSG_VOLCENGINE_ACCESS_KEY"));
@@ -262,7 +262,7 @@ static void fill_rooms(void) {
   for (i = 0; i < DESTINATIONS; i++) control_post("zego/join", "{\"room_id\":\"room-%d\",\"user_id\":\"u0\"}", i);
 }
 
-/* The one at accept comes last: it hits the control API as well. */
+/* The fault at accept is added last, because it also affects connections to the control API. */
 static void add_faults(void) {
   static const char *const faults[] = {
       "\"probability\":0.01,\"seed\":1,\"throttle\":true",
@@ -323,7 +323,7 @@ static void check_entries(void) {
         by_delivery[RTCMSG_DELIVERY_UNKNOWN] > 0 && by_delivery[RTCMSG_DELIVERY_NOT_SENT] > 0);
 }
 
-/* A line for each message that was taken in: its number, whether it had a completion, and its requests by delivery. */
+/* Writes a line for each accepted message: its number, the number of its completions, and its requests by delivery. */
 static void write_entries(void) {
   FILE *file = fopen("completions.txt", "w");
   size_t number;

@@ -1,4 +1,4 @@
-/* What is known of a message when the network fails: not sent if no byte can have left, unknown if one may have. */
+/* The delivery of a message when the network fails: not sent if no byte can have been sent, and unknown otherwise. */
 #include <rtcmsg.h>
 #include <stdio.h>
 
@@ -6,7 +6,7 @@
 #include "fixtures.h"
 #include "listener.h"
 
-/* Long enough for a resolver that tries every server twice; no test waits for it to pass. */
+/* Long enough for a resolver that tries every server twice. No test waits until it ends. */
 #define GENEROUS_MS 120000
 
 static rtcmsg_str to_two[2];
@@ -34,7 +34,7 @@ static rtcmsg_client *client_at(const char *url) {
   return fixture_client("volcengine.endpoint", url, "zego.endpoint", url, NULL);
 }
 
-/* Sends with a deadline, and checks that every part of the report says the same. */
+/* Sends with a deadline, and checks that all parts of the report agree. */
 static void check_fails(rtcmsg_client *client, const rtcmsg_message *message, int32_t timeout_ms, rtcmsg_code code,
                         uint32_t delivery, uint32_t http_status) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
@@ -63,7 +63,7 @@ static void check_fails(rtcmsg_client *client, const rtcmsg_message *message, in
     CHECK_BYTES(recipient->user, strlen(recipient->user), message->to[i].data, message->to[i].len);
     CHECK_CODE(recipient->code, code);
   }
-  /* ZEGO's URL holds the message. */
+  /* The URL of a ZEGO request contains the message. */
   CHECK_LACKS(error.message, "payload");
   CHECK_LACKS(rtcmsg_report_summary(report), "payload");
   rtcmsg_report_free(report);
@@ -79,14 +79,14 @@ static void check_both_vendors_fail(const char *url, int32_t timeout_ms, rtcmsg_
 }
 
 static void a_refused_connection_is_not_sent(void) {
-  struct listener deaf = listener_refusing();
-  check_case("nothing listens");
-  check_both_vendors_fail(deaf.url, GENEROUS_MS, RTCMSG_ERR_CONNECT, RTCMSG_DELIVERY_NOT_SENT);
-  listener_close(&deaf);
+  struct listener refusing = listener_refusing();
+  check_case("connection refused");
+  check_both_vendors_fail(refusing.url, GENEROUS_MS, RTCMSG_ERR_CONNECT, RTCMSG_DELIVERY_NOT_SENT);
+  listener_close(&refusing);
 }
 
-/* The first deadline, of 300 ms and its doubles, by which this machine gets the request out: only then does its passing
- * leave anything unknown. */
+/* Doubles a deadline of 300 ms until this machine can send the request before it: only then the delivery is unknown
+ * when the deadline ends. */
 static int32_t deadline_for(rtcmsg_client *client, const rtcmsg_message *message) {
   rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   uint32_t delivery = RTCMSG_DELIVERY_NOT_SENT;
@@ -135,7 +135,7 @@ static void a_server_that_closes_after_the_request_gives_unknown(void) {
   rtcmsg_client *client = client_at(listener.url);
   rtcmsg_message messages[2];
   size_t i;
-  check_case("hangs up");
+  check_case("closes after the request");
   messages[0] = batch();
   messages[1] = command();
   for (i = 0; i < 2; i++) {
@@ -183,7 +183,7 @@ static const struct answer answers[] = {
     {"HTML 502", "HTTP/1.1 502 Bad Gateway\r\n" HTML, RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 502},
     {"HTML 500", "HTTP/1.1 500 Internal Server Error\r\n" HTML, RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 500},
     {"HTML 200", "HTTP/1.1 200 OK\r\n" HTML, RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 200},
-    {"nothing 204", "HTTP/1.1 204 No Content\r\n\r\n", RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 204},
+    {"no body 204", "HTTP/1.1 204 No Content\r\n\r\n", RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 204},
     {"HTML 404", "HTTP/1.1 404 Not Found\r\n" HTML, RTCMSG_ERR_REJECTED, RTCMSG_DELIVERY_NOT_DELIVERED, 404},
     {"HTML 400", "HTTP/1.1 400 Bad Request\r\n" HTML, RTCMSG_ERR_REJECTED, RTCMSG_DELIVERY_NOT_DELIVERED, 400},
     {"HTML 401", "HTTP/1.1 401 Unauthorized\r\n" HTML, RTCMSG_ERR_UNAUTHENTICATED, RTCMSG_DELIVERY_NOT_DELIVERED, 401},
@@ -193,7 +193,7 @@ static const struct answer answers[] = {
      RTCMSG_DELIVERY_NOT_DELIVERED, 301},
     {"a body cut off", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"ResponseMetadata\":", RTCMSG_ERR_DISCONNECTED,
      RTCMSG_DELIVERY_UNKNOWN, 200},
-    {"no HTTP", "hello\r\n\r\n", RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 0},
+    {"not HTTP", "hello\r\n\r\n", RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 0},
 };
 
 static void an_answer_that_is_not_the_vendors_is_classified_by_its_status(void) {
@@ -242,7 +242,7 @@ static void a_connection_closed_while_idle_loses_no_message(void) {
     listener_serve_once(&service, &listener,
                         "HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n{\"ResponseMetadata\":{\"RequestId\":\"id-1\"}}");
     rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
-    /* Joined, so the server has closed before the next send begins. */
+    /* The server's thread has ended, so it has closed the connection before the next send begins. */
     CHECK(listener_join(&service));
   }
   rtcmsg_client_free(client);

@@ -1,4 +1,4 @@
-/* What the vendors refuse: the code, what it says about delivery, and the vendor's own words. */
+/* Messages that the vendors refuse: the code, the delivery, and the vendor's own error. */
 #include <rtcmsg.h>
 #include <stdlib.h>
 
@@ -9,7 +9,7 @@
 static const rtcmsg_str alice = {"alice", 5};
 static const int64_t member = 10008;
 
-/* The message was refused as a whole: one request, every named recipient has its outcome. */
+/* Checks that the vendor refused the whole message: there is one request, and every recipient has the same outcome. */
 static void check_refused(rtcmsg_client *client, const rtcmsg_message *message, rtcmsg_code code, uint32_t http_status,
                           const char *vendor_error, int32_t vendor_code) {
   rtcmsg_report *report = fixture_send(client, message, code);
@@ -107,7 +107,7 @@ static void an_im_error_names_what_is_missing(void) {
   check_case("unknown conversation");
   check_refused(client, &message, RTCMSG_ERR_UNDELIVERED, 200, "ConversationNotFound", 0);
 
-  check_case("the sender is no member");
+  check_case("the sender is not a member");
   control_post("im/join", "{\"conversation_id\":1,\"user_id\":10008,\"devices\":[\"Web\"]}");
   message = signal_from(10009, 1);
   check_refused(client, &message, RTCMSG_ERR_UNDELIVERED, 200, "ParticipantNotInConversation", 0);
@@ -163,7 +163,7 @@ static void a_failed_send_needs_no_error_struct(void) {
   rtcmsg_client *client = fixture_client("volcengine.secret_key", "wrong", NULL);
   rtcmsg_message unicast = fixture_unicast();
   rtcmsg_report *report = NULL;
-  check_case("no error asked for");
+  check_case("NULL for the error");
   CHECK_CODE(rtcmsg_client_send(client, &unicast, NULL, &report, NULL), RTCMSG_ERR_UNAUTHENTICATED);
   CHECK_CODE(rtcmsg_report_code(report), RTCMSG_ERR_UNAUTHENTICATED);
   rtcmsg_report_free(report);
