@@ -143,33 +143,33 @@ impl fmt::Display for Code {
 pub struct Error {
     pub code: Code,
     pub field: Cow<'static, str>,
-    pub text: String,
+    pub message: String,
 }
 
 impl Error {
-    pub fn new(code: Code, field: impl Into<Cow<'static, str>>, text: impl Into<String>) -> Error {
+    pub fn new(code: Code, field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Error {
         Error {
             code,
             field: field.into(),
-            text: text.into(),
+            message: message.into(),
         }
     }
 
-    pub(crate) fn invalid(field: impl Into<Cow<'static, str>>, text: impl Into<String>) -> Error {
-        Error::new(Code::InvalidArgument, field, text)
+    pub(crate) fn invalid(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Error {
+        Error::new(Code::InvalidArgument, field, message)
     }
 
-    pub(crate) fn not_configured(field: &'static str, text: impl Into<String>) -> Error {
-        Error::new(Code::NotConfigured, field, text)
+    pub(crate) fn not_configured(field: &'static str, message: impl Into<String>) -> Error {
+        Error::new(Code::NotConfigured, field, message)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.field.is_empty() {
-            write!(f, "{}: {}", self.code, self.text)
+            write!(f, "{}: {}", self.code, self.message)
         } else {
-            write!(f, "{}: {}: {}", self.code, self.field, self.text)
+            write!(f, "{}: {}: {}", self.code, self.field, self.message)
         }
     }
 }

@@ -44,7 +44,7 @@ struct Error {
     code: i32,
     reserved: u32,
     field: [c_char; 48],
-    text: [c_char; 448],
+    message: [c_char; 448],
 }
 
 type Handle = *mut c_void;
@@ -194,11 +194,11 @@ fn internal(name: &str, tested: &mut BTreeSet<String>, logged: bool, function: i
         code: 0,
         reserved: 0,
         field: [0; 48],
-        text: [0; 448],
+        message: [0; 448],
     };
     let (code, lines) = panicking(name, tested, || function(&mut error));
     assert_eq!((code, error.code), (INTERNAL, INTERNAL), "{name}");
-    let text = unsafe { CStr::from_ptr(error.text.as_ptr()) }.to_str().unwrap();
+    let text = unsafe { CStr::from_ptr(error.message.as_ptr()) }.to_str().unwrap();
     assert!(text.contains(name) && text.contains("injected"), "{text}");
     assert_eq!(
         lines.iter().filter(|line| line.contains(name)).count(),

@@ -95,7 +95,7 @@ fn invalid_credentials_are_refused_and_the_old_ones_remain() {
     ] {
         let error = client.set_credentials(vendor, key_id, secret, token).unwrap_err();
         assert_eq!((error.code, error.field.as_ref()), (Code::InvalidArgument, field));
-        assert!(!error.text.contains(SECRET));
+        assert!(!error.message.contains(SECRET));
     }
     assert_eq!(send(&client, &UNICAST).code(), Code::Ok);
     let mut config = rtcmsg::Config::new();

@@ -415,7 +415,7 @@ fn no_setting_panics_and_every_refusal_names_its_key() {
                 Ok(()) => prop_assert!(known, "{} is no setting", key),
                 Err(error) => {
                     prop_assert_eq!(error.code, Code::InvalidArgument);
-                    prop_assert!(!error.text.is_empty());
+                    prop_assert!(!error.message.is_empty());
                     prop_assert!(!known || error.field == key.as_str(), "{} for {}", error.field, key);
                     prop_assert!(!error.to_string().contains(char::is_control), "{:?}", error.to_string());
                 }

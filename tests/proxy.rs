@@ -38,7 +38,7 @@ fn child() {
         config.set("tls.ca_file", &ca_file).unwrap();
     }
     match Client::new(&config) {
-        Err(error) => println!("refused {}: {}", error.field, error.text),
+        Err(error) => println!("refused {}: {}", error.field, error.message),
         Ok(client) => println!("sent {:?}", outcome(&send(&client, &UNICAST))),
     }
 }

@@ -309,7 +309,7 @@ fn each_volcengine_endpoint_is_signed_for_its_own_region() {
         .set("volcengine.endpoint", "https://a.example@cn-north-1,https://b.example")
         .unwrap();
     let error = Client::new(&config).unwrap_err();
-    assert!(error.text.contains("https://b.example"), "{error}");
+    assert!(error.message.contains("https://b.example"), "{error}");
 }
 
 #[test]

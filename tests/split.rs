@@ -176,7 +176,7 @@ fn a_hundred_thousand_recipients_give_one_report() {
     let one_more: Vec<String> = self::names(100_001);
     let error = client.check(&batch(&borrowed(&one_more))).unwrap_err();
     assert_eq!(
-        error.text,
+        error.message,
         "100,001 recipients; BatchSendRoomUnicast accepts at most 100,000"
     );
 }

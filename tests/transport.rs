@@ -466,7 +466,7 @@ fn a_ca_file_in_utf_16_is_refused_by_name() {
     config.set("tls.ca_file", file.to_str().unwrap()).unwrap();
     let error = rtcmsg::Client::new(&config).unwrap_err();
     assert_eq!((error.code, &*error.field), (Code::InvalidArgument, "tls.ca_file"));
-    assert!(error.text.contains("UTF-16"), "{error}");
+    assert!(error.message.contains("UTF-16"), "{error}");
 }
 
 #[test]
@@ -629,7 +629,7 @@ fn a_proxy_that_cannot_be_used_is_refused_where_it_is_set() {
             (error.code, error.field.as_ref()),
             (Code::InvalidArgument, "http.proxy")
         );
-        error.text
+        error.message
     };
     for proxy in [
         "socks5://127.0.0.1:1",
@@ -650,7 +650,7 @@ fn a_plain_endpoint_elsewhere_and_a_bad_ca_file_are_refused_when_the_client_is_m
         config.set(key, value).unwrap();
         let error = rtcmsg::Client::new(&config).expect_err(value);
         assert_eq!((error.code, error.field.as_ref()), (Code::InvalidArgument, key));
-        error.text
+        error.message
     };
     assert!(refusal("zego.endpoint", "http://example.com").contains("http.allow_plaintext"));
     assert!(refusal("tls.ca_file", "/nonexistent/ca.pem").contains("/nonexistent/ca.pem"));

@@ -54,7 +54,7 @@ fuzz_target!(|input: &[u8]| {
         Err(error) => {
             assert_eq!(error.code, Code::InvalidArgument);
             assert!(["action", "version", "json"].contains(&&*error.field), "{error}");
-            assert!(!error.text.contains(char::is_control), "{error:?}");
+            assert!(!error.message.contains(char::is_control), "{error:?}");
         }
     }
     // The query parameters for ZEGO contain every member of the object, and texts are the same as in the JSON.

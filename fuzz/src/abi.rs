@@ -44,7 +44,7 @@ pub struct Error {
     pub code: i32,
     pub reserved: u32,
     pub field: [c_char; 48],
-    pub text: [c_char; 448],
+    pub message: [c_char; 448],
 }
 
 pub enum Config {}
@@ -68,7 +68,7 @@ impl Error {
             code: 7,
             reserved: 7,
             field: [-1; 48],
-            text: [-1; 448],
+            message: [-1; 448],
         }
     }
 
@@ -84,7 +84,7 @@ impl Error {
             // SAFETY: the text has a NUL.
             unsafe { CStr::from_ptr(chars.as_ptr()) }.to_str().expect("UTF-8")
         }
-        let (field, text) = (text(&self.field), text(&self.text));
+        let (field, text) = (text(&self.field), text(&self.message));
         assert_eq!(code == OK, text.is_empty(), "{code}: {text}");
         assert!(code != OK || field.is_empty(), "{field}");
         assert!(

@@ -62,7 +62,7 @@ impl FileKeys {
 
     /// The error of a client whose keys are these, if `error` says what is wrong with one of them.
     pub fn refusal(&self, error: &Error) -> Error {
-        refuse(format!("{}: {}: {}", self.path.display(), error.field, error.text))
+        refuse(format!("{}: {}: {}", self.path.display(), error.field, error.message))
     }
 
     #[cfg(test)]
@@ -166,7 +166,7 @@ mod tests {
             let bytes: Vec<u8> = "\u{FEFF}hunter2".encode_utf16().flat_map(u16::to_le_bytes).collect();
             fs::write(folder.path().join(name), bytes).unwrap();
             let error = FileKeys::read_from(folder.path()).unwrap_err();
-            assert!(error.text.contains("UTF-16"), "{error}");
+            assert!(error.message.contains("UTF-16"), "{error}");
         }
     }
 
@@ -187,7 +187,7 @@ mod tests {
         ] {
             let error = FileKeys::read_from(folder(&[(name, text)]).path()).expect_err(test);
             assert_eq!(error.field, "volcengine.credentials_source", "{test}");
-            assert!(!error.text.contains("hunter2"), "{test}: {error}");
+            assert!(!error.message.contains("hunter2"), "{test}: {error}");
         }
     }
 }

@@ -140,8 +140,8 @@ mod tests {
         ] {
             let error = Proxy::from_setting("http.proxy", url).expect_err(url);
             assert_eq!(error.field, "http.proxy");
-            assert!(error.text.contains(why), "{url}: {error}");
-            assert!(!error.text.contains("SECRET"), "{error}");
+            assert!(error.message.contains(why), "{url}: {error}");
+            assert!(!error.message.contains("SECRET"), "{error}");
         }
     }
 

@@ -31,16 +31,20 @@ fn an_unknown_key_is_refused_and_the_nearest_is_named() {
     let error = refusal("zego.appid", "1");
     assert_eq!(error.code, Code::InvalidArgument);
     assert_eq!(error.field, "zego.appid");
-    assert!(error.text.contains("did you mean zego.app_id?"), "{error}");
-    assert!(refusal("ZEGO.APP_ID", "1").text.contains("did you mean zego.app_id?"));
-    assert!(refusal("xyzzy", "1").text.contains("docs/CONFIGURATION.md"));
+    assert!(error.message.contains("did you mean zego.app_id?"), "{error}");
+    assert!(
+        refusal("ZEGO.APP_ID", "1")
+            .message
+            .contains("did you mean zego.app_id?")
+    );
+    assert!(refusal("xyzzy", "1").message.contains("docs/CONFIGURATION.md"));
 }
 
 #[test]
 fn a_value_out_of_range_is_refused_with_the_range() {
     let error = refusal("http.timeout_ms", "0");
     assert_eq!(error.field, "http.timeout_ms");
-    assert_eq!(error.text, "\"0\" is not a whole number from 1 to 86,400,000 ms");
+    assert_eq!(error.message, "\"0\" is not a whole number from 1 to 86,400,000 ms");
     for value in ["-1", "+5", " 5", "5s", "5.0", "0x10", "99999999999999999999", "٣"] {
         refusal("http.timeout_ms", value);
     }
@@ -69,10 +73,10 @@ fn a_secret_in_the_wrong_place_is_not_repeated() {
         "http.allow_plaintext",
     ] {
         let error = refusal(key, secret);
-        assert!(error.text.contains("a value of 32 characters"), "{error}");
+        assert!(error.message.contains("a value of 32 characters"), "{error}");
         assert!(!error.to_string().contains(secret), "{error}");
     }
-    assert!(refusal("zego.app_id", "12x").text.contains("\"12x\""));
+    assert!(refusal("zego.app_id", "12x").message.contains("\"12x\""));
 }
 
 #[test]
@@ -133,7 +137,7 @@ fn a_misspelt_variable_is_an_error_and_nothing_is_taken() {
         &[("RTCMSG_VOLCENGINE_SECRET_KEY", "x"), ("RTCMSG_ZEGO_APPID", "1")],
     )
     .unwrap_err();
-    assert!(error.text.contains("did you mean RTCMSG_ZEGO_APP_ID?"), "{error}");
+    assert!(error.message.contains("did you mean RTCMSG_ZEGO_APP_ID?"), "{error}");
     assert!(!config.is_given(&VOLCENGINE_SECRET_KEY));
 }
 
@@ -176,7 +180,10 @@ fn a_setting_is_read_where_a_service_link_has_almost_its_name() {
     assert_eq!(config.values.len(), 1);
     assert!(config.is_given(&VOLCENGINE_SERVICE));
     let mistyped = load(&mut config, &[("RTCMSG_HTTP_PROXY_PORT", "3128")]).unwrap_err();
-    assert!(mistyped.text.contains("did you mean RTCMSG_HTTP_PROXY?"), "{mistyped}");
+    assert!(
+        mistyped.message.contains("did you mean RTCMSG_HTTP_PROXY?"),
+        "{mistyped}"
+    );
 }
 
 #[test]
@@ -187,7 +194,7 @@ fn a_server_secret_has_32_characters() {
         let error = refusal("zego.server_secret", value);
         assert_eq!(error.field, "zego.server_secret");
         let expected = format!("the value has {} characters, but it must have 32", value.len());
-        assert_eq!(error.text, expected);
+        assert_eq!(error.message, expected);
     }
 }
 

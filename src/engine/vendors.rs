@@ -244,7 +244,7 @@ impl Vendors {
 
     /// The request for one endpoint, signed with the current credentials.
     pub fn sign(&self, api_request: &ApiRequest, endpoint: usize) -> Result<(Request<Vec<u8>>, Keys), String> {
-        let text_of = |error: Error| error.text;
+        let text_of = |error: Error| error.message;
         match api_request.vendor() {
             Vendor::Volcengine => {
                 let state = self.volcengine().map_err(text_of)?;

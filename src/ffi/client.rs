@@ -31,7 +31,7 @@ impl HasLog for rtcmsg_client {
     }
 }
 
-/// Options of one call. NULL, and 0 in a field, mean the defaults of the client. Start it with `rtcmsg_send_options
+/// Options of one call. NULL, and 0 in a field, mean the default of that field. Start it with `rtcmsg_send_options
 /// options = RTCMSG_INIT(rtcmsg_send_options);`.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -39,21 +39,22 @@ pub struct rtcmsg_send_options {
     /// sizeof(rtcmsg_send_options), set by RTCMSG_INIT.
     pub struct_size: usize,
     /// Deadline in milliseconds for DNS, connect, TLS, responses, retries, all parts of a long list together, and the
-    /// wait for quota. For rtcmsg_client_submit() it starts with the first attempt, after the first wait for quota.
-    /// 0: http.timeout_ms. -1: no limit; a vendor that never responds then blocks the thread forever.
+    /// wait for quota. For rtcmsg_client_submit() it starts with the first attempt, after the queue and the first wait for quota. 0: http.timeout_ms. -1: no limit; a vendor that never responds then blocks the thread forever.
     pub timeout_ms: i32,
-    /// Maximum time in milliseconds between this call and the first byte sent, including the wait for quota. A
-    /// request that has not started by then fails with RTCMSG_ERR_EXPIRED. 0: the message does not expire.
+    /// Maximum time in milliseconds between this call and the first byte sent, including the wait for quota. A request that has not started by then fails with RTCMSG_ERR_EXPIRED. 0: the message does not expire, and a submitted one waits in the queue without limit. Negative values are refused.
     pub expires_in_ms: i32,
-    /// RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT. Urgent messages are sent before normal ones that wait for
-    /// the same quota or for a worker. At least one in nine sends is a normal message, so they cannot starve.
+    /// RTCMSG_PRIORITY_NORMAL or RTCMSG_PRIORITY_URGENT. Urgent messages are sent before normal ones that wait for the same quota or for a worker. One in nine of them at least is a normal one, so that normal ones cannot starve. An urgent message does not overtake an earlier message with its order key.
     pub priority: rtcmsg_priority,
     /// rtcmsg_client_submit() only. A combination of rtcmsg_submit_flag_values.
     pub flags: rtcmsg_submit_flags,
     /// rtcmsg_client_submit() only. Returned in the completion.
     pub user_data: u64,
-    /// rtcmsg_client_submit() only. Messages with the same key are sent in order: each starts after the previous one
-    /// has its report. 0: the key is the destination (room and user, room, user, or conversation).
+    /// rtcmsg_client_submit() only. Messages with the same key are sent in order: each starts after the previous one has its report. 0: the key is the destination. Must be 0 with RTCMSG_SUBMIT_UNORDERED.
+    ///
+    /// The destination is the user (SendUnicast); the room and the user (a message to one user of a room); the room (a
+    /// message to several users or to all users of a room); the conversation (Volcengine IM). Messages to different
+    /// destinations are not ordered, for example one to a user of a room and one to the whole room, and
+    /// rtcmsg_client_send() is not ordered with submitted messages.
     pub order_key: u64,
 }
 
@@ -131,7 +132,7 @@ pub unsafe extern "C" fn rtcmsg_client_check(
 /// @param client The client.
 /// @param message The message. Borrowed for the call.
 /// @param options Options of this call, or NULL for the defaults. `flags`, `user_data` and `order_key` must be 0.
-/// @param report Receives the report if the message was accepted for sending, whatever the returned code; otherwise NULL.
+/// @param report Receives the report if the send was started, whatever the returned code; otherwise NULL.
 ///   Must not be NULL. The caller frees the report with rtcmsg_report_free().
 /// @param error Receives the code, the field and the message; set on every path. May be NULL.
 /// @return
@@ -165,8 +166,7 @@ pub unsafe extern "C" fn rtcmsg_client_send(
 
 /// Sends any other action of the vendors' APIs, signed, and waits for the response.
 ///
-/// P2PSendUserMessage, SendBroadcastMessage and SendBarrageMessage are paced by their vendors' rate limits; other actions are
-/// not paced.
+/// Volcengine's P2PSendUserMessage and ZEGO's SendBroadcastMessage and SendBarrageMessage are paced by the settings quota.*; other actions are not paced. Attempts are retried by the rules of rtcmsg_client_send().
 ///
 /// @param client The client.
 /// @param vendor One of rtcmsg_vendor_values.
@@ -177,8 +177,7 @@ pub unsafe extern "C" fn rtcmsg_client_send(
 /// @param options Options of this call, or NULL for the defaults. `flags`, `user_data` and `order_key` must be 0.
 /// @param report Receives the report, as for rtcmsg_client_send(). rtcmsg_report_body() returns the raw response.
 /// @param error Receives the code, the field and the message; set on every path. May be NULL.
-/// @return The codes of rtcmsg_client_send(). RTCMSG_ERR_INVALID_ARGUMENT also for an action that has a value in
-///   rtcmsg_action_values, in upper or lower case: send that one as a message.
+/// @return The codes of rtcmsg_client_send(). RTCMSG_ERR_INVALID_ARGUMENT also for an action that rtcmsg_message supports, in any letter case: use rtcmsg_client_send() for it.
 /// @par Thread safety
 /// Any thread, any number of calls at once.
 #[unsafe(no_mangle)]
@@ -251,19 +250,20 @@ pub unsafe extern "C" fn rtcmsg_client_set_credentials(
     })
 }
 
-/// Stops accepting messages, waits up to `timeout_ms` for the accepted ones, then aborts the rest. Queued messages that are
+/// Refuses new messages, waits up to `timeout_ms` for the others, then aborts the rest. Queued messages that are
 /// aborted are not sent. Messages in flight that are aborted end as not sent or unknown, with RTCMSG_ERR_CLOSED, and their
 /// connections are closed. Blocking calls on other threads return with what is known about their messages.
 ///
 /// Afterwards every function returns RTCMSG_ERR_CLOSED, except poll, pending, stats, next_log_line, close and free.
-/// rtcmsg_client_poll() still returns the completions. It may be called again. To end a client: stop submitting, flush, close,
-/// poll until no completion comes, free.
+/// rtcmsg_client_poll() still returns the completions. A client may be closed several times.
+///
+/// To end a client: stop submitting, close, poll with a timeout of -1 until it returns 0 completions, free.
 ///
 /// @param client The client.
-/// @param timeout_ms How long to wait, in milliseconds. 0: do not wait. -1: no limit.
+/// @param timeout_ms How long to wait for messages, in milliseconds. 0: do not wait. -1: no limit. An abort takes up to one second more.
 /// @param error Receives the code, the field and the message; set on every path. May be NULL.
 /// @return
-/// - RTCMSG_OK
+/// - RTCMSG_OK: also if messages were aborted; their completions have RTCMSG_ERR_CLOSED.
 /// - RTCMSG_ERR_INVALID_ARGUMENT: `timeout_ms` is below -1.
 /// - RTCMSG_ERR_FORKED
 /// @par Thread safety
@@ -286,8 +286,7 @@ pub unsafe extern "C" fn rtcmsg_client_close(
 
 /// Closes a client with a timeout of 0, drops the completions that were not polled, and frees it.
 ///
-/// Joins the library's threads. A DNS lookup in progress is not waited for: its detached thread, "rtcmsg-dns", exits on its
-/// own. In a forked child the function does not touch the parent's client, and its memory is not freed.
+/// Joins the library's threads; see rtcmsg_client_close() for how long an abort takes. A DNS lookup in progress is not waited for: its detached thread, "rtcmsg-dns", exits on its own, and never calls the log function after this call. In a forked child the function does not touch the parent's client, and its memory is not freed.
 ///
 /// @param client The client, or NULL.
 /// @par Thread safety

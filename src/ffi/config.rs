@@ -28,7 +28,7 @@ impl HasLog for rtcmsg_config {
 ///
 /// @param user_data The value from rtcmsg_config_set_log().
 /// @param level One of rtcmsg_log_level_values.
-/// @param text The line: UTF-8 without line breaks, secrets and payloads. Valid during the call.
+/// @param text The line: UTF-8. It contains no line break, no secret and no payload. Valid during the call.
 pub type rtcmsg_log_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, level: rtcmsg_log_level, text: *const c_char)>;
 

@@ -52,12 +52,11 @@ pub enum rtcmsg_code_values {
     RTCMSG_ERR_UNSUPPORTED = -2,
     /// The client lacks a setting that this message needs. The error names it. Nothing was sent.
     RTCMSG_ERR_NOT_CONFIGURED = -3,
-    /// The queue is full (queue.capacity, queue.max_bytes). The message was not accepted.
+    /// The queue is full (queue.capacity, queue.max_bytes). The message was not enqueued.
     RTCMSG_ERR_QUEUE_FULL = -4,
-    /// The rate limit would not admit the request before its deadline. rtcmsg_request.retry_after_ms is the earliest
-    /// time to retry. Nothing was sent.
+    /// The library's own pacing (quota.mode) had no room for the request before its timeout, or now with quota.mode = fail. rtcmsg_request.retry_after_ms is the earliest time to retry. Nothing was sent. RTCMSG_ERR_THROTTLED is the refusal of the vendor.
     RTCMSG_ERR_RATE_LIMITED = -5,
-    /// The message expired (expires_in_ms) before any byte was sent.
+    /// The message expired (expires_in_ms) before the next attempt of this request began. The delivery is the result of an earlier attempt.
     RTCMSG_ERR_EXPIRED = -6,
     /// The message was cancelled while it was queued. Nothing was sent.
     RTCMSG_ERR_CANCELLED = -7,
@@ -70,7 +69,7 @@ pub enum rtcmsg_code_values {
     RTCMSG_ERR_NOT_FOUND = -10,
     /// The buffer is too small. The required size is stored in `*needed`.
     RTCMSG_ERR_BUFFER_TOO_SMALL = -11,
-    /// The operating system refused a thread, a file descriptor or memory. Look at the limits of the process and of
+    /// The operating system refused a thread, a file descriptor or the memory for one. Look at the limits of the process and of
     /// its container (pids, RLIMIT_NPROC, RLIMIT_NOFILE). Nothing was sent.
     RTCMSG_ERR_NO_RESOURCES = -12,
     /// The vendor's host name could not be resolved. Nothing was sent.
@@ -81,26 +80,26 @@ pub enum rtcmsg_code_values {
     RTCMSG_ERR_TLS = -22,
     /// The connection ended before the response was complete.
     RTCMSG_ERR_DISCONNECTED = -23,
-    /// The deadline passed. The delivery tells whether any request bytes had been sent.
+    /// The deadline passed. The delivery shows whether any request bytes had been sent.
     RTCMSG_ERR_TIMEOUT = -24,
     /// The response cannot be read as a response of this vendor.
     RTCMSG_ERR_BAD_RESPONSE = -25,
     /// The proxy refused the connection to the vendor (401, 403, 407 and every other status except 408, 429 and 5xx),
     /// or it is not an HTTP proxy. Nothing was sent.
     RTCMSG_ERR_PROXY = -26,
-    /// The vendor rejected the request.
+    /// The vendor rejected the request. Not delivered.
     RTCMSG_ERR_REJECTED = -40,
-    /// The vendor does not accept the credentials or the signature.
+    /// The vendor does not accept the credentials or the signature. Not delivered.
     RTCMSG_ERR_UNAUTHENTICATED = -41,
-    /// The account is not allowed to do this.
+    /// The account is not allowed to do this. Not delivered.
     RTCMSG_ERR_FORBIDDEN = -42,
-    /// The vendor's rate limit was exceeded.
+    /// The vendor's rate limit was exceeded, also by the last retry. Not delivered.
     RTCMSG_ERR_THROTTLED = -43,
-    /// The clock of this machine differs too much from the vendor's.
+    /// The clock of this machine differs too much from the vendor's, and the library could not correct for it. Not delivered.
     RTCMSG_ERR_CLOCK = -44,
-    /// The vendor's service failed. The delivery tells whether the message may have been sent.
+    /// The vendor's service failed. The delivery shows whether the message may have been sent.
     RTCMSG_ERR_VENDOR_FAULT = -45,
-    /// No recipient got the message.
+    /// No recipient got the message, for different reasons or because none of them is there. If all failed for one reason, the code is that reason.
     RTCMSG_ERR_UNDELIVERED = -46,
     /// Recipients differ: some got the message or may have got it, others did not. Never send the whole message
     /// again; send only to the recipients that are not sent or not delivered.
@@ -114,7 +113,7 @@ pub enum rtcmsg_code_values {
 pub enum rtcmsg_delivery_values {
     /// No byte of the request can have reached the vendor. Safe to send again.
     RTCMSG_DELIVERY_NOT_SENT = 1,
-    /// The vendor answered that this recipient did not get the message. Safe to send again.
+    /// The vendor reported that this recipient did not get the message. Sending again cannot cause a duplicate, and fails again until the reason is gone.
     RTCMSG_DELIVERY_NOT_DELIVERED = 2,
     /// The vendor accepted the message and reports nothing more about this recipient.
     RTCMSG_DELIVERY_ACCEPTED = 3,
@@ -166,7 +165,7 @@ pub enum rtcmsg_action_values {
     RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM = 202,
 }
 
-/// Flags of rtcmsg_message. No flag of another family has the same bit.
+/// Flags of rtcmsg_message. They share no bit with the flags of rtcmsg_send_options, so that a flag in the wrong field is refused.
 #[repr(C)]
 pub enum rtcmsg_message_flag_values {
     /// The payload is bytes, not text. It is sent as base64 and arrives at the binary callback. Volcengine RTC only.
@@ -182,21 +181,21 @@ pub enum rtcmsg_priority_values {
     RTCMSG_PRIORITY_URGENT = 1,
 }
 
-/// Flags of rtcmsg_send_options, for rtcmsg_client_submit(). No flag of another family has the same bit.
+/// Flags of rtcmsg_send_options, for rtcmsg_client_submit(). They share no bit with the flags of rtcmsg_message, so that a flag in the wrong field is refused.
 #[repr(C)]
 pub enum rtcmsg_submit_flag_values {
     /// The message is not ordered with other messages to its destination.
     RTCMSG_SUBMIT_UNORDERED = 1 << 8,
-    /// The message yields no completion. A failure is only logged.
+    /// The message yields no completion. Its result is only logged, if a log function or a log buffer is set.
     RTCMSG_SUBMIT_NO_COMPLETION = 1 << 9,
 }
 
 /// Log levels.
 #[repr(C)]
 pub enum rtcmsg_log_level_values {
-    /// A defect of the library, or a call that could not report its error.
+    /// A failure of the library or of the system, for example a thread that could not start.
     RTCMSG_LOG_ERROR = 1,
-    /// A message failed, or a DNS lookup failed.
+    /// For example: a message failed, a DNS lookup failed, or a region does not fit its endpoint.
     RTCMSG_LOG_WARN = 2,
     /// A client was made or closed.
     RTCMSG_LOG_INFO = 3,

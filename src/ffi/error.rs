@@ -57,7 +57,7 @@ pub(super) unsafe fn write(error: *mut rtcmsg_error, failure: Option<&Error>) {
         Some(failure) => (
             failure.code as rtcmsg_code,
             failure.field.as_ref(),
-            failure.text.as_str(),
+            failure.message.as_str(),
         ),
         None => (RTCMSG_OK, "", ""),
     };

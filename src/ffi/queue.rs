@@ -27,7 +27,7 @@ pub struct rtcmsg_completion {
     pub user_data: u64,
     /// The code of the report.
     pub code: rtcmsg_code,
-    /// The delivery of the report.
+    /// The overall delivery of the report: see rtcmsg_report_delivery() before you send again.
     pub delivery: rtcmsg_delivery,
     /// The report, never NULL. The caller frees it with rtcmsg_report_free().
     pub report: *mut rtcmsg_report,
@@ -35,8 +35,7 @@ pub struct rtcmsg_completion {
 
 /// Enqueues a copy of the message and returns immediately. It never blocks on network, DNS, quota or library threads.
 ///
-/// Each accepted message yields exactly one completion through rtcmsg_client_poll(), unless RTCMSG_SUBMIT_NO_COMPLETION is
-/// set. Messages to the same destination are sent in order, see rtcmsg_send_options. A completion counts against
+/// Each enqueued message yields exactly one completion through rtcmsg_client_poll(), unless RTCMSG_SUBMIT_NO_COMPLETION is set. Messages to the same destination are sent in order, see rtcmsg_send_options. A completion counts against
 /// queue.capacity until it is polled.
 ///
 /// @param client The client.
@@ -78,7 +77,7 @@ pub unsafe extern "C" fn rtcmsg_client_submit(
 /// @param client The client.
 /// @param timeout_ms How long to wait for the first completion, in milliseconds. 0: do not wait, as in a game tick. -1: no
 ///   limit.
-/// @param rows Receives up to `capacity` completions. Each owns its report, which the caller frees.
+/// @param rows Array that receives up to `capacity` completions. Each owns its report, which the caller frees.
 /// @param row_size sizeof(rtcmsg_completion).
 /// @param capacity Number of rows that `rows` can hold.
 /// @param count Receives the number of completions. Must not be NULL.
@@ -144,8 +143,7 @@ pub unsafe extern "C" fn rtcmsg_client_poll(
 /// (level-triggered).
 ///
 /// @param client The client.
-/// @param handle Receives the file descriptor, the same one for each call; -1 on failure. The client owns it until it is
-///   freed: never read, write or close it.
+/// @param handle Receives the file descriptor, the same one for each call; -1 on failure. The client owns it until it is freed, also after rtcmsg_client_close(): never read, write or close it. The type is intptr_t for systems whose handles are not file descriptors.
 /// @param error Receives the code, the field and the message; set on every path. May be NULL.
 /// @return
 /// - RTCMSG_OK
@@ -206,15 +204,14 @@ pub unsafe extern "C" fn rtcmsg_client_pending(client: *mut rtcmsg_client) -> us
     })
 }
 
-/// Waits until no message is queued or in flight and rtcmsg_client_warm_up() has ended. The completions stay for
-/// rtcmsg_client_poll().
+/// Waits until no message is queued or in flight and rtcmsg_client_warm_up() has ended. The completions stay for rtcmsg_client_poll(). It is not needed before rtcmsg_client_close(), which also waits.
 ///
 /// @param client The client.
 /// @param timeout_ms How long to wait, in milliseconds. 0: do not wait. -1: no limit.
 /// @param error Receives the code, the field and the message; set on every path. May be NULL.
 /// @return
 /// - RTCMSG_OK
-/// - RTCMSG_ERR_TIMEOUT: a message is still queued or in flight after `timeout_ms`.
+/// - RTCMSG_ERR_TIMEOUT: a message is still queued or in flight, or a connection is still being opened, after `timeout_ms`.
 /// - RTCMSG_ERR_INVALID_ARGUMENT, RTCMSG_ERR_CLOSED, RTCMSG_ERR_FORKED
 /// @par Thread safety
 /// Any thread.

@@ -37,18 +37,18 @@ struct Texts {
     odd: Vec<CString>,
 }
 
-/// One HTTP request, whether it was sent or not. Texts are never NULL. Valid until the report is freed.
+/// One request: the part of the message that one HTTP request carries, with its attempts, whether it was sent or not. Strings are never NULL. Valid until the report is freed.
 #[repr(C)]
 pub struct rtcmsg_request {
     /// The vendor's id of the request, for its support; empty if no response gave one.
     pub request_id: *const c_char,
-    /// The vendor's error code as text, such as "FlowLimitExceeded.QPSOverLimit"; empty if there is none.
+    /// The vendor's error code as text, such as "FlowLimitExceeded.QPSOverLimit"; empty if not given.
     pub vendor_error: *const c_char,
-    /// The vendor's message; empty if there is none.
+    /// The vendor's message; empty if not given.
     pub vendor_message: *const c_char,
     /// Why the request failed, in one sentence; empty on success.
     pub error_message: *const c_char,
-    /// The vendor's error code as a number, 0 if there is none.
+    /// The vendor's error code as a number, 0 if not given.
     pub vendor_code: i32,
     /// Code of the request.
     pub code: rtcmsg_code,
@@ -82,8 +82,7 @@ pub struct rtcmsg_attempt {
     pub reserved: u32,
 }
 
-/// One recipient. Read recipients with rtcmsg_report_recipient(), never by sizeof: the struct grows at its end. Valid
-/// until the report is freed.
+/// One recipient. Use the pointer that rtcmsg_report_recipient() returns, and never step by sizeof: the struct may grow at its end. Valid until the report is freed.
 #[repr(C)]
 pub struct rtcmsg_recipient {
     /// Volcengine RTC, ZEGO: the user; NULL for Volcengine IM.
@@ -94,7 +93,7 @@ pub struct rtcmsg_recipient {
     pub delivery: rtcmsg_delivery,
     /// Code of this recipient.
     pub code: rtcmsg_code,
-    /// The vendor's code for this recipient, 0 if there is none.
+    /// The vendor's code for this recipient, 0 if not given.
     pub vendor_code: i32,
     /// Index of the request that contained this recipient.
     pub request: u32,
@@ -102,7 +101,7 @@ pub struct rtcmsg_recipient {
     pub first_device: u32,
     /// Volcengine IM: number of devices.
     pub device_count: u32,
-    /// The vendor's message about this recipient, such as "NOT_ONLINE"; never NULL, empty if there is none.
+    /// The vendor's message about this recipient, such as "NOT_ONLINE"; never NULL, empty if not given.
     pub vendor_message: *const c_char,
 }
 
@@ -291,7 +290,7 @@ unsafe fn row<'a, T: 'a>(report: *const rtcmsg_report, index: usize, of_kind: fn
     found.map_or(ptr::null(), ptr::from_ref)
 }
 
-/// Returns the code of the whole message, the one that rtcmsg_client_send() returned or the completion has.
+/// Returns the code of the whole message, the one that rtcmsg_client_send() returned or the completion has. If all recipients failed for one reason, it is that reason; otherwise RTCMSG_ERR_UNDELIVERED, or RTCMSG_ERR_PARTIAL if some got the message or may have got it.
 ///
 /// @param report The report, or NULL.
 /// @return The code; RTCMSG_ERR_INVALID_ARGUMENT for NULL.
@@ -305,8 +304,11 @@ pub unsafe extern "C" fn rtcmsg_report_code(report: *const rtcmsg_report) -> rtc
     })
 }
 
-/// Returns the overall delivery: the least certain one of all recipients, in the order unknown, not sent, not delivered,
-/// accepted, delivered. Members of a conversation that the response does not mention count as accepted.
+/// Returns the overall delivery: the worst one of all recipients, in the order unknown, not sent, not delivered, accepted, delivered. Members of a conversation that the response does not mention count as accepted.
+///
+/// Do not send a message with several recipients again by this value: one recipient that is not sent makes it not sent,
+/// even if all others got the message. Use the deliveries of the recipients. For a message to a whole room there are no
+/// recipients, and this value is the result.
 ///
 /// @param report The report, or NULL.
 /// @return One of rtcmsg_delivery_values; 0 for NULL.
@@ -364,7 +366,7 @@ pub unsafe extern "C" fn rtcmsg_report_count_by_delivery(
     })
 }
 
-/// Returns the number of HTTP requests that the message needed.
+/// Returns the number of requests that the message was split into. Retries are attempts of a request.
 ///
 /// @param report The report, or NULL.
 /// @return The number; 0 for NULL.
@@ -401,7 +403,7 @@ pub unsafe extern "C" fn rtcmsg_report_attempt(report: *const rtcmsg_report, ind
     boundary!(rtcmsg_report_attempt, or ptr::null(), { unsafe { row(report, index, |rows| &rows.attempts) } })
 }
 
-/// Returns a recipient. The order is that of the message's list. A message to a room has no recipients here. For an IM
+/// Returns a recipient. The order is that of the message's list. A message to a whole room has no recipients here: use rtcmsg_report_delivery(). For an IM
 /// message to all members, or to all but some, the recipients are those that the response mentions, in its order.
 ///
 /// @param report The report, or NULL.

@@ -69,13 +69,13 @@ fn volcengine_ids_follow_its_rule_and_zego_ids_do_not() {
     ] {
         let error = refusal(unicast(id, Payload::Text("hi")));
         assert_eq!(error.field, "to");
-        assert!(error.text.contains(said), "{error}");
+        assert!(error.message.contains(said), "{error}");
     }
     command(&["用户 1"], "hi").validate(&limits()).unwrap();
     assert_eq!(refusal(command(&["a\0"], "hi")).field, "to[0]");
     assert!(
         refusal(command(&[&"用".repeat(43)], "hi"))
-            .text
+            .message
             .contains("is 129 bytes long, zego.max_id_length is 128")
     );
 }
@@ -87,7 +87,7 @@ fn a_payload_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
     let passes = |message: Message| message.validate(&limits()).unwrap();
     let too_long = |message: Message, said: &str| {
         let error = refusal(message);
-        assert_eq!((error.field.as_ref(), error.text.as_str()), ("payload", said));
+        assert_eq!((error.field.as_ref(), error.message.as_str()), ("payload", said));
     };
     passes(unicast("u", Payload::Text(&long[..65536])));
     too_long(
@@ -157,7 +157,7 @@ fn an_empty_message_is_refused() {
     ] {
         let error = refusal(message);
         assert_eq!(
-            (error.field.as_ref(), error.text.as_str()),
+            (error.field.as_ref(), error.message.as_str()),
             ("payload", "the message is empty")
         );
     }
@@ -185,7 +185,7 @@ fn an_empty_list_is_refused_and_never_means_everybody() {
     ] {
         let error = refusal(message);
         assert_eq!(error.field, field);
-        assert!(error.text.starts_with("the list is empty"), "{error}");
+        assert!(error.message.starts_with("the list is empty"), "{error}");
     }
 }
 
@@ -195,7 +195,7 @@ fn a_list_up_to_the_limit_passes_and_one_more_does_not() {
     let users = borrowed(&users);
     batch(&users[..700], Payload::Text("hi")).validate(&limits()).unwrap();
     assert_eq!(
-        refusal(batch(&users, Payload::Text("hi"))).text,
+        refusal(batch(&users, Payload::Text("hi"))).message,
         "701 recipients; BatchSendRoomUnicast accepts at most 700"
     );
     command(&users[..700], "hi").validate(&limits()).unwrap();
@@ -221,7 +221,7 @@ fn a_list_up_to_the_limit_passes_and_one_more_does_not() {
     };
     except(&ids[..500]).validate(&limits()).unwrap();
     assert_eq!(
-        refusal(except(&ids[..501])).text,
+        refusal(except(&ids[..501])).message,
         "501 recipients; P2PSendMessage accepts at most 500"
     );
 }

@@ -224,7 +224,7 @@ fn keys_in_each_others_place_are_refused_by_name_and_not_repeated() {
         let error = Credentials::new(access_key, secret_key, session_token).unwrap_err();
         assert_eq!((error.code, &*error.field), (Code::InvalidArgument, field));
         for value in [access_key, "AKLTYWJj", "AKTPYWJj"] {
-            assert!(!error.text.contains(value), "{error}");
+            assert!(!error.message.contains(value), "{error}");
         }
         let mut config = Config::new();
         for (key, value) in [
@@ -249,9 +249,12 @@ fn exchanged_keys_of_a_file_are_refused_and_not_repeated() {
     for secret_key in ["AKLT1", "AKTP1"] {
         let error = Credentials::from_file(&FileKeys::for_test("hunter2", secret_key)).unwrap_err();
         assert_eq!(error.field, "volcengine.credentials_source");
-        assert!(error.text.contains("secret key: begins with AKLT or AKTP"), "{error}");
         assert!(
-            !error.text.contains("hunter2") && !error.text.contains("AKTP1"),
+            error.message.contains("secret key: begins with AKLT or AKTP"),
+            "{error}"
+        );
+        assert!(
+            !error.message.contains("hunter2") && !error.message.contains("AKTP1"),
             "{error}"
         );
     }

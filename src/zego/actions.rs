@@ -137,7 +137,7 @@ mod tests {
         ] {
             let error = parameters_of_json(json).expect_err(json);
             assert_eq!(error.field, "json");
-            assert!(error.text.contains(named), "{json}: {error}");
+            assert!(error.message.contains(named), "{json}: {error}");
         }
     }
 }

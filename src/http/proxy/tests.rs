@@ -34,9 +34,9 @@ fn check(variables: &[(&str, &str)], endpoint: &str, expected: &Route) {
     match (&found, expected) {
         (Ok(None), Direct) => {}
         (Ok(Some(proxy)), Route::Proxy(expected)) if proxy == expected => {}
-        (Err(error), Refused(text)) if error.text.contains(text) => {
+        (Err(error), Refused(text)) if error.message.contains(text) => {
             assert_eq!(error.field, "http.proxy", "{error}");
-            assert!(!error.text.contains("ss word"), "{error}");
+            assert!(!error.message.contains("ss word"), "{error}");
         }
         _ => panic!("{variables:?} {endpoint}: {found:?} instead of {expected:?}"),
     }
@@ -189,7 +189,7 @@ fn a_variable_that_is_not_utf_8_is_refused() {
     let endpoint = Endpoint::parse("zego.endpoint", "https://vendor.test").unwrap();
     let error = Proxies::new("env", &[&endpoint], &variable).unwrap_err();
     assert!(
-        error.text.contains("HTTPS_PROXY") && error.text.contains("UTF-8"),
+        error.message.contains("HTTPS_PROXY") && error.message.contains("UTF-8"),
         "{error}"
     );
 }
@@ -215,7 +215,7 @@ fn a_list_that_is_not_utf_8_is_refused_by_its_own_text_and_only_if_a_proxy_is_na
             let refused = Proxies::new("env", &[&endpoint], &variable).err();
             assert_eq!(refused.is_some(), is_refused, "{proxy} {list}");
             let expected = format!("{list} must be a list of hosts");
-            assert!(refused.is_none_or(|error| error.text.starts_with(&expected)));
+            assert!(refused.is_none_or(|error| error.message.starts_with(&expected)));
         }
     }
 }
