@@ -13,7 +13,7 @@ use std::sync::mpsc::channel;
 
 use common::{Peer, client, outcome, read_request, send};
 use rtcmsg::{Code, Delivery, Report};
-use vendors::{CUT, Outcome, REFUSED, TAKEN, UNREADABLE, VENDORS, Vendor, chunk, chunked, http};
+use vendors::{ACCEPTED, CUT, Outcome, REFUSED, UNREADABLE, VENDORS, Vendor, chunk, chunked, http};
 
 const MIB: usize = 1024 * 1024;
 
@@ -90,7 +90,7 @@ fn wrongs(vendor: &Vendor, row: Row) -> Vec<String> {
     [
         (outcome(&first) != row.expected)
             .then(|| format!("{:?} for {:?}: {}", outcome(&first), row.expected, first.summary())),
-        (outcome(&second) != TAKEN || second_id != "after").then(|| format!("the next send: {}", second.summary())),
+        (outcome(&second) != ACCEPTED || second_id != "after").then(|| format!("the next send: {}", second.summary())),
         (count != 2).then(|| format!("{count} requests")),
     ]
     .into_iter()
@@ -144,25 +144,25 @@ fn bodies_of_every_length_and_framing() {
         let huge = "9".repeat(40);
         #[rustfmt::skip]
         let rows = vec![
-            row("success", http("200 OK", "", &ok), Serve, TAKEN),
+            row("success", http("200 OK", "", &ok), Serve, ACCEPTED),
             row("no body", http("200 OK", "", ""), Serve, UNREADABLE),
-            row("1 MiB less one", http("200 OK", "", &padded(&ok, MIB - 1)), Serve, TAKEN),
-            row("1 MiB", http("200 OK", "", &mib), Serve, TAKEN),
-            row("1 MiB, ended by close", format!("HTTP/1.1 200 OK\r\n\r\n{mib}"), Close, TAKEN),
-            row("1 MiB, one chunk", chunked(&(chunk(&mib) + "0\r\n\r\n")), Serve, TAKEN),
+            row("1 MiB less one", http("200 OK", "", &padded(&ok, MIB - 1)), Serve, ACCEPTED),
+            row("1 MiB", http("200 OK", "", &mib), Serve, ACCEPTED),
+            row("1 MiB, ended by close", format!("HTTP/1.1 200 OK\r\n\r\n{mib}"), Close, ACCEPTED),
+            row("1 MiB, one chunk", chunked(&(chunk(&mib) + "0\r\n\r\n")), Serve, ACCEPTED),
             row("1 MiB and one", http("200 OK", "", &padded(&ok, MIB + 1)), Wait, UNREADABLE),
             row("2 MiB", http("200 OK", "", &padded(&ok, 2 * MIB)), Wait, UNREADABLE),
             row("2 MiB of a 404", http("404 Not Found", "", &padded("", 2 * MIB)), Wait, REFUSED),
             row("2 MiB of a 500", http("500 Oops", "", &padded("", 2 * MIB)), Wait, UNREADABLE),
             row("2 MiB, ended by close", format!("HTTP/1.1 200 OK\r\n\r\n{}", padded(&ok, 2 * MIB)), Close, UNREADABLE),
             row("2 MiB, chunked", chunked(&(chunk(&padded(&ok, 2 * MIB)) + "0\r\n\r\n")), Wait, UNREADABLE),
-            row("no length, ended by close", format!("HTTP/1.1 200 OK\r\n\r\n{ok}"), Close, TAKEN),
+            row("no length, ended by close", format!("HTTP/1.1 200 OK\r\n\r\n{ok}"), Close, ACCEPTED),
             row("no length, cut", format!("HTTP/1.1 200 OK\r\n\r\n{half}"), Close, UNREADABLE),
             row("no length, nothing", "HTTP/1.1 200 OK\r\n\r\n", Close, UNREADABLE),
             row("no length, a cut 404", "HTTP/1.1 404 Not Found\r\n\r\n<ht", Close, REFUSED),
-            row("HTTP/1.0", format!("HTTP/1.0 200 OK\r\n\r\n{ok}"), Close, TAKEN),
-            row("HTTP/1.0 with a length, kept", format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{ok}", ok.len()), Wait, TAKEN),
-            row("Connection: close", http("200 OK", "Connection: close\r\n", &ok), Wait, TAKEN),
+            row("HTTP/1.0", format!("HTTP/1.0 200 OK\r\n\r\n{ok}"), Close, ACCEPTED),
+            row("HTTP/1.0 with a length, kept", format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{ok}", ok.len()), Wait, ACCEPTED),
+            row("Connection: close", http("200 OK", "Connection: close\r\n", &ok), Wait, ACCEPTED),
             row("too short a length", format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{ok}", half.len()), Wait, UNREADABLE),
             row("too long a length", format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{ok}", ok.len() + 1), Close, CUT),
             row("too long a length of a 400", "HTTP/1.1 400 Bad\r\nContent-Length: 9\r\n\r\n{}", Close, REFUSED),
@@ -171,9 +171,9 @@ fn bodies_of_every_length_and_framing() {
             row("a length beyond 64 bits", format!("HTTP/1.1 200 OK\r\nContent-Length: {huge}\r\n\r\n{ok}"), Wait, UNREADABLE),
             row("a negative length", format!("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{ok}"), Wait, UNREADABLE),
             row("a length that is a word", format!("HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n{ok}"), Wait, UNREADABLE),
-            row("chunked", chunked(&(two_chunks.clone() + "0\r\n\r\n")), Serve, TAKEN),
-            row("chunked by the byte", chunked(&(ok.chars().map(|c| chunk(&c.to_string())).collect::<String>() + "0\r\n\r\n")), Serve, TAKEN),
-            row("chunked with an extension", chunked(&format!("{:x};a=b\r\n{ok}\r\n0\r\n\r\n", ok.len())), Serve, TAKEN),
+            row("chunked", chunked(&(two_chunks.clone() + "0\r\n\r\n")), Serve, ACCEPTED),
+            row("chunked by the byte", chunked(&(ok.chars().map(|c| chunk(&c.to_string())).collect::<String>() + "0\r\n\r\n")), Serve, ACCEPTED),
+            row("chunked with an extension", chunked(&format!("{:x};a=b\r\n{ok}\r\n0\r\n\r\n", ok.len())), Serve, ACCEPTED),
             row("chunked, nothing in it", chunked("0\r\n\r\n"), Serve, UNREADABLE),
             row("chunked, no last chunk", chunked(&two_chunks), Close, CUT),
             row("chunked, cut in a chunk", chunked(&format!("{:x}\r\n{half}", ok.len())), Close, CUT),
@@ -204,19 +204,19 @@ fn heads_of_every_kind() {
         let lines = |count: usize| (0..count).map(|n| format!("X-{n}: y\r\n")).collect::<String>();
         #[rustfmt::skip]
         let mut rows = vec![
-            row("100 Continue first", format!("HTTP/1.1 100 Continue\r\n\r\n{good}"), Serve, TAKEN),
-            row("102 Processing first", format!("HTTP/1.1 102 Processing\r\n\r\n{good}"), Serve, TAKEN),
-            row("103 Early Hints first", format!("HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n{good}"), Serve, TAKEN),
-            row("all three first", format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n{good}"), Serve, TAKEN),
-            row("a hundred 102s first", format!("{}{good}", "HTTP/1.1 102 Processing\r\n\r\n".repeat(100)), Serve, TAKEN),
-            row("a 103 with a length first", format!("HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\n{good}"), Serve, TAKEN),
+            row("100 Continue first", format!("HTTP/1.1 100 Continue\r\n\r\n{good}"), Serve, ACCEPTED),
+            row("102 Processing first", format!("HTTP/1.1 102 Processing\r\n\r\n{good}"), Serve, ACCEPTED),
+            row("103 Early Hints first", format!("HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n{good}"), Serve, ACCEPTED),
+            row("all three first", format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n{good}"), Serve, ACCEPTED),
+            row("a hundred 102s first", format!("{}{good}", "HTTP/1.1 102 Processing\r\n\r\n".repeat(100)), Serve, ACCEPTED),
+            row("a 103 with a length first", format!("HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\n{good}"), Serve, ACCEPTED),
             row("100 Continue, then the end", "HTTP/1.1 100 Continue\r\n\r\n", Close, CUT),
             row("103, then the end", "HTTP/1.1 103 Early Hints\r\n\r\n", Close, CUT),
             row("101 Switching Protocols", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n", Wait, UNREADABLE),
             row("204", "HTTP/1.1 204 No Content\r\n\r\n", Serve, UNREADABLE),
             row("205", http("205 Reset Content", "", ""), Serve, UNREADABLE),
-            row("201 with a success", http("201 Created", "", &ok), Serve, TAKEN),
-            row("299 with a success", http("299 Whatever", "", &ok), Serve, TAKEN),
+            row("201 with a success", http("201 Created", "", &ok), Serve, ACCEPTED),
+            row("299 with a success", http("299 Whatever", "", &ok), Serve, ACCEPTED),
             row("304", "HTTP/1.1 304 Not Modified\r\n\r\n", Serve, REFUSED),
             row("status 600", http("600 More", "", &ok), Serve, UNREADABLE),
             row("status 999", http("999 Most", "", ""), Serve, UNREADABLE),
@@ -231,20 +231,20 @@ fn heads_of_every_kind() {
             row("bytes of no text", [0xFF; 200].as_slice(), Wait, UNREADABLE),
             row("a NUL in the head", with("X: a\0b\r\n"), Wait, UNREADABLE),
             row("a header without a colon", with("nonsense\r\n"), Wait, UNREADABLE),
-            row("a header of bytes beyond ASCII", with("X: é你\r\n"), Serve, TAKEN),
-            row("an empty header", with("X:\r\n"), Serve, TAKEN),
-            row("line feeds alone", format!("HTTP/1.1 200 OK\nContent-Length: {}\n\n{ok}", ok.len()), Serve, TAKEN),
-            row("60 headers", with(&lines(60)), Serve, TAKEN),
+            row("a header of bytes beyond ASCII", with("X: é你\r\n"), Serve, ACCEPTED),
+            row("an empty header", with("X:\r\n"), Serve, ACCEPTED),
+            row("line feeds alone", format!("HTTP/1.1 200 OK\nContent-Length: {}\n\n{ok}", ok.len()), Serve, ACCEPTED),
+            row("60 headers", with(&lines(60)), Serve, ACCEPTED),
             row("5,000 headers", with(&lines(5000)), Wait, UNREADABLE),
-            row("a header of 8 KiB", with(&format!("X: {}\r\n", &hundred_kib[..8 * 1024])), Serve, TAKEN),
+            row("a header of 8 KiB", with(&format!("X: {}\r\n", &hundred_kib[..8 * 1024])), Serve, ACCEPTED),
             row("a header of 100 KiB", with(&format!("X: {hundred_kib}\r\n")), Wait, UNREADABLE),
             row("a header of 100 KiB on a 404", http("404 No", &format!("X: {hundred_kib}\r\n"), ""), Wait, UNREADABLE),
             row("a header that never ends", format!("HTTP/1.1 200 OK\r\nX: {hundred_kib}"), Close, UNREADABLE),
             row("a reason of 100 KiB", http(&format!("200 {hundred_kib}"), "", &ok), Wait, UNREADABLE),
             row("an odd Retry-After", http("429 Slow", "Retry-After: -1\r\n", ""), Serve, (Code::Throttled, Delivery::NotDelivered)),
-            row("said to be gzip", with("Content-Encoding: gzip\r\n"), Serve, TAKEN),
-            row("said to be of no charset", with("Content-Type: text/plain; charset=utf-16\r\n"), Serve, TAKEN),
-            row("a byte order mark", http("200 OK", "", &format!("\u{FEFF}{ok}")), Serve, TAKEN),
+            row("said to be gzip", with("Content-Encoding: gzip\r\n"), Serve, ACCEPTED),
+            row("said to be of no charset", with("Content-Type: text/plain; charset=utf-16\r\n"), Serve, ACCEPTED),
+            row("a byte order mark", http("200 OK", "", &format!("\u{FEFF}{ok}")), Serve, ACCEPTED),
         ];
         for status in [301, 302, 303, 307, 308] {
             for (what, location) in [("here", "/"), ("elsewhere", "http://127.0.0.1:1/"), ("nowhere", "::")] {

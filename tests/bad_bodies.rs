@@ -12,7 +12,7 @@ use std::io::Write;
 use common::{COMMAND, Peer, SIGNAL, UNICAST, client, outcome, read_request, send};
 use rtcmsg::Delivery::{self, Accepted, Delivered, NotDelivered, Unknown};
 use rtcmsg::{Code, Message};
-use vendors::{Outcome, TAKEN, UNREADABLE};
+use vendors::{ACCEPTED, Outcome, UNREADABLE};
 
 /// Checks answers to one message, each on its own connection: a body with HTTP status 200, the expected outcome, and the expected
 /// delivery of each recipient.
@@ -60,19 +60,19 @@ fn unexpected_json_from_volcengine() {
     let (taken, none, refused): (&[_], &[_], &[_]) = (&[Accepted], &[Unknown], &[NotDelivered]);
     #[rustfmt::skip]
     let rows: &[(&str, &[u8], Outcome, &[Delivery])] = &[
-        ("100 lists deep", &shallow, TAKEN, taken),
+        ("100 lists deep", &shallow, ACCEPTED, taken),
         ("100,000 lists deep", &too_deep, UNREADABLE, none),
         ("10,000 objects deep, never closed", &endless_objects, UNREADABLE, none),
-        ("a number beyond i64 as RequestId", br#"{"ResponseMetadata":{"RequestId":99999999999999999999999999}}"#, TAKEN, taken),
-        ("a number beyond a double", br#"{"ResponseMetadata":{"RequestId":1e999}}"#, TAKEN, taken),
+        ("a number beyond i64 as RequestId", br#"{"ResponseMetadata":{"RequestId":99999999999999999999999999}}"#, ACCEPTED, taken),
+        ("a number beyond a double", br#"{"ResponseMetadata":{"RequestId":1e999}}"#, ACCEPTED, taken),
         ("no number", br#"{"ResponseMetadata":{"RequestId":NaN}}"#, UNREADABLE, none),
-        ("RequestId a list", br#"{"ResponseMetadata":{"RequestId":["r"]}}"#, TAKEN, taken),
-        ("RequestId of many lines", br#"{"ResponseMetadata":{"RequestId":"r\nINFO forged\r\u0000\u001b[2J"}}"#, TAKEN, taken),
+        ("RequestId a list", br#"{"ResponseMetadata":{"RequestId":["r"]}}"#, ACCEPTED, taken),
+        ("RequestId of many lines", br#"{"ResponseMetadata":{"RequestId":"r\nINFO forged\r\u0000\u001b[2J"}}"#, ACCEPTED, taken),
         ("ResponseMetadata a list", br#"{"ResponseMetadata":[]}"#, UNREADABLE, none),
         ("ResponseMetadata a text", br#"{"ResponseMetadata":"{}"}"#, UNREADABLE, none),
         ("ResponseMetadata null", br#"{"ResponseMetadata":null}"#, UNREADABLE, none),
         ("ResponseMetadata in lower case", br#"{"responsemetadata":{}}"#, UNREADABLE, none),
-        ("Error null", br#"{"ResponseMetadata":{"Error":null}}"#, TAKEN, taken),
+        ("Error null", br#"{"ResponseMetadata":{"Error":null}}"#, ACCEPTED, taken),
         ("Error empty", br#"{"ResponseMetadata":{"Error":{}}}"#, FAULT, none),
         ("Error a text", br#"{"ResponseMetadata":{"Error":"FlowLimitExceeded"}}"#, UNREADABLE, none),
         ("Error a list", br#"{"ResponseMetadata":{"Error":[]}}"#, UNREADABLE, none),
@@ -94,16 +94,16 @@ fn unexpected_json_from_volcengine() {
         ("two Codes", br#"{"ResponseMetadata":{"Error":{"Code":"NeverSeen","Code":"FlowLimitExceeded"}}}"#, UNREADABLE, none),
         ("an error in lower case", br#"{"ResponseMetadata":{"error":{"Code":"FlowLimitExceeded"}}}"#, UNREADABLE, none),
         ("rows of users, as IM has them", br#"{"ResponseMetadata":{},"Result":{"P2PResult":[{"UserId":1,"Code":"SUCCESS"}]}}"#, UNREADABLE, none),
-        ("the action that was sent", br#"{"ResponseMetadata":{"Action":"SendUnicast"}}"#, TAKEN, taken),
+        ("the action that was sent", br#"{"ResponseMetadata":{"Action":"SendUnicast"}}"#, ACCEPTED, taken),
         ("another action", br#"{"ResponseMetadata":{"Action":"SendBroadcast"}}"#, UNREADABLE, none),
         ("another action, refused", br#"{"ResponseMetadata":{"Action":"SendBroadcast","Error":{"Code":"FlowLimitExceeded"}}}"#, UNREADABLE, none),
-        ("an Error beside the metadata", br#"{"ResponseMetadata":{},"Error":{"Code":"FlowLimitExceeded"}}"#, TAKEN, taken),
+        ("an Error beside the metadata", br#"{"ResponseMetadata":{},"Error":{"Code":"FlowLimitExceeded"}}"#, ACCEPTED, taken),
         ("Result a text", br#"{"ResponseMetadata":{},"Result":"Success"}"#, UNREADABLE, none),
-        ("Result an empty text", br#"{"ResponseMetadata":{},"Result":""}"#, TAKEN, taken),
+        ("Result an empty text", br#"{"ResponseMetadata":{},"Result":""}"#, ACCEPTED, taken),
         ("Result a list of rows", br#"{"ResponseMetadata":{},"Result":[{"UserId":1,"Code":"NOT_ONLINE"}]}"#, UNREADABLE, none),
         ("P2PResult a row", br#"{"ResponseMetadata":{},"Result":{"P2PResult":{"UserId":1,"Code":"NOT_ONLINE"}}}"#, UNREADABLE, none),
         ("P2PResult beside Result", br#"{"ResponseMetadata":{},"P2PResult":[{"UserId":1,"Code":"NOT_ONLINE"}]}"#, UNREADABLE, none),
-        ("Result null", br#"{"ResponseMetadata":{},"Result":null}"#, TAKEN, taken),
+        ("Result null", br#"{"ResponseMetadata":{},"Result":null}"#, ACCEPTED, taken),
         ("something behind it", br#"{"ResponseMetadata":{}}}"#, UNREADABLE, none),
         ("two objects", br#"{"ResponseMetadata":{}}{"ResponseMetadata":{}}"#, UNREADABLE, none),
         ("one in a list", br#"[{"ResponseMetadata":{}}]"#, UNREADABLE, none),
@@ -112,8 +112,8 @@ fn unexpected_json_from_volcengine() {
         ("a comment", br#"{"ResponseMetadata":{}/**/}"#, UNREADABLE, none),
         ("single quotes", br#"{'ResponseMetadata':{}}"#, UNREADABLE, none),
         ("half of it", br#"{"ResponseMetadata":{"#, UNREADABLE, none),
-        ("no UTF-8", b"{\"ResponseMetadata\":{\"RequestId\":\"\xff\"}}", TAKEN, taken),
-        ("half a surrogate", br#"{"ResponseMetadata":{"RequestId":"\ud83d"}}"#, TAKEN, taken),
+        ("no UTF-8", b"{\"ResponseMetadata\":{\"RequestId\":\"\xff\"}}", ACCEPTED, taken),
+        ("half a surrogate", br#"{"ResponseMetadata":{"RequestId":"\ud83d"}}"#, ACCEPTED, taken),
         ("UTF-16", b"{\0}\0", UNREADABLE, none),
         ("NUL", b"\0", UNREADABLE, none),
         ("white space alone", b" \r\n\t ", UNREADABLE, none),
@@ -136,8 +136,8 @@ fn unexpected_push_results() {
     let all = |outcome: Outcome| (outcome, [outcome.1; 3]);
     #[rustfmt::skip]
     let rows = [
-        ("none", "[]", all(TAKEN)),
-        ("null", "null", all(TAKEN)),
+        ("none", "[]", all(ACCEPTED)),
+        ("null", "null", all(ACCEPTED)),
         ("an object", "{}", all(UNREADABLE)),
         ("a text", r#""SUCCESS""#, all(UNREADABLE)),
         ("a number", "0", all(UNREADABLE)),
@@ -174,9 +174,9 @@ fn unexpected_push_results() {
     let body = |rows| with(rows).into_bytes();
     #[rustfmt::skip]
     let rows: &[(&str, &[u8], Outcome, &[Delivery])] = &[
-        ("to all: somebody, and perhaps others", &body(r#"[{"UserId":1,"Code":"SUCCESS"}]"#), TAKEN, &[Delivered]),
+        ("to all: somebody, and perhaps others", &body(r#"[{"UserId":1,"Code":"SUCCESS"}]"#), ACCEPTED, &[Delivered]),
         ("to all: only those who are offline", &body(r#"[{"UserId":1,"Code":"NOT_ONLINE"}]"#), (Code::Partial, NotDelivered), &[NotDelivered]),
-        ("to all: nobody", &body("[]"), TAKEN, &[]),
+        ("to all: nobody", &body("[]"), ACCEPTED, &[]),
         ("to all: rows that cannot be read", &body("[7]"), UNREADABLE, &[]),
         ("to all: no list", &body("{}"), UNREADABLE, &[]),
         ("to all: one row that cannot be read", &body(r#"[{"UserId":1,"Code":"SUCCESS"},{"UserId":1e30,"Code":"NOT_ONLINE"}]"#), SOME_UNKNOWN, &[Delivered]),
@@ -190,8 +190,8 @@ fn unexpected_json_from_zego() {
     let to_room: &[Delivery] = &[];
     #[rustfmt::skip]
     let rows: &[(&str, &[u8], Outcome, &[Delivery])] = &[
-        ("Code alone", br#"{"Code":0}"#, TAKEN, to_room),
-        ("Code a text", br#"{"Code":"0"}"#, TAKEN, to_room),
+        ("Code alone", br#"{"Code":0}"#, ACCEPTED, to_room),
+        ("Code a text", br#"{"Code":"0"}"#, ACCEPTED, to_room),
         ("Code minus 0", br#"{"Code":-0}"#, UNREADABLE, to_room),
         ("Code a double", br#"{"Code":0.0}"#, UNREADABLE, to_room),
         ("Code false", br#"{"Code":false}"#, UNREADABLE, to_room),
@@ -208,17 +208,17 @@ fn unexpected_json_from_zego() {
         ("Code 7 as text", br#"{"Code":"7"}"#, SLOW_DOWN, to_room),
         ("two Codes, the last an error", br#"{"Code":0,"Code":7}"#, UNREADABLE, to_room),
         ("two Codes, the first an error", br#"{"Code":7,"Code":0}"#, UNREADABLE, to_room),
-        ("RequestId a number", br#"{"Code":0,"RequestId":3005402395393320157}"#, TAKEN, to_room),
-        ("RequestId beyond u64", br#"{"Code":0,"RequestId":300540239539332015799}"#, TAKEN, to_room),
-        ("RequestId of many lines", br#"{"Code":0,"RequestId":"r\nINFO forged"}"#, TAKEN, to_room),
+        ("RequestId a number", br#"{"Code":0,"RequestId":3005402395393320157}"#, ACCEPTED, to_room),
+        ("RequestId beyond u64", br#"{"Code":0,"RequestId":300540239539332015799}"#, ACCEPTED, to_room),
+        ("RequestId of many lines", br#"{"Code":0,"RequestId":"r\nINFO forged"}"#, ACCEPTED, to_room),
         ("Message of many lines", br#"{"Code":7,"Message":"a\nb\u0000c"}"#, SLOW_DOWN, to_room),
         ("Message a number", br#"{"Code":7,"Message":1.5}"#, SLOW_DOWN, to_room),
-        ("Data null", br#"{"Code":0,"Data":null}"#, TAKEN, to_room),
+        ("Data null", br#"{"Code":0,"Data":null}"#, ACCEPTED, to_room),
         ("100,000 lists deep", too_deep.as_bytes(), UNREADABLE, to_room),
         ("half of it", br#"{"Code":0"#, UNREADABLE, to_room),
         ("something behind it", br#"{"Code":0}0"#, UNREADABLE, to_room),
         ("one in a list", br#"[{"Code":0}]"#, UNREADABLE, to_room),
-        ("no UTF-8", b"{\"Code\":0,\"Message\":\"\xff\"}", TAKEN, to_room),
+        ("no UTF-8", b"{\"Code\":0,\"Message\":\"\xff\"}", ACCEPTED, to_room),
         ("a list of users", br#"{"Code":0,"Data":{"FailUsers":[{"Uid":"alice","Code":50003}]}}"#, UNREADABLE, to_room),
         ("Data of another shape", br#"{"Code":0,"Data":[{"Uid":"alice"}]}"#, UNREADABLE, to_room),
         ("FailUsers beside Data", br#"{"Code":0,"Data":{},"FailUsers":[{"Uid":"alice","Code":50003}]}"#, UNREADABLE, to_room),
@@ -243,8 +243,8 @@ fn unexpected_fail_users() {
     let first_and_unknown = (SOME_UNKNOWN, [NotDelivered, Unknown, Unknown]);
     #[rustfmt::skip]
     let rows = [
-        ("none", "[]", all(TAKEN)),
-        ("null", "null", all(TAKEN)),
+        ("none", "[]", all(ACCEPTED)),
+        ("null", "null", all(ACCEPTED)),
         ("an object", "{}", all(UNREADABLE)),
         ("a text", r#""1111""#, all(UNREADABLE)),
         ("a number", "0", all(UNREADABLE)),

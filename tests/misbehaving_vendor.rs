@@ -16,7 +16,7 @@ use common::{Peer, UNICAST, answer, client, client_with, outcome, read_request, 
 use rtcmsg::{Code, Delivery, SendOptions, SendTimeout};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
-use vendors::{CUT, TAKEN, UNREADABLE, VENDORS, Vendor, chunk, chunked, fresh, http, stale, told_by};
+use vendors::{ACCEPTED, CUT, UNREADABLE, VENDORS, Vendor, chunk, chunked, fresh, http, outcome_and_request_id, stale};
 
 #[test]
 fn bytes_after_an_answer_are_never_the_answer_to_the_next_request() {
@@ -56,8 +56,8 @@ fn bytes_after_an_answer_are_never_the_answer_to_the_next_request() {
                 for _ in 0..2 {
                     let report = send(&client, &vendor.message);
                     assert_eq!(
-                        told_by(&report),
-                        (TAKEN, "fresh"),
+                        outcome_and_request_id(&report),
+                        (ACCEPTED, "fresh"),
                         "{}: {}",
                         vendor.name,
                         report.summary()
@@ -152,7 +152,12 @@ fn a_call_with_an_endless_answer_ends_by_the_deadline() {
                 wrongs.push(format!("{}, {name}: {}", vendor.name, report.summary()));
             }
             let report = send(&client, &vendor.message);
-            assert_eq!(told_by(&report), (TAKEN, "fresh"), "after {name}: {}", report.summary());
+            assert_eq!(
+                outcome_and_request_id(&report),
+                (ACCEPTED, "fresh"),
+                "after {name}: {}",
+                report.summary()
+            );
             drop(client);
             peer.join();
         }
@@ -188,8 +193,8 @@ fn an_answer_that_arrives_byte_by_byte_is_read_like_any_other() {
         for _ in 0..count {
             let report = send(&client, &vendor.message);
             assert_eq!(
-                told_by(&report),
-                (TAKEN, "fresh"),
+                outcome_and_request_id(&report),
+                (ACCEPTED, "fresh"),
                 "{}: {}",
                 vendor.name,
                 report.summary()
@@ -265,14 +270,14 @@ fn a_tls_connection_that_ends_without_close_notify_is_judged_by_the_bytes_receiv
         let half = &ok[..ok.len() / 2];
         #[rustfmt::skip]
         let rows = [
-            ("a whole answer", fresh(&vendor), TAKEN),
-            ("a whole answer ended by the end", format!("HTTP/1.1 200 OK\r\n\r\n{ok}"), TAKEN),
+            ("a whole answer", fresh(&vendor), ACCEPTED),
+            ("a whole answer ended by the end", format!("HTTP/1.1 200 OK\r\n\r\n{ok}"), ACCEPTED),
             ("half an answer ended by the end", format!("HTTP/1.1 200 OK\r\n\r\n{half}"), UNREADABLE),
             ("a cut answer", format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{half}", ok.len()), CUT),
             ("a cut head", "HTTP/1.1 200 OK\r\nContent".to_owned(), CUT),
             ("no answer", String::new(), CUT),
-            ("more than the answer", fresh(&vendor) + &stale(&vendor), TAKEN),
-            ("far more than the answer", fresh(&vendor) + &stale(&vendor).repeat(100), TAKEN),
+            ("more than the answer", fresh(&vendor) + &stale(&vendor), ACCEPTED),
+            ("far more than the answer", fresh(&vendor) + &stale(&vendor).repeat(100), ACCEPTED),
         ];
         for (name, answer, expected) in rows {
             count += 1;
@@ -301,7 +306,12 @@ fn a_tls_connection_that_ends_without_close_notify_is_judged_by_the_bytes_receiv
                 );
                 wait_ended.recv().expect("the peer");
                 let report = send(&client, &vendor.message);
-                assert_eq!(told_by(&report), (TAKEN, "fresh"), "after {name}: {}", report.summary());
+                assert_eq!(
+                    outcome_and_request_id(&report),
+                    (ACCEPTED, "fresh"),
+                    "after {name}: {}",
+                    report.summary()
+                );
                 drop(client);
                 peer.join();
             }
@@ -382,8 +392,8 @@ fn a_second_answer_is_found_at_every_boundary_of_buffers_and_records() {
                     let report = send(&client, &vendor.message);
                     let row = format!("{}, {length}, TLS {is_tls}, one record {in_one_record}", vendor.name);
                     assert_eq!(
-                        told_by(&report),
-                        (TAKEN, "fresh"),
+                        outcome_and_request_id(&report),
+                        (ACCEPTED, "fresh"),
                         "{row}, message {number}: {}",
                         report.summary()
                     );
@@ -461,7 +471,12 @@ fn data_that_arrives_on_an_idle_tls_connection_ends_it_and_other_records_do_not(
             for number in 0..2 {
                 let report = send(&client, &vendor.message);
                 let row = format!("{}, {name}, message {number}", vendor.name);
-                assert_eq!(told_by(&report), (TAKEN, "fresh"), "{row}: {}", report.summary());
+                assert_eq!(
+                    outcome_and_request_id(&report),
+                    (ACCEPTED, "fresh"),
+                    "{row}: {}",
+                    report.summary()
+                );
                 if number == 0 {
                     go.send(()).expect("the peer waits");
                     acted.recv().expect("the peer acts");
@@ -488,8 +503,8 @@ fn a_later_connection_resumes_the_session_of_an_earlier_one() {
         for expected in [HandshakeKind::Full, HandshakeKind::Resumed] {
             let report = send(&client, &vendor.message);
             assert_eq!(
-                told_by(&report),
-                (TAKEN, "fresh"),
+                outcome_and_request_id(&report),
+                (ACCEPTED, "fresh"),
                 "{}: {}",
                 vendor.name,
                 report.summary()

@@ -473,7 +473,7 @@ fn no_error_log_line_or_report_holds_a_secret() {
         .map(|setting| setting.key)
         .collect();
     assert!(secrets.len() >= 4, "{secrets:?}");
-    // A secret is so long that no message has it by chance. The text around it makes the value invalid.
+    // A secret is long enough that no message contains it by chance. The text around it makes the value invalid.
     let around = || {
         select(vec![
             "",

@@ -49,7 +49,7 @@ FEW, MANY = 100, 600
 FEW_SIGNED, MANY_SIGNED = 100, 1100
 SAFETY_TIMEOUT_S = 600
 LISTENING = re.compile(r"rtcmsg-emulator listening on (https?://127\.0\.0\.1:\d+)\s*")
-# On a slow machine the sends may take longer than a name or a connection lives: that is no cost of a send.
+# On a slow machine a name or a connection may expire during the sends. That is not a cost of a send.
 SETTINGS = {
     "RTCMSG_QUOTA_MODE": "off",
     "RTCMSG_RETRY_MAX_ATTEMPTS": "1",

@@ -124,7 +124,7 @@ class Table:
 
 
 def literal(data: bytes) -> str:
-    """A string literal; what is no plain character is three octal digits, which no character after them can lengthen."""
+    """A string literal. A special character is three octal digits, so that a digit after it is not part of the escape."""
     plain = set(range(0x20, 0x7F)) - {*b'"\\?'}
     return '"' + "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in data) + '"'
 

@@ -19,7 +19,7 @@ TABLE_ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SCHEME = re.compile(r"[a-z]+:")
 
-# How far down a page the link to the other one may stand.
+# The link to the other page must be within this many lines.
 TOP_LINES = 5
 
 

@@ -11,7 +11,7 @@ its own emulator. Comment lines in its source say what it needs:
     // beside: second (a crate below tests/embedding, linked as a static library)
     // ledger: completions.txt (a file that it writes, which tools/ledger.py compares with what the emulator processed)
     // traced: yes (in plain mode it runs under strace, and tools/never_blocks.py checks its system calls)
-    // alone: yes (neither library nor parts are linked; TEST_LIBRARY is the path of the library)
+    // dlopen: yes (neither library nor parts are linked; TEST_LIBRARY is the path of the library)
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ ACCOUNT = {
     "zego-app-id": ("RTCMSG_ZEGO_APP_ID", "1234567890"),
     "zego-server-secret": ("RTCMSG_ZEGO_SERVER_SECRET", "zego-server-secret-of-the-tests."),
 }
-# Programs that are about retries or pacing ask for them; the others see what one try comes to.
+# Tests of retries and pacing enable them; the others check the outcome of a single attempt.
 ONE_TRY = {"RTCMSG_RETRY_MAX_ATTEMPTS": "1", "RTCMSG_QUOTA_MODE": "off"}
-# A thread that frees what another one allocated keeps it, so that no thread waits for malloc's own lock: that one is not the library's.
+# A thread keeps the memory that it frees, so that no thread waits for a lock of malloc, which is not a lock of the library.
 OWN_MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=60000"}
 SESSION_TOKEN = "session-token-of-the-tests"
 LISTENING = re.compile(r"rtcmsg-emulator listening on (http://127\.0\.0\.1:\d+)\s*")
@@ -271,7 +271,7 @@ def check_ledger(url: str, results: str | None, directory: Path) -> None:
 
 
 def linked(program: Program, parts: list[Path], setup: Setup) -> list[str]:
-    if directive(program.source, "alone"):
+    if directive(program.source, "dlopen"):
         return ["-ldl"]
     beside = directive(program.source, "beside")
     more = [str(rust_library(beside, setup))] if beside else []

@@ -1,5 +1,4 @@
-/* Preloaded: counts what a process asks its allocator for, and writes "calls bytes" into the file that ALLOCS names when
- * it ends. */
+/* Preloaded: counts the allocations of a process. At its end it writes "calls bytes" to the file that ALLOCS names. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>

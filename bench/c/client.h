@@ -1,4 +1,4 @@
-/* A client of rtcmsg for the bench's server, and the case as its message. */
+/* An rtcmsg client for the benchmark's server, and the message of a case. */
 #ifndef BENCH_CLIENT_H
 #define BENCH_CLIENT_H
 

@@ -1,4 +1,4 @@
-/* From nothing to the first answer: `cold ours LIBRARY URL` or `cold curl LIBRARY URL` loads the library, sends one
+/* The time to the first answer: `cold ours LIBRARY URL` or `cold curl LIBRARY URL` loads the library, sends one
  * SendUnicast of 100 B and prints how long that took. BENCH_REQUEST is the request for libcurl, as for curl.c. */
 #include <curl/curl.h>
 #include <dlfcn.h>

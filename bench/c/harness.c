@@ -14,7 +14,7 @@ _Noreturn void bench_fail(const char *what, const char *why) {
 
 void *bench_alloc(size_t size) {
   void *memory = calloc(1, size);
-  if (memory == NULL) bench_fail("memory", "none left");
+  if (memory == NULL) bench_fail("memory", "malloc failed");
   return memory;
 }
 
@@ -103,7 +103,7 @@ struct bench_totals bench_since(struct bench_totals start) {
   return (struct bench_totals){bench_now_ns() - start.wall_ns, cpu_ns() - start.cpu_ns};
 }
 
-/* ru_maxrss would show that of the program which started this one. */
+/* ru_maxrss may be the value of the program that started this one. */
 static long peak_kb(void) {
   char line[256];
   long kb = 0;
@@ -128,7 +128,7 @@ void bench_print(uint64_t *nanoseconds, size_t count, struct bench_totals totals
 struct sender {
   const struct bench *bench;
   const struct bench_subject *subject;
-  pthread_barrier_t *gate;
+  pthread_barrier_t *barrier;
   uint64_t *samples;
   int count;
   pthread_t thread;
@@ -140,32 +140,32 @@ static void *send_all(void *argument) {
   for (int i = 0; i < BENCH_WARM_UP; i++) {
     if (sender->subject->send(state) != 0) bench_fail("warm-up", "a send failed");
   }
-  pthread_barrier_wait(sender->gate); /* all are warm */
-  pthread_barrier_wait(sender->gate); /* the clocks are read */
+  pthread_barrier_wait(sender->barrier); /* all are warm */
+  pthread_barrier_wait(sender->barrier); /* the clocks are read */
   for (int i = 0; i < sender->count; i++) {
     uint64_t start = bench_now_ns();
     if (sender->subject->send(state) != 0) bench_fail("measured", "a send failed");
     sender->samples[i] = bench_now_ns() - start;
   }
-  pthread_barrier_wait(sender->gate); /* all are done */
+  pthread_barrier_wait(sender->barrier); /* all are done */
   sender->subject->close(state);
   return NULL;
 }
 
 int bench_run(const struct bench *bench, const struct bench_subject *subject) {
-  pthread_barrier_t gate;
-  pthread_barrier_init(&gate, NULL, (unsigned)bench->threads + 1);
+  pthread_barrier_t barrier;
+  pthread_barrier_init(&barrier, NULL, (unsigned)bench->threads + 1);
   size_t each = (size_t)(bench->count / bench->threads);
   uint64_t *samples = bench_alloc(each * (size_t)bench->threads * sizeof *samples);
   struct sender *senders = bench_alloc((size_t)bench->threads * sizeof *senders);
   for (int i = 0; i < bench->threads; i++) {
-    senders[i] = (struct sender){bench, subject, &gate, samples + each * (size_t)i, (int)each, 0};
+    senders[i] = (struct sender){bench, subject, &barrier, samples + each * (size_t)i, (int)each, 0};
     if (pthread_create(&senders[i].thread, NULL, send_all, &senders[i]) != 0) bench_fail("thread", "cannot be started");
   }
-  pthread_barrier_wait(&gate);
+  pthread_barrier_wait(&barrier);
   struct bench_totals start = bench_start();
-  pthread_barrier_wait(&gate);
-  pthread_barrier_wait(&gate);
+  pthread_barrier_wait(&barrier);
+  pthread_barrier_wait(&barrier);
   struct bench_totals totals = bench_since(start);
   for (int i = 0; i < bench->threads; i++) pthread_join(senders[i].thread, NULL);
   bench_print(samples, each * (size_t)bench->threads, totals);

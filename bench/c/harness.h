@@ -1,10 +1,10 @@
-/* What every C subject of the bench shares: arguments, the messages, threads, clocks and the line that it prints.
+/* Every C program of the benchmark shares this: arguments, messages, threads, clocks and the line that it prints.
  *
  *   subject CASE URL THREADS COUNT
  *
  * sends COUNT messages in all from THREADS threads, after a warm-up that is not measured, and prints one line of JSON.
- * BENCH_CA is the CA file for https. Whatever goes wrong ends the program with a word on standard error: a figure of
- * failed sends is no figure. */
+ * BENCH_CA is the CA file for https. Any error ends the program with a message on standard error, because a measurement of
+ * failed sends would be useless. */
 #ifndef BENCH_HARNESS_H
 #define BENCH_HARNESS_H
 
@@ -24,7 +24,7 @@ struct bench {
   int count; /* measured sends, of all threads together */
 };
 
-/* What a thread sends with; `send` returns 0 when the answer was a success. */
+/* The functions that each thread calls; `send` returns 0 if the answer was a success. */
 struct bench_subject {
   void *(*open)(const struct bench *bench);
   int (*send)(void *state);
@@ -46,7 +46,7 @@ struct bench_message bench_message(const char *name);
 struct bench bench_arguments(int argc, char **argv);
 int bench_run(const struct bench *bench, const struct bench_subject *subject);
 
-/* For subjects that do not send from threads of their own. `nanoseconds` holds one figure per send. */
+/* For programs that do not use bench_run(). `nanoseconds` has one time per send. */
 struct bench_totals {
   uint64_t wall_ns;
   uint64_t cpu_ns;
@@ -60,7 +60,7 @@ _Noreturn void bench_fail(const char *what, const char *why);
 char *bench_file(const char *path, size_t *len); /* NUL-terminated */
 void *bench_alloc(size_t size);
 
-/* The figure at a share of the sorted samples, 0.5 is the median. */
+/* The sample at this share of the sorted samples; 0.5 is the median. */
 uint64_t bench_quantile(const uint64_t *sorted, size_t count, double share);
 void bench_sort(uint64_t *samples, size_t count);
 

@@ -1,4 +1,4 @@
-/* rtcmsg through C: every thread sends and waits, all with one client. */
+/* rtcmsg through C: every thread sends and waits, and all share one client. */
 #include <pthread.h>
 #include <stdio.h>
 

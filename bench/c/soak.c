@@ -1,5 +1,5 @@
-/* What a long run leaves behind: `soak URL COUNT` sends COUNT messages of all cases but the longest from 16 threads, and
- * prints heap, threads and descriptors of the process before and after. */
+/* The growth of a process in a long run: `soak URL COUNT` sends COUNT messages of all cases except the longest from 16
+ * threads, and prints the heap, threads and descriptors of the process before and after. */
 #include <dirent.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -14,7 +14,7 @@
 
 static rtcmsg_client *client;
 static rtcmsg_message messages[KINDS];
-static pthread_barrier_t gate;
+static pthread_barrier_t barrier;
 static long each;
 
 static void send_many(long count) {
@@ -29,11 +29,11 @@ static void send_many(long count) {
 
 static void *work(void *nothing) {
   send_many(1000);
-  pthread_barrier_wait(&gate); /* warm */
-  pthread_barrier_wait(&gate); /* looked at */
+  pthread_barrier_wait(&barrier); /* warm */
+  pthread_barrier_wait(&barrier); /* counted */
   send_many(each);
-  pthread_barrier_wait(&gate); /* done */
-  pthread_barrier_wait(&gate); /* looked at */
+  pthread_barrier_wait(&barrier); /* done */
+  pthread_barrier_wait(&barrier); /* counted */
   return nothing;
 }
 
@@ -57,18 +57,18 @@ int main(int argc, char **argv) {
   each = atol(argv[2]) / THREADS;
   struct bench bench = {.url = argv[1], .ca = strncmp(argv[1], "https", 5) == 0 ? getenv("BENCH_CA") : NULL};
   client = client_for(&bench, NULL);
-  pthread_barrier_init(&gate, NULL, THREADS + 1);
+  pthread_barrier_init(&barrier, NULL, THREADS + 1);
   pthread_t threads[THREADS];
   for (int i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, work, NULL);
-  pthread_barrier_wait(&gate);
+  pthread_barrier_wait(&barrier);
   printf("{");
   look("before");
-  pthread_barrier_wait(&gate);
-  pthread_barrier_wait(&gate);
+  pthread_barrier_wait(&barrier);
+  pthread_barrier_wait(&barrier);
   printf(", ");
   look("after");
   printf(", \"sends\": %ld}\n", each * THREADS);
-  pthread_barrier_wait(&gate);
+  pthread_barrier_wait(&barrier);
   for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
   rtcmsg_client_free(client);
   return 0;

@@ -64,5 +64,5 @@ int main(int argc, char **argv) {
          (unsigned long long)bench_quantile(samples, count, 0.99),
          (unsigned long long)bench_quantile(samples, count, 0.999));
   fflush(stdout);
-  _Exit(0); /* what is still queued is of no interest */
+  _Exit(0); /* the queued messages are not needed */
 }

@@ -1,5 +1,5 @@
-//! rtcmsg_client_call_action's action, version and JSON: a first line of `volcengine Action 2020-12-01` or `zego Action`, and the
-//! JSON. The deadline is over before it begins, so a call that is taken in ends without I/O.
+//! Action, version and JSON of rtcmsg_client_call_action: a first line of `volcengine Action 2020-12-01` or `zego Action`, and
+//! the JSON. The deadline has passed before the call, so an accepted call ends without I/O.
 
 #![no_main]
 
@@ -48,7 +48,7 @@ fuzz_target!(|input: &[u8]| {
             assert!(report.body().is_empty() && report.recipients().is_empty());
             assert!(!action.is_empty() && action.bytes().all(|byte| byte.is_ascii_alphanumeric()));
             assert_eq!(version.is_empty(), vendor == Vendor::Zego);
-            // Numbers beyond a double are fine as they are written: then there is no value to compare with.
+            // A number that does not fit a double is accepted as it is written; then there is no value to compare with.
             assert!(value.as_ref().is_none_or(Value::is_object), "{json}");
         }
         Err(error) => {
@@ -57,7 +57,7 @@ fuzz_target!(|input: &[u8]| {
             assert!(!error.message.contains(char::is_control), "{error:?}");
         }
     }
-    // What becomes of the members for ZEGO: nothing is lost, and texts are as JSON has them.
+    // The query parameters for ZEGO contain every member of the object, and texts are the same as in the JSON.
     if let (Ok(parameters), Some(Value::Object(members))) = (rtcmsg::fuzzing::zego_parameters(json), value) {
         let count = |value: &Value| value.as_array().map_or(1, Vec::len);
         assert_eq!(parameters.len(), members.values().map(count).sum::<usize>(), "{json}");

@@ -34,7 +34,7 @@ fuzz_target!(|input: &[u8]| {
                 continue;
             };
             if key.as_c_str() == c"tls.ca_file" && value.to_bytes().starts_with(b"/") {
-                continue; // Not the files of the machine: some have no end.
+                continue; // Skips files of the machine, because some have no end.
             }
             let mut error = Error::dirty();
             let code = rtcmsg_config_set(config, key.as_ptr(), value.as_ptr(), &mut error);
@@ -42,7 +42,7 @@ fuzz_target!(|input: &[u8]| {
             let setting = SETTINGS.iter().find(|setting| setting.key.as_bytes() == key.to_bytes());
             match code {
                 OK => {
-                    assert!(setting.is_some(), "{key:?} is no setting");
+                    assert!(setting.is_some(), "{key:?} is not a setting");
                     same.set(key.to_str().unwrap(), value.to_str().unwrap()).unwrap();
                 }
                 code => {
@@ -71,7 +71,7 @@ fuzz_target!(|input: &[u8]| {
         rtcmsg_client_free(client);
         rtcmsg_config_free(config);
         if code == OK {
-            rtcmsg::fuzzing::requests(&same).expect("what a client is made with makes requests");
+            rtcmsg::fuzzing::requests(&same).expect("settings that make a client also make requests");
         }
     }
 });

@@ -1,7 +1,7 @@
-//! Any rtcmsg_message at all through rtcmsg_client_check: lines of `field=value`, in the order of the header.
+//! Any rtcmsg_message through rtcmsg_client_check: lines of `field=value`, in the order of the header.
 //!
 //! `size=` is struct_size, `tail=` sets bytes behind the fields this version knows, `null=` and `skew=` make a field's
-//! pointer NULL or misaligned while its length stays. No I/O: check does none.
+//! pointer NULL or misaligned and keep its length. Check does no I/O.
 
 #![no_main]
 
@@ -23,7 +23,7 @@ static CLIENT: LazyLock<Shared> = LazyLock::new(|| Shared(demo_client()));
 const SIZE: usize = size_of::<Message>();
 const MAX_SIZE: usize = 4096;
 
-/// A message of any version, as large as the largest struct_size that is taken.
+/// A message of any version, as large as the largest struct_size that is accepted.
 #[repr(C)]
 struct Large {
     message: Message,
@@ -75,7 +75,7 @@ fuzz_target!(|input: &[u8]| {
             len: id.len(),
         })
         .collect();
-    // One more, so that a skewed list stays inside.
+    // One item more, so that a misaligned list does not exceed the vector.
     let mut user_ids: Vec<i64> = many("user_id")
         .map(|id| std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()).unwrap_or(0))
         .collect();
@@ -114,7 +114,7 @@ fuzz_target!(|input: &[u8]| {
     let known_tail = struct_size.clamp(SIZE, MAX_SIZE) - SIZE;
 
     let (client, mut error) = (CLIENT.0, Error::dirty());
-    // SAFETY: the header's rules; the struct is as large as any size that is taken.
+    // SAFETY: the header's rules; the struct is as large as the largest size that is accepted.
     let code = unsafe { rtcmsg_client_check(client, &raw const large.message, &mut error) };
     error.checked(code);
     let message = &large.message;
@@ -151,7 +151,7 @@ fuzz_target!(|input: &[u8]| {
         UNSUPPORTED => assert!(large.tail[..known_tail].iter().any(|byte| *byte != 0)),
         code => assert_eq!(code, INVALID_ARGUMENT),
     }
-    // The same again without an error to write to, and the client takes a good message as before.
+    // The same call without an error struct, and a valid message, which the client still accepts.
     // SAFETY: as above.
     unsafe {
         assert_eq!(

@@ -5,13 +5,13 @@
 use libfuzzer_sys::fuzz_target;
 use rtcmsg::fuzzing::volcengine_report;
 use rtcmsg::{Code, Delivery, Recipients};
-use rtcmsg_fuzz::{Answer, hold, says};
+use rtcmsg_fuzz::{Answer, check_report, contains_word};
 use serde_json::Value;
 
 fuzz_target!(|input: &[u8]| {
     let answer = Answer::read(input);
     let report = volcengine_report(answer.recipients, answer.status, answer.body);
-    hold(&report, &answer);
+    check_report(&report, &answer);
     let object = answer.object().unwrap_or_default();
     let metadata = &object["ResponseMetadata"];
     for row in report.recipients() {
@@ -21,7 +21,10 @@ fuzz_target!(|input: &[u8]| {
             .iter()
             .any(|device| device.vendor_message.eq_ignore_ascii_case("SUCCESS"));
         assert_eq!(row.delivery == Delivery::Delivered, is_named, "{row:?}");
-        assert!(!is_named || says(&object["Result"]["P2PResult"], "SUCCESS"), "{row:?}");
+        assert!(
+            !is_named || contains_word(&object["Result"]["P2PResult"], "SUCCESS"),
+            "{row:?}"
+        );
     }
     assert!(report.delivery() != Delivery::Delivered || !report.recipients().is_empty());
     // An error inside HTTP 200 is an error.
@@ -44,9 +47,9 @@ fuzz_target!(|input: &[u8]| {
     }
     // If a row names a user that the message was not sent to, every recipient needs a row of its own.
     if let (Value::Array(rows), Recipients::Ids(ids)) = (&object["Result"]["P2PResult"], answer.recipients) {
-        let is_unexpected = |row: &Value| !ids.iter().any(|id| says_id(&row["UserId"], *id));
+        let is_unexpected = |row: &Value| !ids.iter().any(|id| is_id(&row["UserId"], *id));
         if report.code() == Code::Ok && rows.iter().any(is_unexpected) {
-            let named = |id: &i64| rows.iter().any(|row| says_id(&row["UserId"], *id));
+            let named = |id: &i64| rows.iter().any(|row| is_id(&row["UserId"], *id));
             assert!(ids.iter().all(named), "{}", report.summary());
         }
     }
@@ -61,12 +64,12 @@ fuzz_target!(|input: &[u8]| {
                 assert_ne!(answer.recipients, Recipients::All, "{}", report.summary());
                 return;
             };
-            let named = |id: &i64| rows.iter().any(|row| says_id(&row["UserId"], *id));
+            let named = |id: &i64| rows.iter().any(|row| is_id(&row["UserId"], *id));
             assert!(ids.iter().all(named), "{}", report.summary());
         }
     }
 });
 
-fn says_id(value: &Value, id: i64) -> bool {
+fn is_id(value: &Value, id: i64) -> bool {
     value.as_i64() == Some(id) || value.as_str().is_some_and(|text| text.trim().parse() == Ok(id))
 }

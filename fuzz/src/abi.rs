@@ -1,4 +1,4 @@
-//! The C ABI, declared by hand after include/rtcmsg.h, so that a difference between the header and src is found.
+//! The C ABI, declared by hand from include/rtcmsg.h, so that a difference between the header and src is found.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
@@ -80,8 +80,8 @@ impl Error {
             (size_of::<Error>(), code, 0)
         );
         fn text(chars: &[c_char]) -> &str {
-            assert!(chars.contains(&0), "no NUL in it");
-            // SAFETY: there is a NUL in it.
+            assert!(chars.contains(&0), "the text has no NUL");
+            // SAFETY: the text has a NUL.
             unsafe { CStr::from_ptr(chars.as_ptr()) }.to_str().expect("UTF-8")
         }
         let (field, text) = (text(&self.field), text(&self.message));
@@ -93,7 +93,7 @@ impl Error {
         );
         // SAFETY: a static text.
         let name = unsafe { CStr::from_ptr(rtcmsg_code_name(code)) };
-        assert_ne!(name, c"RTCMSG_?", "{code} is no code");
+        assert_ne!(name, c"RTCMSG_?", "{code} is not a code");
         (field, text)
     }
 }

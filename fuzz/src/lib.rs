@@ -1,4 +1,4 @@
-//! What the targets share: how an input is read, and checks that hold for every report and every error.
+//! The targets share this: the format of inputs, and checks that are true for every report and every error.
 //!
 //! Inputs are text where possible, so that people can read and write the corpus: the first line describes the call, the
 //! rest is its data.
@@ -8,7 +8,7 @@ pub mod abi;
 use rtcmsg::{Code, Delivery, Recipients, Report, User};
 use serde_json::Value;
 
-/// An answer: `200 ids`, a line feed, the body. The second word says who was asked.
+/// An answer: `200 ids`, a line feed, the body. The second word selects the recipients of the message.
 pub struct Answer<'a> {
     pub status: u16,
     pub recipients: Recipients<'static>,
@@ -27,7 +27,7 @@ impl<'a> Answer<'a> {
             _ => Recipients::All,
         };
         Answer {
-            // What ureq gives for an answer.
+            // The statuses that ureq returns for an answer.
             status: status.filter(|status| (200..1000).contains(status)).unwrap_or(200),
             recipients,
             body,
@@ -36,13 +36,13 @@ impl<'a> Answer<'a> {
 
     /// The body as JSON, read with serde_json only; `None` if it is not an object.
     pub fn object(&self) -> Option<Value> {
-        let body = with_texts_written_anew(&String::from_utf8_lossy(self.body));
+        let body = with_normalized_texts(&String::from_utf8_lossy(self.body));
         serde_json::from_str(&body).ok().filter(Value::is_object)
     }
 }
 
-/// The same JSON, with each text as `serde_json` writes it, and no byte order mark between them.
-fn with_texts_written_anew(json: &str) -> String {
+/// The same JSON, with each text as `serde_json` writes it, and without byte order marks between tokens.
+fn with_normalized_texts(json: &str) -> String {
     let mut written = String::new();
     let mut chars = json.chars().peekable();
     while let Some(c) = chars.next() {
@@ -91,7 +91,7 @@ fn with_texts_written_anew(json: &str) -> String {
         if !has_end {
             return String::new();
         }
-        // A name to which serde_json's own values give a meaning.
+        // A name that has a special meaning for the values of serde_json.
         let text = text.replace("$serde_json", "serde_json");
         written.push_str(&serde_json::to_string(&text).unwrap());
     }
@@ -121,8 +121,8 @@ fn certainty(delivery: Delivery) -> usize {
         .expect("one of them")
 }
 
-/// Checks what is true of every report that has an answer.
-pub fn hold(report: &Report, answer: &Answer) {
+/// Checks what is true for every report that has an answer.
+pub fn check_report(report: &Report, answer: &Answer) {
     let rows = report.recipients();
     let [request] = report.requests() else {
         panic!("{} requests", report.requests().len());
@@ -145,7 +145,7 @@ pub fn hold(report: &Report, answer: &Answer) {
         );
     }
 
-    // Code and delivery agree, in the whole and in each part.
+    // Code and delivery agree, for the whole report and for each part.
     let agree = |code: Code, delivery: Delivery| (code == Code::Ok) == delivery.is_success();
     assert!(agree(report.code(), report.delivery()), "{}", report.summary());
     assert!(agree(request.code, request.delivery), "{request:?}");
@@ -155,7 +155,7 @@ pub fn hold(report: &Report, answer: &Answer) {
         (report.code() != Code::Ok).then(|| report.code())
     );
 
-    // The whole is no more certain than any part, and as certain as one of them.
+    // The delivery of the whole report equals that of a part, and no recipient has a less certain one.
     let parts = || rows.iter().map(|row| row.delivery).chain([request.delivery]);
     assert!(
         rows.iter()
@@ -165,13 +165,13 @@ pub fn hold(report: &Report, answer: &Answer) {
     let counted: usize = CERTAINTY.iter().map(|delivery| report.count(*delivery)).sum();
     assert_eq!(counted, rows.len());
 
-    // An answer came, so something was sent; and no status but 2xx is a success.
+    // There is an answer, so something was sent. Only a status of 2xx is a success.
     assert!(parts().all(|part| part != Delivery::NotSent));
     if !(200..300).contains(&answer.status) || answer.object().is_none() {
         assert!(!report.delivery().is_success(), "{}", report.summary());
         assert!(parts().all(|part| !part.is_success()), "{}", report.summary());
     }
-    // Of a body that is not JSON, only the status counts.
+    // If the body is not JSON, only the status counts.
     if answer.object().is_none() {
         let settled = (300..500).contains(&answer.status) && !matches!(answer.status, 408 | 409 | 499);
         let expected = if settled {
@@ -197,11 +197,11 @@ pub fn hold(report: &Report, answer: &Answer) {
 }
 
 /// Whether any string in this value equals the word; the case of letters does not matter.
-pub fn says(value: &Value, word: &str) -> bool {
+pub fn contains_word(value: &Value, word: &str) -> bool {
     match value {
         Value::String(text) => text.eq_ignore_ascii_case(word),
-        Value::Array(items) => items.iter().any(|item| says(item, word)),
-        Value::Object(members) => members.values().any(|member| says(member, word)),
+        Value::Array(items) => items.iter().any(|item| contains_word(item, word)),
+        Value::Object(members) => members.values().any(|member| contains_word(member, word)),
         _ => false,
     }
 }

@@ -346,7 +346,7 @@ unsafe fn write_text(
         return Err(Error::new(
             Code::BufferTooSmall,
             name,
-            format!("is {capacity}; {needed} bytes are needed"),
+            format!("its capacity is {capacity} bytes; {needed} are needed"),
         ));
     }
     if to.is_null() {

@@ -1,6 +1,6 @@
-/* What tools/budgets.py counts: `budgets MODE CASE THREADS COUNT` sends COUNT messages in all, after a few that are not
- * counted, with the settings of the environment. MODE is send or submit, CASE is unicast or command. Prints the most
- * threads of the library's that were seen meanwhile. */
+/* The program that tools/budgets.py measures: `budgets MODE CASE THREADS COUNT` sends COUNT messages with the settings
+ * of the environment, after some that warm it up. MODE is send or submit, CASE is unicast or command. Prints the
+ * largest number of library threads that it saw. */
 #include <dirent.h>
 #include <pthread.h>
 #include <rtcmsg.h>
@@ -13,7 +13,7 @@
 
 static rtcmsg_client *client;
 static rtcmsg_message message;
-static pthread_barrier_t gate;
+static pthread_barrier_t barrier;
 static int each;
 static long most_threads;
 
@@ -50,8 +50,8 @@ static void send_many(int count) {
 
 static void *sender(void *first) {
   send_many(WARM_UP);
-  /* All are connected at once, so that each has its connection, and none comes later. */
-  pthread_barrier_wait(&gate);
+  /* All threads are connected before any continues, so that no connection is made later. */
+  pthread_barrier_wait(&barrier);
   send_many(each);
   if (first != NULL) count_threads();
   return NULL;
@@ -59,8 +59,8 @@ static void *sender(void *first) {
 
 static void send_from(int threads) {
   pthread_t *running = calloc((size_t)threads, sizeof *running);
-  if (running == NULL) fail("memory", "none left");
-  pthread_barrier_init(&gate, NULL, (unsigned)threads);
+  if (running == NULL) fail("memory", "calloc failed");
+  pthread_barrier_init(&barrier, NULL, (unsigned)threads);
   for (int i = 0; i < threads; i++) {
     if (pthread_create(&running[i], NULL, sender, i == 0 ? &client : NULL) != 0) fail("thread", "cannot be started");
   }
@@ -68,7 +68,7 @@ static void send_from(int threads) {
   free(running);
 }
 
-/* As many at a time as the queue is asked to hold. */
+/* Keeps `at_once` messages in the queue. */
 static void submit_many(int count, int at_once) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);

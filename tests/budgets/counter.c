@@ -1,5 +1,5 @@
-/* Preloaded by tools/budgets.py: counts allocations and DNS lookups of a process, and writes both into the file that
- * BUDGETS_COUNT names when it ends. */
+/* Preloaded by tools/budgets.py: counts the allocations and DNS lookups of a process. At its end it writes both to the
+ * file that BUDGETS_COUNT names. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* glibc's own, under the names that it keeps for those who stand in front of it. */
+/* glibc's own functions, under the names that it provides for replacements. */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
@@ -52,7 +52,7 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
   return real(host, service, hints, found);
 }
 
-__attribute__((destructor)) static void write_down(void) {
+__attribute__((destructor)) static void write_counts(void) {
   char text[64];
   int len = snprintf(text, sizeof text, "%lu %lu\n", allocations, lookups);
   const char *path = getenv("BUDGETS_COUNT");

@@ -1,6 +1,6 @@
 // emulator: --no-quota
 
-/* A host name with several addresses, of which the last one alone is the emulator's. */
+/* A host name with several addresses. Only the last one is the emulator's. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -15,10 +15,10 @@
 #include "fixtures.h"
 #include "listener.h"
 
-/* More than ureq keeps. */
+/* More addresses than ureq keeps. */
 #define MANY 20
 
-static void addresses_that_refuse_do_not_hide_one_that_answers(void) {
+static void an_address_that_answers_is_found_behind_addresses_that_refuse(void) {
   char url[128];
   rtcmsg_message message = fixture_unicast();
   rtcmsg_client *client;
@@ -63,8 +63,8 @@ static int has_connection(const struct listener *listener) {
 static void an_address_that_did_not_answer_is_not_tried_first_again(void) {
   char url[128];
   rtcmsg_message message = fixture_unicast();
-  struct listener black_hole = listener_at_first_address();
-  struct listener_crowd crowd = listener_fill(&black_hole);
+  struct listener silent = listener_at_first_address();
+  struct listener_backlog backlog = listener_fill_backlog(&silent);
   rtcmsg_client *client;
   check_case("an address that does not answer");
   put_addresses_before(1);
@@ -72,18 +72,18 @@ static void an_address_that_did_not_answer_is_not_tried_first_again(void) {
   /* No connection is kept, so that each send makes one. */
   client = fixture_client("volcengine.endpoint", url, "http.idle_timeout_ms", "0", NULL);
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
-  listener_disperse(&crowd);
-  while (has_connection(&black_hole)) close(listener_accept(&black_hole));
-  /* It would take a connection now, and answer nothing. */
+  listener_empty_backlog(&backlog);
+  while (has_connection(&silent)) close(listener_accept(&silent));
+  /* The first address would now accept a connection, but send no answer. */
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
-  CHECK(!has_connection(&black_hole));
+  CHECK(!has_connection(&silent));
   rtcmsg_client_free(client);
-  listener_close(&black_hole);
+  listener_close(&silent);
 }
 
 int main(void) {
   control_post("reset", "%s", "");
-  addresses_that_refuse_do_not_hide_one_that_answers();
+  an_address_that_answers_is_found_behind_addresses_that_refuse();
   an_address_that_did_not_answer_is_not_tried_first_again();
   return check_summary();
 }

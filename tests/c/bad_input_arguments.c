@@ -1,4 +1,4 @@
-/* Arguments that must not get past the boundary: NULL in every place, structs of other sizes, handles at their end. */
+/* Invalid arguments are refused: NULL for every argument, structs of other sizes, handles of closed clients. */
 #include <rtcmsg.h>
 
 #include "check.h"
@@ -16,7 +16,7 @@ static rtcmsg_config *config;
 static rtcmsg_message good;
 static rtcmsg_error error;
 
-/* What a row's call leaves in its out-params. */
+/* The out-params of the calls. */
 static rtcmsg_client *made;
 static rtcmsg_report *report;
 
@@ -28,15 +28,15 @@ static void begin(const char *what) {
   row_begin(what);
 }
 
-/* A row: what is done, the call, and what it must come to. */
+/* A row: its name, the call and the expected error. */
 #define EXPECT(what, call, code, field, text)                 \
   do {                                                        \
     begin(what);                                              \
     row_check_error(&error, (call), (code), (field), (text)); \
-    row_check_quiet();                                        \
+    row_check_no_traffic();                                   \
   } while (0)
 
-/* The same for a call with an out-param, which must be set. */
+/* The same for a call with an out-param, which must be set to NULL. */
 #define EXPECT_NO_REPORT(what, call, code, field, text) \
   do {                                                  \
     EXPECT(what, call, code, field, text);              \
@@ -49,12 +49,12 @@ static void begin(const char *what) {
     CHECK(made == NULL);                                \
   } while (0)
 
-/* The same for a call without an error to look at. */
+/* The same for a call that writes no error. */
 #define EXPECT_CODE(what, call, code) \
   do {                                \
     begin(what);                      \
     CHECK_CODE((call), (code));       \
-    row_check_quiet();                \
+    row_check_no_traffic();           \
   } while (0)
 
 static rtcmsg_str json_of(const char *data, size_t len) {
@@ -72,7 +72,7 @@ static rtcmsg_code call_zego(const char *action, const char *version, rtcmsg_str
   return rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, action, version, json, NULL, &report, &error);
 }
 
-static void null_in_every_place(void) {
+static void null_for_every_argument(void) {
   rtcmsg_str json = rtcmsg_str_from("{}");
   EXPECT("config_set: config", rtcmsg_config_set(NULL, "zego.app_id", "1", &error), INVALID, "config", "is NULL");
   EXPECT("config_set: key", rtcmsg_config_set(config, NULL, "1", &error), INVALID, "key", "is NULL");
@@ -109,15 +109,15 @@ static void null_in_every_place(void) {
 static void null_for_the_error(void) {
   rtcmsg_str json = rtcmsg_str_from("[]");
   EXPECT_CODE("config_set", rtcmsg_config_set(config, "no such key", "1", NULL), INVALID);
-  EXPECT_CODE("config_set, well", rtcmsg_config_set(config, "zego.app_id", "1", NULL), RTCMSG_OK);
+  EXPECT_CODE("config_set, valid", rtcmsg_config_set(config, "zego.app_id", "1", NULL), RTCMSG_OK);
   EXPECT_CODE("config_set, all NULL", rtcmsg_config_set(NULL, NULL, NULL, NULL), INVALID);
   EXPECT_CODE("load_env", rtcmsg_config_load_env(NULL, NULL), INVALID);
-  EXPECT_CODE("load_env, well", rtcmsg_config_load_env(config, NULL), RTCMSG_OK);
+  EXPECT_CODE("load_env, valid", rtcmsg_config_load_env(config, NULL), RTCMSG_OK);
   EXPECT_CODE("set_log", rtcmsg_config_set_log(NULL, NULL, NULL, 0, NULL), INVALID);
-  EXPECT_CODE("set_log, well", rtcmsg_config_set_log(config, NULL, NULL, 0, NULL), RTCMSG_OK);
+  EXPECT_CODE("set_log, valid", rtcmsg_config_set_log(config, NULL, NULL, 0, NULL), RTCMSG_OK);
   EXPECT_CODE("client_new", rtcmsg_client_new(NULL, NULL, NULL), INVALID);
   EXPECT_CODE("check", rtcmsg_client_check(client, NULL, NULL), INVALID);
-  EXPECT_CODE("check, well", rtcmsg_client_check(client, &good, NULL), RTCMSG_OK);
+  EXPECT_CODE("check, valid", rtcmsg_client_check(client, &good, NULL), RTCMSG_OK);
   EXPECT_CODE("send", rtcmsg_client_send(NULL, NULL, NULL, NULL, NULL), INVALID);
   EXPECT_CODE("call",
               rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, ZEGO_ACTION, NULL, json, NULL, &report, NULL),
@@ -129,7 +129,7 @@ static void null_for_the_error(void) {
   row_end_group(client);
 }
 
-static void null_for_a_handle_that_is_freed_or_asked(void) {
+static void null_handles_can_be_freed_and_read(void) {
   size_t len = 1;
   begin("free");
   rtcmsg_config_free(NULL);
@@ -147,10 +147,10 @@ static void null_for_a_handle_that_is_freed_or_asked(void) {
   CHECK(rtcmsg_report_body(NULL, NULL) == NULL);
   CHECK(rtcmsg_report_body(NULL, &len) == NULL);
   CHECK_SIZE(len, 0);
-  row_check_quiet();
+  row_check_no_traffic();
 }
 
-static void places_past_the_end_of_a_report(void) {
+static void indexes_past_the_end_of_a_report(void) {
   rtcmsg_report *sent = fixture_send(client, &good, RTCMSG_OK);
   row_begin_group();
   begin("past the end");
@@ -162,11 +162,11 @@ static void places_past_the_end_of_a_report(void) {
   CHECK(rtcmsg_report_device(sent, SIZE_MAX) == NULL);
   CHECK_SIZE(rtcmsg_report_count_by_delivery(sent, 6), 0);
   CHECK_SIZE(rtcmsg_report_count_by_delivery(sent, UINT32_MAX), 0);
-  row_check_quiet();
+  row_check_no_traffic();
   rtcmsg_report_free(sent);
 }
 
-/* As a newer header might have it, filled with something that must not be touched. */
+/* An error struct as a newer header may define it, filled with bytes that must not change. */
 struct newer_error {
   rtcmsg_error known;
   unsigned char tail[64];
@@ -194,7 +194,7 @@ static void errors_of_other_sizes(void) {
   CHECK_TEXT(newer.known.field, "no such key");
   CHECK_SIZE(newer.known.struct_size, sizeof newer);
   CHECK_BYTES(newer.tail, sizeof newer.tail, tail, sizeof tail);
-  EXPECT_CODE("a larger error, well", rtcmsg_config_set(config, "zego.app_id", "1", &newer.known), RTCMSG_OK);
+  EXPECT_CODE("a larger error, valid", rtcmsg_config_set(config, "zego.app_id", "1", &newer.known), RTCMSG_OK);
   CHECK_CODE(newer.known.code, RTCMSG_OK);
   CHECK_TEXT(newer.known.field, "");
   CHECK_TEXT(newer.known.message, "");
@@ -231,8 +231,8 @@ static void keep_line(void *user_data, int32_t level, const char *text) {
   strncpy(logged, text, sizeof logged - 1);
 }
 
-/* Nothing can be written to it, so the log says it. */
-static void an_error_without_its_start_is_logged(void) {
+/* The library cannot write to such an error, so it logs the reason. */
+static void an_error_without_struct_size_is_logged(void) {
   rtcmsg_error zero;
   rtcmsg_config *logging = rtcmsg_config_new();
   rtcmsg_client *other = NULL;
@@ -289,22 +289,22 @@ static void messages_of_a_newer_header(void) {
   row_end_group(client);
 }
 
-/* Sends by rtcmsg_client_send() or rtcmsg_client_call_action(), with these options. */
-static rtcmsg_code with_options(int by_call, const rtcmsg_send_options *options) {
+/* Calls rtcmsg_client_send() or rtcmsg_client_call_action() with these options. */
+static rtcmsg_code send_or_call_with(int by_call, const rtcmsg_send_options *options) {
   if (!by_call) return rtcmsg_client_send(client, &good, options, &report, &error);
   return rtcmsg_client_call_action(client, RTCMSG_VENDOR_VOLCENGINE, ACTION, VERSION, rtcmsg_str_from("{}"), options,
                                    &report, &error);
 }
 
-static rtcmsg_code options(int by_call, size_t struct_size, int32_t timeout_ms, uint32_t priority) {
+static rtcmsg_code send_or_call(int by_call, size_t struct_size, int32_t timeout_ms, uint32_t priority) {
   rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   options.struct_size = struct_size;
   options.timeout_ms = timeout_ms;
   options.priority = priority;
-  return with_options(by_call, &options);
+  return send_or_call_with(by_call, &options);
 }
 
-static void call_options_that_cannot_be(void) {
+static void invalid_send_options(void) {
   struct newer_call {
     rtcmsg_send_options known;
     unsigned char tail[64];
@@ -314,21 +314,22 @@ static void call_options_that_cannot_be(void) {
   memset(&newer, 0, sizeof newer);
   newer.known.struct_size = sizeof newer;
   for (by_call = 0; by_call < 2; by_call++) {
-    EXPECT_NO_REPORT("size 0", options(by_call, 0, 0, 0), INVALID, "struct_size", "options: struct_size is 0");
-    EXPECT_NO_REPORT("a byte too few", options(by_call, size - 1, 0, 0), INVALID, "struct_size", "at least 40");
-    EXPECT_NO_REPORT("SIZE_MAX", options(by_call, SIZE_MAX, 0, 0), INVALID, "struct_size", "at most 4096");
-    EXPECT_NO_REPORT("timeout -2", options(by_call, size, -2, 0), INVALID, "timeout_ms", "is -2; must be 0 or more");
-    EXPECT_NO_REPORT("INT32_MIN", options(by_call, size, INT32_MIN, 0), INVALID, "timeout_ms", "-1 for no limit");
-    EXPECT_NO_REPORT("priority", options(by_call, size, 0, 2), INVALID, "priority", "unknown priority 2");
+    EXPECT_NO_REPORT("size 0", send_or_call(by_call, 0, 0, 0), INVALID, "struct_size", "options: struct_size is 0");
+    EXPECT_NO_REPORT("a byte too few", send_or_call(by_call, size - 1, 0, 0), INVALID, "struct_size", "at least 40");
+    EXPECT_NO_REPORT("SIZE_MAX", send_or_call(by_call, SIZE_MAX, 0, 0), INVALID, "struct_size", "at most 4096");
+    EXPECT_NO_REPORT("timeout -2", send_or_call(by_call, size, -2, 0), INVALID, "timeout_ms",
+                     "is -2; must be 0 or more");
+    EXPECT_NO_REPORT("INT32_MIN", send_or_call(by_call, size, INT32_MIN, 0), INVALID, "timeout_ms", "-1 for no limit");
+    EXPECT_NO_REPORT("priority", send_or_call(by_call, size, 0, 2), INVALID, "priority", "unknown priority 2");
     newer.tail[0] = 1;
-    EXPECT_NO_REPORT("tail begins", with_options(by_call, &newer.known), UNSUPPORTED, "options", "after byte 40");
+    EXPECT_NO_REPORT("tail begins", send_or_call_with(by_call, &newer.known), UNSUPPORTED, "options", "after byte 40");
     newer.tail[0] = 0;
     newer.tail[63] = 1;
-    EXPECT_NO_REPORT("tail ends", with_options(by_call, &newer.known), UNSUPPORTED, "options", "after byte 40");
+    EXPECT_NO_REPORT("tail ends", send_or_call_with(by_call, &newer.known), UNSUPPORTED, "options", "after byte 40");
     newer.tail[63] = 0;
   }
   check_case("a zero tail");
-  CHECK_CODE(with_options(0, &newer.known), RTCMSG_OK);
+  CHECK_CODE(send_or_call_with(0, &newer.known), RTCMSG_OK);
   rtcmsg_report_free(report);
   row_end_group(client);
 }
@@ -351,7 +352,7 @@ static void levels_and_timeouts_out_of_range(void) {
   row_end_group(client);
 }
 
-static void calls_of_no_vendor(void) {
+static void calls_of_unknown_vendors(void) {
   static const uint32_t vendors[] = {0, 3, UINT32_MAX};
   size_t i;
   for (i = 0; i < sizeof vendors / sizeof *vendors; i++)
@@ -362,72 +363,74 @@ static void calls_of_no_vendor(void) {
   row_end_group(client);
 }
 
-static void actions_that_are_none(void) {
-  static const char *const none[] = {
+static void invalid_actions(void) {
+  static const char *const invalid[] = {
       "",      " ",         "Send User",   "Send&Version=1",
       "Send#", "Send/../x", "S\xC3\xA9nd", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
   static const char *const own[] = {"SendUnicast",   "SendRoomUnicast", "BatchSendRoomUnicast",
                                     "SendBroadcast", "P2PSendMessage",  "SendCustomCommand"};
   rtcmsg_str json = rtcmsg_str_from("{}");
   size_t i;
-  for (i = 0; i < sizeof none / sizeof *none; i++) {
-    EXPECT_NO_REPORT("no action", call_volcengine(none[i], VERSION, json), INVALID, "action", "1 to 64 letters");
-    EXPECT_NO_REPORT("no action", call_zego(none[i], NULL, json), INVALID, "action", "1 to 64 letters");
+  for (i = 0; i < sizeof invalid / sizeof *invalid; i++) {
+    EXPECT_NO_REPORT("not an action name", call_volcengine(invalid[i], VERSION, json), INVALID, "action",
+                     "1 to 64 letters");
+    EXPECT_NO_REPORT("not an action name", call_zego(invalid[i], NULL, json), INVALID, "action", "1 to 64 letters");
   }
   for (i = 0; i < sizeof own / sizeof *own; i++) {
     EXPECT_NO_REPORT(own[i], call_volcengine(own[i], VERSION, json), INVALID, "action", "use a message for");
     EXPECT_NO_REPORT(own[i], call_zego(own[i], NULL, json), INVALID, "action", "use a message for");
   }
-  EXPECT_NO_REPORT("no UTF-8", call_zego("Send\xFF", NULL, json), INVALID, "action", "not UTF-8 at byte 4");
+  EXPECT_NO_REPORT("not UTF-8", call_zego("Send\xFF", NULL, json), INVALID, "action", "not UTF-8 at byte 4");
   row_end_group(client);
 }
 
-static void versions_that_are_none(void) {
-  static const char *const none[] = {"",           "2020-12-1",      "2020/12/01", "20201201",
-                                     "2020-12-0x", "2020-12-01&X=1", " 2020-12-01"};
+static void invalid_versions(void) {
+  static const char *const invalid[] = {"",           "2020-12-1",      "2020/12/01", "20201201",
+                                        "2020-12-0x", "2020-12-01&X=1", " 2020-12-01"};
   rtcmsg_str json = rtcmsg_str_from("{}");
   size_t i;
-  for (i = 0; i < sizeof none / sizeof *none; i++)
-    EXPECT_NO_REPORT(none[i], call_volcengine(ACTION, none[i], json), INVALID, "version", "as 2020-12-01");
-  EXPECT_NO_REPORT("no UTF-8", call_volcengine(ACTION, "2020-12-0\xFF", json), INVALID, "version",
+  for (i = 0; i < sizeof invalid / sizeof *invalid; i++)
+    EXPECT_NO_REPORT(invalid[i], call_volcengine(ACTION, invalid[i], json), INVALID, "version", "as 2020-12-01");
+  EXPECT_NO_REPORT("not UTF-8", call_volcengine(ACTION, "2020-12-0\xFF", json), INVALID, "version",
                    "not UTF-8 at byte 9");
   EXPECT_NO_REPORT("for ZEGO", call_zego(ZEGO_ACTION, VERSION, json), INVALID, "version", "must be empty for ZEGO");
   row_end_group(client);
 }
 
-static void json_that_is_no_object(void) {
-  static const char *const none[] = {"",
-                                     " ",
-                                     "[]",
-                                     "1",
-                                     "\"{}\"",
-                                     "null",
-                                     "{",
-                                     "{\"a\":",
-                                     "{\"a\":1,}",
-                                     "{} {}",
-                                     "{\"a\":NaN}",
-                                     "{'a':1}",
-                                     "{a:1}",
-                                     "{\"a\":01}",
-                                     "{\"a\":\"\n\"}",
-                                     "\xEF\xBB\xBF{}",
-                                     "{\"a\":1,\"\\u0061\":2}"};
+static void json_that_is_not_an_object(void) {
+  static const char *const invalid[] = {"",
+                                        " ",
+                                        "[]",
+                                        "1",
+                                        "\"{}\"",
+                                        "null",
+                                        "{",
+                                        "{\"a\":",
+                                        "{\"a\":1,}",
+                                        "{} {}",
+                                        "{\"a\":NaN}",
+                                        "{'a':1}",
+                                        "{a:1}",
+                                        "{\"a\":01}",
+                                        "{\"a\":\"\n\"}",
+                                        "\xEF\xBB\xBF{}",
+                                        "{\"a\":1,\"\\u0061\":2}"};
   size_t i;
-  for (i = 0; i < sizeof none / sizeof *none; i++) {
-    EXPECT_NO_REPORT(none[i], call_volcengine(ACTION, VERSION, rtcmsg_str_from(none[i])), INVALID, "json", "JSON");
-    EXPECT_NO_REPORT(none[i], call_zego(ZEGO_ACTION, NULL, rtcmsg_str_from(none[i])), INVALID, "json", "JSON");
+  for (i = 0; i < sizeof invalid / sizeof *invalid; i++) {
+    EXPECT_NO_REPORT(invalid[i], call_volcengine(ACTION, VERSION, rtcmsg_str_from(invalid[i])), INVALID, "json",
+                     "JSON");
+    EXPECT_NO_REPORT(invalid[i], call_zego(ZEGO_ACTION, NULL, rtcmsg_str_from(invalid[i])), INVALID, "json", "JSON");
   }
-  EXPECT_NO_REPORT("no UTF-8", call_volcengine(ACTION, VERSION, rtcmsg_str_from("{\"a\":\"\xFF\"}")), INVALID, "json",
+  EXPECT_NO_REPORT("not UTF-8", call_volcengine(ACTION, VERSION, rtcmsg_str_from("{\"a\":\"\xFF\"}")), INVALID, "json",
                    "not UTF-8 at byte 6");
-  EXPECT_NO_REPORT("NUL behind it", call_volcengine(ACTION, VERSION, json_of("{}", 3)), INVALID, "json", "JSON");
+  EXPECT_NO_REPORT("NUL after the object", call_volcengine(ACTION, VERSION, json_of("{}", 3)), INVALID, "json", "JSON");
   EXPECT_NO_REPORT("SIZE_MAX", call_volcengine(ACTION, VERSION, json_of("{}", SIZE_MAX)), INVALID, "json",
                    "18446744073709551615");
   row_end_group(client);
 }
 
-static void json_that_no_query_can_say(void) {
-  static const char *const none[][2] = {
+static void json_that_cannot_become_a_query(void) {
+  static const char *const invalid[][2] = {
       {"{\"UserId\":[]}", "which ZEGO would send to all users"},
       {"{\"UserId[]\":[]}", "which ZEGO would send to all users"},
       {"{\"UserId\":null}", "\"UserId\" must be text"},
@@ -445,9 +448,9 @@ static void json_that_no_query_can_say(void) {
       {"{\"Action[]\":[\"x\"]}", "is set by the library"},
   };
   size_t i;
-  for (i = 0; i < sizeof none / sizeof *none; i++)
-    EXPECT_NO_REPORT(none[i][0], call_zego(ZEGO_ACTION, NULL, rtcmsg_str_from(none[i][0])), INVALID, "json",
-                     none[i][1]);
+  for (i = 0; i < sizeof invalid / sizeof *invalid; i++)
+    EXPECT_NO_REPORT(invalid[i][0], call_zego(ZEGO_ACTION, NULL, rtcmsg_str_from(invalid[i][0])), INVALID, "json",
+                     invalid[i][1]);
   row_end_group(client);
 }
 
@@ -457,7 +460,7 @@ static rtcmsg_code credentials(rtcmsg_client *of, uint32_t vendor, const char *k
                                        rtcmsg_str_from(token), &error);
 }
 
-static void credentials_that_cannot_be(void) {
+static void invalid_credentials(void) {
   const rtcmsg_str nowhere = {NULL, 7};
   const rtcmsg_str key = rtcmsg_str_from("AKLT");
   const rtcmsg_str none = rtcmsg_str_from(NULL);
@@ -483,7 +486,7 @@ static void credentials_that_cannot_be(void) {
          "must be empty");
   EXPECT("NULL with a length", rtcmsg_client_set_credentials(client, volcengine, key, nowhere, none, &error), INVALID,
          "secret", "is NULL with a length of 7");
-  EXPECT("no UTF-8", credentials(client, volcengine, "AKLT", "s\xff", NULL), INVALID, "secret", "not UTF-8");
+  EXPECT("not UTF-8", credentials(client, volcengine, "AKLT", "s\xff", NULL), INVALID, "secret", "not UTF-8");
   CHECK_LACKS(error.message, "AKLT");
   row_end_group(client);
 }
@@ -516,21 +519,21 @@ int main(void) {
   config = rtcmsg_config_new();
   good = fixture_unicast();
   row_begin_group();
-  null_in_every_place();
+  null_for_every_argument();
   null_for_the_error();
-  null_for_a_handle_that_is_freed_or_asked();
-  places_past_the_end_of_a_report();
+  null_handles_can_be_freed_and_read();
+  indexes_past_the_end_of_a_report();
   errors_of_other_sizes();
-  an_error_without_its_start_is_logged();
+  an_error_without_struct_size_is_logged();
   messages_of_a_newer_header();
-  call_options_that_cannot_be();
+  invalid_send_options();
   levels_and_timeouts_out_of_range();
-  calls_of_no_vendor();
-  actions_that_are_none();
-  versions_that_are_none();
-  json_that_is_no_object();
-  json_that_no_query_can_say();
-  credentials_that_cannot_be();
+  calls_of_unknown_vendors();
+  invalid_actions();
+  invalid_versions();
+  json_that_is_not_an_object();
+  json_that_cannot_become_a_query();
+  invalid_credentials();
   a_closed_client();
   rtcmsg_config_free(config);
   rtcmsg_client_free(client);

@@ -1,5 +1,5 @@
-/* Submit, poll and what goes with them: arguments that must not get past the boundary, and out-params, which are set
- * whatever happens. */
+/* Invalid arguments of submit, poll and the other functions of the queue are refused, and out-params are set on every
+ * path. */
 #include <rtcmsg.h>
 
 #include "check.h"
@@ -15,7 +15,7 @@ static rtcmsg_client *client;
 static rtcmsg_message good;
 static rtcmsg_error error;
 
-/* What a row's call leaves in its out-params. */
+/* The out-params of the calls. */
 static uint64_t id;
 static size_t count;
 static size_t needed;
@@ -38,13 +38,13 @@ static void begin(const char *what) {
   row_begin(what);
 }
 
-/* A row: what is done, the call, and what it must come to. Nothing is written into rows or text by what fails. */
+/* A row: its name, the call and the expected error. A call that fails writes nothing to `rows`. */
 #define EXPECT(what, call, code, field, contains)                 \
   do {                                                            \
     begin(what);                                                  \
     row_check_error(&error, (call), (code), (field), (contains)); \
     CHECK_BYTES(rows, sizeof rows, untouched, sizeof untouched);  \
-    row_check_quiet();                                            \
+    row_check_no_traffic();                                       \
   } while (0)
 
 #define EXPECT_NO_ID(what, call, code, field, contains) \
@@ -72,7 +72,7 @@ static void begin(const char *what) {
     CHECK_SIZE((unsigned char)text[0], 'x');                    \
   } while (0)
 
-static void null_in_every_place(void) {
+static void null_for_every_argument(void) {
   check_case("NULL");
   EXPECT_NO_ID("submit: client", rtcmsg_client_submit(NULL, &good, NULL, &id, &error), INVALID, "client", "is NULL");
   EXPECT_NO_ID("submit: message", rtcmsg_client_submit(client, NULL, NULL, &id, &error), INVALID, "message", "is NULL");
@@ -105,9 +105,9 @@ static void null_in_every_place(void) {
   row_end_group(client);
 }
 
-/* No error to look at, and none to write to. */
+/* Every function accepts NULL for the error. */
 static void null_for_the_error(void) {
-  begin("no error");
+  begin("NULL for the error");
   CHECK_CODE(rtcmsg_client_submit(NULL, NULL, NULL, NULL, NULL), INVALID);
   CHECK_CODE(rtcmsg_client_submit(client, NULL, NULL, &id, NULL), INVALID);
   CHECK_SIZE(id, 0);
@@ -123,11 +123,11 @@ static void null_for_the_error(void) {
   CHECK_CODE(rtcmsg_client_stats(NULL, NULL, 0, NULL, NULL), INVALID);
   CHECK_CODE(rtcmsg_client_next_log_line(NULL, NULL, NULL, 0, NULL, NULL), INVALID);
   CHECK_CODE(rtcmsg_client_next_log_line(client, &level, text, sizeof text, &needed, NULL), RTCMSG_ERR_NOT_FOUND);
-  row_check_quiet();
+  row_check_no_traffic();
   row_end_group(client);
 }
 
-/* As a newer header might have it. */
+/* An error struct as a newer header may define it. */
 struct newer_error {
   rtcmsg_error known;
   unsigned char tail[64];
@@ -136,7 +136,7 @@ struct newer_error {
 static void errors_that_are_too_small(void) {
   struct newer_error small;
   rtcmsg_error *given = &small.known;
-  begin("too small an error");
+  begin("an error that is too small");
   memset(&small, 'x', sizeof small);
   given->struct_size = 16;
   CHECK_CODE(rtcmsg_client_submit(client, &good, NULL, &id, given), INVALID);
@@ -155,7 +155,7 @@ static void errors_that_are_too_small(void) {
   CHECK_SIZE(given->struct_size, 16);
   CHECK_INT(given->field[0], 'x');
   CHECK_SIZE(rtcmsg_client_pending(client), 0);
-  row_check_quiet();
+  row_check_no_traffic();
   row_end_group(client);
 }
 
@@ -174,7 +174,7 @@ static rtcmsg_code call_with(rtcmsg_send_options options, rtcmsg_report **report
 
 #define MESSAGE_FLAG_IN_OPTIONS "RTCMSG_MESSAGE_BINARY is a flag of rtcmsg_message, not of rtcmsg_send_options"
 
-static void options_that_cannot_be(void) {
+static void invalid_options(void) {
   static const rtcmsg_send_options initial = RTCMSG_INIT(rtcmsg_send_options);
   struct newer_call {
     rtcmsg_send_options known;
@@ -212,12 +212,12 @@ static void options_that_cannot_be(void) {
   EXPECT_NO_ID("a flag of the message", submit_with(options), INVALID, "flags", MESSAGE_FLAG_IN_OPTIONS);
   options.flags = RTCMSG_SUBMIT_UNORDERED;
   options.order_key = 1;
-  EXPECT_NO_ID("a key without order", submit_with(options), INVALID, "order_key", "RTCMSG_SUBMIT_UNORDERED");
+  EXPECT_NO_ID("a key for an unordered message", submit_with(options), INVALID, "order_key", "RTCMSG_SUBMIT_UNORDERED");
   row_end_group(client);
 }
 
-/* What submit alone has a use for is refused by the others: it would do nothing there. */
-static void options_of_submit_given_to_others(void) {
+/* The other functions refuse the options that only submit uses, because they would have no effect. */
+static void options_of_submit_are_refused_by_other_functions(void) {
   static const rtcmsg_send_options initial = RTCMSG_INIT(rtcmsg_send_options);
   rtcmsg_send_options given[4];
   static const char *const field[] = {"flags", "flags", "user_data", "order_key"};
@@ -252,7 +252,7 @@ static void options_of_submit_given_to_others(void) {
   row_end_group(client);
 }
 
-static void messages_that_cannot_be(void) {
+static void invalid_messages(void) {
   rtcmsg_message bad = good;
   bad.action = 0;
   EXPECT_NO_ID("no action", rtcmsg_client_submit(client, &bad, NULL, &id, &error), INVALID, "action", "");
@@ -261,16 +261,16 @@ static void messages_that_cannot_be(void) {
   EXPECT_NO_ID("size 8", rtcmsg_client_submit(client, &bad, NULL, &id, &error), INVALID, "struct_size", "message");
   bad = good;
   bad.to_count = 0;
-  EXPECT_NO_ID("nobody", rtcmsg_client_submit(client, &bad, NULL, &id, &error), INVALID, "to", "");
+  EXPECT_NO_ID("no recipient", rtcmsg_client_submit(client, &bad, NULL, &id, &error), INVALID, "to", "");
   bad = good;
   bad.payload_len = 0;
-  EXPECT_NO_ID("empty", rtcmsg_client_submit(client, &bad, NULL, &id, &error), INVALID, "payload", "");
-  begin("nothing was taken in");
+  EXPECT_NO_ID("empty payload", rtcmsg_client_submit(client, &bad, NULL, &id, &error), INVALID, "payload", "");
+  begin("no message was accepted");
   CHECK_SIZE(rtcmsg_client_pending(client), 0);
   row_end_group(client);
 }
 
-static void polls_that_cannot_be(void) {
+static void invalid_polls(void) {
   static const size_t sizes[] = {0, 1, sizeof(rtcmsg_completion) - 1, sizeof(rtcmsg_completion) + 1, 4104, SIZE_MAX};
   size_t i;
   for (i = 0; i < sizeof sizes / sizeof *sizes; i++)
@@ -282,12 +282,15 @@ static void polls_that_cannot_be(void) {
                  "is -2");
   EXPECT_NO_ROWS("INT32_MIN", rtcmsg_client_poll(client, INT32_MIN, rows, ROW_SIZE, 1, &count, &error), INVALID,
                  "timeout_ms", "-1 for no limit");
-  EXPECT_NO_ROWS("nothing there", rtcmsg_client_poll(client, 0, rows, ROW_SIZE, 4, &count, &error), RTCMSG_OK, "", "");
-  EXPECT_NO_ROWS("nothing came", rtcmsg_client_poll(client, 1, rows, ROW_SIZE, 4, &count, &error), RTCMSG_OK, "", "");
+  EXPECT_NO_ROWS("no completion, timeout 0", rtcmsg_client_poll(client, 0, rows, ROW_SIZE, 4, &count, &error),
+                 RTCMSG_OK, "", "");
+  EXPECT_NO_ROWS("no completion, timeout 1", rtcmsg_client_poll(client, 1, rows, ROW_SIZE, 4, &count, &error),
+                 RTCMSG_OK, "", "");
   row_end_group(client);
 }
 
-/* A newer header's larger rows: what lies behind ours is zero, and each row stands where it belongs. */
+/* The rows of a newer header are larger: the fields after the known ones are zero, and each row is at its own
+ * position. */
 static void rows_of_a_newer_header(void) {
   struct newer_row {
     rtcmsg_completion known;
@@ -313,7 +316,7 @@ static void rows_of_a_newer_header(void) {
   row_begin_group();
 }
 
-static void other_arguments_that_cannot_be(void) {
+static void other_invalid_arguments(void) {
   EXPECT("flush: -2", rtcmsg_client_flush(client, -2, &error), INVALID, "timeout_ms", "is -2");
   EXPECT("flush: INT32_MIN", rtcmsg_client_flush(client, INT32_MIN, &error), INVALID, "timeout_ms", "-1 for no limit");
   EXPECT("warm_up: too many", rtcmsg_client_warm_up(client, 65, &error), INVALID, "connections", "65 connections");
@@ -325,17 +328,17 @@ static void other_arguments_that_cannot_be(void) {
   row_end_group(client);
 }
 
-static void rooms_that_are_too_small(void) {
+static void buffers_that_are_too_small(void) {
   size_t size;
   check_case("stats");
   CHECK_CODE(rtcmsg_client_stats(client, NULL, 0, &size, &error), RTCMSG_ERR_BUFFER_TOO_SMALL);
   CHECK(size > 500 && size <= 4096);
-  EXPECT("stats: none", rtcmsg_client_stats(client, NULL, 0, &needed, &error), RTCMSG_ERR_BUFFER_TOO_SMALL, "json",
-         "is 0; ");
-  EXPECT("stats: one", rtcmsg_client_stats(client, text, 1, &needed, &error), RTCMSG_ERR_BUFFER_TOO_SMALL, "json",
-         "is 1; ");
+  EXPECT("stats: no buffer", rtcmsg_client_stats(client, NULL, 0, &needed, &error), RTCMSG_ERR_BUFFER_TOO_SMALL, "json",
+         "its capacity is 0 bytes");
+  EXPECT("stats: one byte", rtcmsg_client_stats(client, text, 1, &needed, &error), RTCMSG_ERR_BUFFER_TOO_SMALL, "json",
+         "its capacity is 1 bytes");
   CHECK_INT(text[0], 'x');
-  begin("stats: enough");
+  begin("stats: large enough");
   CHECK_CODE(rtcmsg_client_stats(client, text, sizeof text, &needed, &error), RTCMSG_OK);
   CHECK_SIZE(strlen(text) + 1, needed);
   CHECK_INT(text[0], '{');
@@ -346,7 +349,7 @@ static void rooms_that_are_too_small(void) {
 static void log_lines_that_do_not_fit(void) {
   rtcmsg_client *logging = fixture_client("log.buffer_level", "info", NULL);
   size_t line;
-  begin("log: none");
+  begin("log: no buffer");
   CHECK_CODE(rtcmsg_client_next_log_line(logging, &level, NULL, 0, &needed, &error), RTCMSG_ERR_BUFFER_TOO_SMALL);
   CHECK_TEXT(error.field, "text");
   CHECK(needed > 1);
@@ -359,12 +362,12 @@ static void log_lines_that_do_not_fit(void) {
   begin("log: NULL with room");
   CHECK_CODE(rtcmsg_client_next_log_line(logging, &level, NULL, line, &needed, &error), INVALID);
   CHECK_TEXT(error.field, "text");
-  begin("log: it is still there, and fits");
+  begin("log: the line is still buffered, and fits");
   CHECK_CODE(rtcmsg_client_next_log_line(logging, &level, text, line, &needed, &error), RTCMSG_OK);
   CHECK_INT(level, RTCMSG_LOG_INFO);
   CHECK_SIZE(strlen(text) + 1, line);
   CHECK_CONTAINS(text, "client made");
-  begin("log: no more");
+  begin("log: no other line");
   CHECK_CODE(rtcmsg_client_next_log_line(logging, &level, text, sizeof text, &needed, &error), RTCMSG_ERR_NOT_FOUND);
   CHECK_INT(level, 0);
   CHECK_SIZE(needed, 0);
@@ -387,7 +390,7 @@ static void a_closed_client(void) {
                  "");
   EXPECT_NO_ROWS("poll: capacity 0", rtcmsg_client_poll(closed, -1, rows, ROW_SIZE, 0, &count, &error), INVALID,
                  "capacity", "is 0");
-  begin("what still answers");
+  begin("functions that still work");
   CHECK_CODE(rtcmsg_client_stats(closed, text, sizeof text, &needed, &error), RTCMSG_OK);
   CHECK_CODE(rtcmsg_client_next_log_line(closed, &level, text, sizeof text, &needed, &error), RTCMSG_ERR_NOT_FOUND);
   CHECK_SIZE(rtcmsg_client_pending(closed), 0);
@@ -395,9 +398,9 @@ static void a_closed_client(void) {
   row_end_group(client);
 }
 
-/* Whatever was wrong before, a submit is taken in and completed. */
-static void a_good_submit_at_the_end(void) {
-  begin("a good submit");
+/* After all the errors a valid submit is accepted and completed. */
+static void a_valid_submit_still_succeeds(void) {
+  begin("a valid submit");
   CHECK_CODE(rtcmsg_client_submit(client, &good, NULL, &id, &error), RTCMSG_OK);
   CHECK(id >= 1 && id != UNTOUCHED_ID);
   CHECK_CODE(rtcmsg_client_poll(client, -1, rows, ROW_SIZE, 4, &count, &error), RTCMSG_OK);
@@ -413,19 +416,19 @@ int main(void) {
   client = fixture_client(NULL);
   good = fixture_unicast();
   row_begin_group();
-  null_in_every_place();
+  null_for_every_argument();
   null_for_the_error();
   errors_that_are_too_small();
-  options_that_cannot_be();
-  options_of_submit_given_to_others();
-  messages_that_cannot_be();
-  polls_that_cannot_be();
+  invalid_options();
+  options_of_submit_are_refused_by_other_functions();
+  invalid_messages();
+  invalid_polls();
   rows_of_a_newer_header();
-  other_arguments_that_cannot_be();
-  rooms_that_are_too_small();
+  other_invalid_arguments();
+  buffers_that_are_too_small();
   log_lines_that_do_not_fit();
   a_closed_client();
-  a_good_submit_at_the_end();
+  a_valid_submit_still_succeeds();
   rtcmsg_client_free(client);
   tasks_wait_for_end_of("rtcmsg-");
   return row_summary();

@@ -1,4 +1,4 @@
-/* Settings that must not get past the boundary: refused when they are set, loaded, or when the client is made. */
+/* Invalid settings are refused when they are set or loaded, or when the client is made. */
 #include <rtcmsg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,7 +121,7 @@ static const struct setting settings[] = {
     PROXY_URL("http://localhost:9#rest@proxy:3128", "percent-encoded"),
 };
 
-static void settings_that_cannot_be(rtcmsg_client *client) {
+static void invalid_settings(rtcmsg_client *client) {
   size_t i;
   for (i = 0; i < COUNT(settings); i++) {
     const struct setting *row = &settings[i];
@@ -131,7 +131,7 @@ static void settings_that_cannot_be(rtcmsg_client *client) {
     snprintf(what, sizeof what, "%.60s = %.60s", row->key, row->value);
     row_begin(what);
     row_check_error(&error, rtcmsg_config_set(config, row->key, row->value, &error), row->code, row->field, row->text);
-    row_check_quiet();
+    row_check_no_traffic();
     rtcmsg_config_free(config);
   }
   row_end_group(client);
@@ -147,7 +147,7 @@ static const struct setting variables[] = {
     {"VOLC_SECRETKEY", "a\nb", INVALID, "volcengine.secret_key", "control character"},
 };
 
-static void variables_that_cannot_be(rtcmsg_client *client) {
+static void invalid_variables(rtcmsg_client *client) {
   size_t i;
   for (i = 0; i < COUNT(variables); i++) {
     const struct setting *row = &variables[i];
@@ -163,14 +163,14 @@ static void variables_that_cannot_be(rtcmsg_client *client) {
       setenv(row->key, kept, 1);
     else
       unsetenv(row->key);
-    row_check_quiet();
+    row_check_no_traffic();
     rtcmsg_config_free(config);
   }
   row_end_group(client);
 }
 
-/* A client made from these settings alone. */
-struct made {
+/* A client that is made with only these settings. */
+struct candidates {
   const char *what;
   const char *pairs[6][2];
   rtcmsg_code code;
@@ -193,21 +193,21 @@ struct made {
     ZEGO_KEYS, { "zego.endpoint", value } \
   }
 
-static const struct made made[] = {
-    {"nothing", {{NULL, NULL}}, NOT_CONFIGURED, "", "no vendor is configured"},
+static const struct candidates candidates[] = {
+    {"no setting", {{NULL, NULL}}, NOT_CONFIGURED, "", "no vendor is configured"},
     {"no credentials", {{"http.timeout_ms", "5"}}, NOT_CONFIGURED, "", "zego.app_id and zego.server_secret"},
-    {"access key alone", {{"volcengine.access_key", "a"}}, NOT_CONFIGURED, "volcengine.secret_key", "not set"},
-    {"secret key alone", {{"volcengine.secret_key", "s"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
-    {"token alone", {{"volcengine.session_token", "t"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
-    {"RTC app alone", {{"volcengine.rtc_app_id", "x"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
-    {"IM app alone", {{"volcengine.im_app_id", "1"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
-    {"ZEGO app alone", {{"zego.app_id", "1"}}, NOT_CONFIGURED, "zego.server_secret", "not set"},
-    {"server secret alone",
+    {"only the access key", {{"volcengine.access_key", "a"}}, NOT_CONFIGURED, "volcengine.secret_key", "not set"},
+    {"only the secret key", {{"volcengine.secret_key", "s"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
+    {"only the token", {{"volcengine.session_token", "t"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
+    {"only the RTC app", {{"volcengine.rtc_app_id", "x"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
+    {"only the IM app", {{"volcengine.im_app_id", "1"}}, NOT_CONFIGURED, "volcengine.access_key", "not set"},
+    {"only the ZEGO app", {{"zego.app_id", "1"}}, NOT_CONFIGURED, "zego.server_secret", "not set"},
+    {"only the server secret",
      {{"zego.server_secret", "0123456789abcdef0123456789abcdef"}},
      NOT_CONFIGURED,
      "zego.app_id",
      "not set"},
-    {"half a vendor beside a whole",
+    {"one vendor complete and one incomplete",
      {ZEGO_KEYS, {"volcengine.access_key", "a"}},
      NOT_CONFIGURED,
      "volcengine.secret_key",
@@ -231,7 +231,7 @@ static const struct made made[] = {
     {"a name that ends like loopback", ZEGO_AT("http://example.localhost.com"), INVALID, "zego.endpoint", "https://"},
     {"an address in a name", ZEGO_AT("http://127.0.0.1.example.com"), INVALID, "zego.endpoint", "https://"},
     {"plain HTTP by IPv6", ZEGO_AT("http://[2001:db8::1]"), INVALID, "zego.endpoint", "https://"},
-    {"plain HTTP of Volcengine",
+    {"plain HTTP for Volcengine",
      {VOLCENGINE_KEYS, {"volcengine.endpoint", "http://rtc.volcengineapi.com"}},
      INVALID,
      "volcengine.endpoint",
@@ -249,10 +249,10 @@ static const struct made made[] = {
     {"CA file that is a directory", CA("."), INVALID, "tls.ca_file", ".: "},
     {"CA file that is empty", CA("empty.pem"), INVALID, "tls.ca_file", "no certificate"},
     {"CA file that is text", CA("text.pem"), INVALID, "tls.ca_file", "no certificate"},
-    {"CA file that is no base64", CA("broken.pem"), INVALID, "tls.ca_file", "PEM"},
+    {"CA file that is not base64", CA("broken.pem"), INVALID, "tls.ca_file", "PEM"},
     {"CA file that ends early", CA("cut.pem"), INVALID, "tls.ca_file", "PEM"},
-    {"CA file with a key alone", CA("key.pem"), INVALID, "tls.ca_file", "no certificate"},
-    {"CA file whose certificate is none", CA("hollow.pem"), INVALID, "tls.ca_file", "hollow.pem"},
+    {"CA file with only a key", CA("key.pem"), INVALID, "tls.ca_file", "no certificate"},
+    {"CA file with an invalid certificate", CA("hollow.pem"), INVALID, "tls.ca_file", "hollow.pem"},
     {"CA file for Volcengine",
      {VOLCENGINE_KEYS, {"tls.ca_file", "missing.pem"}},
      INVALID,
@@ -276,21 +276,21 @@ static void write_ca_files(void) {
   write_file("hollow.pem", "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n");
 }
 
-static void clients_that_cannot_be(rtcmsg_client *client) {
+static void invalid_configurations(rtcmsg_client *client) {
   size_t i;
   size_t k;
-  for (i = 0; i < COUNT(made); i++) {
-    const struct made *row = &made[i];
+  for (i = 0; i < COUNT(candidates); i++) {
+    const struct candidates *row = &candidates[i];
     rtcmsg_config *config = rtcmsg_config_new();
     rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
-    rtcmsg_client *unmade = row_untouched;
+    rtcmsg_client *made = row_untouched;
     row_begin(row->what);
     for (k = 0; row->pairs[k][0]; k++)
       CHECK_CODE(rtcmsg_config_set(config, row->pairs[k][0], row->pairs[k][1], NULL), RTCMSG_OK);
-    row_check_error(&error, rtcmsg_client_new(config, &unmade, &error), row->code, row->field, row->text);
-    CHECK_INT(unmade != NULL, row->code == RTCMSG_OK);
-    row_check_quiet();
-    rtcmsg_client_free(unmade);
+    row_check_error(&error, rtcmsg_client_new(config, &made, &error), row->code, row->field, row->text);
+    CHECK_INT(made != NULL, row->code == RTCMSG_OK);
+    row_check_no_traffic();
+    rtcmsg_client_free(made);
     rtcmsg_config_free(config);
   }
   row_end_group(client);
@@ -301,9 +301,9 @@ int main(void) {
   fill_the_texts();
   write_ca_files();
   row_begin_group();
-  settings_that_cannot_be(client);
-  variables_that_cannot_be(client);
-  clients_that_cannot_be(client);
+  invalid_settings(client);
+  invalid_variables(client);
+  invalid_configurations(client);
   rtcmsg_client_free(client);
   return row_summary();
 }

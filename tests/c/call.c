@@ -1,4 +1,4 @@
-/* rtcmsg_client_call_action(): the vendors' other actions, signed, with the raw answer; and what it does not let through. */
+/* rtcmsg_client_call_action() signs the vendors' other actions and returns the raw answer. It refuses invalid calls. */
 #include <rtcmsg.h>
 #include <stdlib.h>
 
@@ -20,7 +20,7 @@ static void check_body_holds(const rtcmsg_report *report, const char *part) {
   free(text);
 }
 
-static void check_taken(const rtcmsg_report *report) {
+static void check_accepted(const rtcmsg_report *report) {
   const rtcmsg_request *request = rtcmsg_report_request(report, 0);
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
   CHECK_SIZE(rtcmsg_report_recipient_count(report), 0);
@@ -28,8 +28,8 @@ static void check_taken(const rtcmsg_report *report) {
   CHECK(request->request_id[0] != '\0');
 }
 
-static void p2p_send_user_message_goes_out_byte_for_byte(void) {
-  /* Spaces, order and number are kept: what is signed is what the caller wrote. */
+static void p2p_send_user_message_is_sent_byte_for_byte(void) {
+  /* Spaces, order and numbers are unchanged: the request has the bytes that the caller wrote. */
   static const char json[] =
       "{ \"Sender\": 1,  \"AppId\": 666675, \"MsgType\": 10013,\n \"Receivers\": [7221856821303361536, 404],"
       " \"Content\": \"caf\xC3\xA9 \\u00e9\" }";
@@ -40,7 +40,7 @@ static void p2p_send_user_message_goes_out_byte_for_byte(void) {
   check_case("P2PSendUserMessage");
   control_post("im/join", "{\"conversation_id\":1,\"user_id\":7221856821303361536,\"devices\":[\"IOS\"]}");
   report = fixture_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", json, RTCMSG_OK);
-  check_taken(report);
+  check_accepted(report);
   CHECK_CONTAINS(rtcmsg_report_summary(report), "P2PSendUserMessage");
   check_body_holds(report, "\"P2PResult\":[{\"UserId\":7221856821303361536,\"Code\":\"SUCCESS\"");
   check_body_holds(report, "\"SuccessCount\":\"1\"");
@@ -67,7 +67,7 @@ static void send_broadcast_message_becomes_a_query(void) {
                         "{\"RoomId\":\"lobby\",\"UserId\":\"server\",\"MessageCategory\":1,"
                         "\"MessageContent\":\"a & b = \\\"c\\\" + \\u6f22\"}",
                         RTCMSG_OK);
-  check_taken(report);
+  check_accepted(report);
   check_body_holds(report, "\"MessageId\":");
   inbox = control_inbox("zego", "alice");
   CHECK_SIZE(inbox.count, 1);
@@ -82,7 +82,7 @@ static void send_broadcast_message_becomes_a_query(void) {
   rtcmsg_report_free(report);
 }
 
-static void a_refused_call_has_a_report_with_the_raw_answer(void) {
+static void a_call_that_the_vendor_refuses_has_a_report_with_the_raw_answer(void) {
   rtcmsg_report *report;
   check_case("unknown action of Volcengine");
   report = fixture_call(client, RTCMSG_VENDOR_VOLCENGINE, "NoSuchAction", "2020-12-01", "{}", RTCMSG_ERR_REJECTED);
@@ -105,7 +105,7 @@ static void a_refused_call_has_a_report_with_the_raw_answer(void) {
   check_body_holds(report, "\"Code\":100000007");
   rtcmsg_report_free(report);
 
-  check_case("a body that the vendor does not take");
+  check_case("a body that the vendor refuses");
   report =
       fixture_call(client, RTCMSG_VENDOR_VOLCENGINE, "P2PSendUserMessage", "2020-12-01", "{}", RTCMSG_ERR_REJECTED);
   CHECK_TEXT(rtcmsg_report_request(report, 0)->vendor_error, "InvalidParam");
@@ -128,7 +128,7 @@ static void a_list_becomes_a_repeated_parameter(void) {
   }
 }
 
-/* A call that must not be taken in: no report, the named field, and not a byte to the emulator. */
+/* Checks that a call is refused: the error names the field, and there is no report. */
 static void check_refused(uint32_t vendor, const char *action, const char *version, const char *json,
                           const char *field) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
@@ -159,7 +159,7 @@ static void actions_with_a_message_of_their_own_are_refused(void) {
   CHECK_SIZE(after.requests, before.requests);
 }
 
-static void what_is_no_version_or_json_is_refused(void) {
+static void an_invalid_version_or_json_is_refused(void) {
   static const char *const versions[] = {NULL, "", "2020-12-1", "2020/12/01", "20201201", "2020-12-01&X=1"};
   static const char *const json[] = {NULL, "", "[]", "1", "\"text\"", "{", "{}x", "{\"a\":1,\"a\":2}", "{\"a\":NaN}"};
   static const char *const zego_json[] = {
@@ -189,12 +189,12 @@ static void what_is_no_version_or_json_is_refused(void) {
 
 int main(void) {
   client = fixture_client(NULL);
-  p2p_send_user_message_goes_out_byte_for_byte();
+  p2p_send_user_message_is_sent_byte_for_byte();
   send_broadcast_message_becomes_a_query();
   a_list_becomes_a_repeated_parameter();
-  a_refused_call_has_a_report_with_the_raw_answer();
+  a_call_that_the_vendor_refuses_has_a_report_with_the_raw_answer();
   actions_with_a_message_of_their_own_are_refused();
-  what_is_no_version_or_json_is_refused();
+  an_invalid_version_or_json_is_refused();
   rtcmsg_client_free(client);
   return check_summary();
 }

@@ -10,7 +10,7 @@ static size_t checks;
 static size_t failures;
 static const char *current_case;
 
-/* Out at once: a program that crashes has said what it knew. */
+/* Flushes at once, so that the output is complete if the program crashes. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 1, 2)))
 #endif
@@ -22,7 +22,8 @@ static void say(const char *format, ...) {
   fflush(stdout);
 }
 
-/* Whether the check failed; then the line's beginning is printed, and the caller ends it. */
+/* Returns whether the check failed. If it did, this prints the beginning of the line, and the caller prints the
+ * rest. */
 static int failed(const char *file, int line, int holds) {
   checks++;
   if (holds) return 0;
@@ -47,7 +48,7 @@ void check_true(const char *file, int line, const char *what, int holds) {
 
 void check_require(const char *file, int line, const char *what, int holds) {
   if (!failed(file, line, holds)) return;
-  say("not true, nothing can go on: %s\n", what);
+  say("not true, and the program cannot continue: %s\n", what);
   exit(check_summary());
 }
 

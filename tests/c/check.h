@@ -1,6 +1,6 @@
-/* Checks that count, say what differed and where, and go on: one run shows every fault of a program.
+/* Checks that count, print what differed and where, and continue, so that one run shows every failure of a program.
  *
- * Not for several threads at once: threads hand their results to main, which checks them. */
+ * They are not thread-safe: a thread passes its results to main, which checks them. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -20,20 +20,20 @@
 #define CHECK_BYTES(actual, actual_len, expected, expected_len) \
   check_bytes(__FILE__, __LINE__, #actual, (actual), (actual_len), (expected), (expected_len))
 
-/* Ends the program: what follows would have nothing to stand on. */
+/* Ends the program if the condition is false: the code after it depends on the condition. */
 #define REQUIRE(condition) check_require(__FILE__, __LINE__, #condition, (condition) != 0)
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Named in the failures that follow, so that a row of a table can be told from the next; NULL for none. */
+/* Sets the name that the next failures print, so that they show which row of a table failed. NULL sets no name. */
 void check_case(const char *name);
 
-/* Prints `checks: N, failures: N`, and gives what main returns. */
+/* Prints `checks: N, failures: N`, and returns the exit code for main. */
 int check_summary(void);
 
-/* How many checks have failed so far. */
+/* The number of checks that have failed so far. */
 size_t check_failures(void);
 
 void check_true(const char *file, int line, const char *what, int holds);

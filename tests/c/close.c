@@ -1,7 +1,7 @@
 // emulator: --no-quota
 
-/* A close with a deadline keeps it, whatever the vendor does, and every message that is left has a completion that says
- * what is true. A free afterwards, or instead, leaves nothing behind. */
+/* A close keeps its deadline whatever the vendor does, and every remaining message gets a completion with its true
+ * outcome. A free after the close, or without one, leaves no threads and no memory behind. */
 #include <pthread.h>
 #include <rtcmsg.h>
 #include <sched.h>
@@ -20,19 +20,19 @@
 enum { WORKERS = 3, MESSAGES = 12, CLOSE_MS = 100, GENEROUS_S = 60 };
 
 #define WORKERS_TEXT "3"
-/* Nothing here ends by itself. */
+/* With these settings nothing times out during the test. */
 #define ENDLESS "http.timeout_ms", "600000", "http.connect_timeout_ms", "600000"
 
-/* Messages by what became of them. */
+/* The number of messages with each outcome. */
 struct outcome {
   size_t not_sent;
   size_t not_delivered;
   size_t unknown;
   size_t done;
-  size_t closed; /* with that code */
+  size_t closed; /* their code is RTCMSG_ERR_CLOSED */
 };
 
-/* Each to a user of its own, so that all workers have something to do. Their ids are 1 to MESSAGES. */
+/* Submits each message to another user, so that all workers are busy. The ids are 1 to MESSAGES. */
 static void submit_all(rtcmsg_client *client) {
   rtcmsg_message message = fixture_unicast();
   int i;
@@ -55,7 +55,7 @@ static int stats_contain(rtcmsg_client *client, const char *part) {
   return strstr(json, part) != NULL;
 }
 
-static void wait_until_all_work(rtcmsg_client *client) {
+static void wait_until_all_workers_are_busy(rtcmsg_client *client) {
   while (!stats_contain(client, "\"in_flight\":" WORKERS_TEXT)) sched_yield();
 }
 
@@ -65,7 +65,7 @@ static double now(void) {
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* Polls until there is nothing any more, and adds up. Each id comes once. */
+/* Polls until nothing is left, and counts the outcomes. Each id must be polled once. */
 static struct outcome poll_all(rtcmsg_client *client) {
   struct outcome outcome = {0, 0, 0, 0, 0};
   int seen[MESSAGES + 1] = {0};
@@ -91,8 +91,8 @@ static struct outcome poll_all(rtcmsg_client *client) {
   return outcome;
 }
 
-/* Closes, and gives what was left. */
-static struct outcome close_in_time(rtcmsg_client *client) {
+/* Closes, and returns the outcomes of all messages. */
+static struct outcome close_before_deadline(rtcmsg_client *client) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   struct outcome outcome;
   double before = now();
@@ -104,7 +104,7 @@ static struct outcome close_in_time(rtcmsg_client *client) {
   return outcome;
 }
 
-/* What the emulator has in its lists, by the beginning of an entry. */
+/* The number of times that `part` occurs in a list of the emulator. */
 static size_t entries(const char *list, const char *part) {
   char *json = control_get(list);
   const char *at = json;
@@ -114,22 +114,22 @@ static size_t entries(const char *list, const char *part) {
   return count;
 }
 
-static void with_a_lookup_that_never_returns(void) {
+static void a_close_keeps_its_deadline_while_a_dns_lookup_hangs(void) {
   char url[128];
   rtcmsg_client *client;
   struct outcome outcome;
-  check_case("stuck DNS");
+  check_case("DNS lookup hangs");
   named_emulator_url(url, sizeof url);
   client = fixture_client("volcengine.endpoint", url, "worker.threads", WORKERS_TEXT, ENDLESS, NULL);
   hold_lookups(1);
   submit_all(client);
   wait_for_held_lookup();
-  wait_until_all_work(client);
-  outcome = close_in_time(client);
+  wait_until_all_workers_are_busy(client);
+  outcome = close_before_deadline(client);
   CHECK_SIZE(outcome.not_sent, MESSAGES);
   CHECK_SIZE(outcome.closed, MESSAGES);
   rtcmsg_client_free(client);
-  /* The one thread that nobody can end has a name that says so. */
+  /* A DNS lookup cannot be aborted, so its thread is the only one that is left. */
   while (tasks_named("rtcmsg-") > 1) sched_yield();
   CHECK_SIZE(tasks_named("rtcmsg-dns"), 1);
   CHECK_INT(lookups(), 1);
@@ -138,39 +138,39 @@ static void with_a_lookup_that_never_returns(void) {
   CHECK_SIZE(control_stats().connections, 0);
 }
 
-static void with_a_backlog_that_is_full(void) {
+static void a_close_keeps_its_deadline_while_connects_hang(void) {
   struct listener listener = listener_open();
-  struct listener_crowd crowd = listener_fill(&listener);
+  struct listener_backlog backlog = listener_fill_backlog(&listener);
   rtcmsg_client *client;
   struct outcome outcome;
-  check_case("full backlog");
-  /* Such a thread ends when its connect does. */
+  check_case("connects hang");
+  /* A thread ends only when its connect ends, so the connects time out. */
   client = fixture_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, "http.timeout_ms",
                           "600000", "http.connect_timeout_ms", "5000", NULL);
   submit_all(client);
-  wait_until_all_work(client);
-  outcome = close_in_time(client);
+  wait_until_all_workers_are_busy(client);
+  outcome = close_before_deadline(client);
   CHECK_SIZE(outcome.not_sent, MESSAGES);
   rtcmsg_client_free(client);
-  listener_disperse(&crowd);
+  listener_empty_backlog(&backlog);
   listener_close(&listener);
   tasks_wait_for_end_of("rtcmsg-");
 }
 
-static void with_a_vendor_that_never_answers(void) {
+static void a_close_keeps_its_deadline_while_no_answer_comes(void) {
   struct listener listener = listener_open();
   int connections[WORKERS];
   rtcmsg_client *client;
   struct outcome outcome;
   int i;
-  check_case("silent vendor");
+  check_case("no answer");
   client = fixture_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, ENDLESS, NULL);
   submit_all(client);
   for (i = 0; i < WORKERS; i++) {
     connections[i] = listener_accept(&listener);
     CHECK(listener_read_request(connections[i]));
   }
-  outcome = close_in_time(client);
+  outcome = close_before_deadline(client);
   CHECK_SIZE(outcome.unknown, WORKERS);
   CHECK_SIZE(outcome.not_sent, MESSAGES - WORKERS);
   CHECK_SIZE(outcome.closed, MESSAGES);
@@ -180,7 +180,7 @@ static void with_a_vendor_that_never_answers(void) {
   tasks_wait_for_end_of("rtcmsg-");
 }
 
-static void with_answers_that_stall(void) {
+static void a_close_reports_requests_with_stalled_answers_as_unknown(void) {
   rtcmsg_client *client;
   struct outcome outcome;
   check_case("stalled answers");
@@ -188,9 +188,9 @@ static void with_answers_that_stall(void) {
   control_post("faults", "{\"stall\":true,\"processed\":true}");
   client = fixture_client("worker.threads", WORKERS_TEXT, ENDLESS, NULL);
   submit_all(client);
-  /* All that is sent is processed, and none of it is answered. */
+  /* The emulator processes every request and answers none. */
   while (entries("ledger", "\"sequence\":") < WORKERS) sched_yield();
-  outcome = close_in_time(client);
+  outcome = close_before_deadline(client);
   CHECK_SIZE(entries("ledger", "\"accepted\":true"), WORKERS);
   CHECK_SIZE(outcome.unknown, WORKERS);
   CHECK_SIZE(outcome.not_sent, MESSAGES - WORKERS);
@@ -199,7 +199,7 @@ static void with_answers_that_stall(void) {
   tasks_wait_for_end_of("rtcmsg-");
 }
 
-static void with_a_vendor_that_asks_for_patience(void) {
+static void a_close_ends_the_wait_before_a_retry(void) {
   rtcmsg_client *client;
   struct outcome outcome;
   size_t refused;
@@ -210,10 +210,10 @@ static void with_a_vendor_that_asks_for_patience(void) {
                           "quota.mode", "wait", "quota.volcengine_scope", "close, throttled", ENDLESS, NULL);
   submit_all(client);
   while (entries("ledger", "\"sequence\":") < 1) sched_yield();
-  outcome = close_in_time(client);
+  outcome = close_before_deadline(client);
   refused = entries("ledger", "\"accepted\":false");
   CHECK_SIZE(entries("ledger", "\"sequence\":"), refused);
-  /* A refusal that was on its way when the connections were cut is one that nobody heard of. */
+  /* The client may close a connection while a refusal is in transit. The delivery of that message is unknown. */
   CHECK(outcome.not_delivered >= 1 && outcome.not_delivered + outcome.unknown >= refused);
   CHECK(outcome.not_delivered <= refused);
   CHECK_SIZE(outcome.done, 0);
@@ -221,16 +221,16 @@ static void with_a_vendor_that_asks_for_patience(void) {
   tasks_wait_for_end_of("rtcmsg-");
 }
 
-static void with_a_quota_that_is_used_up(void) {
+static void a_close_ends_the_wait_for_quota(void) {
   rtcmsg_client *client;
   struct outcome outcome;
-  check_case("used up quota");
+  check_case("quota used up");
   control_post("reset", "%s", "");
   client = fixture_client("worker.threads", WORKERS_TEXT, "quota.mode", "wait", "quota.rtc_per_second", "1",
                           "quota.jitter_ms", "10000", "quota.volcengine_scope", "close, used up", ENDLESS, NULL);
   submit_all(client);
   while (!stats_contain(client, "\"completions\":1,")) sched_yield();
-  outcome = close_in_time(client);
+  outcome = close_before_deadline(client);
   CHECK_SIZE(entries("ledger", "\"accepted\":true"), outcome.done);
   CHECK_SIZE(entries("ledger", "\"sequence\":"), outcome.done);
   CHECK(outcome.done >= 1);
@@ -254,26 +254,26 @@ static void *run_closer(void *argument) {
   return NULL;
 }
 
-static void twice_at_once_and_the_shorter_one_ends_both(void) {
+static void of_two_concurrent_closes_the_shorter_timeout_ends_both(void) {
   struct listener listener = listener_open();
-  struct closer patient = {NULL, -1, RTCMSG_ERR_INTERNAL, 0};
-  struct closer hasty = {NULL, 0, RTCMSG_ERR_INTERNAL, 0};
+  struct closer without_timeout = {NULL, -1, RTCMSG_ERR_INTERNAL, 0};
+  struct closer immediate = {NULL, 0, RTCMSG_ERR_INTERNAL, 0};
   rtcmsg_message message = fixture_unicast();
   struct outcome outcome;
-  check_case("two closes");
-  patient.client = hasty.client =
+  check_case("two concurrent closes");
+  without_timeout.client = immediate.client =
       fixture_client("volcengine.endpoint", listener.url, "worker.threads", WORKERS_TEXT, ENDLESS, NULL);
-  submit_all(patient.client);
-  REQUIRE(pthread_create(&patient.thread, NULL, run_closer, &patient) == 0);
-  while (rtcmsg_client_check(patient.client, &message, NULL) != RTCMSG_ERR_CLOSED) sched_yield();
-  REQUIRE(pthread_create(&hasty.thread, NULL, run_closer, &hasty) == 0);
-  CHECK(pthread_join(hasty.thread, NULL) == 0);
-  CHECK(pthread_join(patient.thread, NULL) == 0);
-  CHECK_CODE(hasty.code, RTCMSG_OK);
-  CHECK_CODE(patient.code, RTCMSG_OK);
-  outcome = poll_all(patient.client);
+  submit_all(without_timeout.client);
+  REQUIRE(pthread_create(&without_timeout.thread, NULL, run_closer, &without_timeout) == 0);
+  while (rtcmsg_client_check(without_timeout.client, &message, NULL) != RTCMSG_ERR_CLOSED) sched_yield();
+  REQUIRE(pthread_create(&immediate.thread, NULL, run_closer, &immediate) == 0);
+  CHECK(pthread_join(immediate.thread, NULL) == 0);
+  CHECK(pthread_join(without_timeout.thread, NULL) == 0);
+  CHECK_CODE(immediate.code, RTCMSG_OK);
+  CHECK_CODE(without_timeout.code, RTCMSG_OK);
+  outcome = poll_all(without_timeout.client);
   CHECK_SIZE(outcome.closed, MESSAGES);
-  rtcmsg_client_free(patient.client);
+  rtcmsg_client_free(without_timeout.client);
   listener_close(&listener);
   tasks_wait_for_end_of("rtcmsg-");
 }
@@ -295,7 +295,7 @@ static void *poll_without_limit(void *argument) {
   return NULL;
 }
 
-static void it_wakes_a_poll_without_limit(void) {
+static void a_close_wakes_polls_without_a_timeout(void) {
   struct poller pollers[2];
   rtcmsg_client *client = fixture_client(NULL);
   int i;
@@ -319,10 +319,10 @@ static void it_wakes_a_poll_without_limit(void) {
   tasks_wait_for_end_of("rtcmsg-");
 }
 
-static void a_free_without_a_close_drops_what_is_queued_and_what_was_not_polled(void) {
+static void a_free_without_a_close_drops_queued_messages_and_completions(void) {
   rtcmsg_client *client;
   size_t arrived;
-  check_case("free alone");
+  check_case("free without close");
   control_post("reset", "%s", "");
   control_post("faults", "{\"stall\":true,\"skip\":5}");
   client = fixture_client("worker.threads", WORKERS_TEXT, ENDLESS, NULL);
@@ -336,7 +336,7 @@ static void a_free_without_a_close_drops_what_is_queued_and_what_was_not_polled(
   CHECK_SIZE(arrived, 5);
 }
 
-static void a_free_of_a_client_whose_messages_all_wait_for_polls(void) {
+static void a_free_drops_completions_that_were_not_polled(void) {
   rtcmsg_client *client = fixture_client(NULL);
   ptrdiff_t handle;
   check_case("free with completions");
@@ -350,15 +350,15 @@ static void a_free_of_a_client_whose_messages_all_wait_for_polls(void) {
 }
 
 int main(void) {
-  with_a_lookup_that_never_returns();
-  with_a_backlog_that_is_full();
-  with_a_vendor_that_never_answers();
-  with_answers_that_stall();
-  with_a_vendor_that_asks_for_patience();
-  with_a_quota_that_is_used_up();
-  twice_at_once_and_the_shorter_one_ends_both();
-  it_wakes_a_poll_without_limit();
-  a_free_without_a_close_drops_what_is_queued_and_what_was_not_polled();
-  a_free_of_a_client_whose_messages_all_wait_for_polls();
+  a_close_keeps_its_deadline_while_a_dns_lookup_hangs();
+  a_close_keeps_its_deadline_while_connects_hang();
+  a_close_keeps_its_deadline_while_no_answer_comes();
+  a_close_reports_requests_with_stalled_answers_as_unknown();
+  a_close_ends_the_wait_before_a_retry();
+  a_close_ends_the_wait_for_quota();
+  of_two_concurrent_closes_the_shorter_timeout_ends_both();
+  a_close_wakes_polls_without_a_timeout();
+  a_free_without_a_close_drops_queued_messages_and_completions();
+  a_free_drops_completions_that_were_not_polled();
   return check_summary();
 }

@@ -1,4 +1,5 @@
-/* Settings: from the program, from the environment; what the log is told; and that no secret is told to anybody. */
+/* Settings from the program and from the environment, the lines of the log, and that no secret is in a log line or an
+ * error. */
 #include <rtcmsg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 #include "fixtures.h"
 #include "listener.h"
 
-/* All lines of a log, in order, with what each was logged as. */
+/* All lines of a log, in order, and the most verbose level among them. */
 struct log {
   char text[256 * 1024];
   size_t len;
@@ -31,8 +32,8 @@ static void log_line(void *user_data, int32_t level, const char *text) {
   log->text[log->len] = '\0';
 }
 
-/* Whatever a user might see ends up here too, to be searched with the log. */
-static void keep(const char *text) {
+/* Adds a text that a user can see to the log, so that both are searched for secrets. */
+static void collect(const char *text) {
   size_t len = strlen(text);
   if (everything.len + len + 2 > sizeof everything.text) return;
   memcpy(everything.text + everything.len, text, len + 1);
@@ -42,16 +43,16 @@ static void keep(const char *text) {
 static rtcmsg_code set(rtcmsg_config *config, const char *key, const char *value, rtcmsg_error *error) {
   rtcmsg_code code = rtcmsg_config_set(config, key, value, error);
   CHECK_CODE(error->code, code);
-  keep(error->field);
-  keep(error->message);
+  collect(error->field);
+  collect(error->message);
   return code;
 }
 
 static rtcmsg_code load(rtcmsg_config *config, rtcmsg_error *error) {
   rtcmsg_code code = rtcmsg_config_load_env(config, error);
   CHECK_CODE(error->code, code);
-  keep(error->field);
-  keep(error->message);
+  collect(error->field);
+  collect(error->message);
   return code;
 }
 
@@ -71,17 +72,17 @@ static void an_unknown_key_is_refused_with_the_nearest_one(void) {
     CHECK_TEXT(error.field, slips[i][0]);
     CHECK_CONTAINS(error.message, slips[i][1]);
   }
-  check_case("nothing like it");
+  check_case("no similar key");
   CHECK_CODE(set(config, "!", "1", &error), RTCMSG_ERR_INVALID_ARGUMENT);
   CHECK_CONTAINS(error.message, "docs/CONFIGURATION.md");
   rtcmsg_config_free(config);
 }
 
-static void an_empty_value_sets_a_key_back(void) {
+static void an_empty_value_resets_a_key(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = fixture_config();
   rtcmsg_client *client = NULL;
-  check_case("set back");
+  check_case("reset to the default");
   CHECK_CODE(set(config, "zego.server_secret", "", &error), RTCMSG_OK);
   fixture_check_no_error(&error);
   CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_ERR_NOT_CONFIGURED);
@@ -90,7 +91,7 @@ static void an_empty_value_sets_a_key_back(void) {
   rtcmsg_config_free(config);
 }
 
-static void a_client_keeps_what_its_configuration_was(void) {
+static void a_client_keeps_a_copy_of_its_configuration(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = fixture_config();
   rtcmsg_client *client = NULL;
@@ -103,7 +104,7 @@ static void a_client_keeps_what_its_configuration_was(void) {
   rtcmsg_client_free(client);
 }
 
-static void the_environment_gives_way_to_what_is_set_after_it(void) {
+static void a_later_set_overrides_the_environment(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = rtcmsg_config_new();
   rtcmsg_client *client;
@@ -121,8 +122,8 @@ static void the_environment_gives_way_to_what_is_set_after_it(void) {
   rtcmsg_client_free(client);
 }
 
-/* Moves a variable out of the way; put_back() restores it. */
-static char *take_out(const char *variable) {
+/* Unsets a variable and returns a copy of its value, for restore(). */
+static char *save_and_unset(const char *variable) {
   const char *value = getenv(variable);
   char *kept = malloc(strlen(value) + 1);
   REQUIRE(kept != NULL);
@@ -131,12 +132,12 @@ static char *take_out(const char *variable) {
   return kept;
 }
 
-static void put_back(const char *variable, char *kept) {
+static void restore(const char *variable, char *kept) {
   setenv(variable, kept, 1);
   free(kept);
 }
 
-static void the_vendors_own_variables_give_way_to_ours(void) {
+static void our_variables_override_the_vendors_own(void) {
   rtcmsg_client *client;
   rtcmsg_message message = fixture_unicast();
   char *access_key;
@@ -148,9 +149,9 @@ static void the_vendors_own_variables_give_way_to_ours(void) {
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   rtcmsg_client_free(client);
 
-  check_case("VOLC_ alone");
-  access_key = take_out("RTCMSG_VOLCENGINE_ACCESS_KEY");
-  secret_key = take_out("RTCMSG_VOLCENGINE_SECRET_KEY");
+  check_case("only VOLC_");
+  access_key = save_and_unset("RTCMSG_VOLCENGINE_ACCESS_KEY");
+  secret_key = save_and_unset("RTCMSG_VOLCENGINE_SECRET_KEY");
   client = fixture_client(NULL);
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_ERR_UNAUTHENTICATED));
   rtcmsg_client_free(client);
@@ -160,13 +161,13 @@ static void the_vendors_own_variables_give_way_to_ours(void) {
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   rtcmsg_client_free(client);
 
-  put_back("RTCMSG_VOLCENGINE_ACCESS_KEY", access_key);
-  put_back("RTCMSG_VOLCENGINE_SECRET_KEY", secret_key);
+  restore("RTCMSG_VOLCENGINE_ACCESS_KEY", access_key);
+  restore("RTCMSG_VOLCENGINE_SECRET_KEY", secret_key);
   unsetenv("VOLC_ACCESSKEY");
   unsetenv("VOLC_SECRETKEY");
 }
 
-/* Loads with one more variable set: it must be refused, and nothing be taken. */
+/* Loads with one more variable, which must be refused. No setting may be loaded then. */
 static void check_refused_variable(const char *variable, const char *value, const char *field, const char *part) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = rtcmsg_config_new();
@@ -181,15 +182,15 @@ static void check_refused_variable(const char *variable, const char *value, cons
   rtcmsg_config_free(config);
 }
 
-static void a_variable_that_cannot_be_is_refused_and_nothing_taken(void) {
+static void an_invalid_variable_is_refused_and_no_setting_is_loaded(void) {
   check_refused_variable("RTCMSG_ZEGO_APPID", "1", "RTCMSG_ZEGO_APPID", "RTCMSG_ZEGO_APP_ID");
   check_refused_variable("RTCMSG_HTTP_TIMEOUT", "1", "RTCMSG_HTTP_TIMEOUT", "RTCMSG_HTTP_TIMEOUT_MS");
   check_refused_variable("RTCMSG_HTTP_TIMEOUT_MS", "soon", "http.timeout_ms", "86,400,000");
   check_refused_variable("RTCMSG_HTTP_MAX_IDLE_CONNECTIONS", "\xFF", "http.max_idle_connections", "UTF-8");
 }
 
-/* What Kubernetes sets in every pod of a namespace for the Services rtcmsg-worker, rtcmsg-tls and rtcmsg. */
-static void service_links_are_ignored_beside_a_setting_that_is_read(void) {
+/* Kubernetes sets these in every pod of a namespace with the Services rtcmsg-worker, rtcmsg-tls and rtcmsg. */
+static void kubernetes_service_links_are_ignored_and_misspelled_settings_are_not(void) {
   static const char *const links[][2] = {
       {"RTCMSG_WORKER_SERVICE_HOST", "10.0.0.7"},
       {"RTCMSG_WORKER_SERVICE_PORT", "80"},
@@ -215,10 +216,10 @@ static void service_links_are_ignored_beside_a_setting_that_is_read(void) {
   for (i = 0; i < sizeof links / sizeof *links; i++) unsetenv(links[i][0]);
 }
 
-static void variables_of_others_and_empty_ones_are_left_alone(void) {
+static void other_programs_variables_and_empty_ones_are_ignored(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = rtcmsg_config_new();
-  check_case("variables of others");
+  check_case("variables of other programs");
   setenv("RTCMSG_LIBRARY", "somewhere", 1);
   setenv("RTCMSG_HTTP_TIMEOUT_MS", "", 1);
   setenv("ZEGO_APP_ID", "not ours", 1);
@@ -250,16 +251,16 @@ static void check_not_configured(rtcmsg_client *client, const rtcmsg_message *me
   CHECK_CODE(rtcmsg_client_send(client, message, NULL, &report, &error), RTCMSG_ERR_NOT_CONFIGURED);
   CHECK_TEXT(error.field, field);
   CHECK(report == NULL);
-  keep(error.message);
+  collect(error.message);
 }
 
-static void a_client_of_one_vendor_refuses_the_others_messages(void) {
+static void a_client_of_one_vendor_refuses_messages_of_the_other(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_client *client = fixture_client("zego.app_id", "", "zego.server_secret", "", NULL);
   rtcmsg_message zego = command();
   rtcmsg_message unicast = fixture_unicast();
   rtcmsg_report *report = NULL;
-  check_case("Volcengine alone");
+  check_case("only Volcengine");
   check_not_configured(client, &zego, "zego.app_id");
   CHECK_CODE(rtcmsg_client_call_action(client, RTCMSG_VENDOR_ZEGO, "SendBroadcastMessage", NULL, rtcmsg_str_from("{}"),
                                        NULL, &report, &error),
@@ -269,7 +270,7 @@ static void a_client_of_one_vendor_refuses_the_others_messages(void) {
   rtcmsg_report_free(fixture_send(client, &unicast, RTCMSG_OK));
   rtcmsg_client_free(client);
 
-  check_case("ZEGO alone");
+  check_case("only ZEGO");
   client = fixture_client("volcengine.access_key", "", "volcengine.secret_key", "", "volcengine.rtc_app_id", "",
                           "volcengine.im_app_id", "", NULL);
   check_not_configured(client, &unicast, "volcengine.access_key");
@@ -305,7 +306,7 @@ static rtcmsg_client *logging_client(struct log *log, int32_t max_level, const c
   return fixture_client_of(config);
 }
 
-static void the_log_gets_what_its_level_asks_for(void) {
+static void the_log_gets_the_lines_up_to_its_level(void) {
   static struct log logs[RTCMSG_LOG_DEBUG + 1];
   rtcmsg_message good = fixture_unicast();
   rtcmsg_message failing = command();
@@ -327,13 +328,13 @@ static void the_log_gets_what_its_level_asks_for(void) {
   CHECK_CONTAINS(logs[RTCMSG_LOG_DEBUG].text, "SendUnicast: accepted");
 }
 
-static void a_log_can_be_ended(void) {
+static void a_log_function_can_be_removed(void) {
   static struct log log;
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = fixture_config();
   rtcmsg_client *client;
   rtcmsg_message message = fixture_unicast();
-  check_case("log ended");
+  check_case("log function removed");
   CHECK_CODE(rtcmsg_config_set_log(config, log_line, &log, RTCMSG_LOG_DEBUG, &error), RTCMSG_OK);
   CHECK_CODE(rtcmsg_config_set_log(config, NULL, NULL, 0, &error), RTCMSG_OK);
   fixture_check_no_error(&error);
@@ -343,22 +344,22 @@ static void a_log_can_be_ended(void) {
   CHECK_SIZE(log.lines, 0);
 }
 
-static void send_and_keep(rtcmsg_client *client, const rtcmsg_message *message) {
+static void send_and_collect(rtcmsg_client *client, const rtcmsg_message *message) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_report *report = NULL;
   const rtcmsg_request *request;
   rtcmsg_client_send(client, message, NULL, &report, &error);
   REQUIRE(report != NULL);
   request = rtcmsg_report_request(report, 0);
-  keep(error.message);
-  keep(rtcmsg_report_summary(report));
-  keep(request->error_message);
-  keep(request->vendor_message);
+  collect(error.message);
+  collect(rtcmsg_report_summary(report));
+  collect(request->error_message);
+  collect(request->vendor_message);
   rtcmsg_report_free(report);
 }
 
-/* Everything that can go wrong with a secret in hand, as loud as can be. */
-static void make_noise(void) {
+/* Causes every kind of error while secrets are configured, with the most verbose log level. */
+static void cause_every_error(void) {
   static const char *const refused[][2] = {
       {"volcengine.endpoint", "https://user:hunter2-endpoint@example.com"},
       {"zego.endpoint", "https://hunter2-endpoint@"},
@@ -377,7 +378,7 @@ static void make_noise(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_config *config = rtcmsg_config_new();
   rtcmsg_client *client = NULL;
-  struct listener deaf = listener_deaf();
+  struct listener refusing = listener_refusing();
   rtcmsg_message messages[2];
   size_t i;
   messages[0] = fixture_unicast();
@@ -399,20 +400,20 @@ static void make_noise(void) {
 
   for (i = 0; i < sizeof changes / sizeof *changes; i++) {
     client = logging_client(&everything, RTCMSG_LOG_DEBUG, changes[i][0], changes[i][1]);
-    send_and_keep(client, &messages[0]);
-    send_and_keep(client, &messages[1]);
+    send_and_collect(client, &messages[0]);
+    send_and_collect(client, &messages[1]);
     rtcmsg_client_free(client);
   }
-  client = logging_client(&everything, RTCMSG_LOG_DEBUG, "zego.endpoint", deaf.url);
-  send_and_keep(client, &messages[1]);
+  client = logging_client(&everything, RTCMSG_LOG_DEBUG, "zego.endpoint", refusing.url);
+  send_and_collect(client, &messages[1]);
   CHECK_CODE(rtcmsg_client_close(client, 0, &error), RTCMSG_OK);
   rtcmsg_client_free(client);
-  listener_close(&deaf);
+  listener_close(&refusing);
 }
 
-static void no_secret_and_no_payload_is_told_to_anybody(void) {
+static void no_secret_and_no_payload_is_in_a_log_line_or_an_error(void) {
   check_case("secrets");
-  make_noise();
+  cause_every_error();
   CHECK(everything.lines > 10);
   CHECK(everything.len > 1000 && everything.len + 4096 < sizeof everything.text);
   CHECK(everything.most_verbose == RTCMSG_LOG_DEBUG);
@@ -425,16 +426,16 @@ static void no_secret_and_no_payload_is_told_to_anybody(void) {
 int main(void) {
   control_post("zego/join", "{\"room_id\":\"lobby\",\"user_id\":\"alice\"}");
   an_unknown_key_is_refused_with_the_nearest_one();
-  an_empty_value_sets_a_key_back();
-  a_client_keeps_what_its_configuration_was();
-  the_environment_gives_way_to_what_is_set_after_it();
-  the_vendors_own_variables_give_way_to_ours();
-  a_variable_that_cannot_be_is_refused_and_nothing_taken();
-  service_links_are_ignored_beside_a_setting_that_is_read();
-  variables_of_others_and_empty_ones_are_left_alone();
-  a_client_of_one_vendor_refuses_the_others_messages();
-  the_log_gets_what_its_level_asks_for();
-  a_log_can_be_ended();
-  no_secret_and_no_payload_is_told_to_anybody();
+  an_empty_value_resets_a_key();
+  a_client_keeps_a_copy_of_its_configuration();
+  a_later_set_overrides_the_environment();
+  our_variables_override_the_vendors_own();
+  an_invalid_variable_is_refused_and_no_setting_is_loaded();
+  kubernetes_service_links_are_ignored_and_misspelled_settings_are_not();
+  other_programs_variables_and_empty_ones_are_ignored();
+  a_client_of_one_vendor_refuses_messages_of_the_other();
+  the_log_gets_the_lines_up_to_its_level();
+  a_log_function_can_be_removed();
+  no_secret_and_no_payload_is_in_a_log_line_or_an_error();
   return check_summary();
 }

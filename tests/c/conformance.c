@@ -1,4 +1,5 @@
-/* Every case of tests/conformance.json, through rtcmsg_client_send() and through submit and poll: the same answers. */
+/* Runs every case of tests/conformance.json through rtcmsg_client_send(), and through submit and poll. Both must give
+ * the same results. */
 #include "conformance_table.h"
 
 #include <stdio.h>
@@ -9,7 +10,7 @@
 #include "fixtures.h"
 #include "tasks.h"
 
-static void set_the_stage(const struct conformance_case *c) {
+static void set_up_emulator(const struct conformance_case *c) {
   size_t i;
   control_post("reset", "%s", "");
   for (i = 0; i < sizeof conformance_world / sizeof *conformance_world; i++)
@@ -81,12 +82,12 @@ static void check_arrivals(const struct conformance_case *c) {
   }
 }
 
-static void sends(const struct conformance_case *c) {
+static void check_send(const struct conformance_case *c) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_report *report = NULL;
   rtcmsg_client *client;
   rtcmsg_code code;
-  set_the_stage(c);
+  set_up_emulator(c);
   client = client_of(c);
   code = rtcmsg_client_send(client, &c->message, NULL, &report, &error);
   CHECK_CODE(code, c->code);
@@ -103,7 +104,7 @@ static void sends(const struct conformance_case *c) {
   rtcmsg_client_free(client);
 }
 
-static void submits(const struct conformance_case *c) {
+static void check_submit(const struct conformance_case *c) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   rtcmsg_completion row;
@@ -111,7 +112,7 @@ static void submits(const struct conformance_case *c) {
   rtcmsg_code code;
   uint64_t id = 0;
   size_t count = 0;
-  set_the_stage(c);
+  set_up_emulator(c);
   client = client_of(c);
   options.user_data = 7;
   code = rtcmsg_client_submit(client, &c->message, &options, &id, &error);
@@ -139,14 +140,14 @@ int main(void) {
   for (i = 0; i < sizeof conformance_cases / sizeof *conformance_cases; i++) {
     snprintf(name, sizeof name, "%s, sent", conformance_cases[i].name);
     check_case(name);
-    sends(&conformance_cases[i]);
+    check_send(&conformance_cases[i]);
     snprintf(name, sizeof name, "%s, submitted", conformance_cases[i].name);
     check_case(name);
-    submits(&conformance_cases[i]);
+    check_submit(&conformance_cases[i]);
   }
   check_case(NULL);
   printf("rows: %zu\n", sizeof conformance_cases / sizeof *conformance_cases);
-  /* A client that is gone leaves threads behind that are ending: memcheck is to see them ended. */
+  /* Threads of a freed client may still be ending. Memcheck would report them. */
   tasks_wait_for_end_of("rtcmsg-");
   return check_summary();
 }

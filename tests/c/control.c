@@ -17,7 +17,7 @@ static void give_up(const char *what, const char *more) {
 }
 
 static void *memory(void *grown) {
-  if (!grown) give_up("memory", "none left");
+  if (!grown) give_up("memory", "malloc failed");
   return grown;
 }
 
@@ -67,8 +67,8 @@ static char *read_all(int fd) {
   return data;
 }
 
-/* The answer's body; anything but 200 ends the program. The connection is closed by the answer, so that its end is the
- * end of the body. */
+/* Returns the body of the response; a status other than 200 ends the program. The server closes the connection after
+ * the response, so that the end of the connection is the end of the body. */
 static char *exchange(const char *method, const char *path, const char *body) {
   char head[1024];
   char *answer;
@@ -103,7 +103,7 @@ void control_post(const char *path, const char *json, ...) {
 
 char *control_get(const char *path) { return exchange("GET", path, ""); }
 
-/* What stands behind `"name":` in the emulator's JSON, which has no spaces; NULL if the name is not there. */
+/* The text after `"name":` in the emulator's JSON, which has no spaces; NULL if the name is missing. */
 static const char *member(const char *json, const char *name) {
   char key[64];
   const char *found;
@@ -118,7 +118,7 @@ static uint64_t number(const char *json, const char *name) {
   return strtoull(value, NULL, 10);
 }
 
-/* Ids and base64 hold nothing that JSON escapes, so the value ends at the next quote. */
+/* Ids and base64 contain no characters that JSON escapes, so the value ends at the next quote. */
 static void text(const char *json, const char *name, char *out, size_t size) {
   const char *value = member(json, name);
   size_t len;
@@ -181,7 +181,7 @@ static struct control_arrival arrival(const char *json) {
 }
 
 struct control_inbox control_inbox(const char *vendor, const char *user) {
-  /* A quote in a text is escaped in JSON, so this stands at the beginning of an entry alone. */
+  /* A quote in a text is escaped in JSON, so only an entry begins with this. */
   static const char beginning[] = "{\"sequence\":";
   struct control_inbox inbox = {0, NULL};
   char path[512];

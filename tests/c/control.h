@@ -1,13 +1,13 @@
-/* The emulator's control API: who is where, and what arrived. The emulator is the one at EMULATOR_URL.
+/* The control API of the emulator at EMULATOR_URL: it sets which users are present and returns what arrived.
  *
- * What cannot be done ends the program: then the test says nothing about the library. */
+ * A failure here ends the program, because the test then shows nothing about the library. */
 #ifndef CONTROL_H
 #define CONTROL_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* POST /_emulator/<path>, with a body as by printf. */
+/* POST /_emulator/<path>, with a body that is formatted as by printf. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
@@ -21,10 +21,10 @@ struct control_stats {
   uint64_t requests;
 };
 
-/* How many vendor connections and requests came in since the emulator started. */
+/* The number of vendor connections and requests since the emulator started. */
 struct control_stats control_stats(void);
 
-/* A message in a user's inbox. A text that the emulator leaves out is empty, a number 0. */
+/* A message in a user's inbox. A text that the emulator omits is empty, and a number that it omits is 0. */
 struct control_arrival {
   char action[32];
   char room_id[160];
@@ -42,12 +42,12 @@ struct control_inbox {
   struct control_arrival *arrivals;
 };
 
-/* What a user received so far, in order; `vendor` is volcengine, im or zego. */
+/* The messages that a user has received so far, in order; `vendor` is volcengine, im or zego. */
 struct control_inbox control_inbox(const char *vendor, const char *user);
 struct control_inbox control_inbox_of_id(int64_t user_id);
 void control_inbox_free(struct control_inbox *inbox);
 
-/* The body of the vendor request that came last, decoded; free() it. */
+/* The decoded body of the latest vendor request; free() it. */
 unsigned char *control_last_request_body(size_t *len);
 
 #endif

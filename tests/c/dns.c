@@ -1,6 +1,6 @@
 // emulator: --no-quota
 
-/* Host names: looked up once, and never waited for beyond the deadline. */
+/* A host name is looked up once, and no send waits for the lookup beyond its deadline. */
 #include <rtcmsg.h>
 #include <stdio.h>
 
@@ -45,7 +45,7 @@ static void an_address_is_not_looked_up(void) {
   rtcmsg_client_free(client);
 }
 
-static void a_lookup_that_never_returns_holds_nobody_past_the_deadline(void) {
+static void a_send_keeps_its_deadline_while_a_lookup_hangs(void) {
   static const int32_t timeouts[] = {1, 50, 1000};
   char url[128];
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
@@ -72,7 +72,7 @@ static void a_lookup_that_never_returns_holds_nobody_past_the_deadline(void) {
   wait_for_held_lookup();
   /* The later sends waited for the first one's lookup. */
   CHECK_INT(lookups() - lookups_before, 1);
-  /* Nor does the lookup hold a close or a free. */
+  /* Close and free do not wait for the lookup either. */
   CHECK_CODE(rtcmsg_client_close(client, -1, &error), RTCMSG_OK);
   rtcmsg_client_free(client);
   CHECK_SIZE(control_stats().connections, before.connections);
@@ -84,6 +84,6 @@ int main(void) {
   control_post("reset", "%s", "");
   a_thousand_sends_to_a_name_make_one_lookup();
   an_address_is_not_looked_up();
-  a_lookup_that_never_returns_holds_nobody_past_the_deadline();
+  a_send_keeps_its_deadline_while_a_lookup_hangs();
   return check_summary();
 }

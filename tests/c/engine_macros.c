@@ -1,6 +1,6 @@
 // standards: c99 c11 c17
 
-/* After the macros of engines, window systems and socket shims the C header compiles. */
+/* The C header compiles after the macros of engines, window systems and socket replacements. */
 #define check(expr)                \
   do {                             \
     if (!(expr)) __builtin_trap(); \

@@ -1,5 +1,5 @@
-/* A fork with messages done, in flight and queued: the parent goes on as if nothing were, and the child needs a client of
- * its own. */
+/* A fork while messages are completed, in flight and queued: the parent continues unchanged, and the child needs a new
+ * client. */
 #include <poll.h>
 #include <pthread.h>
 #include <rtcmsg.h>
@@ -24,7 +24,7 @@ static void check_forked(rtcmsg_code code, rtcmsg_error *error) {
   CHECK_CONTAINS(error->message, "fork");
 }
 
-static void the_parents_client_says_forked(rtcmsg_client *parents) {
+static void the_parents_client_returns_forked(rtcmsg_client *parents) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_message message = fixture_unicast();
   rtcmsg_completion row;
@@ -53,7 +53,7 @@ static void the_parents_client_says_forked(rtcmsg_client *parents) {
   CHECK_SIZE(rtcmsg_client_pending(parents), 0);
 }
 
-static void one_of_its_own_submits_and_polls(void) {
+static void a_new_client_submits_and_polls(void) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_message message = fixture_unicast();
   rtcmsg_client *own = fixture_client(NULL);
@@ -78,11 +78,12 @@ static void run_child(rtcmsg_client *parents) {
   REQUIRE(child >= 0);
   if (child == 0) {
     size_t failures_before = check_failures();
-    the_parents_client_says_forked(parents);
+    the_parents_client_returns_forked(parents);
     rtcmsg_client_free(parents);
-    one_of_its_own_submits_and_polls();
+    a_new_client_submits_and_polls();
     fflush(stdout);
-    /* As another program, without a leak check: what the parent's other threads held has no owner here. */
+    /* Ends the child as another program, without a leak check: memory of the parent's other threads has no owner
+     * here. */
     if (check_failures() == failures_before) execlp("true", "true", (char *)NULL);
     _exit(1);
   }
@@ -97,7 +98,7 @@ static int is_readable(ptrdiff_t handle) {
   return poll(&fd, 1, 0) == 1;
 }
 
-/* Reads a request where one was not read yet, and answers it and all that follow. */
+/* Answers `count` requests of a connection. The first one has already been read. */
 struct answers {
   int connection;
   int count;
@@ -135,7 +136,7 @@ static void a_fork_with_messages_done_in_flight_and_queued(void) {
     CHECK(listener_read_request(answers.connection));
     listener_write(answers.connection, success);
   }
-  /* One is on its way, and the others wait behind it. */
+  /* One message is in flight, and the others wait for it. */
   CHECK(listener_read_request(answers.connection));
   CHECK(is_readable(handle));
   run_child(client);
@@ -159,7 +160,7 @@ static void a_fork_with_messages_done_in_flight_and_queued(void) {
   }
   CHECK(!is_readable(handle));
   CHECK_SIZE(rtcmsg_client_pending(client), 0);
-  /* A fork of a client that rests, and then its end. */
+  /* A fork while the client is idle, and then the close. */
   run_child(client);
   CHECK_CODE(rtcmsg_client_close(client, -1, &error), RTCMSG_OK);
   rtcmsg_client_free(client);

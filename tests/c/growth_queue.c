@@ -1,7 +1,7 @@
 // modes: plain (a sanitizer's and memcheck's heaps are not the one that mallinfo2 counts)
 
-/* Twenty thousand messages submitted and polled leave no memory behind that a leak check would not see. The vendor is a
- * child process, so that no other heap is counted. */
+/* Twenty thousand messages that are submitted and polled do not make the heap grow by memory that is still reachable,
+ * which a leak check does not report. The vendor is a child process, so that only the library's heap is counted. */
 #include <malloc.h>
 #include <pthread.h>
 #include <rtcmsg.h>
@@ -17,10 +17,9 @@
 
 enum { THREADS = 4, WARM_UP = 1000, MESSAGES = 5000, ROWS = 16 };
 
-/* Connections, of which there are as many as workers, may have their buffers of 16 KiB in and out at one moment and not
- * at the other. The smallest block leaked by each message is more than
- * that. */
-enum { CHANCE = 8 * 2 * 16 * 1024 };
+/* Each worker has a connection, which may have input and output buffers of 16 KiB in one measurement and none in the
+ * other. A leak of the smallest block in each message is larger. */
+enum { CONNECTION_BUFFERS = 8 * 2 * 16 * 1024 };
 
 static const char success[] =
     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 41\r\n\r\n"
@@ -66,8 +65,8 @@ static int poll_some(rtcmsg_client *client) {
   return good;
 }
 
-/* Submits all, and polls in between: also what others submitted. Each has an
- * expiry that it does not reach, since those are kept apart. */
+/* Submits all messages and polls in between, also for messages of other threads. Each message has an expiry time that
+ * it does not reach, because the queue keeps messages that can expire separately. */
 static void *submit_and_poll(void *argument) {
   struct caller *caller = argument;
   rtcmsg_message message = fixture_unicast();
@@ -128,7 +127,7 @@ static void twenty_thousand_messages_leave_no_memory_behind(void) {
   grown = heap() - warm;
   printf("heap: %lld bytes after the warm-up, %+lld after %d more messages\n", (long long)warm, (long long)grown,
          THREADS * MESSAGES);
-  CHECK(grown <= CHANCE);
+  CHECK(grown <= CONNECTION_BUFFERS);
   rtcmsg_client_free(client);
   kill(vendor, SIGKILL);
   waitpid(vendor, NULL, 0);

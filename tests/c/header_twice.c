@@ -1,6 +1,6 @@
 // standards: c99 c11 c17
 
-/* The header stands alone, before everything else, and may be included again behind anything. */
+/* The header compiles as the first include, and may be included again later. */
 #include <rtcmsg.h>
 #include <rtcmsg.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
-/* The program's own getaddrinfo, in the place of libc's: it counts, knows one address, or some before it, and can be held.
+/* Replaces getaddrinfo of libc: it counts the lookups, returns 127.0.0.1, with other addresses before it if a test asks
+ * for them, and can be held so that no lookup returns.
  *
- * Defines functions: for one source file of a program that wants it. */
+ * It defines functions, so only one source file of a program may include it. */
 #ifndef INTERPOSED_LOOKUP_H
 #define INTERPOSED_LOOKUP_H
 
@@ -15,10 +16,10 @@
 static struct {
   pthread_mutex_t mutex;
   pthread_cond_t changed;
-  int lookups; /* begun so far */
-  int is_held; /* no lookup returns */
-  int waiting; /* lookups that are held now */
-  int before;  /* how many addresses, from 127.0.0.2 on, come before 127.0.0.1 */
+  int lookups; /* the number of lookups that have begun */
+  int is_held; /* whether lookups wait instead of returning */
+  int waiting; /* the number of lookups that wait now */
+  int before;  /* the number of addresses before 127.0.0.1; the first one is 127.0.0.2 */
 } lookup = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0};
 
 struct found_address {
@@ -67,7 +68,7 @@ static inline int lookups(void) {
   return count;
 }
 
-/* From the next lookup on there are so many addresses before 127.0.0.1. */
+/* From the next lookup on, `count` addresses come before 127.0.0.1. */
 static inline void put_addresses_before(int count) {
   pthread_mutex_lock(&lookup.mutex);
   lookup.before = count;
@@ -81,14 +82,14 @@ static inline void hold_lookups(int held) {
   pthread_mutex_unlock(&lookup.mutex);
 }
 
-/* Returns once a lookup has begun and is held. */
+/* Waits until a lookup has begun and is held. */
 static inline void wait_for_held_lookup(void) {
   pthread_mutex_lock(&lookup.mutex);
   while (lookup.waiting == 0) pthread_cond_wait(&lookup.changed, &lookup.mutex);
   pthread_mutex_unlock(&lookup.mutex);
 }
 
-/* The emulator's URL with a host name for the address. */
+/* The emulator's URL with a host name in place of the address. */
 static inline void named_emulator_url(char *url, size_t size) {
   const char *colon = strrchr(getenv("EMULATOR_URL"), ':');
   strcpy(url, "http://localhost");

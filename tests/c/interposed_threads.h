@@ -1,6 +1,6 @@
-/* The program's own pthread_create, in the place of libc's: it can refuse threads, as the system does at its limit of them.
+/* Replaces pthread_create of libc: it can refuse threads, as the system does when it has too many.
  *
- * Defines functions: for one source file of a program that wants it, which defines _GNU_SOURCE. */
+ * It defines functions, so only one source file of a program may include it. That file defines _GNU_SOURCE. */
 #ifndef INTERPOSED_THREADS_H
 #define INTERPOSED_THREADS_H
 
@@ -12,8 +12,8 @@
 
 static struct {
   pthread_mutex_t mutex;
-  int granted; /* the next threads that are made all the same */
-  int refused; /* how many of those after that are refused */
+  int granted; /* the number of next threads that are created */
+  int refused; /* the number of threads after those that are refused */
 } threads = {PTHREAD_MUTEX_INITIALIZER, 0, 0};
 
 typedef int pthread_create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -40,7 +40,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
   return real(thread, attributes, start, argument);
 }
 
-/* After so many threads, so many are refused. */
+/* Creates the next `granted` threads and refuses the `refused` ones after them. */
 static void refuse_threads(int granted, int refused) {
   pthread_mutex_lock(&threads.mutex);
   threads.granted = granted;

@@ -1,6 +1,7 @@
 // standards: c99 c11 c17
 
-/* The binary interface: numbers and layouts that programs already built rely on. They are added to, never changed. */
+/* The binary interface: existing programs depend on these numbers and layouts. New ones may be added, but none may
+ * change. */
 #include <rtcmsg.h>
 
 #include <stdio.h>
@@ -75,7 +76,7 @@ static const struct code others[] = {
     CODE(RTCMSG_LOG_DEBUG, 4),
 };
 
-static void numbers_and_names_stay(void) {
+static void numbers_and_names_are_unchanged(void) {
   size_t i;
   for (i = 0; i < sizeof codes / sizeof *codes; i++) {
     check_case(codes[i].name);
@@ -95,8 +96,8 @@ static void numbers_and_names_stay(void) {
   }
 }
 
-static void a_number_that_is_none_has_a_name_too(void) {
-  check_case("no such number");
+static void an_unknown_number_has_a_name(void) {
+  check_case("unknown number");
   CHECK_TEXT(rtcmsg_code_name(1), "RTCMSG_?");
   CHECK_TEXT(rtcmsg_code_name(-1000), "RTCMSG_?");
   CHECK_TEXT(rtcmsg_code_name(INT32_MIN), "RTCMSG_?");
@@ -108,7 +109,7 @@ static void a_number_that_is_none_has_a_name_too(void) {
   CHECK_TEXT(rtcmsg_delivery_name(UINT32_MAX), "RTCMSG_?");
 }
 
-static void structs_stay_on_64_bit(void) {
+static void struct_layouts_are_unchanged_on_64_bit(void) {
   check_case("structs");
   if (sizeof(void *) != 8) return;
 #define STRUCT(type, size) CHECK_SIZE(sizeof(type), (size));
@@ -137,7 +138,7 @@ static void init_sets_the_size_and_nothing_else(void) {
   CHECK_SIZE(rtcmsg_str_from("abc").len, 3);
 }
 
-static void the_library_is_of_the_headers_version(void) {
+static void the_library_has_the_version_of_the_header(void) {
   check_case("version");
   char text[32];
   CHECK_SIZE(rtcmsg_version(), RTCMSG_VERSION);
@@ -147,10 +148,10 @@ static void the_library_is_of_the_headers_version(void) {
 }
 
 int main(void) {
-  numbers_and_names_stay();
-  a_number_that_is_none_has_a_name_too();
-  structs_stay_on_64_bit();
+  numbers_and_names_are_unchanged();
+  an_unknown_number_has_a_name();
+  struct_layouts_are_unchanged_on_64_bit();
   init_sets_the_size_and_nothing_else();
-  the_library_is_of_the_headers_version();
+  the_library_has_the_version_of_the_header();
   return check_summary();
 }

@@ -1,4 +1,4 @@
-/* Closed, freed, forked, shared by threads: a client at its edges. */
+/* A client that is closed, freed, used after a fork, and shared by threads. */
 #include <pthread.h>
 #include <rtcmsg.h>
 #include <sched.h>
@@ -16,8 +16,8 @@
 static const char success[] =
     "HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n{\"ResponseMetadata\":{\"RequestId\":\"id-1\"}}";
 
-/* Every call that sends or asks gives this code, and no report. */
-static void check_gives(rtcmsg_client *client, rtcmsg_code expected) {
+/* Checks that the functions that check and send return this code and no report. */
+static void check_returns(rtcmsg_client *client, rtcmsg_code expected) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_message message = fixture_unicast();
   rtcmsg_report *report = (rtcmsg_report *)&error;
@@ -37,7 +37,7 @@ static void check_gives(rtcmsg_client *client, rtcmsg_code expected) {
   CHECK(report == NULL);
 }
 
-static void a_closed_client_says_so_and_can_be_closed_again(void) {
+static void a_closed_client_returns_closed_and_can_be_closed_again(void) {
   static const int32_t timeouts[] = {0, -1, 1, INT32_MAX};
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_client *client = fixture_client(NULL);
@@ -51,7 +51,7 @@ static void a_closed_client_says_so_and_can_be_closed_again(void) {
   for (i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
     CHECK_CODE(rtcmsg_client_close(client, timeouts[i], &error), RTCMSG_OK);
     fixture_check_no_error(&error);
-    check_gives(client, RTCMSG_ERR_CLOSED);
+    check_returns(client, RTCMSG_ERR_CLOSED);
   }
   CHECK_CODE(rtcmsg_client_close(client, 0, NULL), RTCMSG_OK);
   after = control_stats();
@@ -71,7 +71,7 @@ static void a_report_outlives_its_client(void) {
   rtcmsg_report_free(report);
 }
 
-static void null_can_be_freed_and_asked(void) {
+static void null_can_be_freed_and_read(void) {
   size_t len = 1;
   check_case("NULL");
   rtcmsg_config_free(NULL);
@@ -108,7 +108,8 @@ static void *send_on_thread(void *argument) {
   return NULL;
 }
 
-/* A send whose request has arrived at the listener, and which waits for an answer on the connection given back. */
+/* Starts a send and waits until its request has arrived at the listener. Returns the connection, on which it waits for
+ * an answer. */
 static int begin_send(struct send *send, const struct listener *listener) {
   int connection;
   REQUIRE(pthread_create(&send->thread, NULL, send_on_thread, send) == 0);
@@ -117,12 +118,12 @@ static int begin_send(struct send *send, const struct listener *listener) {
   return connection;
 }
 
-static void close_cuts_a_call_that_waits_for_its_answer(void) {
+static void close_aborts_a_send_that_waits_for_its_answer(void) {
   struct listener listener = listener_open();
   struct send send = {NULL, RTCMSG_OK, NULL, 0};
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   int connection;
-  check_case("close with a call under way");
+  check_case("close during a send");
   send.client = fixture_client("volcengine.endpoint", listener.url, NULL);
   connection = begin_send(&send, &listener);
   CHECK_CODE(rtcmsg_client_close(send.client, 0, &error), RTCMSG_OK);
@@ -132,20 +133,20 @@ static void close_cuts_a_call_that_waits_for_its_answer(void) {
   CHECK_CODE(rtcmsg_report_code(send.report), RTCMSG_ERR_CLOSED);
   CHECK_DELIVERY(rtcmsg_report_delivery(send.report), RTCMSG_DELIVERY_UNKNOWN);
   rtcmsg_report_free(send.report);
-  check_gives(send.client, RTCMSG_ERR_CLOSED);
+  check_returns(send.client, RTCMSG_ERR_CLOSED);
   rtcmsg_client_free(send.client);
   close(connection);
   listener_close(&listener);
 }
 
-static void *close_without_limit(void *argument) {
+static void *close_without_timeout(void *argument) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   struct send *send = argument;
   send->code = rtcmsg_client_close(send->client, -1, &error);
   return NULL;
 }
 
-static void close_without_limit_lets_a_call_end(void) {
+static void close_without_timeout_waits_for_a_send(void) {
   struct listener listener = listener_open();
   struct send send = {NULL, RTCMSG_ERR_INTERNAL, NULL, 0};
   struct send closing = {NULL, RTCMSG_ERR_INTERNAL, NULL, 0};
@@ -154,8 +155,8 @@ static void close_without_limit_lets_a_call_end(void) {
   check_case("close that waits");
   closing.client = send.client = fixture_client("volcengine.endpoint", listener.url, NULL);
   connection = begin_send(&send, &listener);
-  REQUIRE(pthread_create(&closing.thread, NULL, close_without_limit, &closing) == 0);
-  /* Once intake has ended the close waits, and then alone may the answer come. */
+  REQUIRE(pthread_create(&closing.thread, NULL, close_without_timeout, &closing) == 0);
+  /* When the client accepts no more messages, the close is waiting. Only then the answer is sent. */
   while (rtcmsg_client_check(send.client, &message, NULL) != RTCMSG_ERR_CLOSED) sched_yield();
   listener_write(connection, success);
   CHECK(pthread_join(send.thread, NULL) == 0);
@@ -169,13 +170,13 @@ static void close_without_limit_lets_a_call_end(void) {
   listener_close(&listener);
 }
 
-/* Whether the child finds what it should. */
-static int child_is_well(rtcmsg_client *parents) {
+/* Runs the checks of the child. Returns whether they passed. */
+static int child_passes(rtcmsg_client *parents) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   size_t failures_before = check_failures();
   rtcmsg_message message = fixture_unicast();
   rtcmsg_client *own;
-  check_gives(parents, RTCMSG_ERR_FORKED);
+  check_returns(parents, RTCMSG_ERR_FORKED);
   CHECK_CODE(rtcmsg_client_close(parents, 0, &error), RTCMSG_ERR_FORKED);
   CHECK_CODE(error.code, RTCMSG_ERR_FORKED);
   CHECK_CODE(rtcmsg_client_close(parents, -1, NULL), RTCMSG_ERR_FORKED);
@@ -194,11 +195,11 @@ static void run_child(rtcmsg_client *parents) {
   child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    int well = child_is_well(parents);
+    int passed = child_passes(parents);
     fflush(stdout);
-    /* Ends as another program, without exit handlers, which are the parent's, and without a leak check: what the
-     * parent's other threads held at the fork has no owner in the child. */
-    if (well) execlp("true", "true", (char *)NULL);
+    /* Ends the child as another program, without the parent's exit handlers and without a leak check: memory of the
+     * parent's other threads has no owner in the child. */
+    if (passed) execlp("true", "true", (char *)NULL);
     _exit(1);
   }
   CHECK(waitpid(child, &status, 0) == child);
@@ -211,18 +212,18 @@ static void a_forked_child_needs_a_client_of_its_own(void) {
   check_case("fork");
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   run_child(client);
-  /* The parent's connection is still the parent's. */
+  /* The parent can still use its connection. */
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   run_child(client);
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   rtcmsg_client_free(client);
 }
 
-static void a_fork_while_a_call_is_under_way_harms_neither(void) {
+static void a_fork_during_a_send_affects_neither_process(void) {
   struct listener listener = listener_open();
   struct send send = {NULL, RTCMSG_ERR_INTERNAL, NULL, 0};
   int connection;
-  check_case("fork with a call under way");
+  check_case("fork during a send");
   send.client = fixture_client("volcengine.endpoint", listener.url, NULL);
   connection = begin_send(&send, &listener);
   run_child(send.client);
@@ -308,13 +309,13 @@ static void eight_threads_share_a_client(void) {
 }
 
 int main(void) {
-  a_closed_client_says_so_and_can_be_closed_again();
+  a_closed_client_returns_closed_and_can_be_closed_again();
   a_report_outlives_its_client();
-  null_can_be_freed_and_asked();
-  close_cuts_a_call_that_waits_for_its_answer();
-  close_without_limit_lets_a_call_end();
+  null_can_be_freed_and_read();
+  close_aborts_a_send_that_waits_for_its_answer();
+  close_without_timeout_waits_for_a_send();
   a_forked_child_needs_a_client_of_its_own();
-  a_fork_while_a_call_is_under_way_harms_neither();
+  a_fork_during_a_send_affects_neither_process();
   eight_threads_share_a_client();
   return check_summary();
 }

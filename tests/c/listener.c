@@ -17,7 +17,7 @@ static void give_up(const char *what) {
   exit(2);
 }
 
-struct listener listener_deaf(void) {
+struct listener listener_refusing(void) {
   struct listener listener;
   struct sockaddr_in address;
   socklen_t size = sizeof address;
@@ -33,12 +33,12 @@ struct listener listener_deaf(void) {
 }
 
 struct listener listener_open(void) {
-  struct listener listener = listener_deaf();
+  struct listener listener = listener_refusing();
   if (listen(listener.fd, 16) != 0) give_up("listen");
   return listener;
 }
 
-/* Whether a connection came about; `fd` is the caller's all the same. */
+/* Returns whether the connect succeeded. The caller closes `fd` in both cases. */
 static int connects(int fd, const struct sockaddr_in *address) {
   struct pollfd waiting;
   int failure = 0;
@@ -52,23 +52,23 @@ static int connects(int fd, const struct sockaddr_in *address) {
   return getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) == 0 && failure == 0;
 }
 
-struct listener_crowd listener_fill(const struct listener *listener) {
-  struct listener_crowd crowd;
+struct listener_backlog listener_fill_backlog(const struct listener *listener) {
+  struct listener_backlog backlog;
   struct sockaddr_in address;
   socklen_t size = sizeof address;
   int came = 1;
   if (getsockname(listener->fd, (struct sockaddr *)&address, &size) != 0) give_up("getsockname");
-  for (crowd.count = 0; came; crowd.count++) {
-    if (crowd.count == LISTENER_CROWD) give_up("the backlog has no end");
-    crowd.fds[crowd.count] = socket(AF_INET, SOCK_STREAM, 0);
-    if (crowd.fds[crowd.count] < 0) give_up("socket");
-    came = connects(crowd.fds[crowd.count], &address);
+  for (backlog.count = 0; came; backlog.count++) {
+    if (backlog.count == LISTENER_MAX_BACKLOG) give_up("the backlog does not fill up");
+    backlog.fds[backlog.count] = socket(AF_INET, SOCK_STREAM, 0);
+    if (backlog.fds[backlog.count] < 0) give_up("socket");
+    came = connects(backlog.fds[backlog.count], &address);
   }
-  return crowd;
+  return backlog;
 }
 
-void listener_disperse(struct listener_crowd *crowd) {
-  while (crowd->count > 0) close(crowd->fds[--crowd->count]);
+void listener_empty_backlog(struct listener_backlog *backlog) {
+  while (backlog->count > 0) close(backlog->fds[--backlog->count]);
 }
 
 void listener_close(struct listener *listener) {
@@ -84,7 +84,7 @@ int listener_accept(const struct listener *listener) {
   return connection;
 }
 
-/* The length of the whole request, as far as its head says; 0 while the head is not complete. */
+/* The length of the whole request, from its head; 0 while the head is incomplete. */
 static size_t request_length(const char *data) {
   static const char name[] = "\r\ncontent-length:";
   const char *end = strstr(data, "\r\n\r\n");
@@ -118,7 +118,7 @@ void listener_write(int connection, const char *text) {
   while (len > 0) {
     ssize_t sent = send(connection, text, len, MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return; /* The client has gone: it will say what became of it. */
+    if (sent <= 0) return; /* The client closed the connection; the test checks its report. */
     text += sent;
     len -= (size_t)sent;
   }
@@ -152,7 +152,7 @@ void listener_greet_once(struct listener_service *service, const struct listener
   start(service, listener, greeting, NULL);
 }
 
-int listener_served(struct listener_service *service) {
+int listener_join(struct listener_service *service) {
   pthread_join(service->thread, NULL);
   return service->got_request;
 }

@@ -1,4 +1,4 @@
-/* Servers that do not behave, on loopback. What cannot be set up ends the program. */
+/* Servers on loopback that misbehave. A failure to set one up ends the program. */
 #ifndef LISTENER_H
 #define LISTENER_H
 
@@ -9,30 +9,30 @@ struct listener {
   char url[64];
 };
 
-/* A port that takes connections, into its backlog, and does no more. */
+/* A port that accepts connections into its backlog and does nothing else. */
 struct listener listener_open(void);
 
-/* A port that is taken, and on which nothing listens: it refuses connections as long as it is open. */
-struct listener listener_deaf(void);
+/* A port that is bound but not listening: it refuses connections until it is closed. */
+struct listener listener_refusing(void);
 
-enum { LISTENER_CROWD = 64 };
+enum { LISTENER_MAX_BACKLOG = 64 };
 
-/* Connections that fill a backlog. */
-struct listener_crowd {
-  int fds[LISTENER_CROWD];
+/* The connections that fill a backlog. */
+struct listener_backlog {
+  int fds[LISTENER_MAX_BACKLOG];
   int count;
 };
 
-/* Connects until nobody gets through any more: from then on no connect comes to an end. */
-struct listener_crowd listener_fill(const struct listener *listener);
-void listener_disperse(struct listener_crowd *crowd);
+/* Connects until the backlog is full. After that a connect neither succeeds nor fails. */
+struct listener_backlog listener_fill_backlog(const struct listener *listener);
+void listener_empty_backlog(struct listener_backlog *crowd);
 
 void listener_close(struct listener *listener);
 
 /* Accepts a connection. */
 int listener_accept(const struct listener *listener);
 
-/* Reads a request to its end. Whether a whole one came. */
+/* Reads a request to its end. Returns whether the request was complete. */
 int listener_read_request(int connection);
 
 void listener_write(int connection, const char *text);
@@ -49,10 +49,10 @@ struct listener_service {
 /* Reads one request, writes `answer` if it is not NULL, and closes. */
 void listener_serve_once(struct listener_service *service, const struct listener *listener, const char *answer);
 
-/* Writes before it reads, and closes when a request or the connection has ended. */
+/* Writes before it reads, and closes after a request or at the end of the connection. */
 void listener_greet_once(struct listener_service *service, const struct listener *listener, const char *greeting);
 
-/* Waits for the service's end. Whether it got a whole request. */
-int listener_served(struct listener_service *service);
+/* Waits until the thread ends. Returns whether it read a complete request. */
+int listener_join(struct listener_service *service);
 
 #endif

@@ -1,4 +1,4 @@
-/* Lists longer than the vendor takes, attempts that are repeated, and credentials that change, seen from C. */
+/* Through the C interface: lists longer than the vendor's limit, retries, changed credentials, and a used up quota. */
 #include <rtcmsg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +44,7 @@ static void one_report_for_a_list_in_three_parts(void) {
   rtcmsg_client_free(client);
 }
 
-static void every_attempt_says_why_it_ended(void) {
+static void every_attempt_reports_its_outcome(void) {
   rtcmsg_client *client = fixture_client("retry.max_attempts", "3", "retry.backoff_ms", "0", NULL);
   rtcmsg_message message = fixture_unicast();
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
@@ -62,7 +62,7 @@ static void every_attempt_says_why_it_ended(void) {
   rtcmsg_client_free(client);
 }
 
-static void right_wrong_right_credentials(void) {
+static void new_credentials_apply_to_the_next_send(void) {
   rtcmsg_client *client = fixture_client(NULL);
   rtcmsg_message message = fixture_unicast();
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
@@ -79,7 +79,7 @@ static void right_wrong_right_credentials(void) {
   rtcmsg_client_free(client);
 }
 
-static void a_used_up_quota_says_when(void) {
+static void a_used_up_quota_gives_the_time_to_retry(void) {
   rtcmsg_client *client =
       fixture_client("quota.mode", "fail", "quota.rtc_per_second", "1", "quota.jitter_ms", "10000", NULL);
   rtcmsg_message message = fixture_unicast();
@@ -99,8 +99,8 @@ static void a_used_up_quota_says_when(void) {
 
 int main(void) {
   one_report_for_a_list_in_three_parts();
-  every_attempt_says_why_it_ended();
-  right_wrong_right_credentials();
-  a_used_up_quota_says_when();
+  every_attempt_reports_its_outcome();
+  new_credentials_apply_to_the_next_send();
+  a_used_up_quota_gives_the_time_to_retry();
   return check_summary();
 }

@@ -1,4 +1,5 @@
-/* Every action, end to end: what the library says became of each recipient, and what the recipients really hold. */
+/* Every action, end to end: the report of the library for each recipient, and the messages that the recipients
+ * received. */
 #include <rtcmsg.h>
 #include <stdlib.h>
 
@@ -13,9 +14,9 @@ static const int64_t SENDER = INT64_C(7221856821303361537);
 static const int64_t TWO_DEVICES = INT64_C(7221856821303361538);
 static const int64_t OFFLINE = INT64_C(9007199254740993); /* 2^53 + 1: the first that a double cannot hold */
 static const int64_t LARGEST = INT64_MAX;
-static const int64_t NOBODY = 404;
+static const int64_t UNKNOWN_USER = 404;
 
-/* Whatever a quoting rule on the way could break. */
+/* Characters that wrong quoting or escaping would change. */
 static const char awkward[] = "\"quotes\" \\ / \n\t\r</b> &amp;+%20%00?#=  é 漢字 \xF0\x9F\x98\x80 \x7F\x01 ";
 
 static rtcmsg_client *client;
@@ -26,7 +27,7 @@ static rtcmsg_message message_of(uint32_t action) {
   return message;
 }
 
-/* The one request of a message that the vendor took. */
+/* Checks the only request of a message that the vendor accepted. */
 static void check_request(const rtcmsg_report *report, const char *action) {
   const rtcmsg_request *request = rtcmsg_report_request(report, 0);
   CHECK_CODE(request->code, RTCMSG_OK);
@@ -85,7 +86,7 @@ static void check_device(const rtcmsg_report *report, size_t index, const char *
   CHECK_SIZE(device->reserved, 0);
 }
 
-/* The counts by delivery: they must add up, so one that is not named here is 0. */
+/* Checks the counts by delivery. Those that are not arguments must be 0. */
 static void check_counts(const rtcmsg_report *report, size_t all, size_t delivered, size_t accepted,
                          size_t not_delivered) {
   CHECK_SIZE(rtcmsg_report_recipient_count(report), all);
@@ -97,7 +98,7 @@ static void check_counts(const rtcmsg_report *report, size_t all, size_t deliver
   CHECK(rtcmsg_report_recipient(report, all) == NULL);
 }
 
-/* The last message of an inbox is this one; `count` is how many there are by now. */
+/* Checks that the inbox has `count` messages and that this one is the last. */
 static void check_arrival(struct control_inbox inbox, size_t count, const char *action, const rtcmsg_report *report,
                           const rtcmsg_message *message) {
   const struct control_arrival *last;
@@ -145,7 +146,7 @@ static void a_unicast_reaches_a_user_who_is_logged_in(void) {
 static void a_unicast_to_a_user_who_is_offline_or_does_not_exist_is_accepted(void) {
   static const char *const users[] = {"offline", "nobody"};
   size_t i;
-  check_case("SendUnicast to the absent");
+  check_case("SendUnicast to users who are offline or unknown");
   control_post("volcengine/login", "{\"user_id\":\"offline\"}");
   control_post("volcengine/logout", "{\"user_id\":\"offline\"}");
   for (i = 0; i < 2; i++) {
@@ -194,7 +195,7 @@ static void a_room_unicast_carries_text_and_bytes(void) {
   }
 }
 
-static void a_batch_says_accepted_for_each_and_reaches_those_in_the_room(void) {
+static void a_batch_reports_each_user_accepted_and_reaches_the_users_in_the_room(void) {
   rtcmsg_str to[3];
   rtcmsg_message message = message_of(RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST);
   rtcmsg_report *report;
@@ -229,7 +230,7 @@ static void a_batch_says_accepted_for_each_and_reaches_those_in_the_room(void) {
   rtcmsg_report_free(report);
 }
 
-static void a_batch_takes_600_users(void) {
+static void a_batch_accepts_600_users(void) {
   static char names[600][8];
   static rtcmsg_str to[600];
   rtcmsg_message message = message_of(RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST);
@@ -256,7 +257,7 @@ static void a_batch_takes_600_users(void) {
   rtcmsg_report_free(report);
 }
 
-static void a_broadcast_reaches_the_room_and_names_nobody(void) {
+static void a_broadcast_reaches_the_room_and_lists_no_recipient(void) {
   rtcmsg_message message = message_of(RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST);
   rtcmsg_report *report;
   check_case("SendBroadcast");
@@ -300,8 +301,8 @@ static rtcmsg_message signal_of(uint32_t action, const char *text) {
   return message;
 }
 
-static void a_signal_to_users_tells_each_device(void) {
-  const int64_t users[] = {OFFLINE, TWO_DEVICES, NOBODY, LARGEST};
+static void a_signal_to_users_reports_each_device(void) {
+  const int64_t users[] = {OFFLINE, TWO_DEVICES, UNKNOWN_USER, LARGEST};
   rtcmsg_message message = signal_of(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, awkward);
   const rtcmsg_recipient *recipient;
   rtcmsg_report *report;
@@ -318,7 +319,7 @@ static void a_signal_to_users_tells_each_device(void) {
   recipient = check_member(report, 1, TWO_DEVICES, RTCMSG_DELIVERY_DELIVERED, RTCMSG_OK, "SUCCESS", 2);
   check_device(report, recipient->first_device, "Android", "SUCCESS", RTCMSG_DELIVERY_DELIVERED);
   check_device(report, recipient->first_device + 1, "IOS", "SUCCESS", RTCMSG_DELIVERY_DELIVERED);
-  check_member(report, 2, NOBODY, RTCMSG_DELIVERY_ACCEPTED, RTCMSG_OK, "", 0);
+  check_member(report, 2, UNKNOWN_USER, RTCMSG_DELIVERY_ACCEPTED, RTCMSG_OK, "", 0);
   recipient = check_member(report, 3, LARGEST, RTCMSG_DELIVERY_DELIVERED, RTCMSG_OK, "SUCCESS", 1);
   check_device(report, recipient->first_device, "Web", "SUCCESS", RTCMSG_DELIVERY_DELIVERED);
   CHECK(rtcmsg_report_device(report, 4) == NULL);
@@ -326,15 +327,15 @@ static void a_signal_to_users_tells_each_device(void) {
   check_arrival(control_inbox_of_id(TWO_DEVICES), 2, "P2PSendMessage", report, &message);
   check_arrival(control_inbox_of_id(LARGEST), 1, "P2PSendMessage", report, &message);
   check_empty(control_inbox_of_id(OFFLINE));
-  check_empty(control_inbox_of_id(NOBODY));
+  check_empty(control_inbox_of_id(UNKNOWN_USER));
   check_empty(control_inbox_of_id(SENDER));
   rtcmsg_report_free(report);
 }
 
-static void a_signal_that_nobody_got_is_undelivered(void) {
+static void a_signal_that_reached_no_user_is_undelivered(void) {
   rtcmsg_message message = signal_of(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS, "anyone?");
   rtcmsg_report *report;
-  check_case("P2PSendMessage to the offline");
+  check_case("P2PSendMessage to offline users");
   message.user_ids = &OFFLINE;
   message.user_id_count = 1;
   report = fixture_send(client, &message, RTCMSG_ERR_UNDELIVERED);
@@ -353,7 +354,7 @@ static const rtcmsg_recipient *row_of(const rtcmsg_report *report, int64_t user_
   return NULL;
 }
 
-static void a_signal_to_all_tells_those_the_vendor_spoke_of(void) {
+static void a_signal_to_all_lists_the_users_of_the_vendors_answer(void) {
   rtcmsg_message message = signal_of(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL, "everybody");
   rtcmsg_report *report = fixture_send(client, &message, RTCMSG_ERR_PARTIAL);
   check_case("P2PSendMessage to all");
@@ -371,7 +372,7 @@ static void a_signal_to_all_tells_those_the_vendor_spoke_of(void) {
   rtcmsg_report_free(report);
 }
 
-static void a_signal_to_all_except_leaves_those_out(void) {
+static void a_signal_to_all_except_skips_the_excluded_users(void) {
   const int64_t left_out[] = {OFFLINE, TWO_DEVICES};
   rtcmsg_message message = signal_of(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT, "the others");
   rtcmsg_report *report;
@@ -379,7 +380,7 @@ static void a_signal_to_all_except_leaves_those_out(void) {
   message.user_ids = left_out;
   message.user_id_count = 2;
   report = fixture_send(client, &message, RTCMSG_OK);
-  // There may be members without a row: the vendor accepted it for them.
+  // A member without a row in the answer counts as accepted.
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_ACCEPTED);
   check_request(report, "P2PSendMessage");
   check_counts(report, 2, 2, 0, 0);
@@ -414,7 +415,7 @@ static void set_up_the_lobby(void) {
   control_post("zego/known", "{\"user_id\":\"offline\"}");
 }
 
-static void a_command_to_users_tells_who_failed(void) {
+static void a_command_to_users_reports_the_users_that_failed(void) {
   rtcmsg_str to[4];
   rtcmsg_message message = message_of(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS);
   rtcmsg_report *report;
@@ -467,8 +468,9 @@ static void a_command_to_the_room_reaches_all_but_its_sender(void) {
   rtcmsg_report_free(report);
 }
 
-/* A payload of `len` bytes goes through whole; the inbox's owner is in place already. */
-static void send_whole(rtcmsg_message message, const char *name, const char *vendor, const char *user, size_t len) {
+/* Checks that a payload of `len` bytes arrives complete. The recipient must be online already. */
+static void check_arrives_complete(rtcmsg_message message, const char *name, const char *vendor, const char *user,
+                                   size_t len) {
   char *payload = malloc(len);
   struct control_inbox before = control_inbox(vendor, user);
   rtcmsg_report *report;
@@ -483,28 +485,28 @@ static void send_whole(rtcmsg_message message, const char *name, const char *ven
   free(payload);
 }
 
-static void the_longest_payloads_go_through(void) {
+static void the_longest_payloads_arrive_complete(void) {
   rtcmsg_str to = rtcmsg_str_from("erin");
   rtcmsg_str zego_user = rtcmsg_str_from("小明");
   rtcmsg_message message = fixture_unicast();
   check_case("the longest payloads");
-  send_whole(message, "SendUnicast", "volcengine", "alice", 64 * KB);
+  check_arrives_complete(message, "SendUnicast", "volcengine", "alice", 64 * KB);
   message.flags = RTCMSG_MESSAGE_BINARY;
-  send_whole(message, "SendUnicast", "volcengine", "alice", 64 * KB);
+  check_arrives_complete(message, "SendUnicast", "volcengine", "alice", 64 * KB);
   message = message_of(RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST);
   message.room_id = rtcmsg_str_from("hall");
   message.from = rtcmsg_str_from("server");
   message.to = &to;
   message.to_count = 1;
-  send_whole(message, "BatchSendRoomUnicast", "volcengine", "erin", 20 * KB);
+  check_arrives_complete(message, "BatchSendRoomUnicast", "volcengine", "erin", 20 * KB);
   message.flags = RTCMSG_MESSAGE_BINARY;
-  send_whole(message, "BatchSendRoomUnicast", "volcengine", "erin", 20 * KB);
+  check_arrives_complete(message, "BatchSendRoomUnicast", "volcengine", "erin", 20 * KB);
   message = message_of(RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS);
   message.room_id = rtcmsg_str_from("the lobby/大厅");
   message.from = rtcmsg_str_from("server");
   message.to = &zego_user;
   message.to_count = 1;
-  send_whole(message, "SendCustomCommand", "zego", "小明", KB);
+  check_arrives_complete(message, "SendCustomCommand", "zego", "小明", KB);
 }
 
 static void a_nul_within_a_text_arrives(void) {
@@ -534,7 +536,7 @@ static void a_nul_within_a_text_arrives(void) {
   rtcmsg_report_free(report);
 }
 
-static void the_newer_version_of_the_rtc_sends_says_the_same(void) {
+static void the_newer_version_of_the_rtc_sends_gives_the_same_report(void) {
   rtcmsg_client *newer = fixture_client("volcengine.rtc_version", "2023-07-20", NULL);
   rtcmsg_message message = fixture_unicast();
   rtcmsg_report *report = fixture_send(newer, &message, RTCMSG_OK);
@@ -551,21 +553,21 @@ int main(void) {
   a_unicast_reaches_a_user_who_is_logged_in();
   a_unicast_to_a_user_who_is_offline_or_does_not_exist_is_accepted();
   a_room_unicast_carries_text_and_bytes();
-  a_batch_says_accepted_for_each_and_reaches_those_in_the_room();
-  a_batch_takes_600_users();
-  a_broadcast_reaches_the_room_and_names_nobody();
+  a_batch_reports_each_user_accepted_and_reaches_the_users_in_the_room();
+  a_batch_accepts_600_users();
+  a_broadcast_reaches_the_room_and_lists_no_recipient();
   set_up_the_conversation();
-  a_signal_to_users_tells_each_device();
-  a_signal_that_nobody_got_is_undelivered();
-  a_signal_to_all_tells_those_the_vendor_spoke_of();
-  a_signal_to_all_except_leaves_those_out();
+  a_signal_to_users_reports_each_device();
+  a_signal_that_reached_no_user_is_undelivered();
+  a_signal_to_all_lists_the_users_of_the_vendors_answer();
+  a_signal_to_all_except_skips_the_excluded_users();
   a_conversation_id_of_int64_max_is_exact();
   set_up_the_lobby();
-  a_command_to_users_tells_who_failed();
+  a_command_to_users_reports_the_users_that_failed();
   a_command_to_the_room_reaches_all_but_its_sender();
-  the_longest_payloads_go_through();
+  the_longest_payloads_arrive_complete();
   a_nul_within_a_text_arrives();
-  the_newer_version_of_the_rtc_sends_says_the_same();
+  the_newer_version_of_the_rtc_sends_gives_the_same_report();
   rtcmsg_client_free(client);
   return check_summary();
 }

@@ -1,7 +1,8 @@
 // flags: -ldl
 #define _GNU_SOURCE
 
-/* The system gives no thread or no descriptor: a code of its own, nothing sent, and the client works once there are some. */
+/* When the system has no thread or no descriptor left, the error has its own code and nothing is sent. The client works
+ * again as soon as there are some. */
 #include <rtcmsg.h>
 
 #include <fcntl.h>
@@ -39,7 +40,7 @@ static void begin(const char *name) {
   control_post("volcengine/join", "%s", "{\"room_id\":\"lobby\",\"user_id\":\"alice\"}");
 }
 
-/* With any number of attempts and requests; the report is the caller's. */
+/* Sends, with any number of attempts and requests. The caller frees the report. */
 static rtcmsg_report *sent(rtcmsg_client *client, const rtcmsg_message *message, rtcmsg_code code) {
   rtcmsg_report *report = NULL;
   CHECK_CODE(rtcmsg_client_send(client, message, NULL, &report, NULL), code);
@@ -48,7 +49,7 @@ static rtcmsg_report *sent(rtcmsg_client *client, const rtcmsg_message *message,
   return report;
 }
 
-/* Every attempt says so, and nothing arrived. */
+/* Checks that every attempt has this error and that nothing arrived. */
 static void check_unsent(rtcmsg_report *report, size_t attempts, const char *text) {
   size_t i;
   CHECK_DELIVERY(rtcmsg_report_delivery(report), RTCMSG_DELIVERY_NOT_SENT);
@@ -94,7 +95,7 @@ static void a_lookup_without_a_thread_is_repeated(void) {
   rtcmsg_client_free(client);
 }
 
-/* Polls for the one completion there is; the report is the caller's. */
+/* Polls the only completion. The caller frees the report. */
 static rtcmsg_report *completed(rtcmsg_client *client, rtcmsg_code code) {
   rtcmsg_completion row;
   size_t count = 0;
@@ -126,7 +127,7 @@ static void no_thread_for_the_queue(void) {
   rtcmsg_client_free(client);
 }
 
-/* The thread that keeps the time does their work. */
+/* The timer thread sends the messages when no worker can be started. */
 static void no_thread_for_a_worker(void) {
   rtcmsg_client *client = fixture_client(NULL);
   rtcmsg_message message = fixture_unicast();
@@ -187,7 +188,7 @@ enum { MOST_DESCRIPTORS = 100 };
 static int descriptors[MOST_DESCRIPTORS];
 static size_t descriptor_count;
 
-/* Takes every descriptor that the process may still have. */
+/* Opens every descriptor that the limit still allows. */
 static void use_up_descriptors(void) {
   int fd;
   while ((fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0) {
@@ -197,7 +198,7 @@ static void use_up_descriptors(void) {
   CHECK_INT(errno, EMFILE);
 }
 
-static void give_descriptors_back(void) {
+static void release_descriptors(void) {
   while (descriptor_count > 0) close(descriptors[--descriptor_count]);
 }
 
@@ -219,7 +220,7 @@ static void no_descriptor(void) {
   CHECK_CODE(rtcmsg_client_event_handle(client, &handle, &error), RTCMSG_ERR_NO_RESOURCES);
   CHECK_INT(handle, -1);
   CHECK_CONTAINS(error.message, "no event handle");
-  give_descriptors_back();
+  release_descriptors();
   check_unsent(report, 2, "cannot open a socket");
   check_sends(client);
   CHECK_CODE(rtcmsg_client_event_handle(client, &handle, &error), RTCMSG_OK);

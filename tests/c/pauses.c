@@ -1,8 +1,9 @@
 // emulator: --no-quota
-// modes: plain (it is about time, which the checkers stretch)
+// modes: plain (it measures time, and the other modes are slower)
 
-/* More than the quota never leaves in a second, also when something holds up what has its permits already: a process that
- * is stopped, a CPU limit, a slow host name, an endpoint that does not answer. The emulator's clock is the judge. */
+/* No more requests than the quota arrive in a second, even if something delays requests that already have their
+ * permits: a stopped process, a CPU limit, a slow DNS lookup, an endpoint that does not answer. The emulator's clock is
+ * used. */
 #define _DEFAULT_SOURCE /* nice() */
 #include <pthread.h>
 #include <rtcmsg.h>
@@ -22,16 +23,16 @@
 #include "listener.h"
 
 enum { THREADS = 300, LIMIT = 100, ROUNDS = 10 };
-/* Requests that a stop catches between the last look at the quota and the write, one for a thread at most: on a busy machine
- * many, but never all that have a slot. Nothing catches them where they wait for a name or a connection; there it is what the
- * judge is late with. That the quota itself is exact is shown with a clock of its own, in src/quota. */
-enum { CAUGHT = LIMIT * 9 / 10, LATE = LIMIT / 2 };
+/* STOP_TOLERANCE is for requests that are stopped between the last check of the quota and the write. Each thread has at
+ * most one; on a busy machine there can be many, but never all that have a slot. CLOCK_TOLERANCE is for requests that
+ * the emulator reads late. The tests in src/quota show with a simulated clock that the quota itself is exact. */
+enum { STOP_TOLERANCE = LIMIT * 9 / 10, CLOCK_TOLERANCE = LIMIT / 2 };
 
-/* What delays may differ by where the machine has other work and every connection is new. */
+/* On a busy machine, and with new connections, delays differ by up to this jitter. */
 #define PACED \
   "quota.mode", "wait", "quota.jitter_ms", "500", "http.timeout_ms", "60000", "http.max_idle_connections", "300"
 
-/* Three hundred connects at once, on a busy machine, take the judge some time. */
+/* On a busy machine the emulator needs some time to accept three hundred connections. */
 #define MANY_CONNECTS "quota.jitter_ms", "2000"
 
 struct sender {
@@ -80,7 +81,7 @@ static int by_time(const void *left, const void *right) {
   return a < b ? -1 : a > b;
 }
 
-/* The most requests of the ledger within a second, by the emulator's clock. */
+/* The largest number of requests within a second, by the times in the emulator's ledger. */
 static size_t most_in_a_second(void) {
   static const char key[] = "\"received_at_ns\":";
   char *ledger = control_get("ledger");
@@ -109,7 +110,7 @@ static size_t most_in_a_second(void) {
   return most;
 }
 
-static void judge(const char *what, size_t more) {
+static void check_rate(const char *what, size_t more) {
   size_t most = most_in_a_second();
   printf("%s: at most %zu of %d in a second\n", what, most, (int)LIMIT);
   CHECK(most <= LIMIT + more);
@@ -120,14 +121,14 @@ static void wait_for_requests(uint64_t count) {
   while (control_stats().requests < count) nanosleep(&moment, NULL);
 }
 
-static void pass(int seconds) {
+static void sleep_s(int seconds) {
   struct timespec time = {0, 0};
   time.tv_sec = seconds;
   while (nanosleep(&time, &time) != 0) continue;
 }
 
-/* What sends is a process of its own, which can be stopped, and which lets the judge go first: a request that the emulator
- * is late with would count in the wrong second. */
+/* Runs `body` in a child process, which can be stopped. The child has a low priority, because a request that the
+ * emulator reads late would count in the wrong second. */
 static pid_t in_child(void (*body)(void)) {
   pid_t child;
   fflush(stdout);
@@ -143,7 +144,7 @@ static pid_t in_child(void (*body)(void)) {
   return child;
 }
 
-static void check_end_of(pid_t child) {
+static void check_exit_of(pid_t child) {
   int status = -1;
   REQUIRE(waitpid(child, &status, 0) == child);
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -157,12 +158,12 @@ static void send_until_killed(void) {
   join(senders);
 }
 
-static void end(pid_t child) {
+static void kill_child(pid_t child) {
   kill(child, SIGKILL);
   waitpid(child, NULL, 0);
 }
 
-static void a_stopped_process_sends_no_more_than_its_quota_when_it_goes_on(void) {
+static void a_process_that_was_stopped_keeps_the_quota_when_it_continues(void) {
   int round;
   check_case("SIGSTOP");
   for (round = 0; round < ROUNDS; round++) {
@@ -171,18 +172,18 @@ static void a_stopped_process_sends_no_more_than_its_quota_when_it_goes_on(void)
     control_post("reset", "%s", "");
     before = control_stats();
     child = in_child(send_until_killed);
-    /* A window has just opened when its first request arrives. */
+    /* The process is stopped soon after the first request of a new window. */
     wait_for_requests(before.requests + LIMIT + 1 + (uint64_t)round * 3);
     kill(child, SIGSTOP);
-    pass(2);
+    sleep_s(2);
     kill(child, SIGCONT);
     wait_for_requests(before.requests + 4 * LIMIT);
-    end(child);
-    judge("stopped", CAUGHT);
+    kill_child(child);
+    check_rate("stopped", STOP_TOLERANCE);
   }
 }
 
-/* Whether a file took a text. */
+/* Returns whether the text was written. */
 static int write_file(const char *path, const char *text) {
   FILE *file = fopen(path, "w");
   int is_written = file && fputs(text, file) >= 0;
@@ -190,7 +191,7 @@ static int write_file(const char *path, const char *text) {
   return is_written;
 }
 
-static void a_cpu_limit_of_5_percent_lets_no_more_through(void) {
+static void a_process_with_a_cpu_limit_of_5_percent_keeps_the_quota(void) {
   static const char group[] = "/sys/fs/cgroup/cpu/rtcmsg-pauses";
   char path[128];
   char text[32];
@@ -198,7 +199,7 @@ static void a_cpu_limit_of_5_percent_lets_no_more_through(void) {
   pid_t child;
   check_case("CPU limit");
   if (mkdir(group, 0755) != 0) {
-    printf("CPU limit: not tested, no cgroup can be made here\n");
+    printf("CPU limit: not tested, because a cgroup cannot be created here\n");
     return;
   }
   control_post("reset", "%s", "");
@@ -209,12 +210,12 @@ static void a_cpu_limit_of_5_percent_lets_no_more_through(void) {
   snprintf(text, sizeof text, "%d", (int)child);
   CHECK(write_file(path, text));
   wait_for_requests(before.requests + 5 * LIMIT);
-  end(child);
+  kill_child(child);
   rmdir(group);
-  judge("5 % CPU", CAUGHT);
+  check_rate("5 % CPU", STOP_TOLERANCE);
 }
 
-static void send_behind_a_slow_name(void) {
+static void send_through_a_slow_lookup(void) {
   static struct sender senders[THREADS];
   char url[128];
   rtcmsg_message message = fixture_unicast();
@@ -225,24 +226,24 @@ static void send_behind_a_slow_name(void) {
   hold_lookups(1);
   start(senders, client, &message, 1);
   wait_for_held_lookup();
-  pass(3);
+  sleep_s(3);
   hold_lookups(0);
   CHECK_INT(join(senders), THREADS);
   CHECK_INT(lookups(), 1);
   rtcmsg_client_free(client);
 }
 
-static void what_waited_for_a_slow_name_leaves_by_the_quota(void) {
+static void sends_that_waited_for_a_slow_lookup_keep_the_quota(void) {
   check_case("slow DNS");
   control_post("reset", "%s", "");
-  check_end_of(in_child(send_behind_a_slow_name));
-  judge("DNS of 3 s", LATE);
+  check_exit_of(in_child(send_through_a_slow_lookup));
+  check_rate("DNS of 3 s", CLOCK_TOLERANCE);
 }
 
 static void send_with_a_dead_endpoint_first(void) {
   static struct sender senders[THREADS];
-  struct listener hole = listener_open();
-  struct listener_crowd crowd = listener_fill(&hole);
+  struct listener silent = listener_open();
+  struct listener_backlog backlog = listener_fill_backlog(&silent);
   char endpoints[256];
   rtcmsg_message message = RTCMSG_INIT(rtcmsg_message);
   rtcmsg_client *client;
@@ -250,27 +251,27 @@ static void send_with_a_dead_endpoint_first(void) {
   message.room_id = rtcmsg_str_from("lobby");
   message.from = rtcmsg_str_from("server");
   fixture_set_payload(&message, "hi");
-  snprintf(endpoints, sizeof endpoints, "%s,%s", hole.url, getenv("EMULATOR_URL"));
+  snprintf(endpoints, sizeof endpoints, "%s,%s", silent.url, getenv("EMULATOR_URL"));
   client = fixture_client(PACED, MANY_CONNECTS, "http.connect_timeout_ms", "3000", "zego.endpoint", endpoints, NULL);
   start(senders, client, &message, 1);
   CHECK_INT(join(senders), THREADS);
   rtcmsg_client_free(client);
-  listener_disperse(&crowd);
-  listener_close(&hole);
+  listener_empty_backlog(&backlog);
+  listener_close(&silent);
 }
 
-static void what_failed_over_leaves_by_the_quota(void) {
+static void sends_after_a_failover_keep_the_quota(void) {
   check_case("failover");
   control_post("reset", "%s", "");
   control_post("zego/join", "{\"room_id\":\"lobby\",\"user_id\":\"alice\"}");
-  check_end_of(in_child(send_with_a_dead_endpoint_first));
-  judge("failover", LATE);
+  check_exit_of(in_child(send_with_a_dead_endpoint_first));
+  check_rate("failover", CLOCK_TOLERANCE);
 }
 
 int main(void) {
-  a_stopped_process_sends_no_more_than_its_quota_when_it_goes_on();
-  a_cpu_limit_of_5_percent_lets_no_more_through();
-  what_waited_for_a_slow_name_leaves_by_the_quota();
-  what_failed_over_leaves_by_the_quota();
+  a_process_that_was_stopped_keeps_the_quota_when_it_continues();
+  a_process_with_a_cpu_limit_of_5_percent_keeps_the_quota();
+  sends_that_waited_for_a_slow_lookup_keep_the_quota();
+  sends_after_a_failover_keep_the_quota();
   return check_summary();
 }

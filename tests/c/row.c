@@ -6,7 +6,7 @@
 #include "control.h"
 #include "fixtures.h"
 
-static struct control_stats quiet;
+static struct control_stats traffic_before;
 static size_t rows;
 
 void *const row_untouched = &rows;
@@ -32,10 +32,10 @@ void row_check_error(const rtcmsg_error *error, rtcmsg_code actual, rtcmsg_code 
   CHECK(strpbrk(error->message, "\r\n") == NULL);
 }
 
-void row_check_quiet(void) {
+void row_check_no_traffic(void) {
   struct control_stats now = control_stats();
-  CHECK_SIZE(now.connections, quiet.connections);
-  CHECK_SIZE(now.requests, quiet.requests);
+  CHECK_SIZE(now.connections, traffic_before.connections);
+  CHECK_SIZE(now.requests, traffic_before.requests);
 }
 
 void row_check_message(rtcmsg_client *client, const rtcmsg_message *message, rtcmsg_code code, const char *field,
@@ -47,14 +47,14 @@ void row_check_message(rtcmsg_client *client, const rtcmsg_message *message, rtc
     row_check_error(&error, rtcmsg_client_send(client, message, NULL, &report, &error), code, field, text);
     CHECK(report == NULL);
   }
-  row_check_quiet();
+  row_check_no_traffic();
 }
 
-void row_begin_group(void) { quiet = control_stats(); }
+void row_begin_group(void) { traffic_before = control_stats(); }
 
 void row_end_group(rtcmsg_client *client) {
   rtcmsg_message good = fixture_unicast();
-  check_case("a good message after bad ones");
+  check_case("a valid message after invalid ones");
   rtcmsg_report_free(fixture_send(client, &good, RTCMSG_OK));
   row_begin_group();
 }

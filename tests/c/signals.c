@@ -1,6 +1,6 @@
 // emulator: --no-quota
 
-/* A host whose system calls are interrupted a thousand times a second, as by a profiler or a game's tick. */
+/* A process whose system calls are interrupted a thousand times a second, as by a profiler or a game's timer. */
 #include <errno.h>
 #include <pthread.h>
 #include <rtcmsg.h>
@@ -14,7 +14,7 @@
 
 enum { THREADS = 4 };
 
-/* Memcheck makes every step longer, and its own scheduler takes the ticks. */
+/* Memcheck is slow, so its mode sends fewer messages. */
 static int sends = 1250;
 
 static volatile sig_atomic_t ticks;
@@ -85,7 +85,7 @@ static void a_timer_without_sa_restart_loses_no_message(void) {
     CHECK_INT(senders[i].good, sends);
     CHECK_TEXT(senders[i].first_failure.message, "");
   }
-  /* The emulator takes longer than a millisecond for them all: it was a host with signals. */
+  /* The sends took longer than ten milliseconds, so that signals arrived during them. */
   CHECK(ticks > 10);
   inbox = control_inbox("volcengine", "alice");
   CHECK_SIZE(inbox.count, THREADS * (size_t)sends);

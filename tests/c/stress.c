@@ -1,12 +1,12 @@
 // emulator: --no-quota
 // ledger: completions.txt
 
-/* Everything at once: four threads that submit all nine actions, two that poll, one that cancels, one that changes the
- * credentials, an emulator with random faults from fixed seeds, and a close in the middle.
+/* Four threads submit all nine actions, two poll, one cancels and one changes the credentials, while the emulator
+ * causes random faults from fixed seeds. The client is closed in the middle of this.
  *
- * STRESS_MESSAGES is how many are taken in before the close; without it as many as an unoptimized library does in a
- * short time. Each message has a number, which is its payload and its user_data. What became of it goes to a file, which the runner
- * holds against the emulator's ledger. */
+ * STRESS_MESSAGES is the number of messages that are accepted before the close; the default is what an unoptimized
+ * library handles in a short time. Each message has a number, which is in its payload and is its user_data. The outcome
+ * of each one is written to a file, which the runner compares with the emulator's ledger. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <rtcmsg.h>
@@ -22,15 +22,15 @@
 
 enum { SUBMITTERS = 4, POLLERS = 2, ROWS = 64, CLOSE_MS = 5, DESTINATIONS = 200 };
 
-/* What one submitter knows of a message, and what the pollers were told. */
+/* A message as its submitter and the pollers see it. */
 struct entry {
-  uint64_t id; /* 0: not taken in */
+  uint64_t id; /* 0 if the message was not accepted */
   uint64_t completed_id;
   unsigned completions;
   int without_completion;
   rtcmsg_code code;
   uint32_t delivery;
-  /* Requests by delivery. */
+  /* The number of its requests with each delivery. */
   unsigned done;
   unsigned unknown;
   unsigned refused;
@@ -38,32 +38,32 @@ struct entry {
 
 static rtcmsg_client *client;
 static struct entry *entries;
-static unsigned char *cancelled; /* by id */
-static size_t wanted;            /* as many are taken in before the close */
+static unsigned char *cancelled; /* indexed by id */
+static size_t wanted;            /* the number of messages accepted before the close */
 static size_t room;
 static size_t next_number;
-static uint64_t taken_in;
+static uint64_t submitted_count;
 static uint64_t latest_id;
-static uint64_t foreign; /* completions that nobody submitted */
+static uint64_t unexpected_completions; /* completions without a message, repeated ones, and wrong ones */
 static int is_over;
 
 static uint64_t load(const uint64_t *from) { return __atomic_load_n(from, __ATOMIC_SEQ_CST); }
 
 /* xorshift: the same sequence in every run. */
-static uint32_t draw(uint32_t *state) {
+static uint32_t next_random(uint32_t *state) {
   *state ^= *state << 13;
   *state ^= *state >> 17;
   *state ^= *state << 5;
   return *state;
 }
 
-static void rest(long microseconds) {
+static void sleep_us(long microseconds) {
   struct timespec time = {0, 0};
   time.tv_nsec = microseconds * 1000;
   nanosleep(&time, NULL);
 }
 
-/* A message of any action, by its number alone. What it points to is the caller's. */
+/* A message of any action, which depends only on its number. The message points into this struct. */
 struct draft {
   char room_id[32];
   char user[32];
@@ -86,7 +86,7 @@ static const uint32_t actions[] = {
     RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM,
 };
 
-static void address(struct draft *draft, uint32_t random) {
+static void set_recipients(struct draft *draft, uint32_t random) {
   static const char *const crowd[] = {"u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8", "u9", "u10", "u11"};
   rtcmsg_message *message = &draft->message;
   size_t i;
@@ -118,7 +118,7 @@ static void address(struct draft *draft, uint32_t random) {
     message->to_count = 2;
   }
   if (message->action == RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS) {
-    /* One room that has them all; now and then more than one request takes. */
+    /* All users are in one room. Some lists are longer than the limit of one request. */
     message->room_id = rtcmsg_str_from("crowd");
     message->to_count = random % 16 == 0 ? 12 : 1;
     for (i = 0; i < message->to_count; i++) draft->to[i] = rtcmsg_str_from(crowd[(random / 16 + i) % 12]);
@@ -129,21 +129,21 @@ static void compose(struct draft *draft, size_t number) {
   static const rtcmsg_message no_message = RTCMSG_INIT(rtcmsg_message);
   static const rtcmsg_send_options no_options = RTCMSG_INIT(rtcmsg_send_options);
   uint32_t random = (uint32_t)number * 2654435761u + 1;
-  draw(&random);
+  next_random(&random);
   draft->message = no_message;
   draft->options = no_options;
   draft->message.action = actions[number % 9];
-  address(draft, draw(&random));
+  set_recipients(draft, next_random(&random));
   snprintf(draft->payload, sizeof draft->payload, "number %zu %.*s", number, (int)(random % 60),
            "............................................................");
   fixture_set_payload(&draft->message, draft->payload);
-  if (draft->message.action <= RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST && draw(&random) % 4 == 0)
+  if (draft->message.action <= RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST && next_random(&random) % 4 == 0)
     draft->message.flags = RTCMSG_MESSAGE_BINARY;
   draft->options.user_data = number;
-  draft->options.priority = draw(&random) % 4 == 0 ? RTCMSG_PRIORITY_URGENT : RTCMSG_PRIORITY_NORMAL;
-  if (draw(&random) % 16 == 0) draft->options.expires_in_ms = (int32_t)(1 + random / 16 % 30);
-  if (draw(&random) % 64 == 0) draft->options.timeout_ms = (int32_t)(1 + random / 64 % 4);
-  switch (draw(&random) % 8) {
+  draft->options.priority = next_random(&random) % 4 == 0 ? RTCMSG_PRIORITY_URGENT : RTCMSG_PRIORITY_NORMAL;
+  if (next_random(&random) % 16 == 0) draft->options.expires_in_ms = (int32_t)(1 + random / 16 % 30);
+  if (next_random(&random) % 64 == 0) draft->options.timeout_ms = (int32_t)(1 + random / 64 % 4);
+  switch (next_random(&random) % 8) {
     case 0:
     case 1:
       draft->options.flags |= RTCMSG_SUBMIT_UNORDERED;
@@ -154,10 +154,10 @@ static void compose(struct draft *draft, size_t number) {
     default:
       break;
   }
-  if (draw(&random) % 32 == 0) draft->options.flags |= RTCMSG_SUBMIT_NO_COMPLETION;
+  if (next_random(&random) % 32 == 0) draft->options.flags |= RTCMSG_SUBMIT_NO_COMPLETION;
 }
 
-/* Submits until the client is closed, or there are no numbers left. Gives the first code that should not be. */
+/* Submits until the client is closed or all numbers are used. Stores a code that is not expected in *argument. */
 static void *submit(void *argument) {
   rtcmsg_code *wrong = argument;
   struct draft draft;
@@ -170,28 +170,28 @@ static void *submit(void *argument) {
     entry->without_completion = (draft.options.flags & RTCMSG_SUBMIT_NO_COMPLETION) != 0;
     while ((code = rtcmsg_client_submit(client, &draft.message, &draft.options, &entry->id, NULL)) ==
            RTCMSG_ERR_QUEUE_FULL)
-      rest(200);
+      sleep_us(200);
     if (code != RTCMSG_OK) {
       if (code != RTCMSG_ERR_CLOSED) *wrong = code;
       return NULL;
     }
     __atomic_store_n(&latest_id, entry->id, __ATOMIC_SEQ_CST);
-    __atomic_fetch_add(&taken_in, 1, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(&submitted_count, 1, __ATOMIC_SEQ_CST);
   }
 }
 
-static void note(const rtcmsg_completion *row) {
+static void record(const rtcmsg_completion *row) {
   struct entry *entry = &entries[row->user_data];
   size_t i;
   if (row->user_data >= room || __atomic_fetch_add(&entry->completions, 1, __ATOMIC_SEQ_CST) > 0) {
-    __atomic_fetch_add(&foreign, 1, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(&unexpected_completions, 1, __ATOMIC_SEQ_CST);
     return;
   }
   entry->completed_id = row->id;
   entry->code = row->code;
   entry->delivery = row->delivery;
   if (row->code != rtcmsg_report_code(row->report) || row->delivery != rtcmsg_report_delivery(row->report))
-    __atomic_fetch_add(&foreign, 1, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(&unexpected_completions, 1, __ATOMIC_SEQ_CST);
   for (i = 0; i < rtcmsg_report_request_count(row->report); i++) {
     uint32_t delivery = rtcmsg_report_request(row->report, i)->delivery;
     entry->done += delivery == RTCMSG_DELIVERY_ACCEPTED || delivery == RTCMSG_DELIVERY_DELIVERED;
@@ -200,7 +200,7 @@ static void note(const rtcmsg_completion *row) {
   }
 }
 
-/* Polls until there is nothing any more. */
+/* Polls until the client is closed and no completions are left. */
 static void *poll_all(void *argument) {
   rtcmsg_code *wrong = argument;
   rtcmsg_completion rows[ROWS];
@@ -210,7 +210,7 @@ static void *poll_all(void *argument) {
     rtcmsg_code code = rtcmsg_client_poll(client, -1, rows, sizeof *rows, ROWS, &count, NULL);
     if (code != RTCMSG_OK) *wrong = code;
     for (i = 0; i < count; i++) {
-      note(&rows[i]);
+      record(&rows[i]);
       rtcmsg_report_free(rows[i].report);
     }
   } while (count > 0);
@@ -222,19 +222,19 @@ static void *cancel_some(void *argument) {
   uint32_t random = 20200101;
   while (!__atomic_load_n(&is_over, __ATOMIC_SEQ_CST)) {
     uint64_t latest = load(&latest_id);
-    uint64_t back = draw(&random) % 2000;
+    uint64_t back = next_random(&random) % 2000;
     rtcmsg_code code;
     if (latest > back) {
       code = rtcmsg_client_cancel(client, latest - back, NULL);
       if (code == RTCMSG_OK) cancelled[latest - back] = 1;
       if (code != RTCMSG_OK && code != RTCMSG_ERR_NOT_FOUND && code != RTCMSG_ERR_CLOSED) *wrong = code;
     }
-    rest(500);
+    sleep_us(500);
   }
   return NULL;
 }
 
-/* The emulator takes the keys with the session token and without it. */
+/* The emulator accepts the keys with and without the session token. */
 static void *change_credentials(void *argument) {
   rtcmsg_code *wrong = argument;
   rtcmsg_str key = rtcmsg_str_from(getenv("RTCMSG_VOLCENGINE_ACCESS_KEY"));
@@ -249,12 +249,12 @@ static void *change_credentials(void *argument) {
                            : rtcmsg_client_set_credentials(client, RTCMSG_VENDOR_VOLCENGINE, key, secret,
                                                            turn % 3 ? token : none, NULL);
     if (code != RTCMSG_OK && code != RTCMSG_ERR_CLOSED) *wrong = code;
-    rest(700);
+    sleep_us(700);
   }
   return NULL;
 }
 
-static void fill_the_rooms(void) {
+static void fill_rooms(void) {
   int i;
   for (i = 0; i < 12; i++) control_post("zego/join", "{\"room_id\":\"crowd\",\"user_id\":\"u%d\"}", i);
   for (i = 0; i < 8; i++)
@@ -262,7 +262,7 @@ static void fill_the_rooms(void) {
   for (i = 0; i < DESTINATIONS; i++) control_post("zego/join", "{\"room_id\":\"room-%d\",\"user_id\":\"u0\"}", i);
 }
 
-/* The one at accept comes last: it hits the control API as well. */
+/* The fault at accept is added last, because it also affects connections to the control API. */
 static void add_faults(void) {
   static const char *const faults[] = {
       "\"probability\":0.01,\"seed\":1,\"throttle\":true",
@@ -312,9 +312,9 @@ static void check_entries(void) {
          by_delivery[RTCMSG_DELIVERY_ACCEPTED], by_delivery[RTCMSG_DELIVERY_DELIVERED],
          by_delivery[RTCMSG_DELIVERY_UNKNOWN]);
   CHECK(accepted >= wanted);
-  CHECK_SIZE(accepted, taken_in);
+  CHECK_SIZE(accepted, submitted_count);
   CHECK_SIZE(completed, with_completion);
-  CHECK_SIZE(foreign, 0);
+  CHECK_SIZE(unexpected_completions, 0);
   CHECK_SIZE(wrong_id, 0);
   CHECK_SIZE(twice_or_never, 0);
   CHECK_SIZE(wrong_cancel, 0);
@@ -323,7 +323,7 @@ static void check_entries(void) {
         by_delivery[RTCMSG_DELIVERY_UNKNOWN] > 0 && by_delivery[RTCMSG_DELIVERY_NOT_SENT] > 0);
 }
 
-/* A line for each message that was taken in: its number, whether it had a completion, and its requests by delivery. */
+/* Writes a line for each accepted message: its number, the number of its completions, and its requests by delivery. */
 static void write_entries(void) {
   FILE *file = fopen("completions.txt", "w");
   size_t number;
@@ -342,7 +342,7 @@ static void check_stats(void) {
   size_t needed;
   CHECK_CODE(rtcmsg_client_stats(client, json, sizeof json, &needed, NULL), RTCMSG_OK);
   CHECK_SIZE(needed, strlen(json) + 1);
-  snprintf(submitted, sizeof submitted, "\"submitted\":%" PRIu64, taken_in);
+  snprintf(submitted, sizeof submitted, "\"submitted\":%" PRIu64, submitted_count);
   CHECK_CONTAINS(json, submitted);
   CHECK_CONTAINS(json, "\"bytes\":0,");
   CHECK_CONTAINS(json, "\"depth\":0,");
@@ -362,7 +362,7 @@ int main(void) {
   entries = calloc(room + SUBMITTERS, sizeof *entries);
   cancelled = calloc(room + SUBMITTERS, 1);
   REQUIRE(entries && cancelled);
-  fill_the_rooms();
+  fill_rooms();
   add_faults();
   client = fixture_client("queue.capacity", "2000", "retry.max_attempts", "3", "retry.backoff_ms", "1",
                           "retry.backoff_max_ms", "4", NULL);
@@ -370,7 +370,7 @@ int main(void) {
   for (i = 0; i < SUBMITTERS; i++) REQUIRE(pthread_create(&submitters[i], NULL, submit, &wrong[i]) == 0);
   REQUIRE(pthread_create(&others[0], NULL, cancel_some, &wrong[SUBMITTERS + POLLERS]) == 0);
   REQUIRE(pthread_create(&others[1], NULL, change_credentials, &wrong[SUBMITTERS + POLLERS + 1]) == 0);
-  while (load(&taken_in) < wanted) rest(1000);
+  while (load(&submitted_count) < wanted) sleep_us(1000);
   CHECK_CODE(rtcmsg_client_close(client, CLOSE_MS, &error), RTCMSG_OK);
   fixture_check_no_error(&error);
   for (i = 0; i < SUBMITTERS; i++) CHECK(pthread_join(submitters[i], NULL) == 0);

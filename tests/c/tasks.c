@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What stands behind a key in /proc/self/task/TID/status. Whether the thread was still there. */
+/* Reads name and blocked signals from /proc/self/task/TID/status. Returns whether the thread still existed. */
 static int status(const char *id, struct task *task) {
   char path[64];
   char line[256];

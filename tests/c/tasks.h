@@ -10,13 +10,13 @@ struct task {
   uint64_t blocked; /* bit n - 1 is signal n */
 };
 
-/* Fills up to `room` tasks and gives their number. */
+/* Fills up to `room` entries of `list` and returns their number. */
 size_t tasks(struct task *list, size_t room);
 
-/* How many threads have a name that begins so. */
+/* The number of threads whose name begins with this text. */
 size_t tasks_named(const char *beginning);
 
-/* Returns once no thread has a name that begins so. */
+/* Waits until no thread has a name that begins with this text. */
 void tasks_wait_for_end_of(const char *beginning);
 
 #endif

@@ -1,6 +1,7 @@
-// modes: plain asan (memcheck keeps the signal masks of its threads to itself)
+// modes: plain asan (memcheck does not show the signal masks of its threads)
 
-/* The threads of a process that uses the library: the callers, and named ones that take no signal of the host's. */
+/* The threads of a process that uses the library: the callers, and the library's own, which have names and block the
+ * host's signals. */
 #include <rtcmsg.h>
 #include <sched.h>
 #include <signal.h>
@@ -33,7 +34,7 @@ static void *send_one(void *argument) {
 
 static int is_ours(const struct task *task) { return strncmp(task->name, "rtcmsg-", 7) == 0; }
 
-/* The callers have the program's name, which they inherit. Gives the number of the library's threads. */
+/* Checks that the callers still have the program's name, which they inherit. Returns the number of library threads. */
 static size_t check_names(size_t callers) {
   struct task list[MOST];
   size_t count = tasks(list, MOST);
@@ -62,7 +63,7 @@ static void sends_to_an_address_start_no_thread(void) {
   rtcmsg_client_free(client);
 }
 
-static int is_left_open(int signal) {
+static int must_stay_unblocked(int signal) {
   static const int open[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF};
   size_t i;
   for (i = 0; i < sizeof open / sizeof *open; i++)
@@ -74,15 +75,15 @@ static void check_mask(const struct task *task) {
   int number;
   for (number = 1; number <= 64; number++) {
     char name[32];
-    /* Two that nobody can block, and two that the C library keeps for itself. */
+    /* Two signals cannot be blocked, and the C library reserves two. */
     if (number == SIGKILL || number == SIGSTOP || number == 32 || number == 33) continue;
     snprintf(name, sizeof name, "signal %d", number);
     check_case(name);
-    CHECK_INT(task->blocked >> (number - 1) & 1, !is_left_open(number));
+    CHECK_INT(task->blocked >> (number - 1) & 1, !must_stay_unblocked(number));
   }
 }
 
-static void a_thread_of_ours_is_named_and_takes_no_signal_of_the_hosts(void) {
+static void library_threads_are_named_and_block_the_hosts_signals(void) {
   char url[128];
   struct task list[MOST];
   struct caller callers[CALLERS];
@@ -125,8 +126,8 @@ static void a_thread_of_ours_is_named_and_takes_no_signal_of_the_hosts(void) {
   CHECK_SIZE(check_names(1), 0);
 }
 
-/* The caller that starts a lookup has the mask it had. */
-static void a_callers_mask_is_its_own(void) {
+/* The caller that starts a lookup has the same mask after it. */
+static void the_signal_mask_of_a_caller_is_unchanged(void) {
   char url[128];
   rtcmsg_message message = fixture_unicast();
   rtcmsg_client *client;
@@ -155,7 +156,7 @@ static void a_send_needs_no_more_stack_than_the_header_says(void) {
   pthread_attr_t attributes;
   struct caller caller = {NULL, RTCMSG_ERR_INTERNAL, 0};
   check_case("stack");
-  /* AddressSanitizer puts room of its own around every variable. */
+  /* AddressSanitizer needs additional stack around every variable. */
   if (strcmp(getenv("TEST_MODE"), "plain") != 0) return;
   caller.client = fixture_client(NULL);
   REQUIRE(pthread_attr_init(&attributes) == 0);
@@ -163,7 +164,7 @@ static void a_send_needs_no_more_stack_than_the_header_says(void) {
   REQUIRE(pthread_create(&caller.thread, &attributes, send_one, &caller) == 0);
   CHECK(pthread_join(caller.thread, NULL) == 0);
   CHECK_CODE(caller.code, RTCMSG_OK);
-  /* A TLS handshake as far as its first answer, which is none. */
+  /* A TLS handshake, up to the first response, which is invalid. */
   {
     struct listener listener = listener_open();
     struct listener_service service;
@@ -175,7 +176,7 @@ static void a_send_needs_no_more_stack_than_the_header_says(void) {
     REQUIRE(pthread_create(&secured.thread, &attributes, send_one, &secured) == 0);
     CHECK(pthread_join(secured.thread, NULL) == 0);
     CHECK_CODE(secured.code, RTCMSG_ERR_TLS);
-    listener_served(&service);
+    listener_join(&service);
     listener_close(&listener);
     rtcmsg_client_free(secured.client);
   }
@@ -185,8 +186,8 @@ static void a_send_needs_no_more_stack_than_the_header_says(void) {
 
 int main(void) {
   sends_to_an_address_start_no_thread();
-  a_thread_of_ours_is_named_and_takes_no_signal_of_the_hosts();
-  a_callers_mask_is_its_own();
+  library_threads_are_named_and_block_the_hosts_signals();
+  the_signal_mask_of_a_caller_is_unchanged();
   a_send_needs_no_more_stack_than_the_header_says();
   return check_summary();
 }

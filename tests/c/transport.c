@@ -1,4 +1,4 @@
-/* What is known of a message when the network fails: not sent if no byte can have left, unknown if one may have. */
+/* The delivery of a message when the network fails: not sent if no byte can have been sent, and unknown otherwise. */
 #include <rtcmsg.h>
 #include <stdio.h>
 
@@ -6,7 +6,7 @@
 #include "fixtures.h"
 #include "listener.h"
 
-/* Long enough for a resolver that tries every server twice; no test waits for it to pass. */
+/* Long enough for a resolver that tries every server twice. No test waits until it ends. */
 #define GENEROUS_MS 120000
 
 static rtcmsg_str to_two[2];
@@ -34,7 +34,7 @@ static rtcmsg_client *client_at(const char *url) {
   return fixture_client("volcengine.endpoint", url, "zego.endpoint", url, NULL);
 }
 
-/* Sends with a deadline, and checks that every part of the report says the same. */
+/* Sends with a deadline, and checks that all parts of the report agree. */
 static void check_fails(rtcmsg_client *client, const rtcmsg_message *message, int32_t timeout_ms, rtcmsg_code code,
                         uint32_t delivery, uint32_t http_status) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
@@ -63,7 +63,7 @@ static void check_fails(rtcmsg_client *client, const rtcmsg_message *message, in
     CHECK_BYTES(recipient->user, strlen(recipient->user), message->to[i].data, message->to[i].len);
     CHECK_CODE(recipient->code, code);
   }
-  /* ZEGO's URL holds the message. */
+  /* The URL of a ZEGO request contains the message. */
   CHECK_LACKS(error.message, "payload");
   CHECK_LACKS(rtcmsg_report_summary(report), "payload");
   rtcmsg_report_free(report);
@@ -78,15 +78,15 @@ static void check_both_vendors_fail(const char *url, int32_t timeout_ms, rtcmsg_
   rtcmsg_client_free(client);
 }
 
-static void where_nothing_listens_nothing_is_sent(void) {
-  struct listener deaf = listener_deaf();
-  check_case("nothing listens");
-  check_both_vendors_fail(deaf.url, GENEROUS_MS, RTCMSG_ERR_CONNECT, RTCMSG_DELIVERY_NOT_SENT);
-  listener_close(&deaf);
+static void a_refused_connection_is_not_sent(void) {
+  struct listener refusing = listener_refusing();
+  check_case("connection refused");
+  check_both_vendors_fail(refusing.url, GENEROUS_MS, RTCMSG_ERR_CONNECT, RTCMSG_DELIVERY_NOT_SENT);
+  listener_close(&refusing);
 }
 
-/* The first deadline, of 300 ms and its doubles, by which this machine gets the request out: only then does its passing
- * leave anything unknown. */
+/* Doubles a deadline of 300 ms until this machine can send the request before it: only then the delivery is unknown
+ * when the deadline ends. */
 static int32_t deadline_for(rtcmsg_client *client, const rtcmsg_message *message) {
   rtcmsg_send_options options = RTCMSG_INIT(rtcmsg_send_options);
   uint32_t delivery = RTCMSG_DELIVERY_NOT_SENT;
@@ -100,7 +100,7 @@ static int32_t deadline_for(rtcmsg_client *client, const rtcmsg_message *message
   return options.timeout_ms / 2;
 }
 
-static void a_server_that_never_answers_leaves_it_unknown(void) {
+static void a_server_that_never_answers_gives_unknown(void) {
   struct listener silent = listener_open();
   rtcmsg_client *client = client_at(silent.url);
   rtcmsg_message messages[2];
@@ -116,7 +116,7 @@ static void a_server_that_never_answers_leaves_it_unknown(void) {
   listener_close(&silent);
 }
 
-static void the_clients_own_timeout_holds_for_a_call_without_one(void) {
+static void the_clients_timeout_applies_to_a_send_without_one(void) {
   struct listener silent = listener_open();
   rtcmsg_client *client = client_at(silent.url);
   rtcmsg_message message = batch();
@@ -130,30 +130,30 @@ static void the_clients_own_timeout_holds_for_a_call_without_one(void) {
   listener_close(&silent);
 }
 
-static void a_server_that_hangs_up_after_the_request_leaves_it_unknown(void) {
+static void a_server_that_closes_after_the_request_gives_unknown(void) {
   struct listener listener = listener_open();
   rtcmsg_client *client = client_at(listener.url);
   rtcmsg_message messages[2];
   size_t i;
-  check_case("hangs up");
+  check_case("closes after the request");
   messages[0] = batch();
   messages[1] = command();
   for (i = 0; i < 2; i++) {
     struct listener_service service;
     listener_serve_once(&service, &listener, NULL);
     check_fails(client, &messages[i], GENEROUS_MS, RTCMSG_ERR_DISCONNECTED, RTCMSG_DELIVERY_UNKNOWN, 0);
-    CHECK(listener_served(&service));
+    CHECK(listener_join(&service));
   }
   rtcmsg_client_free(client);
   listener_close(&listener);
 }
 
-static void a_host_without_an_address_gets_nothing(void) {
+static void a_host_without_an_address_is_not_sent(void) {
   check_case("no such host");
   check_both_vendors_fail("https://name.invalid", GENEROUS_MS, RTCMSG_ERR_RESOLVE, RTCMSG_DELIVERY_NOT_SENT);
 }
 
-static void a_server_that_speaks_no_tls_gets_nothing(void) {
+static void a_server_without_tls_is_not_sent(void) {
   struct listener listener = listener_open();
   struct listener_service service;
   rtcmsg_message message = batch();
@@ -164,7 +164,7 @@ static void a_server_that_speaks_no_tls_gets_nothing(void) {
   client = client_at(url);
   listener_greet_once(&service, &listener, "220 mail.example.com ESMTP\r\n");
   check_fails(client, &message, GENEROUS_MS, RTCMSG_ERR_TLS, RTCMSG_DELIVERY_NOT_SENT, 0);
-  CHECK(!listener_served(&service));
+  CHECK(!listener_join(&service));
   rtcmsg_client_free(client);
   listener_close(&listener);
 }
@@ -183,7 +183,7 @@ static const struct answer answers[] = {
     {"HTML 502", "HTTP/1.1 502 Bad Gateway\r\n" HTML, RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 502},
     {"HTML 500", "HTTP/1.1 500 Internal Server Error\r\n" HTML, RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 500},
     {"HTML 200", "HTTP/1.1 200 OK\r\n" HTML, RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 200},
-    {"nothing 204", "HTTP/1.1 204 No Content\r\n\r\n", RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 204},
+    {"no body 204", "HTTP/1.1 204 No Content\r\n\r\n", RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 204},
     {"HTML 404", "HTTP/1.1 404 Not Found\r\n" HTML, RTCMSG_ERR_REJECTED, RTCMSG_DELIVERY_NOT_DELIVERED, 404},
     {"HTML 400", "HTTP/1.1 400 Bad Request\r\n" HTML, RTCMSG_ERR_REJECTED, RTCMSG_DELIVERY_NOT_DELIVERED, 400},
     {"HTML 401", "HTTP/1.1 401 Unauthorized\r\n" HTML, RTCMSG_ERR_UNAUTHENTICATED, RTCMSG_DELIVERY_NOT_DELIVERED, 401},
@@ -193,10 +193,10 @@ static const struct answer answers[] = {
      RTCMSG_DELIVERY_NOT_DELIVERED, 301},
     {"a body cut off", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"ResponseMetadata\":", RTCMSG_ERR_DISCONNECTED,
      RTCMSG_DELIVERY_UNKNOWN, 200},
-    {"no HTTP", "hello\r\n\r\n", RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 0},
+    {"not HTTP", "hello\r\n\r\n", RTCMSG_ERR_BAD_RESPONSE, RTCMSG_DELIVERY_UNKNOWN, 0},
 };
 
-static void an_answer_that_is_not_the_vendors_counts_by_its_status(void) {
+static void an_answer_that_is_not_the_vendors_is_classified_by_its_status(void) {
   struct listener listener = listener_open();
   rtcmsg_client *client = client_at(listener.url);
   rtcmsg_message messages[2];
@@ -209,13 +209,13 @@ static void an_answer_that_is_not_the_vendors_counts_by_its_status(void) {
     check_case(answer->name);
     listener_serve_once(&service, &listener, answer->text);
     check_fails(client, &messages[i % 2], GENEROUS_MS, answer->code, answer->delivery, answer->http_status);
-    CHECK(listener_served(&service));
+    CHECK(listener_join(&service));
   }
   rtcmsg_client_free(client);
   listener_close(&listener);
 }
 
-static void retry_after_is_told(void) {
+static void retry_after_is_reported(void) {
   struct listener listener = listener_open();
   rtcmsg_client *client = client_at(listener.url);
   rtcmsg_message message = batch();
@@ -225,13 +225,13 @@ static void retry_after_is_told(void) {
   listener_serve_once(&service, &listener, "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3\r\n" HTML);
   report = fixture_send(client, &message, RTCMSG_ERR_THROTTLED);
   CHECK_SIZE(rtcmsg_report_request(report, 0)->retry_after_ms, 3000);
-  CHECK(listener_served(&service));
+  CHECK(listener_join(&service));
   rtcmsg_report_free(report);
   rtcmsg_client_free(client);
   listener_close(&listener);
 }
 
-static void a_connection_closed_while_idle_costs_no_message(void) {
+static void a_connection_closed_while_idle_loses_no_message(void) {
   struct listener listener = listener_open();
   rtcmsg_client *client = client_at(listener.url);
   rtcmsg_message message = batch();
@@ -242,22 +242,22 @@ static void a_connection_closed_while_idle_costs_no_message(void) {
     listener_serve_once(&service, &listener,
                         "HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n{\"ResponseMetadata\":{\"RequestId\":\"id-1\"}}");
     rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
-    /* Joined, so the server has closed before the next send begins. */
-    CHECK(listener_served(&service));
+    /* The server's thread has ended, so it has closed the connection before the next send begins. */
+    CHECK(listener_join(&service));
   }
   rtcmsg_client_free(client);
   listener_close(&listener);
 }
 
 int main(void) {
-  where_nothing_listens_nothing_is_sent();
-  a_server_that_never_answers_leaves_it_unknown();
-  the_clients_own_timeout_holds_for_a_call_without_one();
-  a_server_that_hangs_up_after_the_request_leaves_it_unknown();
-  a_host_without_an_address_gets_nothing();
-  a_server_that_speaks_no_tls_gets_nothing();
-  an_answer_that_is_not_the_vendors_counts_by_its_status();
-  retry_after_is_told();
-  a_connection_closed_while_idle_costs_no_message();
+  a_refused_connection_is_not_sent();
+  a_server_that_never_answers_gives_unknown();
+  the_clients_timeout_applies_to_a_send_without_one();
+  a_server_that_closes_after_the_request_gives_unknown();
+  a_host_without_an_address_is_not_sent();
+  a_server_without_tls_is_not_sent();
+  an_answer_that_is_not_the_vendors_is_classified_by_its_status();
+  retry_after_is_reported();
+  a_connection_closed_while_idle_loses_no_message();
   return check_summary();
 }

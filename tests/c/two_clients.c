@@ -1,6 +1,7 @@
 // emulator: --no-quota
 
-/* Clients of one account in one process, five messages a second allowed, and nothing else happens: every message ends. */
+/* Two clients of one account in one process share a quota of five messages per second. Every message completes,
+ * although nothing else wakes the clients. */
 #include <rtcmsg.h>
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 #define _DEFAULT_SOURCE
 
-/* A count or length above what the action takes is refused before anything is read: here every byte is unreadable. */
+/* A count or length above the limit of the action is refused before anything is read: here every byte is unreadable. */
 #include <rtcmsg.h>
 
 #include <sys/mman.h>
@@ -21,7 +21,7 @@ static rtcmsg_message message_of(uint32_t action) {
   return message;
 }
 
-/* The same by check, send and submit. */
+/* Checks that check, send and submit refuse the message with the same error. */
 static void expect_refusal(const rtcmsg_message *message, const char *field, const char *text) {
   rtcmsg_error error = RTCMSG_INIT(rtcmsg_error);
   rtcmsg_report *report = NULL;

@@ -1,4 +1,4 @@
-/* What the vendors refuse: the code, what it says about delivery, and the vendor's own words. */
+/* Messages that the vendors refuse: the code, the delivery, and the vendor's own error. */
 #include <rtcmsg.h>
 #include <stdlib.h>
 
@@ -9,7 +9,7 @@
 static const rtcmsg_str alice = {"alice", 5};
 static const int64_t member = 10008;
 
-/* The message was refused as a whole: one request, every named recipient has its outcome. */
+/* Checks that the vendor refused the whole message: there is one request, and every recipient has the same outcome. */
 static void check_refused(rtcmsg_client *client, const rtcmsg_message *message, rtcmsg_code code, uint32_t http_status,
                           const char *vendor_error, int32_t vendor_code) {
   rtcmsg_report *report = fixture_send(client, message, code);
@@ -55,7 +55,7 @@ static rtcmsg_message signal_from(int64_t sender_id, int64_t conversation_id) {
   return message;
 }
 
-static void wrong_volcengine_keys_are_told_from_everything_else(void) {
+static void wrong_volcengine_keys_are_reported_as_unauthenticated(void) {
   rtcmsg_message unicast = fixture_unicast();
   rtcmsg_message signal = signal_from(member, 1);
   rtcmsg_client *client = fixture_client("volcengine.secret_key", "wrong", NULL);
@@ -101,13 +101,13 @@ static void an_error_inside_http_200_is_an_error(void) {
   rtcmsg_client_free(client);
 }
 
-static void im_says_what_is_missing(void) {
+static void an_im_error_names_what_is_missing(void) {
   rtcmsg_client *client = fixture_client(NULL);
   rtcmsg_message message = signal_from(member, INT64_C(7221856821303361536));
   check_case("unknown conversation");
   check_refused(client, &message, RTCMSG_ERR_UNDELIVERED, 200, "ConversationNotFound", 0);
 
-  check_case("the sender is no member");
+  check_case("the sender is not a member");
   control_post("im/join", "{\"conversation_id\":1,\"user_id\":10008,\"devices\":[\"Web\"]}");
   message = signal_from(10009, 1);
   check_refused(client, &message, RTCMSG_ERR_UNDELIVERED, 200, "ParticipantNotInConversation", 0);
@@ -124,7 +124,7 @@ static void im_says_what_is_missing(void) {
   rtcmsg_client_free(client);
 }
 
-static void zego_says_it_in_numbers(void) {
+static void zego_error_numbers_become_codes(void) {
   rtcmsg_client *client = fixture_client(NULL);
   rtcmsg_message message = command("no such room");
   check_case("unknown room");
@@ -147,7 +147,7 @@ static void zego_says_it_in_numbers(void) {
   rtcmsg_client_free(client);
 }
 
-static void a_limit_raised_here_is_the_vendors_to_refuse(void) {
+static void an_id_beyond_the_vendors_limit_is_refused_by_the_vendor(void) {
   static char id[129];
   rtcmsg_client *client = fixture_client("zego.max_id_length", "1024", NULL);
   rtcmsg_message message = command("lobby");
@@ -159,11 +159,11 @@ static void a_limit_raised_here_is_the_vendors_to_refuse(void) {
   rtcmsg_client_free(client);
 }
 
-static void a_refusal_does_without_error_and_report_text(void) {
+static void a_failed_send_needs_no_error_struct(void) {
   rtcmsg_client *client = fixture_client("volcengine.secret_key", "wrong", NULL);
   rtcmsg_message unicast = fixture_unicast();
   rtcmsg_report *report = NULL;
-  check_case("no error asked for");
+  check_case("NULL for the error");
   CHECK_CODE(rtcmsg_client_send(client, &unicast, NULL, &report, NULL), RTCMSG_ERR_UNAUTHENTICATED);
   CHECK_CODE(rtcmsg_report_code(report), RTCMSG_ERR_UNAUTHENTICATED);
   rtcmsg_report_free(report);
@@ -189,13 +189,13 @@ static void an_error_is_cleared_by_the_next_success(void) {
 int main(void) {
   control_post("volcengine/login", "{\"user_id\":\"alice\"}");
   control_post("zego/join", "{\"room_id\":\"lobby\",\"user_id\":\"alice\"}");
-  wrong_volcengine_keys_are_told_from_everything_else();
+  wrong_volcengine_keys_are_reported_as_unauthenticated();
   a_session_token_is_signed_and_sent();
   an_error_inside_http_200_is_an_error();
-  im_says_what_is_missing();
-  zego_says_it_in_numbers();
-  a_limit_raised_here_is_the_vendors_to_refuse();
-  a_refusal_does_without_error_and_report_text();
+  an_im_error_names_what_is_missing();
+  zego_error_numbers_become_codes();
+  an_id_beyond_the_vendors_limit_is_refused_by_the_vendor();
+  a_failed_send_needs_no_error_struct();
   an_error_is_cleared_by_the_next_success();
   return check_summary();
 }

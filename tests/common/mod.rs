@@ -70,7 +70,9 @@ pub const SIGNAL: Signal = Signal {
 };
 
 pub fn send(client: &Client, message: &Message) -> Report {
-    client.send(message, &SendOptions::default()).expect("taken in")
+    client
+        .send(message, &SendOptions::default())
+        .expect("an accepted message")
 }
 
 /// The code and delivery of the whole report.
@@ -122,7 +124,7 @@ pub fn inbox(url: &str, vendor: &str, user: &str) -> Vec<String> {
     entries.as_array().expect("a list").iter().map(payload).collect()
 }
 
-/// A peer that calls `serve` for each connection, one after another.
+/// A peer that calls `serve` for each connection, in sequence.
 pub struct Peer {
     pub url: String,
     thread: JoinHandle<()>,

@@ -9,7 +9,7 @@ use crate::common::{COMMAND, UNICAST, outcome};
 
 pub type Outcome = (Code, Delivery);
 
-pub const TAKEN: Outcome = (Code::Ok, Delivery::Accepted);
+pub const ACCEPTED: Outcome = (Code::Ok, Delivery::Accepted);
 pub const REFUSED: Outcome = (Code::Rejected, Delivery::NotDelivered);
 /// The request was sent, and the answer does not show whether the vendor processed it.
 pub const UNREADABLE: Outcome = (Code::BadResponse, Delivery::Unknown);
@@ -68,6 +68,6 @@ pub fn stale(vendor: &Vendor) -> String {
     http("200 OK", "", &(vendor.success)("stale"))
 }
 
-pub fn told_by(report: &Report) -> (Outcome, &str) {
+pub fn outcome_and_request_id(report: &Report) -> (Outcome, &str) {
     (outcome(report), &report.requests()[0].request_id)
 }

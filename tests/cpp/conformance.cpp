@@ -122,14 +122,14 @@ Message message(const rtcmsg_message &m) {
   }
 }
 
-void set_the_stage(const conformance_case &c) {
+void set_up_emulator(const conformance_case &c) {
   control_post("reset", "%s", "");
   for (const conformance_pair &request : conformance_world) control_post(request.first, "%s", request.second);
   for (std::size_t i = 0; i < c.fault_count; i++) control_post("faults", "%s", c.faults[i]);
 }
 
 Client client_of(const conformance_case &c) {
-  set_the_stage(c);
+  set_up_emulator(c);
   rtcmsg::Config config = rtcmsg::Config::from_env();
   for (std::size_t i = 0; i < c.setting_count; i++) config.set(c.settings[i].first, c.settings[i].second);
   return Client(config);
@@ -189,7 +189,7 @@ void check_arrivals(const conformance_case &c) {
   }
 }
 
-void tries_to_send(const conformance_case &c) {
+void check_try_send(const conformance_case &c) {
   Client client = client_of(c);
   const Result<Report> report = try_send(client, c.message);
   CHECK(report.ok() == (c.error_message == nullptr));
@@ -198,7 +198,7 @@ void tries_to_send(const conformance_case &c) {
   check_arrivals(c);
 }
 
-void sends(const conformance_case &c) {
+void check_send(const conformance_case &c) {
   Client client = client_of(c);
   try {
     check_report(c, send(client, c.message));
@@ -207,7 +207,7 @@ void sends(const conformance_case &c) {
   }
 }
 
-void submits(const conformance_case &c) {
+void check_submit(const conformance_case &c) {
   Client client = client_of(c);
   int ran = 0;
   const Result<std::uint64_t> id = client.try_submit(message(c.message), [&](const rtcmsg::Completion &done) {
@@ -235,9 +235,9 @@ void run(const conformance_case &c, const char *how, void (*test)(const conforma
 
 int main() {
   for (const conformance_case &c : conformance_cases) {
-    run(c, "tried", tries_to_send);
-    run(c, "sent", sends);
-    run(c, "submitted", submits);
+    run(c, "tried", check_try_send);
+    run(c, "sent", check_send);
+    run(c, "submitted", check_submit);
   }
   std::printf("rows: %zu\n", sizeof conformance_cases / sizeof *conformance_cases);
   return fixture_summary();

@@ -46,7 +46,7 @@ void a_handler_that_destroys_the_client_is_the_last_that_runs() {
   CHECK_INT(held.use_count(), 1);
 }
 
-void try_poll_gives_what_it_ran() {
+void try_poll_returns_the_number_of_handlers_that_ran() {
   auto client = new_client();
   submit_three(*client, [&](const Completion &) { client.reset(); });
   const rtcmsg::Result<std::size_t> ran = client.get()->try_poll(rtcmsg::forever);
@@ -55,7 +55,7 @@ void try_poll_gives_what_it_ran() {
 }
 
 /* The second message gets no response: the handler of a message in flight is also dropped. */
-void what_is_in_flight_ends_when_a_handler_destroys_the_client() {
+void messages_in_flight_end_when_a_handler_destroys_the_client() {
   fixture_presence();
   auto client = new_client();
   auto held = std::make_shared<int>(0);
@@ -69,7 +69,7 @@ void what_is_in_flight_ends_when_a_handler_destroys_the_client() {
   fixture_presence();
 }
 
-void after_a_close_poll_runs_the_others() {
+void after_a_close_poll_runs_the_other_handlers() {
   Client client = fixture_client();
   int ran = 0;
   submit_three(client, [&](const Completion &) {
@@ -82,7 +82,7 @@ void after_a_close_poll_runs_the_others() {
   CHECK_SIZE(client.poll(), 0);
 }
 
-void after_a_move_poll_runs_the_others() {
+void after_a_move_poll_runs_the_other_handlers() {
   auto client = new_client();
   std::optional<Client> other;
   int ran = 0;
@@ -116,7 +116,7 @@ void after_an_assignment_the_handlers_of_the_old_client_are_dropped() {
   CHECK_INT(held.use_count(), 1);
 }
 
-void an_assignment_of_itself_changes_nothing() {
+void a_self_assignment_changes_nothing() {
   Client client = fixture_client();
   Client &same = client;
   int ran = 0;
@@ -140,7 +140,7 @@ void a_handler_may_poll() {
   CHECK_INT(ran, 3);
 }
 
-void each_poll_gives_what_it_ran_when_an_inner_one_destroys_the_client() {
+void each_poll_returns_its_own_number_when_an_inner_poll_destroys_the_client() {
   auto client = new_client();
   int ran = 0;
   std::size_t inner = 0;
@@ -191,7 +191,7 @@ void a_handler_may_be_the_only_owner_of_its_client() {
   CHECK(watched.expired());
 }
 
-void a_handler_may_destroy_the_function_that_it_is_a_copy_of() {
+void a_handler_may_destroy_the_function_that_it_was_copied_from() {
   auto client = new_client();
   auto held = std::make_shared<int>(0);
   std::function<void(const Completion &)> handler = [&handler, &client, held](const Completion &) {
@@ -236,7 +236,7 @@ class CallsWhenDestroyed {
   int *calls_;
 };
 
-void what_a_dropped_handler_holds_may_call_the_client_while_it_is_destroyed() {
+void captures_of_a_dropped_handler_may_call_the_client_while_it_is_destroyed() {
   int calls = 0;
   {
     Client client = fixture_client();
@@ -266,19 +266,19 @@ void a_refused_handler_may_be_the_only_owner_of_the_client() {
 int main() {
   fixture_presence();
   a_handler_that_destroys_the_client_is_the_last_that_runs();
-  try_poll_gives_what_it_ran();
-  what_is_in_flight_ends_when_a_handler_destroys_the_client();
-  after_a_close_poll_runs_the_others();
-  after_a_move_poll_runs_the_others();
+  try_poll_returns_the_number_of_handlers_that_ran();
+  messages_in_flight_end_when_a_handler_destroys_the_client();
+  after_a_close_poll_runs_the_other_handlers();
+  after_a_move_poll_runs_the_other_handlers();
   after_an_assignment_the_handlers_of_the_old_client_are_dropped();
-  an_assignment_of_itself_changes_nothing();
+  a_self_assignment_changes_nothing();
   a_handler_may_poll();
-  each_poll_gives_what_it_ran_when_an_inner_one_destroys_the_client();
+  each_poll_returns_its_own_number_when_an_inner_poll_destroys_the_client();
   a_handler_may_destroy_the_client_and_throw();
   a_handler_may_be_the_only_owner_of_its_client();
-  a_handler_may_destroy_the_function_that_it_is_a_copy_of();
+  a_handler_may_destroy_the_function_that_it_was_copied_from();
   another_thread_may_destroy_the_client_that_a_handler_gives_it();
-  what_a_dropped_handler_holds_may_call_the_client_while_it_is_destroyed();
+  captures_of_a_dropped_handler_may_call_the_client_while_it_is_destroyed();
   a_refused_handler_may_be_the_only_owner_of_the_client();
   return fixture_summary();
 }

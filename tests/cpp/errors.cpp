@@ -49,7 +49,7 @@ void check_same(const rtcmsg::Error &error, const rtcmsg::Error &thrown, Code co
   CHECK_TEXT(thrown.message(), error.message());
 }
 
-void a_message_that_is_not_taken_in_is_an_error_in_both_styles() {
+void a_message_that_is_not_accepted_is_an_error_in_both_styles() {
   Client client = fixture_client();
   check_same(client.try_send_unicast("server", "", "hello").error(),
              thrown_by([&] { (void)client.send_unicast("server", "", "hello"); }), Code::invalid_argument, "to",
@@ -116,7 +116,7 @@ void settings_are_checked_in_both_styles() {
   CHECK(Client::try_make(config).ok());
 }
 
-void a_closed_client_says_so() {
+void a_closed_client_returns_closed() {
   Client client = fixture_client();
   client.close(0s);
   check_same(client.try_send_unicast("server", "alice", "hello").error(),
@@ -133,7 +133,7 @@ void a_closed_client_says_so() {
   CHECK_SIZE(client.pending(), 0);
 }
 
-void a_duration_is_rounded_up_and_never_turns_into_forever() {
+void a_duration_is_rounded_up_and_never_becomes_no_limit() {
   CHECK_INT(Wait().ms(), 0);
   CHECK_INT(Wait(0s).ms(), 0);
   CHECK_INT(Wait(1ns).ms(), 1);
@@ -185,7 +185,7 @@ void a_time_that_has_run_out_is_refused() {
   CHECK(client.send_unicast("server", "alice", "x", rtcmsg::SendOptions().expires_in(60s)).ok());
 }
 
-void the_value_of_a_result_that_is_kept_stays_in_it() {
+void reading_a_result_does_not_move_its_value_out() {
   Client client = fixture_client();
   rtcmsg::Result<rtcmsg::Report> sent = client.try_send_unicast("server", "alice", "hello");
   CHECK(sent.value().ok());
@@ -199,7 +199,7 @@ void the_value_of_a_result_that_is_kept_stays_in_it() {
   CHECK(taken.ok());
 }
 
-void every_kind_of_text_list_and_payload_goes_in() {
+void every_kind_of_text_list_and_payload_is_accepted() {
   fixture_presence();
   Client client = fixture_client();
   const std::string name = "alice";
@@ -228,14 +228,14 @@ void rows_past_the_end_are_empty() {
   Client client = fixture_client();
   const rtcmsg::Report report = client.p2p_send_message_to_users(7, 10008, 1, {10001, 10008}, "text");
   CHECK_STRING(report.recipients()[1].devices()[0].platform(), "Default");
-  const rtcmsg::Recipient nobody = report.recipients()[2];
-  CHECK_STRING(nobody.user(), "");
-  CHECK_INT(nobody.user_id(), 0);
-  CHECK_IS(nobody.delivery(), Delivery::none);
-  CHECK_STRING(nobody.vendor_message(), "");
-  CHECK(nobody.devices().empty());
-  CHECK_STRING(nobody.request().request_id(), "");
-  CHECK(nobody.request().attempts().empty());
+  const rtcmsg::Recipient missing = report.recipients()[2];
+  CHECK_STRING(missing.user(), "");
+  CHECK_INT(missing.user_id(), 0);
+  CHECK_IS(missing.delivery(), Delivery::none);
+  CHECK_STRING(missing.vendor_message(), "");
+  CHECK(missing.devices().empty());
+  CHECK_STRING(missing.request().request_id(), "");
+  CHECK(missing.request().attempts().empty());
   CHECK_STRING(report.recipients()[0].devices()[2].platform(), "");
   CHECK_STRING(report.recipients()[0].devices()[1].platform(), "IOS");
   CHECK_IS(report.requests()[SIZE_MAX].delivery(), Delivery::none);
@@ -246,7 +246,7 @@ void rows_past_the_end_are_empty() {
   CHECK(report.body().empty());
 }
 
-void any_other_action_gives_its_raw_answer() {
+void another_action_gives_its_raw_answer() {
   fixture_presence();
   Client client = fixture_client();
   const char *action = "SendBroadcastMessage";
@@ -292,7 +292,7 @@ void a_flag_of_the_other_struct_is_refused_by_name() {
   CHECK_SIZE(id, 0);
 }
 
-void new_credentials_are_taken_or_refused() {
+void new_credentials_are_accepted_or_refused() {
   fixture_presence();
   Client client = fixture_client();
   client.set_credentials(rtcmsg::Vendor::zego, {}, "a-wrong-secret-of-32-characters.");
@@ -346,18 +346,18 @@ void every_code_and_delivery_has_its_enumerator() {
 }  // namespace
 
 int main() {
-  a_message_that_is_not_taken_in_is_an_error_in_both_styles();
+  a_message_that_is_not_accepted_is_an_error_in_both_styles();
   a_message_that_failed_is_a_report_and_throws_only_when_asked_to();
   settings_are_checked_in_both_styles();
-  a_closed_client_says_so();
-  a_duration_is_rounded_up_and_never_turns_into_forever();
+  a_closed_client_returns_closed();
+  a_duration_is_rounded_up_and_never_becomes_no_limit();
   a_time_that_has_run_out_is_refused();
-  the_value_of_a_result_that_is_kept_stays_in_it();
-  every_kind_of_text_list_and_payload_goes_in();
+  reading_a_result_does_not_move_its_value_out();
+  every_kind_of_text_list_and_payload_is_accepted();
   rows_past_the_end_are_empty();
-  any_other_action_gives_its_raw_answer();
+  another_action_gives_its_raw_answer();
   a_flag_of_the_other_struct_is_refused_by_name();
-  new_credentials_are_taken_or_refused();
+  new_credentials_are_accepted_or_refused();
   a_library_of_another_version_is_refused();
   every_code_and_delivery_has_its_enumerator();
   return fixture_summary();

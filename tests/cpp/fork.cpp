@@ -52,7 +52,7 @@ void check_is_forked(const rtcmsg::Result<T> &result) {
   CHECK_CONTAINS(result.error().message(), "fork");
 }
 
-void the_parents_client_says_forked(Client &client) {
+void the_parents_client_returns_forked(Client &client) {
   const auto handler = [](const Completion &) { CHECK(false); };
   check_is_forked(client.try_submit(to_alice(), handler));
   check_is_forked(client.try_submit_and_forget(to_alice()));
@@ -69,7 +69,7 @@ void the_parents_client_says_forked(Client &client) {
   CHECK_SIZE(client.pending(), 0);
 }
 
-void one_of_its_own_works() {
+void a_new_client_works() {
   Client own = fixture_client();
   int ran = 0;
   own.submit(to_alice(), [&ran](const Completion &done) { ran += done.ok(); });
@@ -89,10 +89,10 @@ void a_fork_while_another_thread_is_in_submit() {
   if (child == 0) {
     alarm(60);
     const std::size_t failures_before = check_failures();
-    the_parents_client_says_forked(client);
+    the_parents_client_returns_forked(client);
     client = Client();
     CHECK_INT(held.use_count(), 1);
-    one_of_its_own_works();
+    a_new_client_works();
     end_child(check_failures() == failures_before);
   }
   mutex.unlock();

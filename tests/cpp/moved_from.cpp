@@ -70,7 +70,7 @@ void a_client_that_was_moved_from_is_empty() {
   check_is_empty(empty);
 }
 
-void a_client_that_is_assigned_to_itself_stays() {
+void a_client_that_is_assigned_to_itself_is_unchanged() {
   Client client = fixture_client();
   Client &same = client;
   client = std::move(same);
@@ -78,7 +78,7 @@ void a_client_that_is_assigned_to_itself_stays() {
 }
 
 /* The log function and the handlers move with the client. A client that is replaced still logs that it was closed. */
-void what_a_client_owns_moves_with_it() {
+void the_log_and_the_handlers_move_with_the_client() {
   auto lines = std::make_shared<int>(0);
   rtcmsg::Config config = rtcmsg::Config::from_env();
   config.log_to(rtcmsg::LogLevel::debug, [lines](rtcmsg::LogLevel, std::string_view) { ++*lines; });
@@ -140,8 +140,8 @@ void a_completion_gives_its_report_away_once() {
 int main() {
   fixture_presence();
   a_client_that_was_moved_from_is_empty();
-  a_client_that_is_assigned_to_itself_stays();
-  what_a_client_owns_moves_with_it();
+  a_client_that_is_assigned_to_itself_is_unchanged();
+  the_log_and_the_handlers_move_with_the_client();
   a_config_that_was_moved_from_is_empty();
   a_report_that_was_moved_from_is_empty();
   a_completion_gives_its_report_away_once();

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 using rtcmsg::Code;
 using rtcmsg::Message;
 
-static void everything_has_its_result() {
+static void every_try_function_returns_a_result() {
   fixture_presence();
   rtcmsg::Config config;
   CHECK(config.try_load_env().ok());
@@ -47,6 +47,6 @@ static void everything_has_its_result() {
 }
 
 int main() {
-  everything_has_its_result();
+  every_try_function_returns_a_result();
   return fixture_summary();
 }

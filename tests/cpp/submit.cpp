@@ -62,7 +62,7 @@ void the_lambda_runs_in_poll_on_the_thread_that_polls() {
   CHECK_SIZE(client.poll(), 0);
 }
 
-void what_goes_in_is_copied() {
+void arguments_are_copied() {
   Client client = fixture_client();
   std::string text = "first";
   std::vector<std::string> names{"alice"};
@@ -76,7 +76,7 @@ void what_goes_in_is_copied() {
   CHECK_SIZE(client.poll(generous), 1);
 }
 
-void a_lambda_may_hold_what_cannot_be_copied() {
+void a_lambda_may_capture_a_value_that_cannot_be_copied() {
   Client client = fixture_client();
   auto held = std::make_unique<int>(7);
   int seen = 0;
@@ -88,7 +88,7 @@ void a_lambda_may_hold_what_cannot_be_copied() {
   CHECK_INT(seen, 8);
 }
 
-void poll_runs_no_more_than_it_is_told() {
+void poll_runs_at_most_the_given_number() {
   Client client = fixture_client();
   int ran = 0;
   for (int i = 0; i < 5; i++) client.submit(to_alice(), [&ran](const Completion &) { ran++; });
@@ -101,7 +101,7 @@ void poll_runs_no_more_than_it_is_told() {
   CHECK_INT(ran, 5);
 }
 
-void what_a_lambda_throws_comes_out_of_poll_and_loses_no_other() {
+void an_exception_of_a_lambda_leaves_poll_and_loses_no_other_completion() {
   Client client = fixture_client();
   int ran = 0;
   for (int i = 0; i < 3; i++)
@@ -150,7 +150,7 @@ void a_lambda_that_cannot_run_is_dropped() {
   CHECK_INT(*held, 1);
 }
 
-void what_is_forgotten_is_sent_and_never_polled() {
+void a_message_without_completion_is_sent_and_never_polled() {
   fixture_presence();
   Client client = fixture_client();
   CHECK(client.submit_and_forget(to_alice(), SubmitOptions().urgent()) != 0);
@@ -161,7 +161,7 @@ void what_is_forgotten_is_sent_and_never_polled() {
 }
 
 /* The only worker waits for the response to the first message, so that the second one is still queued. */
-void what_is_queued_can_be_cancelled() {
+void a_queued_message_can_be_cancelled() {
   fixture_presence();
   hold_answers();
   Client client = fixture_client({{"worker.threads", "1"}});
@@ -184,7 +184,7 @@ void what_is_queued_can_be_cancelled() {
   fixture_presence();
 }
 
-void what_is_late_expires() {
+void a_late_message_expires() {
   fixture_presence();
   hold_answers();
   Client client = fixture_client({{"worker.threads", "1"}, {"http.timeout_ms", "1000"}});
@@ -197,7 +197,7 @@ void what_is_late_expires() {
   fixture_presence();
 }
 
-void a_full_queue_says_so_and_keeps_the_lambda_of_nobody() {
+void a_full_queue_returns_an_error_and_keeps_no_lambda() {
   fixture_presence();
   hold_answers();
   auto held = std::make_shared<int>(0);
@@ -215,7 +215,7 @@ void a_full_queue_says_so_and_keeps_the_lambda_of_nobody() {
 }
 
 /* The messages go to six users, and the first one is slow. Only the key makes the others wait for it. */
-void messages_of_one_key_leave_one_after_another() {
+void messages_of_one_key_are_sent_in_order() {
   fixture_presence();
   control_post("faults", "%s", R"({"latency_ms":200,"count":1,"vendor":"volcengine"})");
   Client client = fixture_client();
@@ -229,7 +229,7 @@ void messages_of_one_key_leave_one_after_another() {
 }
 
 /* The first message to alice gets no response. The ordered message to her waits for it, the unordered one does not. */
-void what_is_unordered_passes_its_destination() {
+void an_unordered_message_does_not_wait_for_its_destination() {
   fixture_presence();
   control_post("faults", "%s", R"({"stall":true,"count":1,"vendor":"volcengine"})");
   Client client = fixture_client({{"worker.threads", "2"}});
@@ -268,7 +268,7 @@ void the_event_handle_is_readable_while_a_completion_waits() {
   CHECK(!is_readable(handle));
 }
 
-void the_end_of_a_server_loses_nothing() {
+void flush_and_close_complete_every_message() {
   Client client = fixture_client();
   int ran = 0;
   client.warm_up(2);
@@ -280,7 +280,7 @@ void the_end_of_a_server_loses_nothing() {
   CHECK_SIZE(client.pending(), 0);
 }
 
-void stats_and_kept_log_lines_are_text() {
+void stats_and_buffered_log_lines_are_text() {
   Client client = fixture_client({{"log.buffer_level", "debug"}});
   client.submit_and_forget(to_alice("a secret payload"));
   client.flush(generous);
@@ -305,20 +305,20 @@ void stats_and_kept_log_lines_are_text() {
 int main() {
   fixture_presence();
   the_lambda_runs_in_poll_on_the_thread_that_polls();
-  what_goes_in_is_copied();
-  a_lambda_may_hold_what_cannot_be_copied();
-  poll_runs_no_more_than_it_is_told();
-  what_a_lambda_throws_comes_out_of_poll_and_loses_no_other();
+  arguments_are_copied();
+  a_lambda_may_capture_a_value_that_cannot_be_copied();
+  poll_runs_at_most_the_given_number();
+  an_exception_of_a_lambda_leaves_poll_and_loses_no_other_completion();
   a_lambda_may_submit();
   a_lambda_that_cannot_run_is_dropped();
-  what_is_forgotten_is_sent_and_never_polled();
-  what_is_queued_can_be_cancelled();
-  what_is_late_expires();
-  a_full_queue_says_so_and_keeps_the_lambda_of_nobody();
-  messages_of_one_key_leave_one_after_another();
-  what_is_unordered_passes_its_destination();
+  a_message_without_completion_is_sent_and_never_polled();
+  a_queued_message_can_be_cancelled();
+  a_late_message_expires();
+  a_full_queue_returns_an_error_and_keeps_no_lambda();
+  messages_of_one_key_are_sent_in_order();
+  an_unordered_message_does_not_wait_for_its_destination();
   the_event_handle_is_readable_while_a_completion_waits();
-  the_end_of_a_server_loses_nothing();
-  stats_and_kept_log_lines_are_text();
+  flush_and_close_complete_every_message();
+  stats_and_buffered_log_lines_are_text();
   return fixture_summary();
 }

@@ -1,8 +1,9 @@
 // links: shared (a static library cannot be unloaded)
-// alone: yes
+// dlopen: yes
 
-/* A host that loads the library at run time, as a plugin or a scripting language does, unloads it while a client still
- * lives, and loads it again. -z nodelete keeps the code where threads, the fork handler and the panic hook expect it. */
+/* A host that loads the library at run time, as a plugin or a scripting language does, unloads it while a client
+ * still lives, and loads it again. -z nodelete keeps the code where threads, the fork handler and the panic hook
+ * expect it. */
 #include <dlfcn.h>
 #include <rtcmsg.h>
 #include <stdio.h>
@@ -37,7 +38,7 @@ static struct {
 static void find(const char *name, void *function) {
   void *symbol = dlsym(api.library, name);
   if (!symbol) {
-    printf("no %s\n", name);
+    printf("%s is missing\n", name);
     exit(1);
   }
   memcpy(function, &symbol, sizeof symbol);
@@ -104,7 +105,7 @@ int main(void) {
   first = new_client();
   send_one(first);
   unload();
-  /* The fork handler is still there. */
+  /* The fork handler is still loaded. */
   fork_after_unload();
   load();
   second = new_client();

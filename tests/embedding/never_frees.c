@@ -1,6 +1,6 @@
-// modes: plain asan (memcheck calls what a thread in the middle of a call holds possibly lost)
+// modes: plain asan (memcheck reports the memory of a thread that is in a call as possibly lost)
 
-/* A host that frees nothing and ends with a thread in a call, and sends once more on its way out. */
+/* A host that frees nothing, exits while a thread is in a send, and sends once more in an exit handler. */
 #include <pthread.h>
 #include <rtcmsg.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "fixtures.h"
 #include "listener.h"
 
-/* Where a leak check finds them: they are in use to the end. */
+/* Static, so that a leak check finds them: they are used until the end. */
 static rtcmsg_client *client;
 static rtcmsg_client *waiting_client;
 static rtcmsg_report *report;
@@ -20,7 +20,7 @@ static void *wait_forever(void *argument) {
   (void)argument;
   options.timeout_ms = -1;
   rtcmsg_client_send(waiting_client, &message, &options, &report, NULL);
-  abort(); /* nobody answers */
+  abort(); /* the listener never answers */
 }
 
 static void send_at_exit(void) {

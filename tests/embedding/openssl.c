@@ -1,5 +1,5 @@
-/* A host that has OpenSSL loaded and in use, before, between and behind our sends. We bring a TLS of our own: neither
- * may see the other's state. Loaded by name, so that the test needs no headers. */
+/* A host that uses OpenSSL before, between and after sends. The library has its own TLS implementation, and neither may
+ * change the other's state. OpenSSL is loaded with dlopen, so that the test needs no headers. */
 #include <dlfcn.h>
 #include <rtcmsg.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "fixtures.h"
 #include "listener.h"
 
-/* A symbol as a function: ISO C has no cast for it. */
+/* Stores a symbol in a function pointer, for which ISO C has no cast. */
 static void find(void *library, const char *name, void *function, size_t size) {
   void *symbol = dlsym(library, name);
   check_case(name);
@@ -44,7 +44,7 @@ static void openssl_works(void) {
   CHECK_SIZE(ERR_peek_error(), 0);
 }
 
-static void a_send_by_tls_that_fails_leaves_openssls_errors_alone(void) {
+static void a_failed_tls_send_leaves_openssls_error_queue_empty(void) {
   struct listener listener = listener_open();
   struct listener_service service;
   char url[80];
@@ -55,7 +55,7 @@ static void a_send_by_tls_that_fails_leaves_openssls_errors_alone(void) {
   listener_greet_once(&service, &listener, "this is no TLS\r\n\r\n");
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_ERR_TLS));
   rtcmsg_client_free(client);
-  listener_served(&service);
+  listener_join(&service);
   listener_close(&listener);
 }
 
@@ -63,7 +63,7 @@ int main(void) {
   rtcmsg_message message = fixture_unicast();
   rtcmsg_client *client;
   void *ssl = dlopen("libssl.so.3", RTLD_NOW | RTLD_GLOBAL);
-  if (!ssl) printf("%s; Debian has it in libssl3\n", dlerror());
+  if (!ssl) printf("%s; on Debian it is in the package libssl3\n", dlerror());
   REQUIRE(ssl != NULL);
   FIND(ssl, SHA256);
   FIND(ssl, RAND_bytes);
@@ -77,7 +77,7 @@ int main(void) {
   client = fixture_client(NULL);
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   openssl_works();
-  a_send_by_tls_that_fails_leaves_openssls_errors_alone();
+  a_failed_tls_send_leaves_openssls_error_queue_empty();
   openssl_works();
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   rtcmsg_client_free(client);

@@ -1,7 +1,8 @@
-// links: static (two shared ones meet nowhere)
+// links: static (two shared libraries share no symbols)
 // beside: second
 
-/* A host with two Rust static libraries: one allocator, one panic machinery, each library's panics its own. */
+/* A host with two static Rust libraries. They share allocator and panic handling, but each handles only its own
+ * panics. */
 #include <rtcmsg.h>
 
 #include "check.h"
@@ -20,7 +21,7 @@ int main(void) {
   CHECK_SIZE(second_sum(1000), 499500);
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   CHECK_SIZE(second_panics_and_catches(), 1);
-  /* Our hook stands before the other's by now, and hands on what is not ours. */
+  /* Our panic hook is now called before the other one, and passes on panics that are not ours. */
   CHECK_SIZE(second_panics(), 1);
   rtcmsg_report_free(fixture_send(client, &message, RTCMSG_OK));
   CHECK_SIZE(second_sum(1000), 499500);

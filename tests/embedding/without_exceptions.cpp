@@ -1,7 +1,7 @@
 // standards: c++11 c++17 c++20
 // flags: -fno-exceptions -fno-rtti
 
-// A game's C++: no exceptions, no RTTI.
+// C++ without exceptions and RTTI, as games are often built.
 #include <rtcmsg.h>
 
 #include <string>

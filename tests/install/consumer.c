@@ -1,4 +1,4 @@
-/* A program of somebody else, built against what is installed: sends a command to alice and says what became of it. */
+/* A user's program, built against the installed files: it sends a command to alice and prints the delivery. */
 #include <rtcmsg.h>
 #include <stdio.h>
 

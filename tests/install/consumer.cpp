@@ -1,4 +1,4 @@
-/* The same through the C++ header. */
+/* The same program with the C++ header. */
 #include <cstdio>
 #include <rtcmsg.hpp>
 

@@ -1,5 +1,5 @@
-"""Compares with the vendor's own Python SDK: it signs our requests again and must come to the same signature, and the
-emulator must accept its requests as the vendor does. EMULATOR and QUICKSTART name the two programs; see the Makefile."""
+"""Compares with the vendor's own Python SDK: it must give our requests the same signature, and the emulator must accept its
+requests as the vendor does. EMULATOR and QUICKSTART are the paths of the two programs; see the Makefile."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 /* libcurl as a careful user calls it: one easy handle per thread, kept; headers prepared and signed in advance;
- * sequential requests on a persistent connection. BENCH_REQUEST names the request in the form that it has on the wire. */
+ * sequential requests on a persistent connection. BENCH_REQUEST names the request in the form that it has on the
+ * wire. */
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
