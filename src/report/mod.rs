@@ -511,7 +511,7 @@ impl Report {
         self.recipients.iter().filter(|r| r.delivery == delivery).count()
     }
 
-    /// The raw answer, kept only for [`Client::call`](crate::Client::call). It is unchanged, so it may repeat secrets and the
+    /// The raw answer, kept only for [`Client::call_action`](crate::Client::call_action). It is unchanged, so it may repeat secrets and the
     /// request.
     pub fn body(&self) -> &[u8] {
         &self.body
