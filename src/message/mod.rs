@@ -271,7 +271,7 @@ impl Fields<'_> {
                     text_id(spec.api, field, id, limits)?;
                     if id == self.from && !spec.reaches_sender {
                         let text = format!(
-                            "the sender cannot be among the recipients: {} does not deliver to it",
+                            "the sender cannot be among the recipients: {} does not deliver to the sender",
                             spec.name
                         );
                         return Err(Error::invalid(field.to_owned(), text));

@@ -322,7 +322,8 @@ static void other_invalid_arguments(void) {
   EXPECT("warm_up: too many", rtcmsg_client_warm_up(client, 65, &error), INVALID, "connections", "65 connections");
   EXPECT("warm_up: UINT32_MAX", rtcmsg_client_warm_up(client, UINT32_MAX, &error), INVALID, "connections",
          "http.max_idle_connections is 64");
-  EXPECT("cancel: 0", rtcmsg_client_cancel(client, 0, &error), RTCMSG_ERR_NOT_FOUND, "id", "no message in the queue");
+  EXPECT("cancel: 0", rtcmsg_client_cancel(client, 0, &error), RTCMSG_ERR_NOT_FOUND, "id",
+         "no queued message has the id");
   EXPECT("cancel: UINT64_MAX", rtcmsg_client_cancel(client, UINT64_MAX, &error), RTCMSG_ERR_NOT_FOUND, "id",
          "18446744073709551615");
   row_end_group(client);

@@ -395,7 +395,7 @@ static void cause_every_error(void) {
   CHECK_CODE(rtcmsg_client_new(config, &client, &error), RTCMSG_ERR_INVALID_ARGUMENT);
   CHECK_TEXT(error.field, "tls.ca_file");
   CHECK(client == NULL);
-  keep(error.message);
+  collect(error.message);
   rtcmsg_config_free(config);
 
   for (i = 0; i < sizeof changes / sizeof *changes; i++) {
