@@ -388,7 +388,7 @@ actions! {
     };
 }
 
-const RAW_ACTIONS: [RawActionSpec; 3] = [
+static RAW_ACTIONS: [RawActionSpec; 3] = [
     RawActionSpec {
         name: "P2PSendUserMessage",
         vendor: Vendor::Volcengine,
@@ -513,8 +513,8 @@ impl QuotaClass {
 
 /// The row of an action without a typed message, if its quota is known. The case of letters does not matter.
 pub(crate) fn raw_action(vendor: Vendor, name: &str) -> Option<&'static RawActionSpec> {
-    const ALL: &[RawActionSpec] = &RAW_ACTIONS;
-    ALL.iter()
+    RAW_ACTIONS
+        .iter()
         .find(|spec| spec.vendor == vendor && spec.name.eq_ignore_ascii_case(name))
 }
 

@@ -216,15 +216,6 @@ numbers! {
     RTCMSG_ERR_INTERNAL: rtcmsg_code = rtcmsg_code_values;
     RTCMSG_VENDOR_VOLCENGINE: rtcmsg_vendor = rtcmsg_vendor_values;
     RTCMSG_VENDOR_ZEGO: rtcmsg_vendor = rtcmsg_vendor_values;
-    RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST: rtcmsg_action = rtcmsg_action_values;
-    RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST: rtcmsg_action = rtcmsg_action_values;
-    RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST: rtcmsg_action = rtcmsg_action_values;
-    RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST: rtcmsg_action = rtcmsg_action_values;
-    RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS: rtcmsg_action = rtcmsg_action_values;
-    RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL: rtcmsg_action = rtcmsg_action_values;
-    RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT: rtcmsg_action = rtcmsg_action_values;
-    RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS: rtcmsg_action = rtcmsg_action_values;
-    RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM: rtcmsg_action = rtcmsg_action_values;
     RTCMSG_MESSAGE_BINARY: rtcmsg_message_flags = rtcmsg_message_flag_values;
     RTCMSG_PRIORITY_NORMAL: rtcmsg_priority = rtcmsg_priority_values;
     RTCMSG_PRIORITY_URGENT: rtcmsg_priority = rtcmsg_priority_values;

@@ -243,6 +243,7 @@ mod tests {
 
     #[test]
     fn the_actions_of_the_header_are_those_of_the_table() {
+        use rtcmsg_action_values::*;
         let numbers = [
             RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST,
             RTCMSG_ACTION_VOLCENGINE_SEND_ROOM_UNICAST,
@@ -253,7 +254,8 @@ mod tests {
             RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL_EXCEPT,
             RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS,
             RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_ROOM,
-        ];
+        ]
+        .map(|number| number as u32);
         assert!(Action::ALL.iter().map(|action| *action as u32).eq(numbers));
     }
 }

@@ -186,37 +186,37 @@ fn a_submit_allocates_the_message_and_its_texts_and_nothing_else() {
     let room = rtcmsg_message {
         room_id: text("lobby"),
         from: text("server"),
-        ..empty(RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST)
+        ..empty(rtcmsg_action_values::RTCMSG_ACTION_VOLCENGINE_SEND_BROADCAST as u32)
     };
     let signal = rtcmsg_message {
         conversation_id: 1,
         sender_id: 2,
         msg_type: 3,
-        ..empty(RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL)
+        ..empty(rtcmsg_action_values::RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_ALL as u32)
     };
     let messages = [
         rtcmsg_message {
             from: text("server"),
             to: to.as_ptr(),
             to_count: 1,
-            ..empty(RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST)
+            ..empty(rtcmsg_action_values::RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST as u32)
         },
         rtcmsg_message {
-            action: RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST,
+            action: rtcmsg_action_values::RTCMSG_ACTION_VOLCENGINE_BATCH_SEND_ROOM_UNICAST as u32,
             to: to.as_ptr(),
             to_count: 600,
             ..room
         },
         room,
         rtcmsg_message {
-            action: RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS,
+            action: rtcmsg_action_values::RTCMSG_ACTION_VOLCENGINE_P2P_SEND_MESSAGE_TO_USERS as u32,
             user_ids: user_ids.as_ptr(),
             user_id_count: 500,
             ..signal
         },
         signal,
         rtcmsg_message {
-            action: RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS,
+            action: rtcmsg_action_values::RTCMSG_ACTION_ZEGO_SEND_CUSTOM_COMMAND_TO_USERS as u32,
             to: to.as_ptr(),
             to_count: 10,
             ..room
@@ -253,7 +253,7 @@ fn a_poll_makes_the_reports_handle_and_the_first_look_at_its_rows_the_rest() {
         from: text("server"),
         to: to.as_ptr(),
         to_count: 1,
-        ..empty(RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST)
+        ..empty(rtcmsg_action_values::RTCMSG_ACTION_VOLCENGINE_SEND_UNICAST as u32)
     };
     const MESSAGES: u64 = 10;
     unsafe {
