@@ -45,7 +45,7 @@ impl Client {
     /// Sends a message and waits for its report. A list that is longer than the vendor accepts is sent in several requests.
     ///
     /// # Errors
-    /// As for [`check`](Client::check): the message was not accepted, and nothing was sent. Everything that happens after
+    /// As for [`check`](Client::check): the send was not started, and nothing was sent. Everything that happens after
     /// that is in the report.
     pub fn send(&self, message: &Message, options: &SendOptions) -> Result<Report, Error> {
         self.engine().send(message, options)
@@ -76,7 +76,7 @@ impl Client {
     /// completion follows, unless the options say otherwise.
     ///
     /// # Errors
-    /// As for [`check`](Client::check); `QueueFull`, `NoResources`. The message was then not accepted.
+    /// As for [`check`](Client::check); `QueueFull`, `NoResources`. The message was then not enqueued.
     pub fn submit(&self, message: &Message, options: &SubmitOptions) -> Result<u64, Error> {
         let submitted = Instant::now();
         self.engine().check(message)?;
@@ -118,7 +118,7 @@ impl Client {
         ))
     }
 
-    /// The number of submitted messages that were accepted and not polled. 0 in a forked child.
+    /// The number of submitted messages whose completion was not polled. 0 in a forked child.
     pub fn pending(&self) -> usize {
         if self.engine().is_forked() {
             return 0;
@@ -172,7 +172,7 @@ impl Client {
         self.engine().set_credentials(vendor, key_id, secret, session_token)
     }
 
-    /// Stops accepting messages, waits for the accepted ones until the timeout, and then aborts the rest: a queued message
+    /// Refuses new messages, waits for the others until the timeout, and then aborts the rest: a queued message
     /// is not sent, and one in flight ends with what is known of it. Completions can still be polled. Any thread may call
     /// this, more than once.
     pub fn close(&self, timeout: Option<Duration>) {

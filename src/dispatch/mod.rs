@@ -160,7 +160,7 @@ impl Dispatcher {
         self.shared.cancel(id)
     }
 
-    /// The number of messages that were accepted and not polled.
+    /// The number of messages that were enqueued and not polled.
     pub fn pending(&self) -> usize {
         self.shared.pending.load(Ordering::SeqCst)
     }
